@@ -1,0 +1,41 @@
+# The two commands of the README, and what a developer uses every day. Everything that must be installed is, once.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-cluster chaos bench lint format
+
+RUN := scripts/uv run --locked
+ARGS ?=
+TESTS ?= tests
+# Most tests wait for servers; two workers, each with servers of its own, keep two cores busy.
+WORKERS ?= 2
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+demo: ## Run a whole Questbell here, with a Discord of its own; ARGS='--once --json' checks it instead
+	@$(RUN) questbell sandbox $(ARGS)
+
+test: ## Install what the tests need, then run them; TESTS=tests/unit for some, ARGS for pytest
+	@$(RUN) questbell sandbox --install
+	@$(RUN) pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS) $(ARGS)
+ifeq ($(TESTS),tests)
+	@$(RUN) questbell chaos --quick
+endif
+
+test-cluster: ## Install the chart on a test cluster and break it; makes one with kind when kubectl has no context
+	@$(RUN) pytest --cluster tests/cluster $(ARGS)
+
+chaos: ## Break things while many sessions run and judge what was told; ARGS='--cell NAME --seed N', --quick, --list
+	@$(RUN) questbell chaos $(ARGS)
+
+bench: ## Measure a burst of reminders and where its time goes; ARGS=--quick
+	@$(RUN) python -m benchmarks $(ARGS)
+
+lint: ## Check style, types and the arrows between the packages
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+
+format: ## Put the code into form
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format

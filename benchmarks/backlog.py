@@ -1,0 +1,99 @@
+"""`python -m benchmarks.backlog`: how late reminders are when channels are near Discord's limit and the bot was away.
+
+Discord takes some five messages in five seconds in one channel. What has waited meanwhile must not be overtaken by
+what becomes due, or a few reminders are late by far more than the backlog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+
+import click
+from sqlalchemy import delete, func, select
+
+from questbell.sandbox.stage import Stage, stage
+from questbell.sandbox.story import Story
+from questbell.shared import database, logging, process
+from questbell.shared.games import NewGame, create_game, join_game
+from questbell.shared.models import NotificationKind, NotificationSchedule
+from questbell.shared.settings import LogSettings
+
+Row = NotificationSchedule
+CHANNELS = 3
+LEAD = timedelta(seconds=50)
+"""From the writing of the sessions to the first reminder."""
+BEFORE = 12.0
+"""Seconds for which reminders are told before the bot goes."""
+OFFSET = timedelta(minutes=10)
+ASKED_EVERY = 1.0
+
+
+@click.command()
+@click.option("--reminders", type=click.IntRange(10), default=180, show_default=True)
+@click.option("--every", type=float, default=0.36, show_default=True, help="Seconds from one to the next.")
+@click.option("--away", type=float, default=8.0, show_default=True, help="Seconds for which the bot is stopped.")
+def main(reminders: int, every: float, away: float) -> None:
+    """Stop the bot for a while and print how late the reminders were."""
+    logging.configure(LogSettings(format="console", level="error"), workload="backlog", stream=sys.stderr)
+    story = Story()
+
+    async def work() -> None:
+        async with stage(report=story.step) as set_up:
+            story.step(_line(await _late(set_up, reminders, every=every, away=away)))
+
+    process.run(process.until_signalled(work))
+
+
+async def _late(set_up: Stage, reminders: int, *, every: float, away: float) -> list[float]:
+    """Return the seconds by which the reminders were late, in order."""
+    await _write(set_up, reminders, every=every)
+    await asyncio.sleep(LEAD.total_seconds() + BEFORE)
+    await set_up.bot.process.stop()
+    await asyncio.sleep(away)
+    await set_up.bot.process.start()
+    while await _left(set_up):  # noqa: ASYNC110 -- the database is asked, nothing tells
+        await asyncio.sleep(ASKED_EVERY)
+    async with database.transaction(set_up.sessions) as session:
+        lateness = select(func.extract("epoch", Row.settled_at - Row.due_at))
+        return sorted(float(seconds) for seconds in await session.scalars(lateness))
+
+
+async def _write(set_up: Stage, reminders: int, *, every: float) -> None:
+    """Write sessions whose reminders are due one after the other; they are not announced."""
+    world = set_up.discord.world
+    guild = next(iter(world.guilds.values()))
+    channels = [world.add_channel(guild, f"table-{number}").id for number in range(CHANNELS)]
+    host, player = [member.user.id for member in guild.members.values() if not member.user.bot][:2]
+    async with database.transaction(set_up.sessions) as session:
+        first = await database.now(session) + LEAD + OFFSET
+        for number in range(reminders):
+            new = NewGame(
+                guild_id=guild.id,
+                channel_id=channels[number % CHANNELS],
+                host_id=host,
+                title=f"Session {number}",
+                scheduled_at=first + timedelta(seconds=number * every),
+                zone="UTC",
+                duration=timedelta(hours=1),
+                reminder_offsets=(OFFSET // timedelta(minutes=1),),
+            )
+            game = await create_game(session, new)
+            await join_game(session, game.id, user_id=player)
+        await session.execute(delete(Row).where(Row.kind != NotificationKind.REMINDER))
+
+
+async def _left(set_up: Stage) -> int:
+    async with database.transaction(set_up.sessions) as session:
+        return (await session.execute(select(func.count()).where(Row.settled_at.is_(None)))).scalar_one()
+
+
+def _line(late: Sequence[float]) -> str:
+    p50, p99 = (late[int(share * (len(late) - 1))] for share in (0.5, 0.99))
+    return f"{len(late)} reminders: lateness p50 {p50:.1f} s, p99 {p99:.1f} s, at most {late[-1]:.1f} s"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""What is measured, and what is aimed at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from questbell.controllers.resources.specs import SchedulerSpec
+from questbell.shared.messaging.topology import MAX_LENGTH
+from questbell.shared.settings import BrokerSettings
+
+BURST_PER_SECOND, DISPATCH_RATIO, CONSUME_RATIO = 3_500.0, 0.9, 0.5
+"""The targets: of the burst, and of the ratios to the bare client library."""
+ROUND = MAX_LENGTH * 4 // 5
+"""Messages of one round of a ratio: nobody consumes while they are dispatched, so the queue must hold them."""
+QUICK = {"rows": 1_000, "pending": 10_000, "rounds": 3, "profiled_rounds": 1}
+"""What shows that everything works; too little to judge by."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured, with which settings; the settings default to the product's own defaults."""
+
+    rows: int = 10_000
+    pending: int = 100_000
+    rounds: int = 10
+    profiled_rounds: int = 4
+    batch_size: int = SchedulerSpec.model_fields["batch_size"].default
+    prefetch: int = BrokerSettings.model_fields["prefetch"].default
+
+    @classmethod
+    def of(cls, *, quick: bool, **asked: int | None) -> Self:
+        """Return the plan that was asked for; None stands for the default."""
+        given = {name: value for name, value in asked.items() if value is not None}
+        return cls(**{**(QUICK if quick else {}), **given})

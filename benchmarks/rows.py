@@ -1,0 +1,148 @@
+"""Games with reminders, written by COPY: what a hundred thousand calls of `create_game` would leave behind.
+
+Every game has its own time to be reminded at, four players, and a channel that it shares with a few others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from benchmarks.errors import BenchmarkError
+from questbell.shared.models import NotificationKind, new_id
+from questbell.shared.schedule.wake import CHANNEL
+from questbell.shared.settings import Timing
+
+OFFSET = timedelta(hours=2)
+"""How long before its start a game is reminded of."""
+PLAYERS = 4
+GUILDS, CHANNELS = 500, 2_500
+_FIRST_PENDING, _PENDING_SPREAD = timedelta(days=1), timedelta(days=30)
+_HORIZON = timedelta(hours=12)
+"""Whatever is taken again within it was due; the pending ones come later."""
+_STALLED = 2 * Timing().settle_timeout
+_ASKED_EVERY = 0.25
+
+Connection: TypeAlias = "asyncpg.Connection[Any]"
+
+
+@dataclass(frozen=True)
+class Due:
+    """Reminders that are due at one instant of the database's clock."""
+
+    ids: Sequence[UUID]
+    due_at: datetime
+
+
+async def fill_guilds(connection: Connection) -> None:
+    """Write the servers that all games are in."""
+    await connection.copy_records_to_table("guild", records=[(number,) for number in range(GUILDS)], columns=["id"])
+
+
+async def fill_pending(connection: Connection, count: int) -> None:
+    """Write reminders that are due on the coming days."""
+    first = await now(connection) + _FIRST_PENDING
+    step = _PENDING_SPREAD / max(count, 1)
+    await _write(connection, [new_id() for _ in range(count)], lambda number: first + number * step)
+    await _analyze(connection)
+
+
+async def fill_due(connection: Connection, count: int, *, analyze: bool = False) -> Due:
+    """Write reminders that are due together in a moment, and wake the loops for them.
+
+    `analyze` when they are so many that plans may depend on them.
+
+    Raises:
+        BenchmarkError: writing them took until after they were due.
+    """
+    due = Due([new_id() for _ in range(count)], await now(connection) + timedelta(seconds=3 + count / 2_000))
+    await _write(connection, due.ids, lambda _: due.due_at)
+    if analyze:
+        await _analyze(connection)
+    await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+    if await now(connection) >= due.due_at:
+        raise BenchmarkError(f"{count} rows took too long to write: they were due before all were there")
+    return due
+
+
+async def _write(connection: Connection, ids: Sequence[UUID], due_at: Callable[[int], datetime]) -> None:
+    async with connection.transaction():
+        games = [new_id() for _ in ids]
+        await _copy(connection, "game", _GAME, (_game(game, n, due_at(n)) for n, game in enumerate(games)))
+        players = ((game, 1_000_000 + n * PLAYERS + seat) for n, game in enumerate(games) for seat in range(PLAYERS))
+        await _copy(connection, "participant", ("game_id", "user_id"), players)
+        rows = (_row(row, game, due_at(n)) for n, (row, game) in enumerate(zip(ids, games, strict=True)))
+        await _copy(connection, "notification_schedule", _ROW, rows)
+
+
+async def _analyze(connection: Connection) -> None:
+    for table in ("game", "participant", "notification_schedule"):
+        await connection.execute(f"ANALYZE {table}")
+
+
+async def _copy(
+    connection: Connection, table: str, columns: Sequence[str], records: Iterator[tuple[object, ...]]
+) -> None:
+    await connection.copy_records_to_table(table, records=records, columns=columns)
+
+
+_GAME = (
+    *("id", "guild_id", "channel_id", "host_id", "title"),
+    *("scheduled_at", "zone", "local_time", "duration", "reminder_offsets"),
+)
+
+
+def _game(game_id: UUID, number: int, due_at: datetime) -> tuple[object, ...]:
+    starts_at, minutes = due_at + OFFSET, OFFSET // timedelta(minutes=1)
+    title = f"The {number}th Night of the Sunken Keep"
+    where = (number % GUILDS, 10_000 + number % CHANNELS, 1_000_000 + number)
+    local = starts_at.replace(tzinfo=None)
+    return (game_id, *where, title, starts_at, "UTC", local, timedelta(hours=3), [minutes])
+
+
+_ROW = ("id", "game_id", "game_version", "kind", "offset_minutes", "game_scheduled_at", "due_at", "attempt_at")
+
+
+def _row(row_id: UUID, game_id: UUID, due_at: datetime) -> tuple[object, ...]:
+    minutes = OFFSET // timedelta(minutes=1)
+    return (row_id, game_id, 1, NotificationKind.REMINDER.value, minutes, due_at + OFFSET, due_at, due_at)
+
+
+async def now(connection: Connection) -> datetime:
+    """Return the database's clock."""
+    moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    return moment
+
+
+async def until_published(connection: Connection, due: Due) -> None:
+    """Wait until the first attempt of every row is recorded."""
+    await _until_none(connection, "attempts = 0", due)
+
+
+async def until_settled(connection: Connection, due: Due) -> None:
+    """Wait until every row has an outcome."""
+    await _until_none(connection, "settled_at IS NULL", due)
+
+
+async def _until_none(connection: Connection, condition: str, due: Due) -> None:
+    """Wait until no row that is due is so, asking rarely and by the index: the database is being measured.
+
+    Raises:
+        BenchmarkError: nothing has moved for longer than any retry takes.
+    """
+    statement = f"SELECT count(*) FROM notification_schedule WHERE attempt_at < $1 AND {condition}"
+    clock = asyncio.get_running_loop().time
+    least, since = len(due.ids) + 1, clock()
+    await asyncio.sleep((due.due_at - await now(connection)).total_seconds())
+    while left := await connection.fetchval(statement, due.due_at + _HORIZON):
+        if left < least:
+            least, since = left, clock()
+        if clock() - since > _STALLED:
+            raise BenchmarkError(f"{left} rows are still {condition}, and nothing has moved for {_STALLED:.0f} s")
+        await asyncio.sleep(_ASKED_EVERY)

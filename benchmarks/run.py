@@ -1,0 +1,57 @@
+"""Everything that is measured, in order, on servers that start once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.burst import Burst, burst
+from benchmarks.ground import ground
+from benchmarks.plan import Plan
+from benchmarks.rounds import Round, play_round, profiled
+from benchmarks.rows import fill_guilds, fill_pending
+from questbell.sandbox.story import Story
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was seen, by whom and with what."""
+
+    plan: Plan
+    machine: dict[str, object]
+    burst: Burst
+    rounds: Sequence[Round]
+    profile: dict[str, Any]
+
+
+async def run(plan: Plan, *, story: Story) -> Result:
+    """Measure.
+
+    Raises:
+        BenchmarkError: not every reminder was told exactly once.
+    """
+    async with ground(plan, report=story.step) as servers:
+        story.step(f"writing {plan.pending} reminders that are pending")
+        await fill_guilds(servers.database)
+        await fill_pending(servers.database, plan.pending)
+        await servers.dispatcher.ask("start", batch_size=plan.batch_size)
+        story.step("warming up")
+        await play_round(servers, plan)
+        await servers.dispatcher.ask("published")
+        story.step(f"{plan.rows} reminders due at one instant")
+        burst_seen = await burst(servers, plan)
+        rounds = []
+        for number in range(plan.rounds):
+            rounds.append(await play_round(servers, plan))
+            story.step(f"round {number + 1} of {plan.rounds}: {_line(rounds[-1])}")
+        story.step("profiling")
+        profile = await profiled(servers, plan)
+        return Result(plan, servers.machine, burst_seen, rounds, profile)
+
+
+def _line(seen: Round) -> str:
+    return (
+        f"dispatch {seen.dispatch.per_second:,.0f}/s of {seen.bare_publish.per_second:,.0f}, "
+        f"consume {seen.consume.per_second:,.0f}/s of {seen.bare_consume.per_second:,.0f}"
+    )

@@ -1,0 +1,159 @@
+"""`python -m benchmarks.soak`: a whole Questbell under a steady load, and how its processes' memory grows.
+
+The load is people's: sessions that are made, joined, reminded of, begun and ended, some moved or cancelled. Resident
+memory is read from the kernel; its trend is a line through the second half, since caches fill in the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from questbell.sandbox.discord.rate_limits import Limits
+from questbell.sandbox.play import CHANNEL
+from questbell.sandbox.stage import Stage, stage
+from questbell.sandbox.story import Story
+from questbell.sandbox.workload import Workload
+from questbell.shared import database, logging, process
+from questbell.shared.games import NewGame, cancel_game, create_game, join_game, leave_game, reschedule_game
+from questbell.shared.settings import LogSettings
+
+SAMPLE_EVERY = 5.0
+"""Seconds."""
+FLAT = 0.5
+"""MiB a minute: more than that in the second half is growth."""
+
+
+@dataclass
+class Samples:
+    """The resident memory of one process over time."""
+
+    name: str
+    at: list[float] = field(default_factory=list)
+    mib: list[float] = field(default_factory=list)
+
+    def trend(self) -> float:
+        """Return the growth in the second half, in MiB a minute, by least squares."""
+        half = len(self.at) // 2
+        at, mib = self.at[half:], self.mib[half:]
+        middle, mean = sum(at) / len(at), sum(mib) / len(mib)
+        spread = sum((x - middle) ** 2 for x in at)
+        slope = sum((x - middle) * (y - mean) for x, y in zip(at, mib, strict=True)) / spread if spread else 0.0
+        return slope * 60
+
+    def as_json(self) -> dict[str, object]:
+        """Return the figures."""
+        return {
+            "first_mib": round(self.mib[0], 1),
+            "middle_mib": round(self.mib[len(self.mib) // 2], 1),
+            "last_mib": round(self.mib[-1], 1),
+            "highest_mib": round(max(self.mib), 1),
+            "trend_mib_per_minute": round(self.trend(), 3),
+        }
+
+
+@click.command()
+@click.option("--minutes", type=float, default=20.0, show_default=True)
+@click.option("--per-second", type=float, default=2.0, show_default=True, help="Sessions made a second.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("soak.json"))
+def main(minutes: float, per_second: float, seed: int, output: Path) -> None:
+    """Load a whole Questbell steadily; exits 1 when the memory of a process grows."""
+    logging.configure(LogSettings(format="console", level="error"), workload="soak", stream=sys.stderr)
+    found: list[Samples] = []
+
+    async def work() -> None:
+        async with stage(report=Story().step, limits=Limits.off()) as set_up:
+            found.extend(await _soak(set_up, minutes=minutes, per_second=per_second, dice=random.Random(seed)))
+
+    process.run(process.until_signalled(work))
+    if not found:
+        sys.exit(130)
+    _show(found)
+    output.write_text(json.dumps({each.name: each.as_json() for each in found}, indent=2) + "\n")
+    sys.exit(0 if all(each.trend() < FLAT for each in found) else 1)
+
+
+async def _soak(set_up: Stage, *, minutes: float, per_second: float, dice: random.Random) -> list[Samples]:
+    samples = {workload: Samples(workload.name) for workload in (set_up.controllers, set_up.bot)}
+    ends = time.monotonic() + 60 * minutes
+    async with asyncio.TaskGroup() as tasks:
+        load = tasks.create_task(_load(set_up, per_second=per_second, dice=dice))
+        while time.monotonic() < ends:
+            for workload, each in samples.items():
+                each.at.append(time.monotonic())
+                each.mib.append(_resident(workload))
+            await asyncio.sleep(SAMPLE_EVERY)
+        load.cancel()
+    return list(samples.values())
+
+
+async def _load(set_up: Stage, *, per_second: float, dice: random.Random) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            tasks.create_task(_session(set_up, dice))
+            await asyncio.sleep(dice.expovariate(per_second))
+
+
+async def _session(set_up: Stage, dice: random.Random) -> None:
+    """The life of one session, from its making to its end or a change of mind."""
+    world = set_up.discord.world
+    guild = next(iter(world.guilds.values()))
+    people = [member.user.id for member in guild.members.values() if not member.user.bot]
+    channel = next(channel.id for channel in guild.channels.values() if channel.name == CHANNEL)
+    async with database.transaction(set_up.sessions) as session:
+        starts_at = await database.now(session) + timedelta(seconds=62 + dice.uniform(0, 4))
+        new = NewGame(
+            guild_id=guild.id,
+            channel_id=channel,
+            host_id=people[0],
+            title=f"Session {dice.randrange(10**9)}",
+            scheduled_at=starts_at,
+            zone="Europe/Berlin",
+            duration=timedelta(seconds=5),
+            reminder_offsets=(1, 0),
+        )
+        game = await create_game(session, new)
+    for player in dice.sample(people, 3):
+        async with database.transaction(set_up.sessions) as session:
+            await join_game(session, game.id, user_id=player)
+    await asyncio.sleep(dice.uniform(0, 30))
+    async with database.transaction(set_up.sessions) as session:
+        match dice.randrange(10):
+            case 0:
+                await cancel_game(session, game.id)
+            case 1:
+                await reschedule_game(session, game.id, scheduled_at=starts_at + timedelta(seconds=30))
+            case 2:
+                await leave_game(session, game.id, user_id=people[1])
+            case _:
+                return
+
+
+def _resident(workload: Workload) -> float:
+    """Return the resident memory of a process in MiB."""
+    status = Path(f"/proc/{workload.pid}/status").read_text(encoding="utf-8")
+    [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1024
+
+
+def _show(found: Sequence[Samples]) -> None:
+    drawn = Table("process", "first MiB", "middle", "last", "highest", "MiB a minute", title="Memory under load")
+    for each in found:
+        drawn.add_row(each.name, *(str(value) for value in each.as_json().values()))
+    Console(width=100).print(drawn)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The consuming half: the bot's own consumers, handlers, messenger and ledger, with a Discord that answers at once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from benchmarks.workers.discord import InstantDiscord, no_limits
+from benchmarks.workers.serving import Answer, Command, Run, background, serve
+from benchmarks.workers.stopwatch import Stopwatch
+from questbell.bot.delivery.messenger import Messenger
+from questbell.bot.main import handling
+from questbell.shared import database, logging, process
+from questbell.shared.database import Sessions
+from questbell.shared.messaging import topology
+from questbell.shared.messaging.consumer import Consumer, Handler
+from questbell.shared.messaging.envelope import AnyEvent
+from questbell.shared.messaging.topology import Queue
+from questbell.shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing, load
+
+
+class Bot:
+    """Consumes when it is asked to."""
+
+    def __init__(self, sessions: Sessions, timing: Timing, run: Run) -> None:
+        self._timing = timing
+        self._run = run
+        self._discord = InstantDiscord()
+        self._handler = handling(Messenger(sessions, self._discord, no_limits(), timing))
+        self._attached: list[asyncio.Task[None]] = []
+
+    async def attach(self) -> None:
+        """Consume every queue, as the bot does, until `detach`."""
+        consumers = self._consumers(topology.QUEUES)
+        self._attached = [self._run(consumer.run()) for consumer in consumers]
+        while not all(consumer.attached for consumer in consumers):  # noqa: ASYNC110 -- readiness is asked for, as probes do
+            await asyncio.sleep(0.01)
+
+    async def detach(self) -> None:
+        """Finish what is in flight and consume no more."""
+        await _ended(self._attached)
+
+    async def consume(self, count: int) -> Answer:
+        """Handle so many reminders; return the time from the first one's arrival to the last one's end."""
+        watch = Stopwatch(count)
+
+        async def handle(event: AnyEvent) -> None:
+            with watch.lap():
+                await self._handler(event)
+
+        [consumer] = self._consumers([topology.REMINDERS], handle)
+        task = self._run(consumer.run())
+        took = await watch.read()
+        await _ended([task])
+        return took
+
+    async def told(self) -> Answer:
+        """Return what Discord was told since the last time this was asked, by delivery and message id."""
+        told, self._discord.told = self._discord.told, []
+        return {"told": [(str(delivery_id), message_id) for delivery_id, message_id in told]}
+
+    def _consumers(self, queues: Sequence[Queue], handler: Handler | None = None) -> list[Consumer]:
+        broker = load(BrokerSettings)
+        return [Consumer(broker, self._timing, queue=queue, handler=handler or self._handler) for queue in queues]
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def main() -> None:
+    """Answer requests."""
+    logging.configure(load(LogSettings), workload="bot", stream=sys.stderr)
+    timing, settings = load(Timing), load(DatabaseSettings)
+    async with database.engine(settings, application_name="bench bot", timing=timing) as engine, background() as run:
+        bot = Bot(database.sessions(engine), timing, run)
+        commands: dict[str, Command] = {
+            "attach": bot.attach,
+            "detach": bot.detach,
+            "consume": bot.consume,
+            "told": bot.told,
+        }
+        await serve(commands, engine=engine)
+
+
+if __name__ == "__main__":
+    process.run(main())

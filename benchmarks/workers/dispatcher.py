@@ -1,0 +1,98 @@
+"""The dispatching half: the controllers' own loop over notifications, as the operator would run it, without Kubernetes.
+
+Its publisher notes when each batch was confirmed, by the database's clock, since a settled row no longer says when it
+was published.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+import aio_pika
+
+from benchmarks.workers.serving import Answer, background, serve
+from questbell.controllers.loops.dispatch import DispatchLoop
+from questbell.controllers.loops.source import NOTIFICATIONS
+from questbell.controllers.loops.wake import WakeListener
+from questbell.controllers.resources.specs import SchedulerSpec
+from questbell.shared import database, logging, process
+from questbell.shared.database import Sessions
+from questbell.shared.messaging import publisher
+from questbell.shared.messaging.envelope import AnyEvent
+from questbell.shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing, load
+
+
+class Publisher(publisher.Publisher):
+    """The product's publisher, with a memory."""
+
+    skew = 0.0
+    """Seconds that the database's clock is ahead of ours."""
+
+    def remember(self) -> None:
+        """Begin anew."""
+        self.confirmed: list[tuple[UUID, float]] = []
+        self.answers: Counter[str] = Counter()
+
+    async def publish(self, batch: Sequence[tuple[AnyEvent, aio_pika.Message]]) -> list[publisher.Answer]:
+        """Publish, and note what was confirmed."""
+        answers = await super().publish(batch)
+        at = time.time() + self.skew
+        self.answers.update(answer.value for answer in answers)
+        self.confirmed += [
+            (event.row_id, at)
+            for (event, _), answer in zip(batch, answers, strict=True)
+            if answer is publisher.Answer.CONFIRMED
+        ]
+        return answers
+
+
+async def main() -> None:
+    """Answer requests."""
+    logging.configure(load(LogSettings), workload="controllers", stream=sys.stderr)
+    timing, settings = load(Timing), load(DatabaseSettings)
+    async with database.engine(settings, application_name="bench dispatcher", timing=timing) as engine:
+        sessions = database.sessions(engine)
+        sender = Publisher(load(BrokerSettings), timing, name="bench dispatcher", on_queues_lost=_nothing)
+        sender.remember()
+        sender.skew = await _skew(sessions)
+
+        def loop(batch_size: int) -> DispatchLoop:
+            spec = SchedulerSpec(source=NOTIFICATIONS.name, batch_size=batch_size)
+            return DispatchLoop(NOTIFICATIONS, spec, sessions=sessions, publisher=sender, wake=wake, timing=timing)
+
+        wake = WakeListener(settings, timing)
+        async with background() as run:
+
+            async def start(batch_size: int) -> None:
+                await sender.connect()
+                run(wake.run())
+                run(loop(batch_size).run())
+
+            async def published() -> Answer:
+                told = [(str(row_id), at) for row_id, at in sender.confirmed]
+                answer = {"confirmed": told, "answers": dict(sender.answers)}
+                sender.remember()
+                return answer
+
+            await serve({"start": start, "published": published}, engine=engine)
+        await sender.close()
+
+
+async def _skew(sessions: Sessions) -> float:
+    async with database.transaction(sessions) as session:
+        await database.now(session)
+        before = time.time()
+        there = (await database.now(session)).timestamp()
+        return there - (before + time.time()) / 2
+
+
+async def _nothing() -> None:
+    return
+
+
+if __name__ == "__main__":
+    process.run(main())

@@ -1,0 +1,69 @@
+"""A process of the benchmark, from inside: it answers JSON lines until its input ends.
+
+What every one of them can be asked besides its own: its processor time, and a profile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from benchmarks.workers.profile import Profile
+
+Answer = Mapping[str, Any]
+Command = Callable[..., Awaitable[Answer | None]]
+Run = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+
+
+async def serve(commands: Mapping[str, Command], *, engine: AsyncEngine | None = None) -> None:
+    """Do what is asked, one thing after another; `engine` is what a profile counts the statements of."""
+    known = {**commands, **_common(engine)}
+    requests = await _standard_input()
+    while line := await requests.readline():
+        request = json.loads(line)
+        answer = await known[request.pop("what")](**request)
+        sys.stdout.write(json.dumps(answer or {}) + "\n")
+        sys.stdout.flush()
+
+
+@asynccontextmanager
+async def background() -> AsyncIterator[Run]:
+    """Run tasks beside a block: one that fails ends the block, and the block's end ends them."""
+    async with asyncio.TaskGroup() as group:
+        tasks: list[asyncio.Task[None]] = []
+
+        def run(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            tasks.append(group.create_task(work))
+            return tasks[-1]
+
+        yield run
+        for task in tasks:
+            task.cancel()
+
+
+def _common(engine: AsyncEngine | None) -> dict[str, Command]:
+    profile = Profile(engine)
+
+    async def usage() -> Answer:
+        return {"cpu_seconds": time.process_time()}
+
+    async def start_profile() -> None:
+        profile.start()
+
+    async def stop_profile() -> Answer:
+        return profile.stop()
+
+    return {"usage": usage, "start_profile": start_profile, "stop_profile": stop_profile}
+
+
+async def _standard_input() -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader

@@ -1,0 +1,5 @@
+"""`python -m questbell` is `questbell`."""
+
+from questbell.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The Discord bot: tells what is due (events, delivery) and answers people (features)."""

@@ -1,0 +1,64 @@
+"""Listens for the hint that something became due, on a connection of its own.
+
+The hint saves waiting and is never relied on. Whenever the connection is made anew the loops are woken too, since hints
+may have been missed meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from questbell.shared import database, logging, metrics
+from questbell.shared.errors import TransientError
+from questbell.shared.schedule.wake import CHANNEL
+from questbell.shared.settings import DatabaseSettings, Timing
+
+
+class WakeListener:
+    """Wakes every subscribed loop when something becomes due."""
+
+    def __init__(self, settings: DatabaseSettings, timing: Timing) -> None:
+        self._settings = settings
+        self._timing = timing
+        self._sleepers: set[asyncio.Event] = set()
+        self._log = logging.get(component="wake")
+        self._connected = metrics.CONNECTED.labels("listen")
+
+    def subscribe(self) -> asyncio.Event:
+        """Return an event that is set at each hint; its loop clears it, and gives it back to `unsubscribe`."""
+        event = asyncio.Event()
+        self._sleepers.add(event)
+        return event
+
+    def unsubscribe(self, event: asyncio.Event) -> None:
+        """Forget a loop that has ended."""
+        self._sleepers.discard(event)
+
+    async def run(self) -> None:
+        """Listen until the connection ends.
+
+        Raises:
+            TransientError: the database cannot be reached or ended the connection.
+        """
+        with database.translated():
+            connection = await database.connect(self._settings, application_name="questbell wake", timing=self._timing)
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: ended.set())
+        try:
+            await connection.add_listener(CHANNEL, self._hint)
+            self._connected.set(1)
+            self._log.debug("Listening", action="listening")
+            self._wake()
+            await ended.wait()
+        finally:
+            self._connected.set(0)
+            await connection.close(timeout=1.0) if not connection.is_closed() else None
+        raise TransientError("the database ended the LISTEN connection")
+
+    def _hint(self, *_of: Any) -> None:
+        self._wake()
+
+    def _wake(self) -> None:
+        for event in self._sleepers:
+            event.set()

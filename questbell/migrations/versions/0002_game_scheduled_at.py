@@ -1,0 +1,52 @@
+"""What time a notification is for: `notification_schedule.game_scheduled_at`, a part of a reminder's identity.
+
+Nullable first, filled from the game, then NOT NULL: a table in use is never rewritten under a long lock. The
+identity was (game, kind, offset, due_at) before; it becomes (game, kind, offset, game_scheduled_at).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+TABLE = "notification_schedule"
+IDENTITY = "uq_notification_schedule_reminder"
+
+
+def upgrade() -> None:
+    op.add_column(TABLE, sa.Column("game_scheduled_at", sa.DateTime(timezone=True), nullable=True))
+    # A reminder's own due time tells which start it was for, also when the game has moved since.
+    op.execute(
+        """
+        UPDATE notification_schedule AS n
+        SET game_scheduled_at = CASE
+            WHEN n.kind = 'reminder' THEN n.due_at + make_interval(mins => n.offset_minutes::int)
+            ELSE g.scheduled_at
+        END
+        FROM game AS g
+        WHERE g.id = n.game_id
+        """
+    )
+    op.alter_column(TABLE, "game_scheduled_at", nullable=False)
+    _identify_by("game_scheduled_at")
+
+
+def downgrade() -> None:
+    _identify_by("due_at")
+    op.drop_column(TABLE, "game_scheduled_at")
+
+
+def _identify_by(column: str) -> None:
+    op.drop_index(IDENTITY, table_name=TABLE)
+    op.create_index(
+        IDENTITY,
+        TABLE,
+        ["game_id", "kind", "offset_minutes", column],
+        unique=True,
+        postgresql_where=sa.text("kind = 'reminder'"),
+    )

@@ -1,0 +1,53 @@
+"""What the sandbox Discord accepted, as the judge reads it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+from questbell.sandbox.chaos.facts import Told
+from questbell.sandbox.discord.server import SandboxDiscord
+from questbell.sandbox.discord.world.evidence import Accepted
+
+
+def made(discord: SandboxDiscord) -> list[Told]:
+    """Return every message of the bot that others see, oldest first; a nonce that was answered with an earlier one made
+    nothing."""
+    return [_told(record) for record in _public(discord) if record.kind == "create" and not record.returned_earlier]
+
+
+def shown(discord: SandboxDiscord) -> dict[int, str]:
+    """Return the text of each message as it stands now."""
+    return {record.message_id: _text(record) for record in _public(discord)}
+
+
+def _public(discord: SandboxDiscord) -> list[Accepted]:
+    bot = discord.world.bot.id
+    return [record for record in discord.evidence if record.author_id == bot and record.visible_to is None]
+
+
+def _told(record: Accepted) -> Told:
+    return Told(
+        at=datetime.fromtimestamp(record.wall, UTC),
+        message_id=record.message_id,
+        delivery_id=_delivery(record.nonce),
+        text=_text(record),
+        pings=frozenset(record.pinged_users),
+        channel_id=record.channel_id,
+        to=record.recipient_id,
+    )
+
+
+def _text(record: Accepted) -> str:
+    return record.content + (json.dumps(record.embeds, ensure_ascii=False) if record.embeds else "")
+
+
+def _delivery(nonce: str | int | None) -> UUID | None:
+    """Return the ledger row that a nonce names; the reverse of how the bot makes it."""
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(f"{nonce}=="))
+    except (ValueError, binascii.Error):
+        return None

@@ -1,0 +1,177 @@
+"""What can go wrong, as values.
+
+A fault is three things: which requests it strikes (`Match`), what it does to them (one of the actions), and how often
+(times, until, probability with its own seed, so that a run can be repeated). Actions say separately whether the request
+is carried out: "refused with 502" and "carried out, but the answer was 502" are the two outages that a sender must
+tell apart and cannot.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Scope = Literal["user", "global", "shared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Answer with a bare HTTP status (500, 502, 503, 504), as the network in front of Discord does."""
+
+    status: int = 503
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Reset the connection instead of answering."""
+
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """Say nothing for so many seconds, then reset the connection."""
+
+    seconds: float = 30.0
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """Wait, then carry the request out and answer as usual: also when the client has long given up."""
+
+    seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """Answer 429. Without `via` it looks like a ban by the network in front of Discord."""
+
+    retry_after: float = 1.0
+    scope: Scope = "user"
+    via: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with one of Discord's error codes, like 50007."""
+
+    code: int = 50007
+
+
+@dataclass(frozen=True, slots=True)
+class DropGateway:
+    """At once: cut every gateway connection without a close frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """At once: tell every gateway connection to reconnect and resume (op 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidSession:
+    """At once: tell every gateway connection that its session is invalid (op 9), resumable or not."""
+
+    resumable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseGateway:
+    """Refuse new gateway connections while the fault lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateInteraction:
+    """Deliver an interaction to the bot twice."""
+
+
+Action = (
+    Status
+    | Drop
+    | Hang
+    | Slow
+    | TooMany
+    | Refuse
+    | DropGateway
+    | Reconnect
+    | InvalidSession
+    | RefuseGateway
+    | DuplicateInteraction
+)
+RequestAction = (Status, Drop, Hang, Slow, TooMany, Refuse)
+ImmediateAction = (DropGateway, Reconnect, InvalidSession)
+
+_KINDS: dict[str, type[Any]] = {
+    "status": Status,
+    "drop": Drop,
+    "hang": Hang,
+    "slow": Slow,
+    "too_many": TooMany,
+    "refuse": Refuse,
+    "drop_gateway": DropGateway,
+    "reconnect": Reconnect,
+    "invalid_session": InvalidSession,
+    "refuse_gateway": RefuseGateway,
+    "duplicate_interaction": DuplicateInteraction,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Which requests a fault strikes; what is None does not matter.
+
+    Attributes:
+        method: `POST`.
+        route: a regular expression that is searched in the path below `/api/v10`.
+        channel: the id of the channel in the path.
+        user: the id of the person whose direct messages the path's channel is, or who is to get such a channel.
+    """
+
+    method: str | None = None
+    route: str | None = None
+    channel: int | None = None
+    user: int | None = None
+
+    def __post_init__(self) -> None:
+        re.compile(self.route or "")  # a mistake must show where the fault is made, not at a request
+
+    def fits(self, method: str, path: str, *, channel: int | None, user: int | None) -> bool:
+        """Whether a request is meant."""
+        return (
+            (self.method is None or self.method.upper() == method)
+            and (self.channel is None or self.channel == channel)
+            and (self.user is None or self.user == user)
+            and (self.route is None or re.search(self.route, path) is not None)
+        )
+
+
+def action_to_json(action: Action) -> Json:
+    """`{"kind": "status", "status": 503, "accepted": false}`."""
+    return {"kind": _NAMES[type(action)], **{each.name: getattr(action, each.name) for each in fields(action)}}
+
+
+def action_from_json(value: Json) -> Action:
+    """The action of a JSON form.
+
+    Raises:
+        ValueError: an unknown kind or field, or a value of another type than the field's; the message says which.
+    """
+    given = dict(value)
+    kind = given.pop("kind", None)
+    if kind not in _KINDS:
+        raise ValueError(f"no action is called {kind!r}; there are {', '.join(_KINDS)}")
+    known = {each.name: each.default for each in fields(_KINDS[kind])}
+    for name, setting in given.items():
+        if name not in known:
+            raise ValueError(f"{kind} has no {name!r}; it has {', '.join(known) or 'nothing to set'}")
+        default = known[name]
+        expected = (int, float) if isinstance(default, float) else type(default)
+        if not isinstance(setting, expected):
+            raise ValueError(f"{kind}: {name} must be like {default!r}, not {setting!r}")
+    action: Action = _KINDS[kind](**given)
+    return action

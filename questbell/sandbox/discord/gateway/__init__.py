@@ -1,0 +1,1 @@
+"""The gateway: what bots are told, over which connection, and what they missed."""

@@ -1,0 +1,1 @@
+"""Commands, buttons and modals: from a person's deed to the bot's answer."""

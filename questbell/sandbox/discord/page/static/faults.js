@@ -1,0 +1,186 @@
+/* The panel that makes things go wrong, and the banner that says so. */
+
+import { api } from "./api.js";
+import { byId, h, icon, replace } from "./dom.js";
+import { store } from "./store.js";
+
+const SENDING = { method: "POST", route: "/messages$" };
+const PRESETS = [
+  ["Discord is down", "Every request is answered 503", { action: { kind: "status", status: 503 } }],
+  [
+    "Sent, but 502",
+    "Messages are accepted, the answer is 502",
+    { action: { kind: "status", status: 502, accepted: true }, match: SENDING },
+  ],
+  [
+    "Sent, answer lost",
+    "Messages are accepted, then the connection is reset",
+    { action: { kind: "drop", accepted: true }, match: SENDING },
+  ],
+  ["No answer", "Requests hang for 30 s and are not carried out", { action: { kind: "hang", seconds: 30 } }],
+  ["Slow", "Every request takes 2 s longer", { action: { kind: "slow", seconds: 2 } }],
+  ["Rate limited", "Every request is answered 429, try again in 5 s", { action: { kind: "too_many", retry_after: 5 } }],
+  ["Flaky", "One request in three is answered 500", { action: { kind: "status", status: 500 }, probability: 0.33 }],
+  [
+    "Gateway gone",
+    "Connections are cut and new ones refused",
+    { action: { kind: "refuse_gateway" } },
+    { action: { kind: "drop_gateway" } },
+  ],
+  [
+    "Press twice",
+    "The next command or button reaches the bot twice",
+    { action: { kind: "duplicate_interaction" }, times: 1 },
+  ],
+];
+const LASTS = [
+  ["10 s", 10],
+  ["30 s", 30],
+  ["2 min", 120],
+  ["Until I end it", null],
+];
+
+let seconds = 30;
+let problem = "";
+
+export function toggleFaults() {
+  const shown = document.querySelector(".faults");
+  if (shown) shown.remove();
+  else
+    byId("app").append(
+      h("section", { class: "faults", "aria-label": "Faults", onclick: (event) => event.stopPropagation() }),
+    );
+  drawFaults();
+}
+
+export function closeFaults() {
+  document.querySelector(".faults")?.remove();
+}
+
+export function drawFaults() {
+  const panel = document.querySelector(".faults");
+  if (!panel) return;
+  replace(
+    panel,
+    h(
+      "header",
+      {},
+      h("h2", {}, "Make things go wrong"),
+      h("button", { class: "tool", type: "button", title: "Close", onclick: closeFaults }, icon("close")),
+    ),
+    h(
+      "div",
+      { class: "lasts", role: "radiogroup", "aria-label": "For how long" },
+      LASTS.map(([label, value]) =>
+        h(
+          "button",
+          {
+            class: value === seconds ? "last current" : "last",
+            type: "button",
+            role: "radio",
+            "aria-checked": String(value === seconds),
+            onclick: () => choose(value),
+          },
+          label,
+        ),
+      ),
+    ),
+    h("div", { class: "presets" }, PRESETS.map(preset)),
+    problem && h("div", { class: "form-problem", role: "alert" }, problem),
+    active(),
+    h("footer", {}, `${store.state.evidence} messages and edits accepted so far`),
+  );
+}
+
+function choose(value) {
+  seconds = value;
+  drawFaults();
+}
+
+function preset([label, text, ...faults]) {
+  return h(
+    "button",
+    { class: "preset", type: "button", onclick: () => turnOn(label, faults) },
+    h("b", {}, label),
+    h("span", {}, text),
+  );
+}
+
+async function turnOn(label, faults) {
+  problem = "";
+  try {
+    for (const fault of faults) await api.addFault({ ...fault, label, ...(seconds === null ? {} : { seconds }) });
+  } catch (error) {
+    problem = error.message;
+    drawFaults();
+  }
+}
+
+function active() {
+  const faults = store.state.faults;
+  if (!faults.length) return h("p", { class: "hint" }, "Nothing goes wrong at the moment.");
+  return h(
+    "div",
+    { class: "active" },
+    h(
+      "div",
+      { class: "active-title" },
+      h("h3", {}, "Turned on so far"),
+      h("button", { class: "text-link", type: "button", onclick: () => api.clearFaults() }, "Clear all"),
+    ),
+    [...faults]
+      .reverse()
+      .map((fault) =>
+        h(
+          "div",
+          { class: fault.on ? "fault on" : "fault" },
+          h("span", { class: "fault-name" }, fault.label || fault.action.kind.replaceAll("_", " ")),
+          h("span", { class: "muted" }, `fired ${fault.fired}×`),
+          h("span", { class: "muted" }, left(fault)),
+          h(
+            "button",
+            { class: "tool", type: "button", title: "Remove", onclick: () => api.removeFault(fault.id) },
+            icon("close"),
+          ),
+        ),
+      ),
+  );
+}
+
+function left(fault) {
+  if (!fault.on) return "over";
+  return fault.seconds_left === null ? "on" : `${Math.ceil(fault.seconds_left)} s left`;
+}
+
+/* Counts down between what the sandbox tells, so that the page need not ask each second. */
+export function countDown() {
+  for (const fault of store.state?.faults ?? []) {
+    if (!fault.on || fault.seconds_left === null) continue;
+    fault.seconds_left = Math.max(0, fault.seconds_left - 1);
+    fault.on = fault.seconds_left > 0;
+  }
+  drawFaults();
+  drawBanner();
+}
+
+export function drawBanner() {
+  const on = store.state.faults.filter((fault) => fault.on);
+  const text = !store.online
+    ? "The sandbox does not answer. Waiting for it…"
+    : on
+        .map(
+          (fault) => `${fault.label || fault.action.kind.replaceAll("_", " ")} (${left(fault)}, fired ${fault.fired}×)`,
+        )
+        .join(" · ");
+  replace(
+    byId("banner"),
+    text &&
+      h(
+        "div",
+        { class: "banner" },
+        icon("alert"),
+        h("span", {}, text),
+        store.online && h("button", { class: "text-link", type: "button", onclick: () => api.clearFaults() }, "End it"),
+      ),
+  );
+}

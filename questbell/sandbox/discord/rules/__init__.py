@@ -1,0 +1,1 @@
+"""Discord's rules: limits and refusals, each with its source."""

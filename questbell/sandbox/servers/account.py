@@ -1,0 +1,76 @@
+"""Who a server runs as when we are root, and where its data lies then.
+
+PostgreSQL refuses to run as root, and RabbitMQ has no need to. Each gets the system account its package made. Such an
+account cannot enter the directories that pytest or `mkdtemp` make for root (mode 0700); opening those up was rejected,
+for their other content is not ours to show. The data then lies in a private directory of the system's temporary one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Account:
+    """An unprivileged account of this machine."""
+
+    name: str
+    uid: int
+    gid: int
+
+    def setpriv_options(self) -> list[str]:
+        """The options that make setpriv(1) run a command as this account."""
+        return [f"--reuid={self.uid}", f"--regid={self.gid}", "--init-groups"]
+
+    def own(self, *paths: Path) -> None:
+        """Give files to this account."""
+        for path in paths:
+            os.chown(path, self.uid, self.gid)
+
+    def may_enter(self, directory: Path) -> bool:
+        """Whether the account can reach what lies in a directory."""
+        directory = directory.resolve()
+        return all(self._may_search(part.stat()) for part in (directory, *directory.parents))
+
+    def _may_search(self, status: os.stat_result) -> bool:
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & stat.S_IXUSR)
+        if status.st_gid == self.gid:
+            return bool(status.st_mode & stat.S_IXGRP)
+        return bool(status.st_mode & stat.S_IXOTH)
+
+
+def server_account(name: str) -> Account | None:
+    """The account `name`, else `nobody`, when we are root; None means that the server runs as we do."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        entry = pwd.getpwnam("nobody")
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+@asynccontextmanager
+async def private_home(directory: Path, name: str, *, account: Account | None) -> AsyncIterator[Path]:
+    """A directory for a server's data that only its account can read; removed at the end.
+
+    It lies below `directory` when the account can enter that, else in the system's temporary directory.
+    """
+    reachable = account is None or account.may_enter(directory)
+    home = Path(tempfile.mkdtemp(prefix=f"questbell-{name}-", dir=directory if reachable else None))
+    if account is not None:
+        account.own(home)
+    try:
+        yield home
+    finally:
+        await asyncio.to_thread(shutil.rmtree, home)

@@ -1,0 +1,50 @@
+"""Ports for private servers, all on 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from contextlib import ExitStack
+
+HOST = "127.0.0.1"
+
+_PORTS = range(15_000, 32_000)
+"""Below the ports that Linux gives to outgoing connections (32768 and up).
+
+A server that is stopped and started again keeps its port. From the ephemeral range another connection could take it
+meanwhile, even a client of that server, which then happily talks to itself.
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that nothing listens on right now."""
+    free: list[int] = []
+    with ExitStack() as held:
+        for port in random.sample(_PORTS, len(_PORTS)):
+            if len(free) == count:
+                break
+            candidate = held.enter_context(socket.socket())
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                candidate.bind((HOST, port))
+            except OSError:
+                continue
+            free.append(port)
+    return free
+
+
+def free_port() -> int:
+    """A port that nothing listens on right now."""
+    return free_ports(1)[0]
+
+
+async def listens(port: int) -> bool:
+    """Whether something accepts connections on a port."""
+    try:
+        async with asyncio.timeout(1):
+            _, writer = await asyncio.open_connection(HOST, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

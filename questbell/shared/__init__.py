@@ -1,0 +1,1 @@
+"""Domain and infrastructure that both workloads stand on; imports nothing of theirs."""

@@ -1,0 +1,17 @@
+"""The hint that something became due: a NOTIFY in the transaction that wrote the row.
+
+It only saves waiting. The loops never rely on it: they wake by themselves when the next row is due and at least every
+`maxWaitSeconds`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+CHANNEL = "questbell_due"
+
+
+async def notify(session: AsyncSession) -> None:
+    """Wake the scheduler loops when this transaction commits."""
+    await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})

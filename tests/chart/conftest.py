@@ -1,0 +1,52 @@
+"""Helm, the chart as rendered most often, and an API server to install it on.
+
+Nothing runs on that server but itself: it checks and stores what Helm sends, Secrets included, which is what Helm's
+`lookup` needs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+
+from questbell.sandbox.servers.control_plane import ControlPlane, control_plane
+from tests.chart.helm import EXTERNAL, SANDBOX, Helm, Rendered, find
+from tests.conftest import report
+from tests.controlplane.conftest import Kubectl
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return find(tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture(scope="session")
+def sandbox(helm: Helm) -> Rendered:
+    """What somebody gets who tries Questbell."""
+    return helm.template({**SANDBOX, "networkPolicy": {"enabled": True}})
+
+
+@pytest.fixture(scope="session")
+def external(helm: Helm) -> Rendered:
+    """What somebody gets who has a PostgreSQL, a RabbitMQ and a bot's token."""
+    return helm.template({**EXTERNAL, "networkPolicy": {"enabled": True}})
+
+
+@pytest.fixture(scope="session")
+async def api_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
+    async with control_plane(tmp_path_factory.mktemp("control-plane"), report=report) as started:
+        yield started
+
+
+@pytest.fixture
+async def kubectl(api_server: ControlPlane) -> Kubectl:
+    """kubectl in a namespace of the test's own, which admits only what is restricted and warns of the rest."""
+    command = [str(api_server.kubectl), "--kubeconfig", str(api_server.kubeconfig)]
+    namespace = f"test-{uuid.uuid4().hex[:12]}"
+    everywhere, level = Kubectl(command), "restricted"
+    await everywhere("create", "namespace", namespace)
+    labels = [f"pod-security.kubernetes.io/{mode}={level}" for mode in ("enforce", "warn")]
+    await everywhere("label", "namespace", namespace, *labels)
+    return Kubectl([*command, "--namespace", namespace])

@@ -1,0 +1,117 @@
+"""Helm as the tests drive it: the chart rendered with given values, and what was rendered, by kind and name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from questbell.sandbox.servers.go_build import VERSION
+
+CHART = Path(__file__).parents[2] / "charts" / "questbell"
+RELEASE = "questbell"
+HELM_TIMEOUT = 60.0
+
+Values = Mapping[str, Any]
+Object = dict[str, Any]
+
+SANDBOX: Values = {"discord": {"sandbox": {"enabled": True}}}
+EXTERNAL: Values = {
+    "discord": {"existingSecret": {"name": "my-discord"}},
+    "postgresql": {"enabled": False},
+    "externalPostgresql": {"existingSecret": {"name": "my-cluster-app"}},
+    "rabbitmq": {"enabled": False},
+    "externalRabbitmq": {"existingSecret": {"name": "my-rabbit-default-user"}},
+}
+
+
+class HelmError(Exception):
+    """Helm ended with an error; the message is what it said."""
+
+
+class Rendered:
+    """The objects of a rendering."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.objects: list[Object] = [document for document in yaml.safe_load_all(text) if document]
+
+    def of(self, kind: str, component: str) -> Object:
+        """Return the object of a kind whose name ends in the component's."""
+        [found] = [each for each in self.all(kind) if each["metadata"]["name"] == f"{RELEASE}-{component}"]
+        return found
+
+    def all(self, kind: str) -> list[Object]:
+        """Return the objects of a kind."""
+        return [each for each in self.objects if each["kind"] == kind]
+
+    def pods(self) -> dict[str, Object]:
+        """Return the pod, or its template, of everything that makes pods, by component."""
+        made: dict[str, Object] = {}
+        for each in self.objects:
+            if each["kind"] in {"Deployment", "StatefulSet", "Pod"}:
+                pod = each if each["kind"] == "Pod" else each["spec"]["template"]
+                made[pod["metadata"]["labels"]["app.kubernetes.io/component"]] = pod
+        return made
+
+    def containers(self) -> Iterator[tuple[str, Object]]:
+        """Yield every container with a name to know it by."""
+        for component, pod in self.pods().items():
+            for container in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]:
+                yield f"{component}/{container['name']}", container
+
+
+@dataclass(frozen=True)
+class Helm:
+    """Helm, without a cluster unless its environment names one."""
+
+    program: Path
+    environment: Mapping[str, str]
+
+    def __call__(self, *words: str, stdin: str = "") -> str:
+        """Run it and return what it printed.
+
+        Raises:
+            HelmError: it failed.
+        """
+        ended = subprocess.run(
+            [self.program, *words],
+            input=stdin,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=HELM_TIMEOUT,
+            check=False,
+        )
+        if ended.returncode:
+            raise HelmError(ended.stderr)
+        return ended.stdout
+
+    def template(self, values: Values) -> Rendered:
+        """Render the chart.
+
+        Raises:
+            HelmError: the values are refused.
+        """
+        version = ("--kube-version", VERSION)  # else that of the cluster which Helm's release happens to think of
+        return Rendered(
+            self("template", RELEASE, str(CHART), *version, "--values", "-", stdin=yaml.safe_dump({**values}))
+        )
+
+
+def find(home: Path) -> Helm:
+    """Return Helm, with nothing of the machine's own configuration; skip the test where there is none."""
+    program = shutil.which("helm")
+    if program is None:
+        missing = "helm is not on PATH (https://helm.sh/docs/intro/install)"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return Helm(Path(program), {"HELM_CONFIG_HOME": str(home), "HELM_CACHE_HOME": str(home), "KUBECONFIG": os.devnull})

@@ -1,0 +1,108 @@
+"""The values, their schema and their reference are the same thing three times; and a typo fails before it installs."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from pydantic.alias_generators import to_camel
+
+from questbell.shared.settings import Timing
+from tests.chart import reference
+from tests.chart.helm import CHART, SANDBOX, Helm, HelmError
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+VALUES = reference.values()
+OPEN = {
+    "#/properties/global",  # Helm's own, for a chart within another
+    "#/definitions/labels",  # the user's names
+    "#/definitions/amounts",
+    "#/definitions/kubernetes",  # checked by the API server
+}
+
+
+def test_the_schema_is_closed_at_every_level() -> None:
+    left_open = {path for path, schema in _objects(SCHEMA, "#") if schema.get("additionalProperties") is not False}
+    assert left_open == OPEN
+
+
+def test_the_schema_knows_exactly_the_values() -> None:
+    known = set(_properties(SCHEMA, ""))
+    written = {value.path for value in VALUES}
+    assert known - written == {"global", *(f"timing.{to_camel(name)}" for name in Timing.model_fields)}
+    assert written <= known
+
+
+def test_every_value_is_documented() -> None:
+    assert [value.path for value in VALUES if not value.is_group and not value.words] == []
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run python -m tests.chart.reference"
+
+
+def test_every_time_out_can_be_set_and_is_named() -> None:
+    [timing] = [value for value in VALUES if value.path == "timing"]
+    for name in Timing.model_fields:
+        assert to_camel(name) in timing.words
+
+
+@pytest.mark.parametrize("value", [value for value in VALUES if value.is_group], ids=lambda value: value.path)
+def test_a_typo_is_refused_in_every_group(value: reference.Value, helm: Helm) -> None:
+    values: dict[str, Any] = {"misspelt": 1}
+    for key in reversed(value.path.split(".")):
+        values = {key: values}
+    with pytest.raises(HelmError, match="'misspelt' not allowed"):
+        helm.template(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"bot": {"replicas": 2}}, "'replicas' not allowed"),
+        ({"controllers": {"replicas": 0}}, "minimum"),
+        ({"timing": {"lease": 0}}, "exclusiveMinimum"),
+        ({"log": {"level": "loud"}}, "must be one of"),
+        ({"image": {"tag": 1.1}}, "got number, want string"),
+        ({"externalRabbitmq": {"url": "http://mq"}}, "does not match pattern"),
+        ({"bot": {"extraEnv": [{"nam": "X"}]}}, "missing property 'name'"),
+        ({"postgresql": {"persistence": {"size": "big"}}}, "does not match pattern"),
+    ],
+)
+def test_a_wrong_value_is_refused_where_it_stands(values: dict[str, Any], said: str, helm: Helm) -> None:
+    with pytest.raises(HelmError, match=said):
+        helm.template({**SANDBOX, **values})
+
+
+def test_the_values_that_the_docs_show_are_accepted(helm: Helm) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", reference.PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    shown = [block for block in map(yaml.safe_load, blocks) if "apiVersion" not in block]
+    assert len(shown) == 2
+    for values in shown:
+        assert helm.template(values).of("Deployment", "bot")
+
+
+def test_chart_image_and_program_have_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    program = tomllib.loads((CHART.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert (chart["version"], chart["appVersion"]) == (program, program)
+
+
+def _objects(schema: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(schema, dict):
+        if schema.get("type") == "object":
+            yield path, schema
+        for key, value in schema.items():
+            yield from _objects(value, f"{path}/{key}")
+
+
+def _properties(schema: dict[str, Any], path: str) -> Iterator[str]:
+    for name, value in schema.get("properties", {}).items():
+        here = f"{path}.{name}".lstrip(".")
+        yield here
+        yield from _properties(value, here)

@@ -1,0 +1,216 @@
+"""What may go wrong with the pods of a release, while reminders are due twice a second: how late they are told then.
+
+Judged by what the sandbox Discord accepted. The promises: a controllers process that dies or leaves delays no reminder
+by more than a second, one that freezes or is cut off by no more than seven, the bot by no more than it takes to start
+and the lease of what it was telling.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.chart.helm import RELEASE
+from tests.cluster.clusters import Cluster
+from tests.cluster.conftest import Trial
+from tests.cluster.kubectl import Pod
+from tests.cluster.node import root_on_node_of
+from tests.cluster.programs import ProgramError
+from tests.cluster.release import LEASE, WORKLOADS, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+KILLED, FROZEN = 1.0, 7.0
+"""Seconds by which a reminder may be late when a controllers process is killed or leaves, and is frozen or cut off."""
+TOLD_WITHIN = 30.0
+"""Seconds after its time in which a reminder is waited for: past all that is promised, so that the lateness is seen."""
+RESTART_WITHIN = 60.0
+LIVENESS = 40.0
+"""Seconds after which the kubelet has restarted what it believes dead: three probes, ten seconds apart."""
+
+Measured = Callable[[str], None]
+
+
+async def test_killing_either_controllers_process_delays_no_reminder(trial: Trial, measured: Measured) -> None:
+    await trial.settled()
+    for pod in await trial.kubectl.pods("controllers"):
+        reminders = await trial.schedule(f"killed {pod.name[-5:]}", count=20)
+        await trial.until_told(reminders[4])
+        await trial.kubectl.inside(pod.name, "send_signal.py", "SIGKILL", "controllers")
+        verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+        measured(f"kill -9 of a controllers process: {verdict}")
+        assert verdict.told_once(), verdict
+        assert verdict.latest <= KILLED
+        await _until_restarted(trial, pod)
+
+
+async def test_draining_a_controllers_pod_delays_no_reminder(trial: Trial, measured: Measured) -> None:
+    await trial.settled()
+    leaving, staying = await trial.kubectl.pods("controllers")
+    reminders = await trial.schedule("drained", count=30)
+    await trial.until_told(reminders[4])
+    await _evict(trial, leaving)
+    with pytest.raises(ProgramError, match="disruption budget"):
+        await _evict(trial, staying)
+    verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+    measured(f"eviction of a controllers pod: {verdict}")
+    assert verdict.told_once(), verdict
+    assert verdict.latest <= KILLED
+    await trial.replaced(leaving, "controllers")
+
+
+async def test_a_replica_that_freezes_with_rows_in_its_hands_delays_them_for_seconds(
+    trial: Trial, measured: Measured
+) -> None:
+    await trial.settled()
+    pod, _ = await trial.kubectl.pods("controllers")
+    reminders = await trial.schedule("frozen", count=120, together=4)
+    await trial.until_told(reminders[0])
+    held = await trial.kubectl.inside(pod.name, "freeze.py", "20", within=40)
+    try:
+        verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+    finally:
+        await trial.kubectl.inside(pod.name, "send_signal.py", "SIGCONT", "controllers")
+    measured(f"a controllers process frozen with {held.strip()} due rows: {verdict}")
+    assert verdict.told_once(), verdict
+    assert verdict.latest <= FROZEN
+    await trial.settled()
+    verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+    assert verdict.told_once(), f"after it woke up: {verdict}"
+
+
+async def test_a_replica_that_is_cut_off_with_rows_in_its_hands_delays_them_for_seconds(
+    trial: Trial, cluster: Cluster, measured: Measured
+) -> None:
+    """It is frozen first, for as long as it takes to see that it holds rows and to cut it off; then it runs on."""
+    await trial.settled()
+    pod, _ = await trial.kubectl.pods("controllers")
+    async with root_on_node_of(pod, cluster) as root:
+        reminders = await trial.schedule("cut off", count=120, together=4)
+        await trial.until_told(reminders[0])
+        try:
+            held = await trial.kubectl.inside(pod.name, "freeze.py", "20", within=40)
+            await root.cut_off(release=trial.kubectl)
+            verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+        finally:
+            await trial.kubectl("delete", "pod", pod.name, "--force", "--grace-period=0")
+    measured(f"a controllers pod cut off from the network with {held.strip()} due rows: {verdict}")
+    assert verdict.told_once(), verdict
+    assert verdict.latest <= FROZEN
+    await trial.settled()
+    verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+    assert verdict.told_once(), f"after it was replaced: {verdict}"
+
+
+async def test_a_rolling_restart_of_the_controllers_loses_and_doubles_nothing(trial: Trial, measured: Measured) -> None:
+    await trial.settled()
+    reminders = await trial.schedule("rolled", count=120, every=1.0)
+    await trial.until_told(reminders[2])
+    await trial.kubectl("rollout", "restart", f"deployment/{RELEASE}-controllers")
+    await trial.kubectl("rollout", "status", f"deployment/{RELEASE}-controllers", within=110)
+    await trial.settled()
+    verdict = await trial.verdict(await trial.call_off_the_rest(reminders), within=TOLD_WITHIN)
+    measured(f"rolling restart of the controllers: {verdict}")
+    assert verdict.told_once(), verdict
+    assert verdict.latest <= KILLED
+
+
+async def test_a_deleted_bot_delays_reminders_by_its_start_and_the_lease(trial: Trial, measured: Measured) -> None:
+    await trial.settled()
+    [pod] = await trial.kubectl.pods("bot")
+    reminders = await trial.schedule("without a bot", count=40)
+    await trial.until_told(reminders[4])
+    async with trial.absence("bot") as absence:
+        await trial.kubectl("delete", "pod", pod.name, "--wait=false")
+        await trial.replaced(pod, "bot")
+        verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+    measured(f"deletion of the bot, away for {absence.longest:.1f} s: {verdict}")
+    assert verdict.told_once(), verdict
+    assert verdict.latest <= absence.longest + LEASE
+
+
+async def test_a_killed_bot_delays_reminders_by_its_start_and_the_lease(trial: Trial, measured: Measured) -> None:
+    await trial.settled()
+    [pod] = await trial.kubectl.pods("bot")
+    reminders = await trial.schedule("with a killed bot", count=30)
+    await trial.until_told(reminders[4])
+    async with trial.absence("bot") as absence:
+        await trial.kubectl.inside(pod.name, "send_signal.py", "SIGKILL", "bot")
+        await _until_restarted(trial, pod)
+        verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+    measured(f"kill -9 of the bot, away for {absence.longest:.1f} s: {verdict}")
+    assert verdict.told_once(), verdict
+    assert verdict.latest <= absence.longest + LEASE
+
+
+async def test_a_lost_database_makes_pods_not_ready_and_restarts_none(trial: Trial, measured: Measured) -> None:
+    await trial.settled()
+    before = {pod.uid: pod.restarts for pod in await trial.kubectl.pods(*WORKLOADS)}
+    reminders = await trial.schedule("without a database", count=4, every=5.0, first=20.0)
+    async with _without_a_database(trial):
+        lost_at = time.monotonic()
+        await until(lambda: _none_is_ready(trial), within=RESTART_WITHIN, what="all pods to be not ready")
+        measured(f"database gone: all pods not ready after {time.monotonic() - lost_at:.0f} s")
+        await until(lambda: _says_why(trial), within=RESTART_WITHIN, what="kubectl describe to tell of the database")
+        await _stays_up(trial, before, until_then=lost_at + LIVENESS)
+    back_at = time.time()
+    await trial.settled()
+    verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+    last_told = max(reminder.due_at + verdict.lateness.get(reminder.title, 0.0) for reminder in reminders)
+    measured(f"database back: what was due is told after {last_told - back_at:.1f} s ({verdict})")
+    assert verdict.told_once(), verdict
+    assert {pod.uid: pod.restarts for pod in await trial.kubectl.pods(*WORKLOADS)} == before
+
+
+async def test_nothing_was_lost_or_told_twice_in_all_that_time(trial: Trial) -> None:
+    verdict = await trial.final_verdict()
+    assert verdict.told_once(), verdict
+
+
+async def _until_restarted(trial: Trial, pod: Pod) -> None:
+    async def restarted() -> bool:
+        [now] = [each for each in await trial.kubectl.pods() if each.uid == pod.uid]
+        return now.restarts == pod.restarts + 1 and now.ready
+
+    await until(restarted, within=RESTART_WITHIN, what=f"{pod.name} to be restarted")
+
+
+async def _evict(trial: Trial, pod: Pod) -> None:
+    """Ask for the eviction of a pod, as `kubectl drain` does for each of a node's."""
+    metadata = {"name": pod.name, "namespace": trial.kubectl.namespace}
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+    path = f"/api/v1/namespaces/{trial.kubectl.namespace}/pods/{pod.name}/eviction"
+    await trial.kubectl("create", "--raw", path, "--filename", "-", stdin=json.dumps(eviction))
+
+
+@asynccontextmanager
+async def _without_a_database(trial: Trial) -> AsyncIterator[None]:
+    target = f"statefulset/{RELEASE}-postgresql"
+    await trial.kubectl("scale", target, "--replicas=0")
+    try:
+        yield
+    finally:
+        await trial.kubectl("scale", target, "--replicas=1")
+
+
+async def _none_is_ready(trial: Trial) -> bool:
+    return not any(pod.ready for pod in await trial.kubectl.pods(*WORKLOADS))
+
+
+async def _says_why(trial: Trial) -> bool:
+    said = await trial.kubectl("describe", "scheduler", "notifications")
+    return "QUESTBELL_DATABASE_URL" in said
+
+
+async def _stays_up(trial: Trial, before: dict[str, int], *, until_then: float) -> None:
+    """Look until a moment that nothing restarts: it is the quiet that is looked at."""
+
+    async def over() -> bool:
+        assert {pod.uid: pod.restarts for pod in await trial.kubectl.pods(*WORKLOADS)} == before
+        return time.monotonic() >= until_then
+
+    await until(over, within=LIVENESS + 30, every=2.0, what="the time after which a pod would have been restarted")

@@ -1,0 +1,212 @@
+"""What becomes of a release: upgraded, rolled back, given a new token, uninstalled, installed again.
+
+An upgrade and a rollback take most of a minute, so each happens once, while a reminder is due every second, and
+several tests look at what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from tests.chart.helm import RELEASE
+from tests.cluster.clusters import Cluster
+from tests.cluster.conftest import JUDGE, NEXT_COLUMN, Trial
+from tests.cluster.discord import FURNISHED
+from tests.cluster.judging import Verdict
+from tests.cluster.release import LEASE, RESOURCES, WORKLOADS, Release, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+TOLD_WITHIN = 30.0
+TOLD_AGAIN_WITHIN = 60.0
+"""Seconds for what was refused because of a credential: it is tried again after growing delays."""
+GONE_WITHIN = 60.0
+DUE = 150
+"""Reminders that are due while Helm works, a second apart; those that are due only later do not count."""
+
+Measured = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class State:
+    """What must or must not change with a release."""
+
+    images: frozenset[str]
+    schema: str
+    passwords: dict[str, str]
+    resources: dict[str, Any]
+    columns: list[str]
+
+    @classmethod
+    async def of(cls, release: Release) -> Self:
+        """Look at everything."""
+        listed = await release.kubectl.json("get", RESOURCES)
+        header, *_ = await release.kubectl.columns("schedulers")
+        pods = await release.kubectl.pods(*WORKLOADS)
+        return cls(
+            images=frozenset(container["image"] for pod in pods for container in pod.body["spec"]["containers"]),
+            schema=await release.kubectl.sql("SELECT version_num FROM alembic_version"),
+            passwords=await release.passwords(),
+            resources={each["metadata"]["uid"]: each["spec"] for each in listed["items"]},
+            columns=header,
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """What came of an upgrade or a rollback while reminders were due."""
+
+    before: State
+    after: State
+    verdict: Verdict
+    bot_was_away: float
+
+
+async def _change(release: Release, name: str, work: Callable[[], Awaitable[None]], measured: Measured) -> Change:
+    before = await State.of(release)
+    reminders = await release.schedule(name, count=DUE, every=1.0)
+    await release.until_told(reminders[4])
+    async with release.absence("bot") as absence:
+        await work()
+        await release.settled()
+        verdict = await release.verdict(await release.call_off_the_rest(reminders), within=TOLD_WITHIN)
+    measured(f"{name}, the bot away for {absence.longest:.1f} s: {verdict}")
+    return Change(before, await State.of(release), verdict, absence.longest)
+
+
+@pytest.fixture(scope="module")
+async def upgraded(release: Release, next_image: str, next_chart: Path, measured: Measured) -> Change:
+    """The release has become the next one; a user's own resource was there before."""
+    await release.kubectl.apply("Scheduler", "mine", source="Notifications", suspend=True, batchSize=7)
+    await release.kubectl.patch("scheduler/notifications", batchSize=50)
+    tag = next_image.rpartition(":")[2]
+    return await _change(
+        release, "upgraded", lambda: release.upgrade("--set", f"image.tag={tag}", chart=next_chart), measured
+    )
+
+
+@pytest.fixture(scope="module")
+async def rolled_back(release: Release, upgraded: Change, measured: Measured) -> Change:
+    return await _change(release, "rolled back", release.rollback, measured)
+
+
+async def test_uninstalling_while_the_controllers_are_down_leaves_nothing_stuck(trial: Trial) -> None:
+    await trial.kubectl("scale", f"deployment/{RELEASE}-controllers", "--replicas=0")
+    await _uninstall_beside_resources(trial)
+    await trial.kubectl("delete", RESOURCES, "--all", within=20)
+    await trial.discord.leave()
+    await trial.kubectl("delete", "namespace", trial.kubectl.namespace, within=GONE_WITHIN)
+
+
+async def test_an_upgrade_with_a_migration_tells_everything_once_and_in_time(upgraded: Change, next_image: str) -> None:
+    assert upgraded.after.images == {next_image}
+    assert int(upgraded.after.schema) == int(upgraded.before.schema) + 1
+    assert upgraded.verdict.told_once(), upgraded.verdict
+    assert upgraded.verdict.latest <= upgraded.bot_was_away + LEASE
+
+
+def test_an_upgrade_keeps_passwords_and_resources(upgraded: Change) -> None:
+    assert upgraded.after.passwords == upgraded.before.passwords
+    assert upgraded.after.resources == upgraded.before.resources
+    assert len(upgraded.before.resources) == 4
+
+
+async def test_an_upgrade_brings_new_definitions(upgraded: Change, cluster: Cluster) -> None:
+    if not await cluster.may_own_definitions():
+        pytest.skip("the definitions belong to a release that is not of these tests")
+    column = str(NEXT_COLUMN["name"]).upper()
+    assert (column in upgraded.before.columns, column in upgraded.after.columns) == (False, True)
+
+
+async def test_after_a_rollback_the_release_before_works_on_the_newer_schema(
+    rolled_back: Change, release: Release, image: str
+) -> None:
+    assert rolled_back.after.images == {image}
+    assert rolled_back.after.schema == rolled_back.before.schema
+    assert rolled_back.after.passwords == rolled_back.before.passwords
+    assert rolled_back.after.resources == rolled_back.before.resources
+    assert rolled_back.verdict.told_once(), rolled_back.verdict
+    assert rolled_back.verdict.latest <= rolled_back.bot_was_away + LEASE
+    reminders = await release.schedule("on the newer schema", count=4)
+    assert (await release.verdict(reminders, within=TOLD_WITHIN)).told_once()
+
+
+async def test_a_new_token_loses_nothing(release: Release, measured: Measured) -> None:
+    await release.settled()
+    reminders = await release.schedule("with a new token", count=40, every=1.0, channels=FURNISHED)
+    await release.until_told(reminders[4])
+    await _change_token(release)
+    verdict = await release.verdict(reminders, within=TOLD_AGAIN_WITHIN)
+    measured(f"a new token, Discord restarted for it: {verdict}")
+    assert verdict.told_once(), verdict
+
+
+async def test_new_passwords_lose_nothing(release: Release, measured: Measured) -> None:
+    """As docs/configure.md says: without their Secrets, the next upgrade makes new ones."""
+    await release.settled()
+    before = await release.passwords()
+    reminders = await release.schedule("with new passwords", count=DUE, every=1.0)
+    await release.until_told(reminders[4])
+    await release.kubectl("delete", "secret", *before)
+    await release.upgrade()
+    await release.settled()
+    verdict = await release.verdict(await release.call_off_the_rest(reminders), within=TOLD_AGAIN_WITHIN)
+    measured(f"new passwords of both servers: {verdict}")
+    assert verdict.told_once(), verdict
+    after = await release.passwords()
+    assert not [name for name in before if before[name] == after[name]]
+
+
+async def test_a_reinstallation_goes_on_where_the_release_ended(
+    release: Release, cluster: Cluster, measured: Measured
+) -> None:
+    await release.settled()
+    before = await State.of(release)
+    reminders = await release.schedule("over a reinstallation", count=6, every=10.0)
+    await release.until_told(reminders[0])
+    began = time.time()
+    await _uninstall_beside_resources(release)
+    await release.install(*await cluster.options_for_definitions(release.kubectl.namespace))
+    ended = time.time()
+    verdict = await release.verdict(reminders, within=TOLD_WITHIN)
+    measured(f"uninstalled and installed again in {ended - began:.1f} s: {verdict}")
+    assert verdict.told_once(), verdict
+    assert [reminder for reminder in reminders if began < reminder.due_at < ended], "some were due in between"
+    assert reminders[-1].due_at > ended, "one was due after"
+    assert await State.of(release) == before
+
+
+async def test_nothing_was_lost_or_told_twice_in_all_that_time(release: Release) -> None:
+    verdict = await release.final_verdict()
+    assert verdict.told_once(), verdict
+
+
+async def _uninstall_beside_resources(release: Release) -> None:
+    """Uninstall, and see that the resources are there before and after, and no pod is."""
+    resources = await release.kubectl("get", RESOURCES, "--output", "name")
+    assert resources.split()
+    await release.uninstall()
+
+    async def no_pod_is_left() -> bool:
+        selector = ("--selector", f"app.kubernetes.io/instance={RELEASE}", "--field-selector", "status.phase=Running")
+        return not await release.kubectl("get", "pods", "--output", "name", *selector)
+
+    await until(no_pod_is_left, within=GONE_WITHIN, what="the pods to be gone")
+    assert await release.kubectl("get", RESOURCES, "--output", "name") == resources
+
+
+async def _change_token(release: Release) -> None:
+    """Let Discord refuse the old token, then do what docs/configure.md says."""
+    token = {"stringData": {"DISCORD_TOKEN": secrets.token_urlsafe(32)}}
+    await release.kubectl("patch", "secret", f"{JUDGE}-discord", "--patch", json.dumps(token))
+    for deployment in (f"deployment/{JUDGE}-discord", f"deployment/{RELEASE}-bot"):
+        await release.kubectl("rollout", "restart", deployment)
+        await release.kubectl("rollout", "status", deployment, within=60)

@@ -1,0 +1,169 @@
+"""What the pods may do, on a cluster that enforces it: each right is needed, and nothing more is there."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from tests.chart.helm import RELEASE
+from tests.cluster.clusters import Cluster
+from tests.cluster.conftest import Trial
+from tests.cluster.kubectl import Kubectl, Pod
+from tests.cluster.programs import ProgramError
+from tests.cluster.release import RESOURCES, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+HAS_TOKEN = f"import pathlib; print(pathlib.Path({TOKEN!r}).exists())"
+ACCOUNT = "operator"
+RBAC = "rbac.authorization.k8s.io"
+MISSED_WITHIN = 120.0
+"""Seconds for all of the operators to start, and for each to meet what it may not do."""
+
+Body = dict[str, Any]
+Right = tuple[str, str, str]
+"""API group, resource, verb."""
+
+
+async def test_every_pod_runs_where_only_restricted_ones_are_admitted(trial: Trial) -> None:
+    bare = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"}}
+    bare["spec"] = {"containers": [{"name": "bare", "image": "busybox"}]}
+    with pytest.raises(ProgramError, match="violates PodSecurity"):
+        await trial.kubectl("create", "--dry-run=server", "--filename", "-", stdin=json.dumps(bare))
+    pods = await trial.kubectl.pods()
+    assert len(pods) == 6
+    assert all(pod.ready for pod in pods)
+
+
+async def test_only_the_operator_has_a_token_of_the_api(trial: Trial) -> None:
+    found = {}
+    for component in ("controllers", "bot", "discord"):
+        target = f"deployment/{RELEASE}-{component}"
+        found[component] = (await trial.kubectl("exec", target, "--", "python", "-c", HAS_TOKEN)).strip()
+    assert found == {"controllers": "True", "bot": "False", "discord": "False"}
+    with_token = {pod.body["metadata"]["labels"]["app.kubernetes.io/component"] for pod in await _with_token(trial)}
+    assert with_token == {"controllers"}
+
+
+async def test_no_secret_stands_in_a_pods_definition_or_log(trial: Trial) -> None:
+    names = [f"{RELEASE}-{part}" for part in ("postgresql", "rabbitmq", "discord")]
+    found = [await trial.kubectl.json("get", "secret", name) for name in names]
+    secrets = {base64.b64decode(value).decode() for each in found for value in each["data"].values()}
+    assert len(secrets) == 5
+    pods = await trial.kubectl.json("get", "pods")
+    logs = [await trial.kubectl("logs", pod["metadata"]["name"], "--all-containers") for pod in pods["items"]]
+    assert all(logs), "each pod has said something"
+    assert not [secret for secret in secrets if secret in json.dumps(pods) or any(secret in log for log in logs)]
+
+
+async def test_each_right_of_the_role_is_needed(
+    trial: Trial, cluster: Cluster, measured: Callable[[str], None]
+) -> None:
+    """An operator a right that it lacks, each alone in a namespace: whether it is told "forbidden" of just that."""
+    role = await trial.kubectl.json("get", "role", f"{RELEASE}-controllers")
+    rights = sorted(_rights(role["rules"]))
+    operators = {right: await _operator(trial, cluster, f"role-{n}", without=right) for n, right in enumerate(rights)}
+    content = await _operator(trial, cluster, "role-whole", without=None)
+
+    not_missed = dict(operators)
+
+    async def all_are_missed() -> bool:
+        for right, kubectl in operators.items():
+            if right in not_missed and await _misses(kubectl, right):
+                del not_missed[right]
+        return not not_missed
+
+    with suppress(AssertionError):
+        await until(all_are_missed, within=MISSED_WITHIN, every=2.0, what="each operator to miss its right")
+    assert not not_missed, "nobody needs these"
+    await until(lambda: _is_content(content), within=MISSED_WITHIN, what="an operator with the whole role to be ready")
+    assert "forbidden" not in await content("logs", "operator")
+    for kubectl in (content, *operators.values()):
+        await cluster.kubectl()("delete", "namespace", kubectl.namespace, "--wait=false")
+    measured(f"rights of the role that are each needed: {len(rights)}")
+
+
+def _rights(rules: list[Body]) -> Iterator[Right]:
+    for rule in rules:
+        for group in rule["apiGroups"]:
+            yield from ((group, resource, verb) for resource in rule["resources"] for verb in rule["verbs"])
+
+
+async def _operator(trial: Trial, cluster: Cluster, name: str, *, without: Right | None) -> Kubectl:
+    """Run the release's operator on another namespace, with its servers, and with its role less one right."""
+    kubectl = await cluster.add_namespace(name)
+    role = await trial.kubectl.json("get", "role", f"{RELEASE}-controllers")
+    granted = [right for right in _rights(role["rules"]) if right != without]
+    objects = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}},
+        {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": ACCOUNT}, "rules": [*map(_rule, granted)]},
+        _binding(kubectl.namespace),
+        *[_reaching(each, trial.kubectl.namespace) for each in await _secrets_of_servers(trial)],
+        _pod(await trial.kubectl.json("get", "deployment", f"{RELEASE}-controllers")),
+    ]
+    await kubectl("apply", "--filename", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    return kubectl
+
+
+def _rule(right: Right) -> Body:
+    group, resource, verb = right
+    return {"apiGroups": [group], "resources": [resource], "verbs": [verb]}
+
+
+def _binding(namespace: str) -> Body:
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": ACCOUNT},
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": ACCOUNT},
+        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+    }
+
+
+async def _secrets_of_servers(trial: Trial) -> list[Body]:
+    return [await trial.kubectl.json("get", "secret", f"{RELEASE}-{name}") for name in ("postgresql", "rabbitmq")]
+
+
+def _reaching(secret: Body, namespace: str) -> Body:
+    """Return a Secret for another namespace, whose URL names its server there."""
+    name = secret["metadata"]["name"]
+    url = base64.b64decode(secret["data"]["url"]).decode().replace(f"@{name}:", f"@{name}.{namespace}:")
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"url": url}}
+
+
+def _pod(deployment: Body) -> Body:
+    template = copy.deepcopy(deployment["spec"]["template"])
+    spec = {**template["spec"], "serviceAccountName": ACCOUNT}
+    for left_out in ("initContainers", "serviceAccount", "topologySpreadConstraints"):
+        spec.pop(left_out, None)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator"}, "spec": spec}
+
+
+async def _misses(kubectl: Kubectl, right: Right) -> bool:
+    group, resource, verb = right
+    try:
+        log = await kubectl("logs", "operator")
+    except ProgramError:
+        return False  # its container does not run yet
+    return any(f'cannot {verb} resource \\"{resource}\\"' in line and group in line for line in log.splitlines())
+
+
+async def _is_content(kubectl: Kubectl) -> bool:
+    listed = await kubectl.json("get", RESOURCES)
+    written = [each for each in listed["items"] if each.get("status", {}).get("conditions")]
+    return len(written) == 3 and all(pod.ready for pod in await kubectl.pods())
+
+
+async def _with_token(trial: Trial) -> list[Pod]:
+    def has_one(pod: Pod) -> bool:
+        projected = [volume.get("projected", {}) for volume in pod.body["spec"]["volumes"]]
+        return any("serviceAccountToken" in source for each in projected for source in each.get("sources", ()))
+
+    return [pod for pod in await trial.kubectl.pods() if has_one(pod)]

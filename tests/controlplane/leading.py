@@ -1,0 +1,35 @@
+"""A leadership that runs, for the tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pydantic import SecretStr
+
+from questbell.controllers.leadership import Leadership, Standing
+from questbell.sandbox.servers.postgres import Postgres
+from questbell.shared import process
+from questbell.shared.schedule.retry import Backoff
+from questbell.shared.settings import DatabaseSettings, Timing
+from tests.unit.controllers.fakes import until
+
+
+def settings_of(server: Postgres) -> DatabaseSettings:
+    """The settings that lead to a server."""
+    return DatabaseSettings(url=SecretStr(server.url))
+
+
+@asynccontextmanager
+async def leading(settings: DatabaseSettings, *, namespace: str) -> AsyncIterator[Leadership]:
+    """Run for a lock for a block, which begins when the standing is known."""
+    leadership = Leadership(settings, Timing(), namespace=namespace)
+    work = process.keep_running("leadership", leadership.run, backoff=Backoff(first=0.2, longest=0.5))
+    task = asyncio.create_task(work)
+    try:
+        await until(lambda: leadership.standing is not Standing.UNKNOWN, within=10)
+        yield leadership
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

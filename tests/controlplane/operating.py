@@ -1,0 +1,94 @@
+"""The Kubernetes side of the controllers in this process, with fake loops: all that `main` makes but the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from questbell.controllers import kopf_thread
+from questbell.controllers.api_server import ApiServer, api_server
+from questbell.controllers.leadership import Standing
+from questbell.controllers.resources.resource import Body, Resource
+from questbell.controllers.resync import LIST_INTERVAL, Resync
+from questbell.controllers.status_writer import Leading, StatusWriter
+from questbell.controllers.supervisor import Supervisor
+from questbell.shared import process
+from questbell.shared.schedule.retry import Backoff
+from tests.unit.controllers.fakes import FakeLoop, FakeLoops, until
+
+RESTART = Backoff(first=0.2, longest=1.0)
+
+
+class Alone:
+    """The leadership of a replica that is the only one."""
+
+    standing = Standing.LEADS
+    last_known = Standing.LEADS
+
+
+class CountingApi:
+    """Passes on the writes of a replica, and counts them."""
+
+    def __init__(self, api: ApiServer) -> None:
+        self._api = api
+        self.statuses: list[tuple[str, Body]] = []
+
+    async def replace_status(self, resource: Resource, status: Body) -> Resource:
+        self.statuses.append((resource.name, status))
+        return await self._api.replace_status(resource, status)
+
+    async def post_event(self, namespace: str, event: Body) -> None:
+        await self._api.post_event(namespace, event)
+
+
+@dataclass
+class Replica:
+    """One running replica."""
+
+    api: CountingApi
+    supervisor: Supervisor
+    resync: Resync
+    loops: FakeLoops = field(default_factory=FakeLoops)
+
+    def runs(self, name: str) -> bool:
+        return self.loops.runs(name)
+
+    async def started(self, name: str, *, within: float = 10.0) -> FakeLoop:
+        """Wait until a resource's loop runs, and return it."""
+        await until(lambda: self.loops.runs(name), within=within)
+        return self.loops.of(name)
+
+
+@asynccontextmanager
+async def operating(
+    namespace: str, *, leading: Leading | None = None, list_interval: float = LIST_INTERVAL, name: str = "replica-1"
+) -> AsyncIterator[Replica]:
+    """Run a replica for a block, which begins when it has created the default resources."""
+    loops = FakeLoops()
+    async with api_server() as api, Supervisor(loops, backoff=RESTART, patience=2) as supervisor:
+        resync, counting = Resync(api, supervisor, namespace, list_interval=list_interval), CountingApi(api)
+        writer = StatusWriter(supervisor, counting, leading or Alone(), instance=name)
+
+        async def watch() -> None:
+            await resync.usable()
+            await kopf_thread.watch(namespace, observe=supervisor.observe, forget=supervisor.forget)
+
+        tasks = [
+            asyncio.create_task(process.keep_running(work.__qualname__, work, backoff=RESTART))
+            for work in (resync.run, watch, writer.run)
+        ]
+        try:
+            await resync.usable()
+            yield Replica(counting, supervisor, resync, loops)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def conditions(body: Any) -> dict[str, dict[str, Any]]:
+    """The conditions of a resource's JSON, by type."""
+    return {condition["type"]: condition for condition in body.get("status", {}).get("conditions", [])}

@@ -1,0 +1,108 @@
+"""The lock that says which replica writes, in a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from contextlib import AsyncExitStack
+
+import pytest
+from pydantic import SecretStr
+
+from questbell.controllers import leadership as module
+from questbell.controllers.leadership import Leadership, Standing
+from questbell.sandbox.servers.postgres import Postgres
+from questbell.shared.errors import ConfigurationError
+from questbell.shared.settings import DatabaseSettings, Timing
+from tests.controlplane.leading import leading, settings_of
+from tests.unit.controllers.fakes import until
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+async def test_one_of_two_replicas_leads(postgres_server: Postgres, namespace: str) -> None:
+    settings = settings_of(postgres_server)
+    async with leading(settings, namespace=namespace) as one, leading(settings, namespace=namespace) as two:
+        assert (one.standing, two.standing) == (Standing.LEADS, Standing.FOLLOWS)
+
+
+async def test_operators_of_different_namespaces_lead_apart(postgres_server: Postgres, namespace: str) -> None:
+    settings = settings_of(postgres_server)
+    async with leading(settings, namespace=namespace) as one, leading(settings, namespace=f"{namespace}-b") as two:
+        assert (one.standing, two.standing) == (Standing.LEADS, Standing.LEADS)
+
+
+async def test_the_other_leads_within_seconds_of_the_leaders_death(postgres_server: Postgres, namespace: str) -> None:
+    settings = settings_of(postgres_server)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(leading(settings, namespace=namespace))
+        async with leading(settings, namespace=namespace) as other:
+            assert other.standing is Standing.FOLLOWS
+            await stack.aclose()
+            await until(lambda: other.standing is Standing.LEADS, within=20)
+
+
+async def test_after_a_failover_one_leads_again(postgres_server: Postgres, namespace: str) -> None:
+    settings = settings_of(postgres_server)
+    async with leading(settings, namespace=namespace) as one, leading(settings, namespace=namespace) as two:
+        await postgres_server.terminate_backends()
+        expected = {Standing.LEADS, Standing.FOLLOWS}
+        await asyncio.sleep(module.CHECK_INTERVAL)
+        await until(lambda: {one.standing, two.standing} == expected, within=20)
+
+
+async def test_nothing_is_claimed_while_the_database_is_away(postgres_server: Postgres, namespace: str) -> None:
+    async with leading(settings_of(postgres_server), namespace=namespace) as alone:
+        await postgres_server.stop()
+        try:
+            await until(lambda: alone.standing is Standing.UNKNOWN, within=8)
+            assert alone.last_known is Standing.LEADS
+        finally:
+            await postgres_server.start()
+        await until(lambda: alone.standing is Standing.LEADS, within=20)
+
+
+async def test_a_frozen_leader_is_replaced_and_does_not_think_that_it_leads_when_it_thaws(
+    postgres_server: Postgres, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "IDLE_SESSION_TIMEOUT", 2.0)
+    monkeypatch.setattr(module, "TRUSTED", 1.5)
+    settings = settings_of(postgres_server)
+    leads, thaw, thawed = threading.Event(), threading.Event(), []
+
+    async def be_frozen() -> None:
+        async with leading(settings, namespace=namespace) as frozen:
+            leads.set()
+            await asyncio.sleep(0)
+            thaw.wait(30)
+            thawed.append(frozen.standing)
+
+    thread = threading.Thread(target=lambda: asyncio.run(be_frozen()))
+    thread.start()
+    await asyncio.to_thread(leads.wait, 10)
+    began = time.monotonic()
+    async with leading(settings, namespace=namespace) as other:
+        await until(lambda: other.standing is Standing.LEADS, within=20)
+        assert time.monotonic() - began < 10, "that is what it would take without the shorter time-out"
+        thaw.set()
+        await asyncio.to_thread(thread.join, 10)
+    assert thawed == [Standing.UNKNOWN]
+
+
+@pytest.mark.parametrize("wrong", ["user", "database"])
+async def test_a_wrong_url_is_a_configuration_mistake(wrong: str, postgres_server: Postgres, namespace: str) -> None:
+    scheme, _, rest = postgres_server.url.partition("://")
+    credentials, _, place = rest.partition("@")
+    address = place.partition("/")[0]
+    url = (
+        f"{scheme}://nobody:nothing@{place}"
+        if wrong == "user"
+        else f"{scheme}://{credentials}@{address}/no_such_database"
+    )
+    with pytest.raises(ConfigurationError, match="QUESTBELL_DATABASE_URL"):
+        await Leadership(DatabaseSettings(url=SecretStr(url)), Timing(), namespace=namespace).run()

@@ -1,0 +1,201 @@
+"""A resource's whole life, from `kubectl apply` to `kubectl delete`, with the operator running in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from questbell.controllers.loops.loop import Report
+from questbell.controllers.resources.specs import SchedulerSpec, Source
+from tests.controlplane.conftest import Kubectl
+from tests.controlplane.operating import Replica, conditions, operating
+from tests.unit.controllers.fakes import until
+
+SOON = 20.0
+"""Seconds, far less than until resources are listed again."""
+
+
+@pytest.fixture
+async def replica(namespace: str) -> AsyncIterator[Replica]:
+    async with operating(namespace) as replica:
+        await replica.started("notifications")
+        yield replica
+
+
+async def shown(kubectl: Kubectl, what: str, holds: Callable[[Any], bool], *, within: float = 15.0) -> Any:
+    """Wait until a resource, as kubectl shows it, is as expected; return it."""
+    async with asyncio.timeout(within):
+        while True:
+            body = await kubectl.json("get", what)
+            if holds(body):
+                return body
+            await asyncio.sleep(0.1)
+
+
+def says(kind: str, status: str, reason: str | None = None) -> Callable[[Any], bool]:
+    """Whether a condition has a status, and a reason."""
+
+    def holds(body: Any) -> bool:
+        condition = conditions(body).get(kind, {})
+        return condition.get("status") == status and reason in (None, condition.get("reason"))
+
+    return holds
+
+
+def has(name: str, value: object) -> Callable[[Any], bool]:
+    """Whether the status has a field with a value."""
+    return lambda body: body.get("status", {}).get(name) == value
+
+
+async def events(kubectl: Kubectl, name: str) -> list[tuple[str, str]]:
+    """Type and reason of what happened to a resource, in order."""
+    found = await kubectl.json("get", "events.events.k8s.io")
+    ours = [event for event in found["items"] if event["regarding"]["name"] == name]
+    return [(event["type"], event["reason"]) for event in sorted(ours, key=lambda event: str(event["eventTime"]))]
+
+
+async def test_the_defaults_are_created_and_run(replica: Replica, kubectl: Kubectl) -> None:
+    await replica.started("status-transitions")
+    await replica.started("default")
+    _, *rows = await kubectl.columns("schedulers")
+    assert [row[:2] for row in rows] == [
+        ["notifications", "Notifications"],
+        ["status-transitions", "StatusTransitions"],
+    ]
+
+
+async def test_a_users_scheduler_keeps_the_defaults_away(namespace: str, kubectl: Kubectl) -> None:
+    await kubectl.apply("Scheduler", "mine", source="Notifications", batchSize=7)
+    async with operating(namespace) as replica:
+        await replica.started("mine")
+        await replica.started("default")
+    listed = (await kubectl.json("get", "schedulers"))["items"]
+    assert [item["metadata"]["name"] for item in listed] == ["mine"]
+
+
+async def test_a_users_edit_survives_a_restart(namespace: str, kubectl: Kubectl) -> None:
+    async with operating(namespace) as replica:
+        await replica.started("notifications")
+    await kubectl.patch("scheduler/notifications", batchSize=7)
+    async with operating(namespace) as replica:
+        loop = await replica.started("notifications")
+    assert loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7)
+
+
+async def test_replicas_that_start_together_create_the_defaults_once(namespace: str, kubectl: Kubectl) -> None:
+    async with operating(namespace) as one, operating(namespace) as two:
+        await one.started("notifications")
+        await two.started("notifications")
+    assert len((await kubectl.json("get", "schedulers"))["items"]) == 2
+
+
+async def test_a_new_resource_runs_without_waiting_for_the_next_list(replica: Replica, kubectl: Kubectl) -> None:
+    await kubectl.apply("Scheduler", "mine", source="Notifications")
+    await replica.started("mine", within=SOON)
+
+
+async def test_a_new_spec_is_applied_without_a_restart(replica: Replica, kubectl: Kubectl) -> None:
+    loop = replica.loops.of("notifications")
+    await kubectl.patch("scheduler/notifications", batchSize=7)
+    await until(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7), within=SOON)
+    assert loop.running
+    body = await shown(kubectl, "scheduler/notifications", has("observedGeneration", 2))
+    assert {condition["observedGeneration"] for condition in body["status"]["conditions"]} == {2}
+
+
+async def test_a_suspended_resource_says_so_and_is_not_degraded(replica: Replica, kubectl: Kubectl) -> None:
+    await kubectl.patch("scheduler/notifications", suspend=True)
+    body = await shown(kubectl, "scheduler/notifications", says("Ready", "False", "Suspended"))
+    assert conditions(body)["Degraded"]["status"] == "False"
+    assert replica.runs("notifications"), "the loop goes on, for the user may change his mind"
+
+
+async def test_a_resource_is_gone_at_once_when_it_is_deleted(replica: Replica, kubectl: Kubectl) -> None:
+    loop = replica.loops.of("notifications")
+    loop.in_flight = asyncio.Event()
+    await kubectl("delete", "scheduler", "notifications", "--wait=true")
+    await until(
+        lambda: (
+            replica.supervisor.known()
+            and not any(keeper.resource.name == "notifications" for keeper in replica.supervisor.keepers())
+        ),
+        within=SOON,
+    )
+    assert loop.running, "what is in flight is finished, and nobody waits for it"
+    loop.in_flight.set()
+    await until(lambda: not loop.running)
+
+
+async def test_a_resource_of_the_same_name_gets_a_new_loop(replica: Replica, kubectl: Kubectl) -> None:
+    old = replica.loops.of("notifications")
+    await kubectl("delete", "scheduler", "notifications")
+    await kubectl.apply("Scheduler", "notifications", source="StatusTransitions")
+    await until(lambda: not old.running and replica.runs("notifications"))
+    assert replica.loops.of("notifications").spec == SchedulerSpec(source=Source.STATUS_TRANSITIONS)
+    await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
+
+
+async def test_the_figures_of_a_loop_are_shown(replica: Replica, kubectl: Kubectl) -> None:
+    due = datetime(2099, 1, 1, 20, tzinfo=UTC)
+    replica.loops.of("notifications").counted = {"pending": "12", "overdue": "0", "nextDue": due}
+    await shown(kubectl, "scheduler/notifications", has("pending", "12"), within=20)
+    _, row, _ = await kubectl.columns("schedulers")
+    assert row[:6] == ["notifications", "Notifications", "True", "12", "0", "2099-01-01T20:00:00Z"]
+
+
+async def test_a_loop_that_dies_is_shown_and_recovers(replica: Replica, kubectl: Kubectl) -> None:
+    await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
+    replica.loops.broken = RuntimeError("no luck today")
+    replica.loops.of("notifications").die(ZeroDivisionError())
+    body = await shown(kubectl, "scheduler/notifications", says("Ready", "False", "LoopFailed"))
+    assert "started again" in conditions(body)["Ready"]["message"]
+    assert conditions(body)["Degraded"]["status"] == "True"
+    replica.loops.broken = None
+    await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
+    await shown(kubectl, "scheduler/notifications", says("Degraded", "False"))
+
+
+async def test_flips_are_events_and_other_changes_are_not(replica: Replica, kubectl: Kubectl) -> None:
+    loop = replica.loops.of("notifications")
+    await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
+    loop.said = Report(ready=False, reason="Waiting", message="The broker is away")
+    await shown(kubectl, "scheduler/notifications", says("Ready", "False"))
+    loop.said = Report(ready=False, reason="Waiting", message="The broker is still away")
+    await shown(kubectl, "scheduler/notifications", lambda body: "still" in conditions(body)["Ready"]["message"])
+    loop.said = Report(ready=True, reason="Working", message="All is well")
+    await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
+    expected = [("Normal", "Working"), ("Warning", "Waiting"), ("Normal", "Working")]
+    async with asyncio.timeout(SOON):
+        while await events(kubectl, "notifications") != expected:
+            await asyncio.sleep(0.1)
+    assert "The broker is away" in await kubectl("describe", "scheduler", "notifications")
+
+
+async def test_a_loop_that_works_may_be_degraded(replica: Replica, kubectl: Kubectl) -> None:
+    replica.loops.of("notifications").said = Report(True, "Working", "All is well", degraded="The queue is full")
+    body = await shown(kubectl, "scheduler/notifications", says("Degraded", "True", "NeedsAttention"))
+    assert conditions(body)["Ready"]["status"] == "True"
+
+
+async def test_nothing_is_left_in_the_metadata(replica: Replica, kubectl: Kubectl) -> None:
+    await kubectl.patch("scheduler/notifications", batchSize=7)
+    body = await shown(kubectl, "scheduler/notifications", has("observedGeneration", 2))
+    assert not {"finalizers", "annotations", "ownerReferences"} & body["metadata"].keys()
+
+
+async def test_an_idle_resource_is_not_written(replica: Replica, kubectl: Kubectl) -> None:
+    await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
+    await shown(kubectl, "deadletterreconciler/default", says("Ready", "True"))
+    before = await kubectl.json("get", "questbell")
+    written = len(replica.api.statuses)
+    await asyncio.sleep(6)  # three times the interval of writes: it is the silence that is looked at
+    assert len(replica.api.statuses) == written
+    versions = [
+        [item["metadata"]["resourceVersion"] for item in body["items"]]
+        for body in (before, await kubectl.json("get", "questbell"))
+    ]
+    assert versions[0] == versions[1]

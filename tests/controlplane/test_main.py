@@ -1,0 +1,149 @@
+"""`questbell controllers` as a process, with a real database, broker and API server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+
+from questbell.sandbox.servers.control_plane import ControlPlane
+from questbell.sandbox.servers.network import free_ports
+from questbell.shared.settings import BrokerSettings
+from tests.conftest import Database
+from tests.controlplane.conftest import Kubectl
+from tests.controlplane.operating import conditions
+
+PROGRAM = [sys.executable, "-c", "from questbell.cli import main; main()", "controllers"]
+
+
+@dataclass
+class Running:
+    """The process, and what it said."""
+
+    child: asyncio.subprocess.Process
+    port: int
+    lines: list[dict[str, object]] = field(default_factory=list)
+
+    async def problems(self) -> dict[str, str]:
+        """What `/readyz` complains of."""
+        url = f"http://127.0.0.1:{self.port}/readyz"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            problems: dict[str, str] = (await answer.json())["problems"]
+            return problems
+
+    async def until_ready(self) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    if not await self.problems():
+                        return
+                except aiohttp.ClientError:
+                    assert self.child.returncode is None, self.lines
+                await asyncio.sleep(0.1)
+
+    def actions(self) -> set[object]:
+        return {line["action"] for line in self.lines}
+
+    async def read(self) -> None:
+        assert self.child.stdout is not None
+        async for line in self.child.stdout:
+            self.lines.append(json.loads(line))
+
+
+@pytest.fixture
+def environment(cluster: ControlPlane, namespace: str, database: Database, broker: BrokerSettings) -> Mapping[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "QUESTBELL_NAMESPACE": namespace,
+        "QUESTBELL_DATABASE_URL": database.settings.url.get_secret_value(),
+        "QUESTBELL_AMQP_URL": broker.url.get_secret_value(),
+        "QUESTBELL_HEALTH_PORT": str(free_ports(1)[0]),
+    }
+
+
+@asynccontextmanager
+async def controllers(environment: Mapping[str, str]) -> AsyncIterator[Running]:
+    child = await asyncio.create_subprocess_exec(*PROGRAM, env=environment, stdout=asyncio.subprocess.PIPE)
+    running = Running(child, int(environment["QUESTBELL_HEALTH_PORT"]))
+    reader = asyncio.create_task(running.read())
+    try:
+        yield running
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.wait()
+        await reader
+
+
+async def test_it_serves_its_resources_and_ends_in_order(environment: Mapping[str, str], kubectl: Kubectl) -> None:
+    async with controllers(environment) as running:
+        await running.until_ready()
+        async with asyncio.timeout(15):
+            while True:
+                found = await kubectl.json("get", "questbell")
+                ready = {item["metadata"]["name"]: conditions(item).get("Ready", {}) for item in found["items"]}
+                if len(ready) == 3 and ready["notifications"].get("status") == "True" and ready["default"]:
+                    break
+                await asyncio.sleep(0.2)
+        assert ready["status-transitions"]["reason"] == "Dispatching"
+        began = time.monotonic()
+        running.child.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(running.child.wait(), 15) == 0
+        assert time.monotonic() - began < 10
+    assert {"stopping", "stopped", "loop_stopped"} <= running.actions()
+    assert "loop_late" not in running.actions()
+
+
+async def test_it_says_what_is_missing_and_goes_on_when_it_is_there(
+    environment: Mapping[str, str], cluster: ControlPlane
+) -> None:
+    await cluster.stop()
+    try:
+        async with controllers(environment) as running:
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        problems = await running.problems()
+                        if problems.keys() == {"api-server"} and "unreachable" in problems["api-server"]:
+                            break
+                    except aiohttp.ClientError:
+                        assert running.child.returncode is None, running.lines
+                    await asyncio.sleep(0.1)
+            await cluster.start()
+            await running.until_ready()
+    finally:
+        await cluster.start()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("QUESTBELL_DATABASE_URL", None),
+        ("QUESTBELL_AMQP_URL", None),
+        ("KUBECONFIG", "/nowhere"),
+        ("QUESTBELL_DATABASE_URL", "mysql://host/db"),
+        ("QUESTBELL_NAMESPACE", "Not A Namespace"),
+    ],
+)
+async def test_a_mistake_is_one_line_that_names_the_setting(
+    setting: str, value: str | None, environment: Mapping[str, str]
+) -> None:
+    wrong = {name: text for name, text in environment.items() if name != setting} | ({setting: value} if value else {})
+    child = await asyncio.create_subprocess_exec(
+        *PROGRAM, env=wrong, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(20):
+        _, said = await child.communicate()
+    assert child.returncode == 2
+    assert setting in said.decode()
+    assert len(said.decode().splitlines()) == 1

@@ -1,0 +1,147 @@
+"""The API server goes away, comes back, and forgets to say what happened meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from questbell.controllers.api_server import ApiServer
+from questbell.controllers.resources import definitions
+from questbell.controllers.resources.specs import SchedulerSpec, Source
+from questbell.sandbox.servers.control_plane import ControlPlane
+from tests.controlplane.conftest import Kubectl
+from tests.controlplane.operating import operating
+from tests.controlplane.proxy import Mode, Proxy
+from tests.unit.controllers.fakes import until
+
+AWAY = 13.0
+"""Seconds of an outage: longer than all of Kopf's own tries, so that it ends and is started again."""
+
+
+@pytest.fixture
+async def proxy(cluster: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
+    """What the operator reaches the API server by; kubectl reaches it directly."""
+    async with Proxy().serving() as proxy:
+        monkeypatch.setenv("KUBECONFIG", str(proxy.kubeconfig(tmp_path)))
+        yield proxy
+
+
+async def restart(cluster: ControlPlane) -> None:
+    """Restart the API server, which forgets the changes that a watch could resume from."""
+    await cluster.stop()
+    await cluster.start()
+
+
+@pytest.mark.parametrize("mode", [Mode.CUT, Mode.UNAVAILABLE])
+async def test_the_loops_go_on_without_the_api_server_and_changes_arrive_when_it_is_back(
+    mode: Mode, proxy: Proxy, namespace: str, kubectl: Kubectl
+) -> None:
+    async with operating(namespace) as replica:
+        loop = await replica.started("notifications")
+        await until(lambda: len(replica.loops.made) == 3, within=10)
+        proxy.fail(mode)
+        await until(lambda: replica.resync.problem() is not None, within=15)
+        await kubectl.patch("scheduler/notifications", batchSize=7)
+        await asyncio.sleep(AWAY)
+        assert loop.running
+        assert len(replica.loops.made) == 3, "no loop was made anew"
+        proxy.mode = Mode.PASSES
+        await until(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7), within=10)
+        await kubectl.apply("Scheduler", "mine", source="Notifications")
+        await replica.started("mine", within=15)
+
+
+async def test_an_api_server_that_stops_and_starts_is_found_again(
+    cluster: ControlPlane, namespace: str, kubectl: Kubectl
+) -> None:
+    async with operating(namespace) as replica:
+        loop = await replica.started("notifications")
+        await cluster.stop()
+        try:
+            await asyncio.sleep(20)
+        finally:
+            await cluster.start()
+        await kubectl.patch("scheduler/notifications", batchSize=7)
+        await until(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7), within=15)
+        await kubectl.apply("Scheduler", "mine", source="Notifications")
+        await replica.started("mine", within=10)
+        assert loop.running
+
+
+async def test_a_deletion_that_the_watch_missed_is_noticed(
+    proxy: Proxy, cluster: ControlPlane, namespace: str, kubectl: Kubectl
+) -> None:
+    async with operating(namespace, list_interval=3.0) as replica:
+        loop = await replica.started("notifications")
+        proxy.fail(Mode.CUT)
+        await kubectl("delete", "scheduler", "notifications")
+        await restart(cluster)
+        proxy.mode = Mode.PASSES
+        await until(lambda: not loop.running, within=30)
+        assert replica.runs("status-transitions")
+
+
+async def test_a_resource_that_was_replaced_unseen_gets_one_new_loop(
+    proxy: Proxy, cluster: ControlPlane, namespace: str, kubectl: Kubectl
+) -> None:
+    async with operating(namespace, list_interval=3.0) as replica:
+        old = await replica.started("notifications")
+        proxy.fail(Mode.CUT)
+        await kubectl("delete", "scheduler", "notifications")
+        await kubectl.apply("Scheduler", "notifications", source="StatusTransitions")
+        await restart(cluster)
+        proxy.mode = Mode.PASSES
+        await until(lambda: not old.running and replica.runs("notifications"), within=30)
+        assert replica.loops.of("notifications").spec == SchedulerSpec(source=Source.STATUS_TRANSITIONS)
+        assert len([loop for loop in replica.loops.running if loop.resource.name == "notifications"]) == 1
+
+
+async def test_an_operator_that_starts_before_its_api_server_waits_for_it(proxy: Proxy, namespace: str) -> None:
+    proxy.fail(Mode.UNAVAILABLE)
+
+    async def back_later() -> None:
+        await until(lambda: proxy.requests.total() >= 2)
+        proxy.mode = Mode.PASSES
+
+    later = asyncio.create_task(back_later())
+    async with operating(namespace) as replica:
+        await replica.started("notifications")
+    await later
+
+
+async def test_a_quiet_cluster_is_asked_for_next_to_nothing(proxy: Proxy, namespace: str) -> None:
+    async with operating(namespace) as replica:
+        await replica.started("notifications")
+        await until(lambda: len(replica.api.statuses) == 3, within=10)
+        await asyncio.sleep(2)
+        before = proxy.requests.total()
+        await asyncio.sleep(10)  # the silence is what is looked at
+        assert proxy.requests.total() - before <= 3, "a ping each five seconds"
+        assert proxy.count("PATCH") == 3, "one status for each resource"
+        assert not [what for what in proxy.requests if "customresourcedefinitions" in what], "no role in the cluster"
+
+
+async def test_the_operator_leaves_nothing_behind(namespace: str) -> None:
+    async with operating(namespace) as replica:
+        await replica.started("notifications")
+        assert "kopf" in {thread.name for thread in threading.enumerate()}
+    await until(lambda: "kopf" not in {thread.name for thread in threading.enumerate()}, within=5)
+    assert not replica.loops.running
+
+
+async def test_missing_definitions_are_named_and_waited_for(api: ApiServer, namespace: str, kubectl: Kubectl) -> None:
+    async with operating(namespace, list_interval=3.0) as replica:
+        loop = await replica.started("notifications")
+        await kubectl("delete", "crd", *(definition["metadata"]["name"] for definition in definitions.load()))
+        try:
+            await until(lambda: not replica.loops.running, within=10)
+            await until(lambda: "crds.enabled" in (replica.resync.problem() or ""), within=15)
+        finally:
+            await definitions.apply(api)
+        await until(lambda: replica.resync.problem() is None, within=10)
+        await kubectl.apply("Scheduler", "notifications", source="Notifications")
+        assert await replica.started("notifications", within=15) is not loop

@@ -1,0 +1,95 @@
+"""Two replicas on the same resources: both work, one writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from questbell.controllers.loops.loop import Report
+from questbell.controllers.resources.specs import SchedulerSpec, Source
+from questbell.sandbox.servers.postgres import Postgres
+from questbell.shared.settings import DatabaseSettings
+from tests.controlplane.conftest import Kubectl
+from tests.controlplane.leading import leading, settings_of
+from tests.controlplane.operating import Replica, conditions, operating
+from tests.unit.controllers.fakes import until
+
+AWAY = Report(ready=False, reason="Waiting", message="The database is away")
+
+
+@pytest.fixture
+def database_settings(postgres_server: Postgres) -> DatabaseSettings:
+    return settings_of(postgres_server)
+
+
+@asynccontextmanager
+async def replica(namespace: str, settings: DatabaseSettings, *, name: str) -> AsyncIterator[Replica]:
+    """A replica that competes for the leadership."""
+    async with (
+        leading(settings, namespace=namespace) as leadership,
+        operating(namespace, leading=leadership, name=name) as running,
+    ):
+        await running.started("notifications")
+        yield running
+
+
+async def test_both_follow_the_specs_and_one_writes_the_status(
+    namespace: str, kubectl: Kubectl, database_settings: DatabaseSettings
+) -> None:
+    async with (
+        replica(namespace, database_settings, name="one") as one,
+        replica(namespace, database_settings, name="two") as two,
+    ):
+        await until(lambda: len(one.api.statuses) == 3, within=10)
+        for batch_size in range(1, 6):
+            await kubectl.patch("scheduler/notifications", batchSize=batch_size)
+            expected = SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=batch_size)
+            await until(lambda: one.loops.of("notifications").spec == two.loops.of("notifications").spec == expected)
+        await asyncio.sleep(5)  # the storm that must not come
+        assert two.api.statuses == []
+        assert len(one.api.statuses) <= 3 + 5
+        body = await kubectl.json("get", "scheduler", "notifications")
+        assert body["status"]["observedGeneration"] == body["metadata"]["generation"]
+        assert not {"finalizers", "annotations"} & body["metadata"].keys()
+
+
+async def test_the_other_writes_within_seconds_when_the_writer_is_gone(
+    namespace: str, kubectl: Kubectl, database_settings: DatabaseSettings
+) -> None:
+    async with AsyncExitStack() as stack:
+        one = await stack.enter_async_context(replica(namespace, database_settings, name="one"))
+        async with replica(namespace, database_settings, name="two") as two:
+            await until(lambda: len(one.api.statuses) == 3, within=10)
+            before = await kubectl.json("get", "scheduler", "notifications")
+            await stack.aclose()
+            two.loops.of("notifications").counted = {"pending": "4"}
+            await until(lambda: two.api.statuses, within=20)
+            after = await kubectl.json("get", "scheduler", "notifications")
+            assert after["status"]["pending"] == "4"
+            since = [conditions(body)["Ready"]["lastTransitionTime"] for body in (before, after)]
+            assert since[0] == since[1], "a change of writer is no flip"
+
+
+async def test_the_writer_goes_on_telling_while_the_database_is_away(
+    namespace: str, kubectl: Kubectl, postgres_server: Postgres, database_settings: DatabaseSettings
+) -> None:
+    async with (
+        replica(namespace, database_settings, name="one") as one,
+        replica(namespace, database_settings, name="two") as two,
+    ):
+        await until(lambda: len(one.api.statuses) == 3, within=10)
+        await postgres_server.stop()
+        try:
+            for running in (one, two):
+                running.loops.of("notifications").said = AWAY
+            await asyncio.sleep(7)  # until even the last standing counts no more
+            one.loops.of("notifications").said = Report(False, "Waiting", "The database is still away")
+            await until(lambda: "still" in str(one.api.statuses[-1]), within=10)
+        finally:
+            await postgres_server.start()
+        assert two.api.statuses == []
+        body = await kubectl.json("get", "scheduler", "notifications")
+        assert conditions(body)["Ready"]["message"] == "The database is still away"

@@ -1,0 +1,59 @@
+"""The operator under the smallest role that it needs: nothing outside of its namespace, and no right to delete."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from questbell.controllers.api_server import ForbiddenError, api_server
+from questbell.controllers.resources.resource import SCHEDULER
+from questbell.sandbox.servers.control_plane import ControlPlane
+from tests.controlplane.conftest import Kubectl
+from tests.controlplane.operating import operating
+
+ACCOUNT = "questbell-controllers"
+KINDS = ["schedulers", "deadletterreconcilers"]
+RULES = [
+    {"apiGroups": ["questbell.dev"], "resources": KINDS, "verbs": ["list", "watch", "create"]},
+    {"apiGroups": ["questbell.dev"], "resources": [f"{kind}/status" for kind in KINDS], "verbs": ["patch"]},
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
+]
+
+
+@pytest.fixture
+async def limited(cluster: ControlPlane, namespace: str, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`KUBECONFIG` enters as a service account that has only this role."""
+    kubeconfig = await cluster.kubeconfig_of(ACCOUNT, namespace=namespace)
+    metadata = {"name": ACCOUNT, "namespace": namespace}
+    api = "rbac.authorization.k8s.io"
+    role = {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": metadata, "rules": RULES}
+    binding = {
+        "apiVersion": f"{api}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": api, "kind": "Role", "name": ACCOUNT},
+        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+    }
+    await kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": [role, binding]}))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+
+
+@pytest.mark.usefixtures("limited")
+async def test_the_operator_needs_no_more(namespace: str, kubectl: Kubectl) -> None:
+    async with operating(namespace) as replica:
+        await kubectl.apply("Scheduler", "mine", source="Notifications")
+        await replica.started("mine", within=20)
+        async with asyncio.timeout(40):
+            while len([line for line in (await kubectl("get", "events")).splitlines() if "Working" in line]) < 4:
+                await asyncio.sleep(0.1)  # until each resource has its status, and the Event of it
+        assert len(replica.api.statuses) == 4
+        assert replica.resync.problem() is None
+
+
+@pytest.mark.usefixtures("limited")
+async def test_what_the_role_does_not_allow_is_told_as_such(namespace: str) -> None:
+    async with api_server() as api:
+        with pytest.raises(ForbiddenError, match=r"schedulers.* is forbidden"):
+            await api.list_resources(SCHEDULER, "default")

@@ -1,0 +1,85 @@
+"""The bot, connected to a Discord of its own, in the process of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from questbell.bot.rendering import announcement
+from questbell.sandbox.discord.interactions.interaction import InteractionResult
+from questbell.sandbox.discord.server import SandboxDiscord
+from questbell.shared.database import Sessions
+from questbell.shared.models import Game
+from questbell.shared.settings import DiscordSettings
+from tests.conftest import Database
+
+with warnings.catch_warnings():
+    # discord.py imports audioop, deprecated since Python 3.11, for voice alone.
+    warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
+    from questbell.bot.gateway import run_gateway
+
+READY_WITHIN = 10.0
+
+StartBot = Callable[[Sessions], AbstractAsyncContextManager[None]]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[SandboxDiscord]:
+    async with SandboxDiscord() as served:
+        yield served
+        assert served.unimplemented == []
+
+
+@pytest.fixture
+def discord_settings(sandbox: SandboxDiscord) -> DiscordSettings:
+    return DiscordSettings(token=SecretStr(sandbox.token), api_url=sandbox.url)
+
+
+@pytest.fixture
+def start_bot(discord_settings: DiscordSettings) -> StartBot:
+    """Connects a bot for a block; an exception that ends it early is raised."""
+
+    @asynccontextmanager
+    async def running(sessions: Sessions) -> AsyncIterator[None]:
+        ready = asyncio.Event()
+        bot = asyncio.create_task(run_gateway(discord_settings, sessions, on_ready=ready.set))
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait([bot, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=READY_WITHIN)
+        waiting.cancel()
+        try:
+            if not ready.is_set():
+                await asyncio.wait_for(bot, timeout=0)
+            yield
+        finally:
+            bot.cancel()
+            await asyncio.wait([bot])
+
+    return running
+
+
+@pytest.fixture
+async def bot(start_bot: StartBot, database: Database) -> AsyncIterator[None]:
+    async with start_bot(database.sessions):
+        yield
+
+
+async def said(asking: Awaitable[InteractionResult]) -> str:
+    """What the person who asked reads in the end."""
+    result = await asking
+    assert result.answered, "The application did not respond"
+    return (await result.done()).content
+
+
+async def post_announcement(sandbox: SandboxDiscord, game: Game, *players: int) -> int:
+    """Post a session's announcement as the delivery side does, and return the message's id."""
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bot {sandbox.token}"}) as session:
+        url = f"{sandbox.url}/api/v10/channels/{game.channel_id}/messages"
+        async with session.post(url, json=announcement(game, players)) as answered:
+            assert answered.status == 200, await answered.text()
+            return int((await answered.json())["id"])

@@ -1,0 +1,166 @@
+"""The connection to Discord: what it survives, and with which error it gives way to its owner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
+
+from questbell.bot.gateway import run_gateway
+from questbell.sandbox.discord.faults.model import DropGateway, Match, Reconnect, RefuseGateway, Slow, Status, TooMany
+from questbell.sandbox.discord.server import SandboxDiscord
+from questbell.shared.errors import ConfigurationError, TransientError
+from questbell.shared.settings import DiscordSettings
+from tests.conftest import Database
+from tests.integration.bot.conftest import StartBot, said
+
+WITHIN = 20.0
+
+
+async def outcome(settings: DiscordSettings, database: Database) -> BaseException | None:
+    """What a connection that ends by itself ends with."""
+    async with asyncio.timeout(WITHIN):
+        [ended] = await asyncio.gather(run_gateway(settings, database.sessions), return_exceptions=True)
+    return ended
+
+
+async def test_a_wrong_token_is_a_configuration_error_that_names_the_setting(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    wrong = "a.token.of-another-bot"
+    ended = await outcome(DiscordSettings(token=SecretStr(wrong), api_url=sandbox.url), database)
+    assert isinstance(ended, ConfigurationError)
+    assert "DISCORD_TOKEN: Discord refuses this token" in str(ended)
+    assert wrong not in str(ended)
+
+
+async def test_a_token_that_is_reset_while_connected_is_a_configuration_error(
+    sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    ready = asyncio.Event()
+    bot = asyncio.create_task(run_gateway(discord_settings, database.sessions, on_ready=ready.set))
+    await asyncio.wait_for(ready.wait(), WITHIN)
+    sandbox.gateway.token = "another"
+    sandbox.faults.add(DropGateway())
+    with pytest.raises(ConfigurationError, match="DISCORD_TOKEN"):
+        await asyncio.wait_for(bot, WITHIN)
+
+
+async def test_a_discord_that_is_away_is_transient(
+    discord_settings: DiscordSettings, sandbox: SandboxDiscord, database: Database
+) -> None:
+    sandbox.faults.add(Status(503), Match(route="users/@me"))
+    assert isinstance(await outcome(discord_settings, database), TransientError)
+    nowhere = DiscordSettings(token=SecretStr("any"), api_url="http://127.0.0.1:9")
+    assert isinstance(await outcome(nowhere, database), TransientError)
+
+
+async def test_a_gateway_that_is_away_is_transient(
+    sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    sandbox.faults.add(RefuseGateway())
+    assert isinstance(await outcome(discord_settings, database), TransientError)
+
+
+@asynccontextmanager
+async def gateway_that_hangs_up() -> AsyncIterator[str]:
+    """A gateway that closes every connection before it says hello."""
+
+    async def hang_up(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.close(code=4000)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/", hang_up)
+    async with TestServer(app) as server:
+        yield f"ws://{server.host}:{server.port}/"
+
+
+async def test_a_gateway_that_hangs_up_at_once_is_transient(
+    sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    async with gateway_that_hangs_up() as url:
+        sandbox.gateway.url = url
+        assert isinstance(await outcome(discord_settings, database), TransientError)
+
+
+async def test_a_limit_says_how_long_to_wait(
+    sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    sandbox.faults.add(TooMany(retry_after=120.0), Match(route="users/@me"))
+    ended = await outcome(discord_settings, database)
+    assert isinstance(ended, TransientError)
+    assert ended.retry_after == pytest.approx(120, abs=1)
+
+
+async def test_the_last_session_starts_of_the_day_are_not_burned(
+    sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    sandbox.gateway.starts_left = 10
+    ended = await outcome(discord_settings, database)
+    assert isinstance(ended, TransientError)
+    assert "10 of 1000 session starts" in str(ended)
+    assert ended.retry_after is not None
+    assert sandbox.gateway.starts_left == 10
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("trouble", [DropGateway(), Reconnect()])
+async def test_a_dropped_connection_is_resumed_without_a_new_session(
+    sandbox: SandboxDiscord, trouble: DropGateway | Reconnect
+) -> None:
+    starts, before = sandbox.gateway.starts_left, set(sandbox.gateway.connections)
+    sandbox.faults.add(trouble)
+    await sandbox.wait_for(lambda: sandbox.gateway.online and not before & sandbox.gateway.connections, timeout=WITHIN)
+    assert "None yet" in str((await (await sandbox.slash("Mia", "game list")).done()).message.embeds)
+    assert sandbox.gateway.starts_left == starts
+
+
+async def test_commands_are_registered_once_and_not_again_while_they_stay_the_same(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    async with start_bot(database.sessions):
+        [first] = sandbox.world.commands.all(None)
+    async with start_bot(database.sessions):
+        assert sandbox.world.commands.all(None)[0]["version"] == first["version"]
+
+
+async def test_commands_that_changed_are_registered_anew(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    async with start_bot(database.sessions):
+        [known] = sandbox.world.commands.all(None)
+    known["options"][0]["description"] = "Something older"
+    async with start_bot(database.sessions):
+        assert sandbox.world.commands.all(None)[0]["options"][0]["description"] != "Something older"
+
+
+async def test_an_answer_in_progress_is_finished_before_the_bot_leaves(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    sandbox.faults.add(Slow(seconds=0.5), Match(method="PATCH", route="@original"), times=1)
+    async with start_bot(database.sessions):
+        asked = await sandbox.slash("Mia", "game timezone", zone="Asia/Tokyo")
+    assert "Asia/Tokyo" in asked.content
+
+
+async def test_a_cancelled_bot_says_goodbye(sandbox: SandboxDiscord, database: Database, start_bot: StartBot) -> None:
+    async with start_bot(database.sessions):
+        assert sandbox.gateway.online
+    await sandbox.wait_for(lambda: not sandbox.gateway.sessions, timeout=WITHIN)
+
+
+async def test_a_bot_without_its_commands_options_is_answered_too(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    async with start_bot(database.sessions):
+        [command] = sandbox.world.commands.all(None)
+        command["options"].append({"type": 1, "name": "forgotten", "description": "From an older release"})
+        assert "try again in a minute" in await said(sandbox.slash("Mia", "game forgotten"))

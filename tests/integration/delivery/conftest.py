@@ -1,0 +1,112 @@
+"""The delivering half of the bot: a real database, the delivery code over HTTP, what the sandbox Discord accepted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from questbell.bot.delivery.discord_api import DiscordApi
+from questbell.bot.delivery.limits import Limits
+from questbell.bot.delivery.messenger import Messenger
+from questbell.bot.events.handling import Handling
+from questbell.bot.main import handling
+from questbell.controllers.event_builders import Due, build_notification_event
+from questbell.sandbox.discord.rate_limits import Limits as DiscordLimits
+from questbell.sandbox.discord.server import SandboxDiscord
+from questbell.sandbox.discord.world.evidence import Accepted
+from questbell.sandbox.servers.postgres import Postgres
+from questbell.shared import database as db
+from questbell.shared.errors import TransientError
+from questbell.shared.messaging.envelope import AnyEvent
+from questbell.shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
+from questbell.shared.settings import DiscordSettings, Timing
+from tests.conftest import Database
+from tests.integration.conftest import eventually, new_game, rows_of
+
+
+@dataclass
+class Bot:
+    """The delivering half of the bot, and the Discord it talks to."""
+
+    discord: SandboxDiscord
+    database: Database
+    postgres: Postgres
+    handle: Handling
+    channel: int
+
+    async def game(
+        self, players: tuple[str, ...] = ("Mia", "Jonas"), *, channel: int | None = None, **options: Any
+    ) -> Game:
+        """A game, in the first channel unless said otherwise."""
+        users = [self.discord.world.user(name).id for name in players]
+        return await new_game(self.database.sessions, channel_id=channel or self.channel, players=users, **options)
+
+    async def row(self, game: Game, kind: NotificationKind = NotificationKind.REMINDER) -> NotificationSchedule:
+        """The newest row of a kind."""
+        return (await rows_of(self.database.sessions, game, kind))[-1]
+
+    async def tell(self, row: NotificationSchedule) -> None:
+        """Handle a copy of a row, as the consumer does."""
+        await self.handle(event_of(row))
+
+    async def tell_until_settled(self, row: NotificationSchedule) -> Outcome:
+        """Handle copies of a row as they come, until it has an outcome."""
+
+        async def settled() -> Outcome | None:
+            try:
+                await self.tell(row)
+            except TransientError:
+                return None
+            return await self.outcome(row)
+
+        outcome: Outcome = await eventually(settled)
+        return outcome
+
+    async def outcome(self, row: NotificationSchedule) -> Outcome | None:
+        """How a row ended, None while it is open."""
+        async with db.transaction(self.database.sessions) as session:
+            now = await session.get(NotificationSchedule, row.id)
+            return None if now is None else now.outcome
+
+    def told(self) -> list[Accepted]:
+        """The messages that were made, announcements left out."""
+        made = [record for record in self.discord.evidence if record.kind == "create" and not record.returned_earlier]
+        return [record for record in made if not record.embeds]
+
+    async def ledger(self, row: NotificationSchedule) -> list[NotificationDelivery]:
+        """The ledger of a row."""
+        statement = select(NotificationDelivery).where(NotificationDelivery.notification_id == row.id)
+        async with db.transaction(self.database.sessions) as session:
+            return list((await session.execute(statement.order_by(NotificationDelivery.chunk))).scalars())
+
+
+def event_of(row: NotificationSchedule) -> AnyEvent:
+    details = {"kind": row.kind, "offset_minutes": row.offset_minutes, "game_scheduled_at": row.game_scheduled_at}
+    due = Due(row.id, row.game_id, due_at=row.due_at, attempts=0, claimed_at=row.due_at, details=details)
+    return build_notification_event(due)[0]
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[SandboxDiscord]:
+    async with SandboxDiscord(limits=DiscordLimits.off()) as served:
+        yield served
+
+
+@pytest.fixture
+def timing() -> Timing:
+    return Timing(request_timeout=0.6, lease=2.0)  # a busy machine takes its time between the two
+
+
+@pytest.fixture
+async def bot(
+    database: Database, postgres_server: Postgres, discord: SandboxDiscord, timing: Timing
+) -> AsyncIterator[Bot]:
+    settings = DiscordSettings(token=SecretStr(discord.token), api_url=discord.url)
+    async with DiscordApi.connected(settings, timing) as api:
+        handle = handling(Messenger(database.sessions, api, Limits(), timing))
+        yield Bot(discord, database, postgres_server, handle, next(iter(discord.world.channels)))

@@ -1,0 +1,133 @@
+"""How many copies of a row an outage of an hour makes. Time passes by moving the row's times, not by waiting."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from questbell.controllers.loops.claim import claim
+from questbell.controllers.loops.dead_letter_batch import Reconciliation
+from questbell.controllers.loops.publishing import RowPublisher
+from questbell.controllers.loops.source import NOTIFICATIONS, SOURCES
+from questbell.sandbox.discord.faults.model import Match, Status
+from questbell.shared import database as db
+from questbell.shared import logging
+from questbell.shared.errors import TransientError
+from questbell.shared.messaging.connection import connected
+from questbell.shared.messaging.envelope import decode
+from questbell.shared.messaging.publisher import Publisher
+from questbell.shared.messaging.topology import REMINDERS
+from questbell.shared.models import Game, NotificationSchedule, Outcome
+from questbell.shared.settings import BrokerSettings, Timing
+from tests.integration.conftest import drop_notices, make_due, queue_length
+from tests.integration.delivery.conftest import Bot
+
+HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
+BACKOFFS = 7 + HOUR.total_seconds() / (60 * 0.75)
+"""1 s doubling to 60 s are seven attempts; then one each minute, a quarter less with the greatest jitter."""
+
+
+class Clockwork:
+    """The loops and the bot, a step at a time, on a clock of their own."""
+
+    def __init__(self, bot: Bot, broker: BrokerSettings, publisher: Publisher, row: NotificationSchedule) -> None:
+        self._bot, self._broker, self._id = bot, broker, row.id
+        log = logging.get()
+        self._rows = {name: RowPublisher(source, publisher, Timing(), log) for name, source in SOURCES.items()}
+        self._sessions = bot.database.sessions
+
+    async def dispatch(self) -> None:
+        """Publish what is due."""
+        async with db.transaction(self._sessions) as session:
+            due = await claim(session, NOTIFICATIONS, batch_size=10)
+            await self._rows[NOTIFICATIONS.name].publish(session, due)
+
+    async def consume(self) -> None:
+        """Handle what is in the queue, and answer as the consumer does."""
+        async with connected(self._broker, name="test") as connection:
+            queue = await (await connection.channel()).get_queue(REMINDERS.name)
+            while (message := await queue.get(no_ack=False, fail=False)) is not None:
+                try:
+                    await self._bot.handle(decode(message.body))
+                except TransientError:
+                    await message.nack(requeue=False)
+                else:
+                    await message.ack()
+
+    async def reconcile(self) -> int:
+        """Look at the dead letters; return how many copies were made of them."""
+        run = Reconciliation(self._sessions, self._rows, logging.get())
+        async with connected(self._broker, name="test") as connection:
+            queue = await (await connection.channel()).get_queue(REMINDERS.dead_letters)
+            taken = []
+            while (message := await queue.get(no_ack=False, fail=False)) is not None:
+                taken.append(message)
+            await run.handle(REMINDERS.dead_letters, taken)
+        return run.tally.republished
+
+    async def wait(self) -> timedelta:
+        """Let time pass until the row is due again, and return how much."""
+        async with db.transaction(self._sessions) as session:
+            row = await session.get(NotificationSchedule, self._id)
+            assert row is not None and row.attempt_at is not None
+            passed: timedelta = max(row.attempt_at - await db.now(session), timedelta(0))
+            await session.execute(
+                update(NotificationSchedule).values(
+                    attempt_at=NotificationSchedule.attempt_at - passed, due_at=NotificationSchedule.due_at - passed
+                )
+            )
+        return passed
+
+    async def attempts(self) -> int:
+        """How often the row was published."""
+        async with db.transaction(self._sessions) as session:
+            row = await session.get(NotificationSchedule, self._id)
+            assert row is not None
+            return row.attempts
+
+
+@pytest.fixture
+async def row(bot: Bot) -> NotificationSchedule:
+    game: Game = await bot.game(("Mia",), starts_in=timedelta(hours=30), offsets=(60,))
+    await drop_notices(bot.database.sessions)
+    row = await bot.row(game)
+    await make_due(bot.database.sessions, row)
+    return row
+
+
+async def test_a_discord_that_fails_for_an_hour_is_asked_by_the_backoff_and_dead_copies_add_nothing(
+    bot: Bot, declared: BrokerSettings, publisher: Publisher, row: NotificationSchedule
+) -> None:
+    bot.discord.faults.add(Status(500), match=Match(method="POST", route=r"/channels/\d+/messages$"))
+    clockwork = Clockwork(bot, declared, publisher, row)
+    passed, looked, republished = timedelta(0), timedelta(0), 0
+    while passed < HOUR:
+        await clockwork.dispatch()
+        await clockwork.consume()
+        if passed - looked >= QUARTER:
+            looked, republished = passed, republished + await clockwork.reconcile()
+        passed += await clockwork.wait()
+    assert (republished, await queue_length(declared, REMINDERS.name)) == (0, 0)
+    assert await clockwork.attempts() <= BACKOFFS
+    bot.discord.faults.clear()
+    while await bot.outcome(row) is None:
+        await clockwork.dispatch()
+        await clockwork.consume()
+        await clockwork.wait() if await bot.outcome(row) is None else None
+    assert (await bot.outcome(row), len(bot.told())) == (Outcome.DELIVERED, 1)
+
+
+async def test_a_bot_that_is_away_for_an_hour_finds_a_copy_for_each_settle_timeout_and_tells_once(
+    bot: Bot, declared: BrokerSettings, publisher: Publisher, row: NotificationSchedule
+) -> None:
+    clockwork, passed = Clockwork(bot, declared, publisher, row), timedelta(0)
+    while passed < HOUR:
+        await clockwork.dispatch()
+        passed += await clockwork.wait()
+    most = HOUR / Timing().settle_interval + 1
+    assert await queue_length(declared, REMINDERS.name) == await clockwork.attempts() <= most
+    await clockwork.consume()
+    assert (await bot.outcome(row), len(bot.told())) == (Outcome.DELIVERED, 1)
+    assert await queue_length(declared, REMINDERS.dead_letters) == 0

@@ -1,0 +1,383 @@
+"""From an event to its outcome: a real database, the delivery code over HTTP, and what the sandbox Discord accepted."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from questbell.bot.delivery.limits import HeadStart, Limits
+from questbell.bot.delivery.nonce import nonce
+from questbell.bot.delivery.turns import Asked, begin
+from questbell.bot.events.reminder import Reminder
+from questbell.sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
+from questbell.shared import database as db
+from questbell.shared.errors import TransientError
+from questbell.shared.games import cancel_game, join_game, leave_game, reschedule_game
+from questbell.shared.messaging.envelope import StatusTransitionDue
+from questbell.shared.models import (
+    DeliveryState,
+    Game,
+    GameStatus,
+    GameStatusSchedule,
+    NotificationDelivery,
+    NotificationKind,
+    NotificationSchedule,
+    Outcome,
+)
+from questbell.shared.settings import Timing
+from tests.integration.conftest import make_due, rows_of
+from tests.integration.delivery.conftest import Bot
+
+REMINDER, ANNOUNCEMENT, CANCELLATION = NotificationKind
+CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
+
+
+async def test_a_reminder_mentions_exactly_the_players_and_is_recorded(bot: Bot) -> None:
+    game = await bot.game(("Mia", "Jonas"))
+    await bot.tell(await bot.row(game))
+    [message] = bot.told()
+    assert set(message.pinged_users) == {bot.discord.world.user(name).id for name in ("Mia", "Jonas")}
+    row = await bot.row(game)
+    [delivery] = await bot.ledger(row)
+    assert (row.outcome, delivery.state) == (Outcome.DELIVERED, DeliveryState.SENT)
+    assert (delivery.message_id, message.nonce) == (message.message_id, nonce(delivery.id))
+
+
+async def test_a_second_copy_of_a_told_reminder_does_nothing(bot: Bot) -> None:
+    row = await bot.row(await bot.game())
+    for _ in range(3):
+        await bot.tell(row)
+    assert len(bot.told()) == 1
+
+
+async def test_copies_that_are_handled_at_once_tell_once(bot: Bot) -> None:
+    row = await bot.row(await bot.game())
+    await asyncio.gather(*(bot.tell(row) for _ in range(8)))
+    assert len(bot.told()) == 1
+    assert (await rows_of(bot.database.sessions, Game(id=row.game_id), REMINDER))[-1].outcome is Outcome.DELIVERED
+
+
+async def test_many_players_are_told_in_chunks_and_each_once(bot: Bot) -> None:
+    game = await bot.game(())
+    async with db.transaction(bot.database.sessions) as session:
+        for user in range(1, 161):
+            await join_game(session, game.id, user_id=user)
+    row = await bot.row(game)
+    await bot.tell(row)
+    assert [len(delivery.mentions) for delivery in await bot.ledger(row)] == [75, 75, 10]
+    assert len(bot.told()) == 3
+
+
+async def test_a_reminder_of_a_game_that_has_begun_is_not_sent(bot: Bot) -> None:
+    game = await bot.game()
+    async with db.transaction(bot.database.sessions) as session:
+        begun = func.clock_timestamp() - timedelta(seconds=61)
+        await session.execute(update(NotificationSchedule).values(game_scheduled_at=begun))
+    await bot.tell(await bot.row(game))
+    assert bot.told() == []
+    assert (await bot.row(game)).outcome is Outcome.EXPIRED
+
+
+@pytest.mark.parametrize("change", ["moved", "cancelled"])
+async def test_a_copy_in_flight_of_a_changed_game_tells_nothing(bot: Bot, change: str) -> None:
+    game = await bot.game(offsets=(10,))
+    row = await bot.row(game)
+    async with db.transaction(bot.database.sessions) as session:
+        if change == "moved":
+            await reschedule_game(session, game.id, scheduled_at=game.scheduled_at + timedelta(days=1))
+        else:
+            await cancel_game(session, game.id)
+    await bot.tell(row)
+    assert bot.told() == []
+
+
+async def test_who_left_is_not_mentioned(bot: Bot) -> None:
+    game = await bot.game(("Mia", "Jonas"))
+    async with db.transaction(bot.database.sessions) as session:
+        await leave_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
+    await bot.tell(await bot.row(game))
+    assert bot.told()[0].pinged_users == (bot.discord.world.user("Jonas").id,)
+
+
+async def test_of_two_overdue_reminders_only_the_later_is_told(bot: Bot) -> None:
+    game = await bot.game(offsets=(60, 10))
+    first, second = await rows_of(bot.database.sessions, game, REMINDER)
+    await make_due(bot.database.sessions, first, ago=timedelta(minutes=50))
+    await make_due(bot.database.sessions, second)
+    await bot.tell(first)
+    await bot.tell(second)
+    assert len(bot.told()) == 1
+    first, second = await rows_of(bot.database.sessions, game, REMINDER)
+    assert (first.outcome, second.outcome) == (Outcome.SUPERSEDED, Outcome.DELIVERED)
+
+
+@pytest.mark.parametrize(
+    "fault", [Status(502), Status(503, accepted=True), Drop(accepted=True), Hang(2, accepted=True), Drop()]
+)
+async def test_an_answer_that_says_nothing_is_tried_again_and_told_once(bot: Bot, fault: object) -> None:
+    game = await bot.game()
+    row = await bot.row(game)
+    bot.discord.faults.add(fault, match=CREATE, times=1)  # type: ignore[arg-type]  # any action
+    with pytest.raises(TransientError):
+        await bot.tell(row)
+    [delivery] = await bot.ledger(row)
+    assert delivery.state is DeliveryState.SENDING
+    await bot.tell(row)
+    assert len(bot.told()) == 1
+    assert (await bot.row(game)).outcome is Outcome.DELIVERED
+
+
+async def test_a_failure_is_recorded_with_its_next_attempt(bot: Bot) -> None:
+    game = await bot.game()
+    bot.discord.faults.add(Status(503), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.tell(await bot.row(game))
+    row = await bot.row(game)
+    assert "503" in (row.last_error or "")
+    async with db.transaction(bot.database.sessions) as session:
+        assert row.attempt_at is not None
+        assert timedelta(0) < row.attempt_at - await db.now(session) < timedelta(seconds=2)
+
+
+async def test_too_fast_gives_the_row_back_for_as_long_as_discord_says(bot: Bot) -> None:
+    game = await bot.game()
+    bot.discord.faults.add(TooMany(retry_after=30), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.tell(await bot.row(game))
+    row = await bot.row(game)
+    [delivery] = await bot.ledger(row)
+    assert (delivery.state, delivery.first_sending_at) == (DeliveryState.PENDING, None)
+    async with db.transaction(bot.database.sessions) as session:
+        assert row.attempt_at is not None
+        assert timedelta(seconds=28) < row.attempt_at - await db.now(session) <= timedelta(seconds=30.25)
+
+
+async def test_a_refusal_after_a_try_that_may_have_been_sent_does_not_forget_that_try(bot: Bot) -> None:
+    row = await bot.row(await bot.game())
+    bot.discord.faults.add(Status(503, accepted=True), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.tell(row)
+    [first] = await bot.ledger(row)
+    bot.discord.faults.add(TooMany(retry_after=0.01), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.tell(row)
+    [second] = await bot.ledger(row)
+    assert (second.state, second.first_sending_at) == (DeliveryState.SENDING, first.first_sending_at)
+
+
+async def abandoned(bot: Bot, *, accepted: bool) -> NotificationSchedule:
+    """A reminder that was tried two minutes ago, when the bot died before it knew the answer."""
+    row = await bot.row(await bot.game())
+    bot.discord.faults.add(Drop(accepted=accepted), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.tell(row)
+    async with db.transaction(bot.database.sessions) as session:
+        ago = func.clock_timestamp() - timedelta(minutes=2)
+        await session.execute(update(NotificationDelivery).values(first_sending_at=ago, lease_until=ago))
+    return row
+
+
+async def outcome(bot: Bot, row: NotificationSchedule) -> tuple[Outcome | None, DeliveryState]:
+    [delivery] = await bot.ledger(row)
+    async with db.transaction(bot.database.sessions) as session:
+        now = await session.get(NotificationSchedule, row.id)
+        assert now is not None
+        return now.outcome, delivery.state
+
+
+async def test_an_old_try_that_is_found_in_the_channel_is_recorded_and_not_repeated(bot: Bot) -> None:
+    row = await abandoned(bot, accepted=True)
+    await bot.tell(row)
+    assert await outcome(bot, row) == (Outcome.DELIVERED, DeliveryState.SENT)
+    assert len(bot.told()) == 1
+
+
+async def test_an_old_try_that_is_surely_not_in_the_channel_is_made_anew(bot: Bot) -> None:
+    row = await abandoned(bot, accepted=False)
+    bot.discord.say("Mia", "Is anybody there?", where=bot.channel)
+    for _ in range(2):
+        await bot.tell(row)
+    assert await outcome(bot, row) == (Outcome.DELIVERED, DeliveryState.SENT)
+    assert len([message for message in bot.told() if message.author_id == bot.discord.world.bot.id]) == 1
+
+
+async def test_an_old_try_in_a_channel_that_cannot_be_read_is_unknown_and_never_repeated(bot: Bot) -> None:
+    row = await abandoned(bot, accepted=True)
+    bot.discord.world.deny(bot.channel, "READ_MESSAGE_HISTORY")
+    for _ in range(2):
+        await bot.tell(row)
+    assert await outcome(bot, row) == (Outcome.UNDELIVERABLE, DeliveryState.UNKNOWN)
+    assert len(bot.told()) == 1
+
+
+async def test_a_try_that_might_still_appear_is_waited_for_before_it_is_looked_up(bot: Bot) -> None:
+    row = await abandoned(bot, accepted=False)
+    async with db.transaction(bot.database.sessions) as session:
+        await session.execute(update(NotificationDelivery).values(lease_until=func.clock_timestamp()))
+    await bot.tell(row)
+    assert await outcome(bot, row) == (None, DeliveryState.SENDING)
+    async with db.transaction(bot.database.sessions) as session:
+        now = await session.get(NotificationSchedule, row.id)
+        assert now is not None
+        assert now.attempt_at is not None
+        assert timedelta(seconds=50) < now.attempt_at - await db.now(session) <= timedelta(seconds=60.25)
+
+
+@pytest.mark.parametrize("code", [10003, 50001, 50013])
+async def test_a_final_refusal_settles_the_row_with_its_reason(bot: Bot, code: int) -> None:
+    game = await bot.game()
+    bot.discord.faults.add(Refuse(code), match=CREATE, times=1)
+    await bot.tell(await bot.row(game))
+    row = await bot.row(game)
+    assert row.outcome is Outcome.UNDELIVERABLE
+    assert str(code) in (row.outcome_detail or "")
+
+
+async def test_the_failure_of_one_chunk_repeats_nothing_for_the_others(bot: Bot) -> None:
+    game = await bot.game(())
+    async with db.transaction(bot.database.sessions) as session:
+        for user in range(1, 161):
+            await join_game(session, game.id, user_id=user)
+    row = await bot.row(game)
+    bot.discord.faults.add(Status(500), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.tell(row)
+    assert len(bot.told()) == 2
+    await bot.tell(row)
+    assert len(bot.told()) == 3
+    assert (await bot.row(game)).outcome is Outcome.DELIVERED
+
+
+async def test_an_announcement_is_posted_once_and_edited_from_then_on(bot: Bot) -> None:
+    game = await bot.game(())
+    await bot.tell(await bot.row(game, ANNOUNCEMENT))
+    async with db.transaction(bot.database.sessions) as session:
+        await join_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
+    await bot.tell(await bot.row(game, ANNOUNCEMENT))
+    [post] = bot.discord.messages(bot.channel)
+    assert f"<@{bot.discord.world.user('Mia').id}>" in str(post.embeds)
+    assert [row.outcome for row in await rows_of(bot.database.sessions, game, ANNOUNCEMENT)] == [Outcome.DELIVERED] * 2
+
+
+async def test_a_change_while_the_announcement_is_on_its_way_is_shown_too(bot: Bot) -> None:
+    game = await bot.game(())
+    mia = bot.discord.world.user("Mia").id
+    bot.discord.faults.add(Hang(0.3, accepted=True), match=CREATE, times=1)
+    telling = asyncio.create_task(bot.tell(await bot.row(game, ANNOUNCEMENT)))
+    await bot.discord.wait_for(lambda: bot.discord.messages(bot.channel), timeout=20)
+    async with db.transaction(bot.database.sessions) as session:
+        await join_game(session, game.id, user_id=mia)
+    with pytest.raises(TransientError):
+        await telling
+    row = await bot.row(game, ANNOUNCEMENT)
+    assert row.settled_at is None
+    await bot.tell(row)
+    await bot.tell(row)
+    [post] = bot.discord.messages(bot.channel)
+    assert f"<@{mia}>" in str(post.embeds)
+    assert (await bot.row(game, ANNOUNCEMENT)).outcome is Outcome.DELIVERED
+
+
+async def test_a_deleted_announcement_is_posted_anew_when_something_changes(bot: Bot) -> None:
+    game = await bot.game(())
+    await bot.tell(await bot.row(game, ANNOUNCEMENT))
+    [post] = bot.discord.messages(bot.channel)
+    bot.discord.engine.messaging.delete(post)
+    async with db.transaction(bot.database.sessions) as session:
+        await join_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
+    row = await bot.row(game, ANNOUNCEMENT)
+    await bot.tell(row)
+    await bot.tell(row)
+    [again] = bot.discord.messages(bot.channel)
+    assert again.id != post.id
+
+
+async def test_a_cancellation_is_told_to_the_players_also_after_the_start(bot: Bot) -> None:
+    game = await bot.game(("Priya",))
+    async with db.transaction(bot.database.sessions) as session:
+        await cancel_game(session, game.id)
+        begun = func.clock_timestamp() - timedelta(hours=1)
+        await session.execute(update(NotificationSchedule).values(game_scheduled_at=begun))
+    await bot.tell(await bot.row(game, CANCELLATION))
+    assert bot.told()[0].pinged_users == (bot.discord.world.user("Priya").id,)
+
+
+async def transition(bot: Bot, game: Game, target: GameStatus) -> GameStatusSchedule:
+    statement = select(GameStatusSchedule).where(
+        GameStatusSchedule.game_id == game.id, GameStatusSchedule.target_status == target
+    )
+    async with db.transaction(bot.database.sessions) as session:
+        return (await session.execute(statement)).scalar_one()
+
+
+async def apply(bot: Bot, game: Game, target: GameStatus) -> None:
+    row = await transition(bot, game, target)
+    await bot.handle(StatusTransitionDue(row_id=row.id, game_id=game.id, target_status=target))
+
+
+async def status(bot: Bot, game: Game) -> GameStatus:
+    async with db.transaction(bot.database.sessions) as session:
+        return (await session.execute(select(Game.status).where(Game.id == game.id))).scalar_one()
+
+
+async def test_a_game_begins_and_ends_and_its_announcement_says_so(bot: Bot) -> None:
+    game = await bot.game(())
+    for target in (GameStatus.IN_PROGRESS, GameStatus.COMPLETED):
+        await apply(bot, game, target)
+        assert await status(bot, game) is target
+        assert (await transition(bot, game, target)).outcome is Outcome.APPLIED
+    await bot.tell(await bot.row(game, ANNOUNCEMENT))
+    assert "Completed" in str(bot.discord.messages(bot.channel)[0].embeds)
+
+
+async def test_an_end_that_comes_before_its_beginning_catches_up(bot: Bot) -> None:
+    game = await bot.game(())
+    await apply(bot, game, GameStatus.COMPLETED)
+    await apply(bot, game, GameStatus.IN_PROGRESS)
+    assert await status(bot, game) is GameStatus.COMPLETED
+    assert (await transition(bot, game, GameStatus.IN_PROGRESS)).outcome is Outcome.SUPERSEDED
+
+
+async def test_a_cancelled_game_does_not_begin(bot: Bot) -> None:
+    game = await bot.game(())
+    row = await transition(bot, game, GameStatus.IN_PROGRESS)
+    async with db.transaction(bot.database.sessions) as session:
+        await cancel_game(session, game.id)
+    await bot.handle(StatusTransitionDue(row_id=row.id, game_id=game.id, target_status=GameStatus.IN_PROGRESS))
+    assert await status(bot, game) is GameStatus.CANCELLED
+
+
+async def test_an_event_whose_row_is_gone_is_dropped(bot: Bot) -> None:
+    game = await bot.game()
+    row = await bot.row(game)
+    async with db.transaction(bot.database.sessions) as session:
+        await session.delete(await session.merge(row))
+    await bot.tell(row)
+    assert bot.told() == []
+
+
+async def test_who_left_while_discord_was_away_is_not_mentioned_and_who_joined_before_the_first_try_is(
+    bot: Bot, timing: Timing
+) -> None:
+    game = await bot.game(("Mia", "Jonas"))
+    row = await bot.row(game)
+    mia, jonas, priya = (bot.discord.world.user(name).id for name in ("Mia", "Jonas", "Priya"))
+    async with db.transaction(bot.database.sessions) as session:
+        waiting = HeadStart(Limits())
+        waiting.end()
+        await begin(session, [Asked(row.id, game.id, Reminder(), waiting)], timing=timing)
+    async with db.transaction(bot.database.sessions) as session:
+        await leave_game(session, game.id, user_id=mia)
+        await join_game(session, game.id, user_id=priya)
+    bot.discord.faults.add(Status(503), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.tell(row)
+    async with db.transaction(bot.database.sessions) as session:
+        await leave_game(session, game.id, user_id=jonas)
+        await join_game(session, game.id, user_id=mia)
+    await bot.tell(row)
+    [message] = bot.told()
+    assert set(message.pinged_users) == {priya}  # Mia joined after the first try, which may have been sent

@@ -1,0 +1,111 @@
+"""Nobody waits behind a channel that is slow or closed, nor behind a Discord that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from questbell.bot.delivery.breaker import THRESHOLD
+from questbell.sandbox.discord.faults.model import Hang, Match, Status, TooMany
+from questbell.shared import database as db
+from questbell.shared.errors import TransientError
+from questbell.shared.models import NotificationSchedule, Outcome
+from tests.integration.conftest import eventually
+from tests.integration.delivery.conftest import Bot
+
+SENDING = Match(method="POST", route=r"/channels/\d+/messages$")
+EVERYTHING = Match()
+OTHERS_WITHIN = timedelta(seconds=1)
+"""What is promised. Twice that is allowed for here, where a busy machine tells and asks in the same process."""
+
+
+def in_channel(channel: int) -> Match:
+    return Match(method="POST", route=rf"/channels/{channel}/messages$")
+
+
+async def rows_in(bot: Bot, channel: int, count: int) -> list[NotificationSchedule]:
+    return [await bot.row(await bot.game(("Mia",), channel=channel)) for _ in range(count)]
+
+
+async def tell_all(bot: Bot, rows: list[NotificationSchedule]) -> None:
+    await asyncio.gather(*(bot.tell(row) for row in rows), return_exceptions=True)
+
+
+def another_channel(bot: Bot) -> int:
+    guild = next(iter(bot.discord.world.guilds.values()))
+    return bot.discord.world.add_channel(guild, "another-table").id
+
+
+async def test_a_channel_that_always_says_too_fast_is_asked_by_its_two_slots_alone(bot: Bot) -> None:
+    limited = bot.discord.faults.add(TooMany(retry_after=30.0), match=in_channel(bot.channel))
+    bad = await rows_in(bot, bot.channel, 20)
+    good = [row for _ in range(3) for row in await rows_in(bot, another_channel(bot), 1)]
+    began = time.monotonic()
+    telling = asyncio.create_task(tell_all(bot, bad))
+    await tell_all(bot, good)
+    assert time.monotonic() - began < 2 * OTHERS_WITHIN.total_seconds()
+    await telling
+    assert limited.fired <= 2
+    assert [await bot.outcome(row) for row in good] == [Outcome.DELIVERED] * 3
+
+
+async def test_a_channel_that_hangs_gives_the_places_of_its_other_reminders_to_others(bot: Bot) -> None:
+    hanging = bot.discord.faults.add(Hang(20.0), match=in_channel(bot.channel))
+    bad = await rows_in(bot, bot.channel, 20)
+    began = time.monotonic()
+    await tell_all(bot, bad)
+    assert time.monotonic() - began < 3 * OTHERS_WITHIN.total_seconds(), "one after the other it would take six"
+    assert hanging.fired <= 4
+
+
+async def test_a_429_for_the_whole_bot_holds_everyone_for_as_long_as_it_says(bot: Bot) -> None:
+    bot.discord.faults.add(TooMany(retry_after=0.5, scope="global"), match=SENDING, times=1)
+    [first], [other] = await rows_in(bot, bot.channel, 1), await rows_in(bot, another_channel(bot), 1)
+    with pytest.raises(TransientError):
+        await bot.tell(first)
+    await bot.tell(other)
+    assert bot.told() == []
+    assert await bot.tell_until_settled(other) is Outcome.DELIVERED
+
+
+async def test_a_discord_that_is_away_is_waited_for_and_not_failed_at(bot: Bot) -> None:
+    away = bot.discord.faults.add(Status(503), match=EVERYTHING)
+    for row in await rows_in(bot, bot.channel, THRESHOLD):
+        with pytest.raises(TransientError):
+            await bot.tell(row)
+    tried = away.fired
+    rows = [row for _ in range(10) for row in await rows_in(bot, another_channel(bot), 1)]
+    telling = asyncio.create_task(tell_all(bot, rows))
+    await eventually(lambda: _true(away.fired > tried))  # by a probe
+    assert not telling.done()
+    assert away.fired - tried < len(rows)
+    bot.discord.faults.clear()
+    await telling
+    assert [await bot.outcome(row) for row in rows] == [Outcome.DELIVERED] * 10
+
+
+async def test_a_database_that_is_away_rejects_nothing(bot: Bot) -> None:
+    [row] = await rows_in(bot, bot.channel, 1)
+    server = bot.postgres
+    await server.stop()
+    try:
+        telling = asyncio.create_task(bot.tell(row))
+        with capture_logs() as logs:
+            await eventually(lambda: _true(any(log["action"] == "failure_unrecorded" for log in logs)))
+        assert not telling.done()
+    finally:
+        await server.start()
+    with pytest.raises(TransientError):
+        await telling
+    async with db.transaction(bot.database.sessions) as session:
+        now = await session.get(NotificationSchedule, row.id)
+        assert now is not None and now.last_error is not None and "database" in now.last_error
+    assert await bot.tell_until_settled(row) is Outcome.DELIVERED
+
+
+async def _true(value: bool) -> bool:
+    return value

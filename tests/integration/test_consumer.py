@@ -1,0 +1,177 @@
+"""The consumer on a real broker: ACK only after success, NACK to the right dead-letter queue, nothing early,
+nothing requeued."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import aio_pika
+import pytest
+from yarl import URL
+
+from questbell.sandbox.servers.rabbitmq import RabbitMQ
+from questbell.shared.errors import PermanentError, TransientError
+from questbell.shared.messaging import topology
+from questbell.shared.messaging.connection import connected
+from questbell.shared.messaging.consumer import Consumer
+from questbell.shared.messaging.envelope import AnyEvent, GameReminderDue
+from questbell.shared.messaging.publisher import Outgoing, Publisher, message
+from questbell.shared.settings import BrokerSettings, Timing
+from tests.integration.conftest import eventually, queue_length, take
+
+Handler = Callable[[AnyEvent], Awaitable[None]]
+QUEUE = topology.REMINDERS
+
+
+def reminder() -> GameReminderDue:
+    return GameReminderDue(row_id=uuid4(), game_id=uuid4(), game_scheduled_at=datetime.now(UTC), offset_minutes=10)
+
+
+@asynccontextmanager
+async def consuming(broker: BrokerSettings, timing: Timing, handler: Handler) -> AsyncIterator[Consumer]:
+    consumer = Consumer(broker, timing, queue=QUEUE, handler=handler)
+    task = asyncio.create_task(consumer.run())
+    await eventually(lambda: _true(consumer.attached))
+    yield consumer
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def publish(publisher: Publisher, *events: AnyEvent, ttl: int | None = None) -> None:
+    await publisher.publish([(event, message(Outgoing(event, ttl, attempt=1))) for event in events])
+
+
+async def test_a_message_is_acked_only_after_its_handler_succeeded(
+    rabbitmq_server: RabbitMQ, publisher: Publisher, declared: BrokerSettings, timing: Timing
+) -> None:
+    handling, finish = asyncio.Event(), asyncio.Event()
+
+    async def handler(_event: AnyEvent) -> None:
+        handling.set()
+        await finish.wait()
+
+    await publish(publisher, reminder())
+    async with consuming(declared, timing, handler):
+        await asyncio.wait_for(handling.wait(), 10)
+        await eventually(lambda: _holds(rabbitmq_server, declared, (0, 1)))  # delivered, not acknowledged
+        finish.set()
+        await eventually(lambda: _holds(rabbitmq_server, declared, (0, 0)))
+    assert await queue_length(declared, QUEUE.dead_letters) == 0
+
+
+@pytest.mark.parametrize("error", [TransientError("Discord is away"), PermanentError("no"), ValueError("a bug")])
+async def test_a_failed_message_goes_to_its_dead_letter_queue_and_is_not_requeued(
+    publisher: Publisher, declared: BrokerSettings, timing: Timing, error: Exception
+) -> None:
+    handled: list[AnyEvent] = []
+
+    async def handler(event: AnyEvent) -> None:
+        handled.append(event)
+        raise error
+
+    event = reminder()
+    await publish(publisher, event)
+    async with consuming(declared, timing, handler):
+        dead = await take(declared, QUEUE.dead_letters)
+    assert dead.message_id == str(event.row_id)
+    assert dead.headers["x-death"][0]["reason"] == "rejected"
+    assert handled == [event]
+
+
+async def test_an_unreadable_message_is_dead_lettered_and_the_next_is_handled(
+    publisher: Publisher, declared: BrokerSettings, timing: Timing
+) -> None:
+    handled: list[AnyEvent] = []
+
+    async def handler(event: AnyEvent) -> None:
+        handled.append(event)
+
+    async with connected(declared, name="test") as connection:
+        exchange = await (await connection.channel()).get_exchange(topology.EXCHANGE)
+        await exchange.publish(aio_pika.Message(b"\xff not json"), QUEUE.routing_key)
+    event = reminder()
+    await publish(publisher, event)
+    async with consuming(declared, timing, handler):
+        await eventually(lambda: _true(handled == [event]))
+        assert (await take(declared, QUEUE.dead_letters)).body == b"\xff not json"
+
+
+async def test_what_a_dead_consumer_held_is_delivered_again(
+    publisher: Publisher, declared: BrokerSettings, timing: Timing
+) -> None:
+    """A connection that breaks gives its unanswered message back to the queue, with a TTL that has not passed."""
+    await publish(publisher, reminder(), ttl=60_000)
+    async with connected(declared, name="dies") as connection:
+        queue = await (await connection.channel()).get_queue(QUEUE.name)
+        assert await queue.get(no_ack=False) is not None
+        assert await queue_length(declared, QUEUE.name) == 0
+    assert (await take(declared, QUEUE.name)).redelivered
+
+
+async def test_stopping_lets_what_is_in_flight_finish(
+    rabbitmq_server: RabbitMQ, publisher: Publisher, declared: BrokerSettings, timing: Timing
+) -> None:
+    handling, finish = asyncio.Event(), asyncio.Event()
+
+    async def handler(_event: AnyEvent) -> None:
+        handling.set()
+        await finish.wait()
+
+    await publish(publisher, reminder())
+    task = asyncio.create_task(Consumer(declared, timing, queue=QUEUE, handler=handler).run())
+    await asyncio.wait_for(handling.wait(), 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    finish.set()
+    await asyncio.wait({task})
+    await eventually(lambda: _holds(rabbitmq_server, declared, (0, 0)))
+    assert await queue_length(declared, QUEUE.dead_letters) == 0
+
+
+async def test_at_most_the_prefetch_is_handled_at_once(
+    publisher: Publisher, declared: BrokerSettings, timing: Timing
+) -> None:
+    finish = asyncio.Event()
+    at_once: set[AnyEvent] = set()
+
+    async def handler(event: AnyEvent) -> None:
+        at_once.add(event)
+        await finish.wait()
+
+    await publish(publisher, *(reminder() for _ in range(30)))
+    narrow = declared.model_copy(update={"prefetch": 8})
+    async with consuming(narrow, timing, handler):
+        await eventually(lambda: _true(len(at_once) == 8))
+        assert await queue_length(declared, QUEUE.name) == 22
+        finish.set()
+        await eventually(lambda: _empty(declared))
+
+
+async def test_a_missing_queue_is_waited_for_and_said(broker: BrokerSettings, timing: Timing) -> None:
+    async def handler(_event: AnyEvent) -> None:
+        raise AssertionError
+
+    with pytest.raises(TransientError, match="the controllers declare it"):
+        await Consumer(broker, timing, queue=QUEUE, handler=handler).run()
+
+
+async def figures(server: RabbitMQ, broker: BrokerSettings) -> tuple[int, int]:
+    """Messages of the queue that wait, and that a consumer holds without having answered."""
+    queues = await server.list_queues((URL(broker.url.get_secret_value()).path or "/").lstrip("/"))
+    return queues[QUEUE.name].ready, queues[QUEUE.name].unacked
+
+
+async def _empty(broker: BrokerSettings) -> bool:
+    return await queue_length(broker, QUEUE.name) == 0
+
+
+async def _holds(server: RabbitMQ, broker: BrokerSettings, expected: tuple[int, int]) -> bool:
+    return await figures(server, broker) == expected

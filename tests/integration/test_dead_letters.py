@@ -1,0 +1,293 @@
+"""The dead-letter loop on a real database and broker: every dead letter is dropped, parked or won; runs end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import aio_pika
+import pytest
+from sqlalchemy import func, select, update
+
+from questbell.controllers.loops.dead_letters import DeadLetterLoop
+from questbell.controllers.resources.specs import DeadLetterReconcilerSpec
+from questbell.shared import database as db
+from questbell.shared.messaging import topology
+from questbell.shared.messaging.connection import connected
+from questbell.shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, GameReminderDue, StatusTransitionDue, encode
+from questbell.shared.messaging.publisher import Publisher
+from questbell.shared.models import (
+    GameStatus,
+    GameStatusSchedule,
+    NotificationKind,
+    NotificationSchedule,
+    Outcome,
+    ParkedMessage,
+)
+from questbell.shared.schedule.retry import Backoff
+from questbell.shared.schedule.settle import record_failure, settle
+from questbell.shared.settings import BrokerSettings, Timing
+from tests.conftest import Database
+from tests.integration.conftest import eventually, new_game, queue_length, rows_of, take
+
+REMINDERS, TRANSITIONS = topology.REMINDERS, topology.TRANSITIONS
+Start = Callable[..., Awaitable[DeadLetterLoop]]
+
+
+@pytest.fixture
+async def start(
+    database: Database, declared: BrokerSettings, publisher: Publisher, timing: Timing
+) -> AsyncIterator[Start]:
+    async with AsyncExitStack() as stack:
+
+        async def run(**spec: Any) -> DeadLetterLoop:
+            return await stack.enter_async_context(_running(database, declared, publisher, timing, spec))
+
+        yield run
+
+
+@asynccontextmanager
+async def _running(
+    database: Database, broker: BrokerSettings, publisher: Publisher, timing: Timing, spec: dict[str, Any]
+) -> AsyncIterator[DeadLetterLoop]:
+    loop = DeadLetterLoop(
+        DeadLetterReconcilerSpec(**spec), sessions=database.sessions, publisher=publisher, broker=broker, timing=timing
+    )
+    task = asyncio.create_task(loop.run())
+    yield loop
+    if task.done():
+        task.result()  # a loop that died fails its test
+    task.cancel()
+    _, late = await asyncio.wait({task}, timeout=10)
+    for straggler in late:
+        straggler.print_stack()
+    assert not late, "the loop did not end when it was cancelled"
+
+
+async def published_row(database: Database, *, attempts: int = 1) -> NotificationSchedule:
+    """A reminder whose latest copy was published a moment ago."""
+    game = await new_game(database.sessions, offsets=(10,))
+    async with db.transaction(database.sessions) as session:
+        later = func.clock_timestamp() + timedelta(seconds=90)
+        await session.execute(update(NotificationSchedule).values(attempts=attempts, attempt_at=later))
+    [row] = await rows_of(database.sessions, game, NotificationKind.REMINDER)
+    return row
+
+
+def reminder(row: NotificationSchedule) -> GameReminderDue:
+    return GameReminderDue(
+        row_id=row.id, game_id=row.game_id, game_scheduled_at=row.game_scheduled_at, offset_minutes=10
+    )
+
+
+async def dead(
+    broker: BrokerSettings, *events: AnyEvent, queue: str = REMINDERS.dead_letters, attempt: int = 1
+) -> None:
+    """Put copies into a dead-letter queue."""
+    async with connected(broker, name="test") as connection:
+        exchange = (await connection.channel()).default_exchange
+        for event in events:
+            message = aio_pika.Message(
+                encode(event), message_id=str(event.row_id), headers={ATTEMPT_HEADER: attempt}, delivery_mode=2
+            )
+            await exchange.publish(message, queue)
+
+
+async def emptied(broker: BrokerSettings, queue: str = REMINDERS.dead_letters) -> None:
+    await eventually(lambda: _is(queue_length(broker, queue), 0))
+
+
+async def _is(value: Awaitable[object], expected: object) -> bool:
+    return await value == expected
+
+
+async def test_on_start_a_dead_copy_wins_its_row_and_is_published_again_without_ttl(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    row = await published_row(database)
+    await dead(declared, reminder(row))
+    await start()
+    got = await take(declared, REMINDERS.name)
+    assert got.message_id == str(row.id)
+    assert got.expiration is None
+    assert got.headers[ATTEMPT_HEADER] == 2
+    assert "x-death" not in got.headers
+    await emptied(declared)
+    assert await attempts(database, row.id) == 2
+
+
+async def test_on_the_interval_it_looks_again(database: Database, declared: BrokerSettings, start: Start) -> None:
+    loop = await start(interval_seconds=1)
+    await eventually(lambda: _is(_ready(loop), True))
+    await dead(declared, reminder(await published_row(database)))
+    await take(declared, REMINDERS.name, within=40)
+
+
+async def _ready(loop: DeadLetterLoop) -> bool:
+    return loop.report().ready
+
+
+async def test_the_copy_of_a_settled_row_is_dropped(database: Database, declared: BrokerSettings, start: Start) -> None:
+    row = await published_row(database)
+    async with db.transaction(database.sessions) as session:
+        await settle(session, NotificationSchedule, [row.id], outcome=Outcome.DELIVERED)
+    await dead(declared, reminder(row))
+    await start()
+    await emptied(declared)
+    assert await queue_length(declared, REMINDERS.name) == 0
+
+
+async def test_a_copy_whose_failure_was_recorded_is_dropped_and_the_row_keeps_its_time(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    row = await published_row(database)
+    async with db.transaction(database.sessions) as session:
+        backoff = Backoff(first=30, longest=30)
+        await record_failure(session, NotificationSchedule, row.id, backoff=backoff, error="Discord is away")
+    await dead(declared, reminder(row))
+    await start()
+    await emptied(declared)
+    assert await queue_length(declared, REMINDERS.name) == 0
+    assert await attempts(database, row.id) == 1
+
+
+async def test_an_older_copy_than_the_rows_latest_is_dropped(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    row = await published_row(database, attempts=3)
+    await dead(declared, reminder(row), attempt=2)
+    await start()
+    await emptied(declared)
+    assert await attempts(database, row.id) == 3
+
+
+async def test_the_copy_of_a_purged_row_is_dropped(declared: BrokerSettings, start: Start) -> None:
+    event = StatusTransitionDue(row_id=uuid4(), game_id=uuid4(), target_status=GameStatus.COMPLETED)
+    await dead(declared, event, queue=TRANSITIONS.dead_letters)
+    await start()
+    await emptied(declared, TRANSITIONS.dead_letters)
+
+
+async def test_many_copies_of_one_row_become_one(database: Database, declared: BrokerSettings, start: Start) -> None:
+    row = await published_row(database)
+    await dead(declared, *[reminder(row)] * 20)
+    await start()
+    await emptied(declared)
+    await eventually(lambda: _is(queue_length(declared, REMINDERS.name), 1))
+    assert await attempts(database, row.id) == 2
+
+
+async def test_a_status_transition_is_republished_however_often_it_failed(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    game = await new_game(database.sessions)
+    async with db.transaction(database.sessions) as session:
+        later = func.clock_timestamp() + timedelta(seconds=90)
+        await session.execute(update(GameStatusSchedule).values(attempts=500, failed_attempt=499, attempt_at=later))
+        statement = select(GameStatusSchedule.id).where(
+            GameStatusSchedule.game_id == game.id, GameStatusSchedule.target_status == GameStatus.COMPLETED
+        )
+        row_id = (await session.execute(statement)).scalar_one()
+    event = StatusTransitionDue(row_id=row_id, game_id=game.id, target_status=GameStatus.COMPLETED)
+    await dead(declared, event, queue=TRANSITIONS.dead_letters, attempt=500)
+    loop = await start()
+    assert (await take(declared, TRANSITIONS.name)).message_id == str(row_id)
+    async with db.transaction(database.sessions) as session:
+        await session.execute(update(GameStatusSchedule).values(due_at=func.clock_timestamp() - timedelta(hours=2)))
+    figures = await loop.figures()
+    assert "failed 5 times or more" in (loop.report().degraded or "")
+    assert figures["oldest"] is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\x00\xff", b"null", b"[]", b"{", b"{}", b'{"schema_version": 7}', b'"text"', b"<xml/>", b"9" * 70_000],
+)
+async def test_a_poison_message_is_parked_once_and_stalls_nothing(
+    database: Database, declared: BrokerSettings, start: Start, body: bytes
+) -> None:
+    row = await published_row(database)
+    async with connected(declared, name="test") as connection:
+        exchange = (await connection.channel()).default_exchange
+        for _ in range(2):
+            message = aio_pika.Message(body, message_id="poison", headers={"odd": [1, {"a": "b"}]})
+            await exchange.publish(message, REMINDERS.dead_letters)
+    await dead(declared, reminder(row))
+    await start()
+    assert (await take(declared, REMINDERS.name)).message_id == str(row.id)
+    await emptied(declared)
+    async with db.transaction(database.sessions) as session:
+        [parked] = (await session.execute(select(ParkedMessage))).scalars()
+    assert (parked.body, parked.queue, parked.message_id) == (body, REMINDERS.dead_letters, "poison")
+    assert parked.reason.startswith("unreadable message") or "schema version" in parked.reason
+
+
+async def test_a_full_main_queue_loses_no_dead_letter(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    row = await published_row(database)
+    async with connected(declared, name="test") as connection:
+        channel = await connection.channel()
+        full = aio_pika.Message(b"filler")
+        await asyncio.gather(
+            *(channel.default_exchange.publish(full, REMINDERS.name) for _ in range(1_200)), return_exceptions=True
+        )
+        await dead(declared, reminder(row))
+        loop = await start()
+        await eventually(lambda: _is(_ready(loop), True))
+        assert await queue_length(declared, REMINDERS.dead_letters) == 1
+        assert await attempts(database, row.id) == 1
+        await (await channel.get_queue(REMINDERS.name)).purge()
+        loop.apply(loop.spec)
+    assert (await take(declared, REMINDERS.name)).message_id == str(row.id)
+
+
+async def test_a_run_ends_although_what_it_republishes_comes_back_at_once(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    rows = [await published_row(database) for _ in range(5)]
+    await dead(declared, *(reminder(row) for row in rows))
+    async with connected(declared, name="rejecter") as connection:
+        queue = await (await connection.channel()).get_queue(REMINDERS.name)
+
+        async def reject(message: Any) -> None:
+            await message.nack(requeue=False)
+
+        await queue.consume(reject)
+        loop = await start()
+        await eventually(lambda: _is(_ready(loop), True))
+        await eventually(lambda: _is(queue_length(declared, REMINDERS.dead_letters), 5))
+    assert [await attempts(database, row.id) for row in rows] == [2] * 5
+
+
+async def test_suspended_it_leaves_dead_letters_where_they_are(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    await dead(declared, reminder(await published_row(database)))
+    loop = await start(suspend=True)
+    assert loop.report().reason == "Suspended"
+    assert (await loop.figures())["depth"] == 1
+    loop.apply(loop.spec.model_copy(update={"suspend": False}))
+    await take(declared, REMINDERS.name)
+
+
+async def test_a_long_queue_drains_in_bounded_batches(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    gone = [
+        StatusTransitionDue(row_id=uuid4(), game_id=uuid4(), target_status=GameStatus.COMPLETED) for _ in range(350)
+    ]
+    await dead(declared, *gone, queue=TRANSITIONS.dead_letters)
+    await eventually(lambda: _is(queue_length(declared, TRANSITIONS.dead_letters), len(gone)))  # it counts with delay
+    await start(batch_size=100)
+    await emptied(declared, TRANSITIONS.dead_letters)
+
+
+async def attempts(database: Database, row_id: UUID) -> int:
+    statement = select(NotificationSchedule.attempts).where(NotificationSchedule.id == row_id)
+    async with db.transaction(database.sessions) as session:
+        return int((await session.execute(statement)).scalar_one())

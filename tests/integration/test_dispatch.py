@@ -1,0 +1,393 @@
+"""The scheduler loop on a real database and broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, insert, select, text, update
+
+from questbell.controllers.loops import claim as rows
+from questbell.controllers.loops import housekeeping
+from questbell.controllers.loops.dispatch import DispatchLoop
+from questbell.controllers.loops.source import NOTIFICATIONS, STATUS_TRANSITIONS, DispatchSource
+from questbell.controllers.loops.wake import WakeListener
+from questbell.controllers.resources.specs import SchedulerSpec
+from questbell.sandbox.servers.rabbitmq import RabbitMQ
+from questbell.shared import database as db
+from questbell.shared.messaging import topology
+from questbell.shared.messaging.connection import connected
+from questbell.shared.messaging.envelope import decode
+from questbell.shared.messaging.publisher import Publisher
+from questbell.shared.models import GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
+from questbell.shared.settings import BrokerSettings, Timing
+from tests.conftest import Database
+from tests.integration.conftest import drop_notices, eventually, make_due, new_game, queue_length, rows_of, take
+
+REMINDER = NotificationKind.REMINDER
+LONG_WAIT = 900
+
+
+class Dispatching:
+    """A loop that runs, with what it was made of."""
+
+    def __init__(self, loop: DispatchLoop, task: asyncio.Task[None], wake: WakeListener) -> None:
+        self.loop, self.task, self.wake = loop, task, wake
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+
+Start = Callable[..., "asyncio.Future[Dispatching]"]
+
+
+@pytest.fixture
+async def start(database: Database, broker: BrokerSettings, timing: Timing) -> AsyncIterator[Start]:
+    """Starts loops; each has a publisher and a wake listener of its own, as a replica has."""
+    async with AsyncExitStack() as stack:
+
+        async def run(source: DispatchSource = NOTIFICATIONS, **spec: object) -> Dispatching:
+            return await stack.enter_async_context(_running(database, broker, timing, source, spec))
+
+        yield run  # type: ignore[misc]  # a coroutine function is what tests call
+
+
+@asynccontextmanager
+async def _running(
+    database: Database, broker: BrokerSettings, timing: Timing, source: DispatchSource, spec: dict[str, object]
+) -> AsyncIterator[Dispatching]:
+    async def rearm() -> None:
+        return
+
+    publisher = Publisher(broker, timing, name="test", on_queues_lost=rearm)
+    wake = WakeListener(database.settings, timing)
+    told = {"source": source.name, "max_wait_seconds": LONG_WAIT} | spec
+    loop = DispatchLoop(
+        source,
+        SchedulerSpec.model_validate(told),
+        sessions=database.sessions,
+        publisher=publisher,
+        wake=wake,
+        timing=timing,
+    )
+    await publisher.connect()
+    listening = asyncio.create_task(wake.run())
+    dispatching = Dispatching(loop, asyncio.create_task(loop.run()), wake)
+    yield dispatching
+    await dispatching.stop()
+    listening.cancel()
+    await asyncio.wait({listening})
+    await publisher.close()
+
+
+async def many_due(database: Database, count: int) -> None:
+    """Reminders of as many games, all due now."""
+    game = await new_game(database.sessions, offsets=())
+    await drop_notices(database.sessions)
+    async with db.transaction(database.sessions) as session:
+        now = await db.now(session)
+        await session.execute(
+            insert(NotificationSchedule),
+            [
+                {
+                    "id": new_id(),
+                    "game_id": game.id,
+                    "game_version": 1,
+                    "kind": REMINDER,
+                    "offset_minutes": number,
+                    "game_scheduled_at": game.scheduled_at,
+                    "due_at": now,
+                    "attempt_at": now,
+                }
+                for number in range(count)
+            ],
+        )
+
+
+async def test_a_due_reminder_is_published_and_marked(database: Database, broker: BrokerSettings, start: Start) -> None:
+    game = await new_game(database.sessions, offsets=(60,))
+    await drop_notices(database.sessions)
+    [row] = await rows_of(database.sessions, game, REMINDER)
+    await make_due(database.sessions, row)
+    await start()
+    got = await take(broker, topology.REMINDERS.name)
+    assert decode(got.body).row_id == row.id
+    assert 7_190 < got.expiration <= 7_200  # until the start, two hours from now
+    [row] = await rows_of(database.sessions, game, REMINDER)
+    assert row.attempts == 1
+    assert row.attempt_at is not None
+    assert timedelta(seconds=80) < row.attempt_at - row.due_at < timedelta(seconds=110)
+
+
+async def test_a_status_transition_is_published_without_ttl(
+    database: Database, broker: BrokerSettings, start: Start
+) -> None:
+    game = await new_game(database.sessions)
+    async with db.transaction(database.sessions) as session:
+        await session.execute(update(GameStatusSchedule).values(attempt_at=func.clock_timestamp()))
+    await start(STATUS_TRANSITIONS)
+    got = await take(broker, topology.TRANSITIONS.name)
+    assert decode(got.body).game_id == game.id
+    assert got.expiration is None
+
+
+async def test_a_new_row_wakes_a_loop_that_sleeps_for_long(
+    database: Database, broker: BrokerSettings, start: Start
+) -> None:
+    running = await start()
+    await eventually(lambda: _true(running.loop.report().ready))
+    await new_game(database.sessions)
+    assert decode((await take(broker, topology.NOTICES.name, within=20)).body).event_type == "game.notice_due"
+
+
+async def test_a_loop_wakes_for_a_row_when_it_is_due_without_a_hint(
+    database: Database, broker: BrokerSettings, start: Start
+) -> None:
+    game = await new_game(database.sessions, offsets=(10,))
+    await drop_notices(database.sessions)
+    [row] = await rows_of(database.sessions, game, REMINDER)
+    await make_due(database.sessions, row, ago=timedelta(seconds=-1))  # due in a second; written before the loop looks
+    await start()
+    await take(broker, topology.REMINDERS.name, within=20)
+
+    async def marked() -> bool:  # the message is there before the transaction that marks its row is committed
+        [row] = await rows_of(database.sessions, game, REMINDER)
+        return row.attempts == 1
+
+    await eventually(marked, within=20)
+
+
+async def test_two_loops_share_ten_thousand_rows_with_none_doubled_or_missed(
+    database: Database, broker: BrokerSettings, start: Start
+) -> None:
+    await many_due(database, 10_000)
+    seen: list[str | None] = []
+    async with connected(broker, name="reader") as connection:
+        channel = await connection.channel()
+        await topology.declare(channel)
+        await channel.set_qos(prefetch_count=500)
+        queue = await channel.get_queue(topology.REMINDERS.name)
+
+        async def read(message: object) -> None:
+            seen.append(message.message_id)  # type: ignore[attr-defined]  # an incoming message
+            await message.ack()  # type: ignore[attr-defined]  # an incoming message
+
+        tag = await queue.consume(read)
+        await start(batch_size=100)
+        await start(batch_size=100)
+        await eventually(lambda: _true(len(seen) >= 10_000), within=60)
+        await eventually(lambda: _none_due(database))
+        await queue.cancel(tag)
+    assert len(seen) == len(set(seen)) == 10_000
+    assert await attempts(database) == {1: 10_000}
+
+
+async def test_a_full_queue_leaves_rows_due_and_counts_no_attempt(
+    database: Database, broker: BrokerSettings, start: Start
+) -> None:
+    await many_due(database, 1_500)
+    running = await start(batch_size=200)
+    await eventually(lambda: _true("full" in (running.loop.report().degraded or "")))
+    counted = await attempts(database)
+    assert counted[0] > 0
+    assert set(counted) == {0, 1}
+    async with connected(broker, name="reader") as connection:
+        await (await (await connection.channel()).get_queue(topology.REMINDERS.name)).purge()
+    await eventually(lambda: _none_due(database), within=60)
+    assert running.loop.report().degraded is None
+
+
+async def test_the_most_urgent_of_many_due_go_first(database: Database) -> None:
+    for minutes in (300, 30, 180, 90):
+        game = await new_game(database.sessions, starts_in=timedelta(minutes=minutes), offsets=(20,))
+        await make_due(database.sessions, *await rows_of(database.sessions, game, REMINDER))
+    await drop_notices(database.sessions)
+    async with db.transaction(database.sessions) as session:
+        claimed = await rows.claim(session, NOTIFICATIONS, batch_size=2)
+        first, second = (due.details["game_scheduled_at"] - due.claimed_at for due in claimed)
+    assert first < timedelta(minutes=31) < second < timedelta(minutes=91)
+
+
+async def test_the_claim_reads_only_the_index_on_attempt_at(database: Database) -> None:
+    await many_due(database, 5_000)
+    async with db.transaction(database.sessions) as session:
+        await session.execute(
+            update(NotificationSchedule)
+            .where(NotificationSchedule.offset_minutes >= 50)
+            .values(attempt_at=func.clock_timestamp() + timedelta(days=3))
+        )
+    async with database.engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text("VACUUM ANALYZE notification_schedule"))
+    statement = rows.claim_statement(NOTIFICATIONS, batch_size=100)
+    sql = str(statement.compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True}))
+    async with db.transaction(database.sessions) as session:
+        plan = "\n".join((await session.execute(text(f"EXPLAIN (ANALYZE) {sql}"))).scalars())
+    assert "Index Scan using ix_notification_schedule_attempt_at" in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_a_row_that_cannot_be_built_is_settled_and_the_rest_go_out(
+    database: Database, broker: BrokerSettings, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = await new_game(database.sessions, offsets=(10,))
+    sound = await new_game(database.sessions, offsets=(10,))
+    await drop_notices(database.sessions)
+    [bad] = await rows_of(database.sessions, broken, REMINDER)
+    [good] = await rows_of(database.sessions, sound, REMINDER)
+    await make_due(database.sessions, bad, good)
+
+    def build(due: rows.Due) -> object:
+        if due.id == bad.id:
+            raise ValueError("no such thing")
+        return NOTIFICATIONS.build(due)
+
+    await start(DispatchSource(**{**NOTIFICATIONS.__dict__, "build": build}))
+    assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == good.id
+    [bad] = await eventually(lambda: _settled(database, broken))
+    assert (bad.outcome, bad.outcome_detail) == (Outcome.UNDELIVERABLE, "cannot be published: no such thing")
+
+
+async def test_suspending_stops_dispatch_and_resuming_starts_it(
+    database: Database, broker: BrokerSettings, start: Start
+) -> None:
+    running = await start()
+    await eventually(lambda: _true(running.loop.report().ready))
+    spec = running.loop.spec
+    running.loop.apply(spec.model_copy(update={"suspend": True}))
+    assert running.loop.report().reason == "Suspended"
+    witness = running.wake.subscribe()
+    game = await new_game(database.sessions)
+    await asyncio.wait_for(witness.wait(), 5)  # the loop was woken for it at the same moment
+    assert [row.attempts for row in await rows_of(database.sessions, game)] == [0, 0, 0]
+    assert await queue_length(broker, topology.NOTICES.name) == 0
+    running.loop.apply(spec)
+    await take(broker, topology.NOTICES.name, within=20)
+
+
+async def test_an_outage_of_the_broker_is_waited_out_and_said(
+    database: Database, broker: BrokerSettings, rabbitmq_server: RabbitMQ, start: Start
+) -> None:
+    running = await start()
+    await eventually(lambda: _true(running.loop.report().ready))
+    await rabbitmq_server.stop()
+    game = await new_game(database.sessions, offsets=())
+    await eventually(lambda: _true("broker unavailable" in running.loop.report().message))
+    [row] = await rows_of(database.sessions, game)
+    assert row.attempts == 0
+    await rabbitmq_server.start()
+    assert decode((await take_when_back(broker)).body).row_id == row.id
+
+
+async def test_a_reminder_whose_game_has_begun_is_published_at_most_once_in_five_minutes(
+    database: Database, broker: BrokerSettings, start: Start
+) -> None:
+    game = await new_game(database.sessions, offsets=(10,))
+    await drop_notices(database.sessions)
+    async with db.transaction(database.sessions) as session:
+        ago = func.clock_timestamp() - timedelta(minutes=2)
+        await session.execute(update(NotificationSchedule).values(game_scheduled_at=ago, due_at=ago, attempt_at=ago))
+    await start()
+    got = await take(broker, topology.REMINDERS.name)
+    assert got.expiration == 60.0
+    [row] = await rows_of(database.sessions, game, REMINDER)
+    assert row.attempt_at is not None
+    assert row.attempt_at - row.due_at > timedelta(minutes=6)
+
+
+async def test_a_process_that_dies_with_its_claim_gives_it_back(
+    database: Database, broker: BrokerSettings, start: Start
+) -> None:
+    game = await new_game(database.sessions, offsets=(10,))
+    await drop_notices(database.sessions)
+    [row] = await rows_of(database.sessions, game, REMINDER)
+    await make_due(database.sessions, row)
+    async with database.engine.connect() as dying:
+        claimed = await dying.execute(rows.claim_statement(NOTIFICATIONS, batch_size=10))
+        assert len(claimed.all()) == 1
+        running = await start()
+        await eventually(lambda: _true(running.loop.report().ready))  # it has looked, and found the row held
+        assert await queue_length(broker, topology.REMINDERS.name) == 0
+        await dying.invalidate()
+    assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
+
+
+async def test_a_claim_that_is_frozen_is_ended_by_the_database(database: Database) -> None:
+    game = await new_game(database.sessions, offsets=(10,))
+    await make_due(database.sessions, *await rows_of(database.sessions, game))
+    async with database.engine.connect() as frozen:
+        await frozen.execute(text("SET idle_in_transaction_session_timeout = '100ms'"))
+        await frozen.execute(rows.claim_statement(NOTIFICATIONS, batch_size=10))
+
+        async def free() -> bool:
+            async with db.transaction(database.sessions) as session:
+                return len(await rows.claim(session, NOTIFICATIONS, batch_size=10)) == 2
+
+        await eventually(free)
+        await frozen.invalidate()
+
+
+async def test_settled_rows_are_purged_after_their_retention(database: Database, start: Start) -> None:
+    game = await new_game(database.sessions, offsets=(60, 10))
+    old, new = await rows_of(database.sessions, game, REMINDER)
+    async with db.transaction(database.sessions) as session:
+        for row, age in ((old, timedelta(days=31)), (new, timedelta(days=29))):
+            await session.execute(
+                update(NotificationSchedule)
+                .where(NotificationSchedule.id == row.id)
+                .values(settled_at=func.clock_timestamp() - age, outcome=Outcome.DELIVERED, attempt_at=None)
+            )
+    await start()
+    await eventually(lambda: _ids(database, REMINDER, [new.id]))
+
+
+async def test_figures_are_read_at_a_cost_that_does_not_grow(database: Database, start: Start) -> None:
+    await many_due(database, 12_000)
+    async with db.transaction(database.sessions) as session:
+        found = await housekeeping.figures(session, NOTIFICATIONS)
+    assert (found["pending"], found["overdue"]) == (10_001, 10_001)
+    running = await start(suspend=True)
+    assert (await running.loop.figures())["pending"] == "10000+"
+
+
+async def take_when_back(broker: BrokerSettings):  # type: ignore[no-untyped-def]  # an incoming message
+    from questbell.shared.errors import TransientError
+
+    async def got():  # type: ignore[no-untyped-def]  # an incoming message
+        try:
+            return await take(broker, topology.NOTICES.name, within=2)
+        except (TransientError, TimeoutError):
+            return None
+
+    return await eventually(got, within=60)
+
+
+async def attempts(database: Database) -> dict[int, int]:
+    statement = select(NotificationSchedule.attempts, func.count()).group_by(NotificationSchedule.attempts)
+    async with db.transaction(database.sessions) as session:
+        return {number: count for number, count in await session.execute(statement)}
+
+
+async def _none_due(database: Database) -> bool:
+    due = select(func.count()).where(NotificationSchedule.attempt_at <= func.clock_timestamp())
+    async with db.transaction(database.sessions) as session:
+        return (await session.execute(due)).scalar_one() == 0
+
+
+async def _settled(database: Database, game: object) -> list[NotificationSchedule]:
+    return [row for row in await rows_of(database.sessions, game) if row.settled_at is not None]  # type: ignore[arg-type]  # a Game
+
+
+async def _ids(database: Database, kind: NotificationKind, expected: list[UUID]) -> bool:
+    statement = select(NotificationSchedule.id).where(NotificationSchedule.kind == kind)
+    async with db.transaction(database.sessions) as session:
+        return list((await session.execute(statement)).scalars()) == expected
+
+
+async def _true(value: object) -> bool:
+    return bool(value)

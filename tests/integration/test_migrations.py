@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from alembic import command as alembic
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from questbell.migrations import command
+from questbell.sandbox.servers.postgres import Postgres
+
+GAME, MOVED = "11111111-1111-7111-8111-111111111111", "22222222-2222-7222-8222-222222222222"
+
+
+@pytest.fixture
+async def empty(postgres_server: Postgres) -> AsyncIterator[AsyncEngine]:
+    name = f"test_{uuid.uuid4().hex}"
+    engine = create_async_engine(await postgres_server.create_database(name))
+    yield engine
+    await engine.dispose()
+    await postgres_server.drop_database(name)
+
+
+async def run(engine: AsyncEngine, statement: str) -> list[tuple[object, ...]]:
+    async with engine.begin() as connection:
+        result = await connection.execute(text(statement))
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+async def fill(engine: AsyncEngine) -> None:
+    """Two games at revision 0001: one with a reminder and a notice, one that moved after a reminder of it was told."""
+    await run(engine, "INSERT INTO guild (id) VALUES (1)")
+    for game, start in ((GAME, "2026-11-01 20:00+00"), (MOVED, "2026-11-02 20:00+00")):
+        await run(
+            engine,
+            f"""INSERT INTO game (id, guild_id, channel_id, host_id, title, scheduled_at, zone, local_time, duration)
+                VALUES ('{game}', 1, 2, 3, 'Keep', '{start}', 'UTC', '{start}', interval '3 hours')""",
+        )
+    for game, kind, offset, due, settled in (
+        (GAME, "reminder", "60", "2026-11-01 19:00+00", False),
+        (GAME, "cancellation", "NULL", "2026-11-01 12:00+00", False),
+        (MOVED, "reminder", "60", "2026-11-01 17:00+00", True),
+        (MOVED, "reminder", "60", "2026-11-02 19:00+00", False),
+    ):
+        ended = ("NULL", f"'{due}'", "'superseded'") if settled else (f"'{due}'", "NULL", "NULL")
+        await run(
+            engine,
+            f"""INSERT INTO notification_schedule
+                (id, game_id, game_version, kind, offset_minutes, due_at, attempt_at, settled_at, outcome)
+                VALUES ('{uuid.uuid4()}', '{game}', 1, '{kind}', {offset}, '{due}', {", ".join(ended)})""",
+        )
+
+
+async def test_a_filled_database_goes_up_and_down_and_up_again(empty: AsyncEngine) -> None:
+    await command.upgrade(empty, revision="0001")
+    await fill(empty)
+    before = await run(empty, "SELECT id, due_at, attempt_at FROM notification_schedule ORDER BY id")
+
+    await command.upgrade(empty)
+    times = await run(
+        empty, "SELECT game_id::text, kind, game_scheduled_at::text FROM notification_schedule ORDER BY 3, 2"
+    )
+    assert times == [
+        (MOVED, "reminder", "2026-11-01 18:00:00+00"),
+        (GAME, "cancellation", "2026-11-01 20:00:00+00"),
+        (GAME, "reminder", "2026-11-01 20:00:00+00"),
+        (MOVED, "reminder", "2026-11-02 20:00:00+00"),
+    ]
+    with pytest.raises(IntegrityError, match="not-null"):
+        await run(empty, "UPDATE notification_schedule SET game_scheduled_at = NULL")
+
+    await command.downgrade(empty, revision="0001")
+    assert await run(empty, "SELECT id, due_at, attempt_at FROM notification_schedule ORDER BY id") == before
+    await command.upgrade(empty)
+    assert await command.current(empty) == command.head()
+
+
+async def test_an_empty_database_goes_all_the_way_up_and_down(empty: AsyncEngine) -> None:
+    await command.upgrade(empty)
+    await command.downgrade(empty, revision="base")
+    left = await run(empty, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert left == [("alembic_version",)]
+
+
+async def test_models_and_migrations_agree(empty: AsyncEngine) -> None:
+    await command.upgrade(empty)
+    async with empty.connect() as connection:
+        await connection.run_sync(lambda sync: alembic.check(command.alembic_config(sync)))
+
+
+async def test_a_schema_that_is_newer_is_left_as_it_is(empty: AsyncEngine) -> None:
+    await command.upgrade(empty)
+    await run(empty, "UPDATE alembic_version SET version_num = '9999'")
+    await command.upgrade(empty)
+    assert await command.current(empty) == "9999"
+
+
+def test_the_history_is_one_line() -> None:
+    assert len(ScriptDirectory.from_config(command.alembic_config()).get_heads()) == 1

@@ -1,0 +1,159 @@
+"""The publisher on a real broker: what is confirmed, what is not, and what a per-message TTL does."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import aio_pika
+import pytest
+from pydantic import SecretStr
+
+from questbell.sandbox.servers.rabbitmq import RabbitMQ
+from questbell.shared.errors import BodyTooLargeError, ConfigurationError, TransientError
+from questbell.shared.messaging import publisher as publishing
+from questbell.shared.messaging import topology
+from questbell.shared.messaging.connection import connected
+from questbell.shared.messaging.envelope import (
+    ATTEMPT_HEADER,
+    AnyEvent,
+    GameReminderDue,
+    NoticeDue,
+    StatusTransitionDue,
+    decode,
+)
+from questbell.shared.messaging.publisher import Answer, Outgoing, Publisher, message
+from questbell.shared.models import GameStatus, NotificationKind
+from questbell.shared.settings import BrokerSettings, Timing
+from tests.integration.conftest import eventually, queue_length, take
+
+
+def reminder() -> GameReminderDue:
+    return GameReminderDue(row_id=uuid4(), game_id=uuid4(), game_scheduled_at=datetime.now(UTC), offset_minutes=10)
+
+
+def transition() -> StatusTransitionDue:
+    return StatusTransitionDue(row_id=uuid4(), game_id=uuid4(), target_status=GameStatus.COMPLETED)
+
+
+def ready(event: AnyEvent, *, ttl: int | None = None, attempt: int = 1) -> tuple[AnyEvent, aio_pika.Message]:
+    return event, message(Outgoing(event, ttl, attempt=attempt))
+
+
+EVENTS = [reminder(), NoticeDue(row_id=uuid4(), game_id=uuid4(), kind=NotificationKind.CANCELLATION), transition()]
+
+
+async def test_a_confirmed_message_is_in_its_queue_with_all_it_must_carry(
+    publisher: Publisher, broker: BrokerSettings
+) -> None:
+    event = reminder()
+    assert await publisher.publish([ready(event, ttl=90_000, attempt=3)]) == [Answer.CONFIRMED]
+    got = await take(broker, topology.REMINDERS.name)
+    assert decode(got.body) == event
+    assert got.message_id == str(event.row_id)
+    assert got.expiration == 90.0
+    assert got.headers[ATTEMPT_HEADER] == 3
+    assert got.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.event_type)
+async def test_every_routing_key_reaches_exactly_one_queue(
+    publisher: Publisher, broker: BrokerSettings, event: AnyEvent
+) -> None:
+    await publisher.publish([ready(event)])
+    lengths = {queue.event: await queue_length(broker, queue.name) for queue in topology.QUEUES}
+    assert lengths == {queue.event: int(queue.event is type(event)) for queue in topology.QUEUES}
+
+
+async def test_a_reminder_expires_into_its_dead_letter_queue_and_a_transition_never_does(
+    publisher: Publisher, broker: BrokerSettings
+) -> None:
+    await publisher.publish([ready(reminder(), ttl=50), ready(transition())])
+    dead = await take(broker, topology.REMINDERS.dead_letters)
+    assert dead.headers["x-death"][0]["reason"] == "expired"
+    assert (await take(broker, topology.TRANSITIONS.name)).expiration is None
+
+
+async def test_a_full_queue_says_no_and_loses_nothing(publisher: Publisher, broker: BrokerSettings) -> None:
+    batches = [await publisher.publish([ready(reminder()) for _ in range(100)]) for _ in range(15)]
+    answers = [answer for batch in batches for answer in batch]
+    confirmed = answers.count(Answer.CONFIRMED)
+    assert answers.count(Answer.FULL) == 1500 - confirmed > 0
+    assert await queue_length(broker, topology.REMINDERS.name) == confirmed
+
+
+async def test_an_unroutable_message_is_a_failure_and_the_binding_is_declared_again(
+    publisher: Publisher, broker: BrokerSettings
+) -> None:
+    await publisher.connect()
+    async with connected(broker, name="test") as connection:
+        queue = await (await connection.channel()).get_queue(topology.REMINDERS.name)
+        await queue.unbind(topology.EXCHANGE, topology.REMINDERS.routing_key)
+    assert await publisher.publish([ready(reminder()), ready(transition())]) == [Answer.UNROUTABLE, Answer.CONFIRMED]
+    await publisher.close()
+    assert await publisher.publish([ready(reminder())]) == [Answer.CONFIRMED]
+
+
+async def test_lost_queues_are_noticed_before_they_are_declared_again(
+    rabbitmq_server: RabbitMQ, broker: BrokerSettings, patient: Timing
+) -> None:
+    lost: list[int] = []
+
+    async def on_queues_lost() -> None:
+        async with connected(broker, name="test") as connection:
+            lost.append(int(await topology.is_complete(connection)))
+
+    publisher = Publisher(broker, patient, name="test", on_queues_lost=on_queues_lost)
+    await publisher.publish([ready(reminder())])
+    assert lost == [0]  # a new broker looks like one that lost everything
+    await publisher.close()
+    await publisher.publish([ready(reminder())])
+    assert lost == [0]  # nothing was missing
+    async with connected(broker, name="test") as connection:
+        await (await connection.channel()).queue_delete(topology.NOTICES.name)
+    await publisher.close()
+    assert await publisher.publish([ready(EVENTS[1])]) == [Answer.CONFIRMED]
+    assert lost == [0, 0]
+    await publisher.close()
+
+
+async def test_the_publisher_comes_back_after_the_broker_did(
+    publisher: Publisher, rabbitmq_server: RabbitMQ, broker: BrokerSettings
+) -> None:
+    assert await publisher.publish([ready(reminder())]) == [Answer.CONFIRMED]
+    await rabbitmq_server.stop()
+    with pytest.raises(TransientError, match="QUESTBELL_AMQP_URL"):
+        await publisher.publish([ready(reminder())])
+    await rabbitmq_server.start()
+
+    async def publishes() -> bool:
+        try:
+            return await publisher.publish([ready(reminder())]) == [Answer.CONFIRMED]
+        except TransientError:
+            return False
+
+    assert await eventually(publishes, within=60)
+    assert await queue_length(broker, topology.REMINDERS.name) >= 2
+
+
+async def test_concurrent_batches_share_one_connection(publisher: Publisher, broker: BrokerSettings) -> None:
+    batches = await asyncio.gather(*(publisher.publish([ready(reminder()) for _ in range(20)]) for _ in range(5)))
+    assert all(answer is Answer.CONFIRMED for batch in batches for answer in batch)
+
+
+def test_a_body_over_the_cap_is_refused_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "MAX_BODY", 100)
+    with pytest.raises(BodyTooLargeError, match="at most 100"):
+        message(Outgoing(reminder(), None, attempt=1))
+
+
+async def test_wrong_credentials_name_the_setting(broker: BrokerSettings, timing: Timing) -> None:
+    wrong = str(broker.url.get_secret_value()).replace("://", "://nobody-", 1)
+    settings = BrokerSettings(url=SecretStr(wrong))
+    with pytest.raises(ConfigurationError, match="QUESTBELL_AMQP_URL"):
+        await Publisher(settings, timing, name="test", on_queues_lost=_nothing).connect()
+
+
+async def _nothing() -> None:
+    return

@@ -1,0 +1,182 @@
+"""`populate_schedule` and the actions on games, in a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from questbell.shared import database as db
+from questbell.shared.games import (
+    Joining,
+    cancel_game,
+    join_game,
+    leave_game,
+    reschedule_game,
+    roster,
+)
+from questbell.shared.models import (
+    Game,
+    GameStatus,
+    GameStatusSchedule,
+    NotificationKind,
+    NotificationSchedule,
+    Outcome,
+)
+from questbell.shared.schedule import settle
+from questbell.shared.schedule.populate import populate_schedule
+from tests.conftest import Database
+from tests.integration.conftest import new_game, rows_of
+
+REMINDER = NotificationKind.REMINDER
+
+
+async def test_a_new_game_has_its_reminders_transitions_and_announcement(database: Database) -> None:
+    game = await new_game(database.sessions, offsets=(60, 10))
+    rows = await rows_of(database.sessions, game)
+    assert [(row.kind, row.offset_minutes) for row in rows] == [
+        (NotificationKind.ANNOUNCEMENT, None),
+        (REMINDER, 60),
+        (REMINDER, 10),
+    ]
+    assert all(row.game_scheduled_at == game.scheduled_at and row.game_version == 1 for row in rows)
+    assert [row.due_at for row in rows[1:]] == [
+        game.scheduled_at - timedelta(minutes=60),
+        game.scheduled_at - timedelta(minutes=10),
+    ]
+    assert await transitions(database, game) == {
+        GameStatus.IN_PROGRESS: game.scheduled_at,
+        GameStatus.COMPLETED: game.scheduled_at + timedelta(hours=3),
+    }
+
+
+async def test_offsets_already_past_are_not_written(database: Database) -> None:
+    game = await new_game(database.sessions, starts_in=timedelta(minutes=30), offsets=(1440, 60, 10))
+    assert [row.offset_minutes for row in await rows_of(database.sessions, game, REMINDER)] == [10]
+
+
+async def test_populating_again_changes_nothing(database: Database) -> None:
+    game = await new_game(database.sessions)
+    before = [(row.id, row.attempt_at) for row in await rows_of(database.sessions, game)]
+    for _ in range(3):
+        async with db.transaction(database.sessions) as session:
+            await populate_schedule(session, game.id)
+    assert [(row.id, row.attempt_at) for row in await rows_of(database.sessions, game)] == before
+
+
+async def test_a_moved_game_supersedes_its_reminders_and_gets_new_ones(database: Database) -> None:
+    game = await new_game(database.sessions, offsets=(10,))
+    later = game.scheduled_at + timedelta(days=1)
+    async with db.transaction(database.sessions) as session:
+        await reschedule_game(session, game.id, scheduled_at=later)
+    old, new = await rows_of(database.sessions, game, REMINDER)
+    assert (old.outcome, old.attempt_at) == (Outcome.SUPERSEDED, None)
+    assert (new.outcome, new.game_scheduled_at, new.game_version) == (None, later, 2)
+    assert await transitions(database, game) == {
+        GameStatus.IN_PROGRESS: later,
+        GameStatus.COMPLETED: later + timedelta(hours=3),
+    }
+
+
+async def test_a_game_moved_away_and_back_has_its_first_reminder_again(database: Database) -> None:
+    game = await new_game(database.sessions, offsets=(10,))
+    [first] = await rows_of(database.sessions, game, REMINDER)
+    for start in (game.scheduled_at + timedelta(days=1), game.scheduled_at):
+        async with db.transaction(database.sessions) as session:
+            await reschedule_game(session, game.id, scheduled_at=start)
+    open_rows = [row for row in await rows_of(database.sessions, game, REMINDER) if row.settled_at is None]
+    assert [(row.id, row.game_version, row.attempt_at) for row in open_rows] == [(first.id, 3, first.due_at)]
+
+
+async def test_a_reminder_that_was_told_is_not_written_again(database: Database) -> None:
+    game = await new_game(database.sessions, offsets=(10,))
+    [row] = await rows_of(database.sessions, game, REMINDER)
+    async with db.transaction(database.sessions) as session:
+        told = await session.merge(row)
+        told.settled_at, told.attempt_at, told.outcome = await db.now(session), None, Outcome.DELIVERED
+    for start in (game.scheduled_at + timedelta(days=1), game.scheduled_at):
+        async with db.transaction(database.sessions) as session:
+            await reschedule_game(session, game.id, scheduled_at=start)
+    assert [row for row in await rows_of(database.sessions, game, REMINDER) if row.settled_at is None] == []
+
+
+async def test_a_cancelled_game_has_nothing_left_but_to_say_so(database: Database) -> None:
+    game = await new_game(database.sessions, players=(1, 2))
+    async with db.transaction(database.sessions) as session:
+        assert await cancel_game(session, game.id)
+    open_rows = [row for row in await rows_of(database.sessions, game) if row.settled_at is None]
+    assert {row.kind for row in open_rows} == {NotificationKind.ANNOUNCEMENT, NotificationKind.CANCELLATION}
+    assert await transitions(database, game) == {}
+    async with db.transaction(database.sessions) as session:
+        assert not await cancel_game(session, game.id)
+
+
+async def test_many_changes_wait_for_one_refresh_of_the_announcement(database: Database) -> None:
+    game = await new_game(database.sessions, players=range(1, 8))
+    assert len(await rows_of(database.sessions, game, NotificationKind.ANNOUNCEMENT)) == 1
+
+
+async def test_the_last_seat_is_given_once(database: Database) -> None:
+    game = await new_game(database.sessions, capacity=3)
+
+    async def join(user: int) -> Joining:
+        async with db.transaction(database.sessions) as session:
+            return await join_game(session, game.id, user_id=user)
+
+    answers = await asyncio.gather(*(join(user) for user in range(1, 9)))
+    assert sorted(answer.value for answer in answers) == ["full"] * 5 + ["joined"] * 3
+    async with db.transaction(database.sessions) as session:
+        assert len(await roster(session, game.id)) == 3
+
+
+async def test_joining_twice_and_leaving_twice_are_told_apart(database: Database) -> None:
+    game = await new_game(database.sessions, players=(7,))
+    async with db.transaction(database.sessions) as session:
+        assert await join_game(session, game.id, user_id=7) is Joining.ALREADY_IN
+        assert await leave_game(session, game.id, user_id=7)
+        assert not await leave_game(session, game.id, user_id=7)
+
+
+async def test_a_request_that_arrives_twice_makes_one_game(database: Database) -> None:
+    games = await asyncio.gather(*(new_game(database.sessions, interaction_id=42) for _ in range(4)))
+    assert len({game.id for game in games}) == 1
+    assert len(await rows_of(database.sessions, games[0], REMINDER)) == 2
+
+
+async def test_a_crash_before_the_commit_leaves_nothing(database: Database) -> None:
+    game = await new_game(database.sessions)
+    try:
+        async with db.transaction(database.sessions) as session:
+            await cancel_game(session, game.id)
+            raise RuntimeError("crash")
+    except RuntimeError:
+        pass
+    assert all(row.settled_at is None for row in await rows_of(database.sessions, game))
+
+
+async def transitions(database: Database, game: Game) -> dict[GameStatus, object]:
+    statement = select(GameStatusSchedule).where(
+        GameStatusSchedule.game_id == game.id, GameStatusSchedule.settled_at.is_(None)
+    )
+    async with db.transaction(database.sessions) as session:
+        return {row.target_status: row.due_at for row in (await session.execute(statement)).scalars()}
+
+
+async def test_rows_that_wait_for_the_same_channel_come_due_together(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "TOGETHER", 3600.0)
+    game = await new_game(database.sessions, starts_in=timedelta(hours=9), offsets=(60, 30, 10))
+    reminders = await rows_of(database.sessions, game, NotificationKind.REMINDER)
+    async with db.transaction(database.sessions) as session:
+        now = await db.now(session)
+        middle = 1800 + (3600 - now.timestamp() % 3600)
+        for row, earlier in zip(reminders, (3.0, 0.0, 1.5), strict=True):
+            await settle.try_again(session, NotificationSchedule, row.id, seconds=middle - earlier)
+    held = {row.attempt_at for row in await rows_of(database.sessions, game, NotificationKind.REMINDER)}
+    [together] = held
+    assert together is not None
+    assert together.timestamp() % 3600 == 0
+    assert together >= now + timedelta(seconds=middle - 3.0)

@@ -1,0 +1,199 @@
+"""Everything that can happen, in any order: what Hypothesis draws from to find the order that breaks a rule."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from questbell.controllers.loops.source import SOURCES
+from questbell.controllers.resources.specs import Source
+from questbell.shared.models import GameStatus
+from tests.model.broker import Fate
+from tests.model.discord import Answer
+from tests.model.judge import judge
+from tests.model.stage import BOTS
+from tests.model.world import WANTS_DM, World
+
+MOST_GAMES = 2
+PLAYERS = (1, 2, 3, WANTS_DM)
+LEASES = [timedelta(seconds=seconds) for seconds in (0, 8, 9, 30)]
+"""Before, at and after the end of a lease, while a nonce is young."""
+OUTAGES = [timedelta(minutes=minutes) for minutes in (12, 61, 240)]
+"""Long enough for reminders to be overtaken, for sessions to have begun, and to be over."""
+_MINUTE = timedelta(minutes=1)
+_HELD = [Answer.HELD, Answer.TAKEN_HELD]
+_ANSWERS = [told for told in Answer if told is not Answer.TOO_MANY]  # it is bound to the bot's own clock
+_SECOND = [Answer.HELD, Answer.LOST, Answer.TAKEN_LOST, Answer.POSTPONED, Answer.REFUSED, Answer.YES]
+_LATE = [Answer.YES, Answer.REFUSED, Answer.GONE, Answer.POSTPONED, Answer.LOST]
+
+starts = st.sampled_from([timedelta(hours=2), timedelta(hours=1), 30 * _MINUTE, 10 * _MINUTE, _MINUTE])
+offsets = st.sampled_from([(60, 10), (10,), (60, 30, 10), (10, 0)])
+players = st.sampled_from([(1,), (1, 2), (1, WANTS_DM), (WANTS_DM,), ()])
+delays = st.sampled_from([timedelta(seconds=seconds) for seconds in (1, 8, 9, 59, 60, 61, 90, 120, 600, 3600)])
+deaths = st.one_of(st.none(), st.none(), st.none(), st.integers(1, 30))
+"""After how many statements a process dies, if at all."""
+answers = st.lists(st.sampled_from(_ANSWERS + _HELD), min_size=1, max_size=3)
+second_answers = st.lists(st.sampled_from(_SECOND), min_size=1, max_size=2)
+late_answers = st.sampled_from(_LATE)
+fates = st.lists(st.sampled_from(Fate), max_size=2)
+which = st.integers(0, 9)
+
+
+class Questbell(RuleBasedStateMachine):
+    """A Questbell to which anything may happen, and which is judged at the end."""
+
+    def __init__(self, world: World, runner: asyncio.Runner, seen: Counter[str]) -> None:
+        super().__init__()
+        self._world = world
+        self._runner = runner
+        self._seen = seen
+        self._is_whole = True
+        self._do(world.begin())
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            self._runner.run(work)
+        except BaseException:
+            self._is_whole = False
+            raise
+
+    def _game(self, number: int) -> UUID:
+        games = list(self._world.model.games)
+        return games[number % len(games)]
+
+    def teardown(self) -> None:
+        if self._is_whole:
+            self._do(self._world.heal())
+            judge(self._world.model)
+            self._seen.update(self._world.model.seen)
+
+    @initialize(starts_in=starts, offsets=offsets, players=players)
+    def a_session_is_made(self, starts_in: timedelta, offsets: tuple[int, ...], players: tuple[int, ...]) -> None:
+        self._do(self._world.hosts.create(starts_in, offsets, players))
+
+    @precondition(lambda self: len(self._world.model.games) < MOST_GAMES)
+    @rule(starts_in=starts, offsets=offsets, players=players)
+    def another_session_is_made(self, starts_in: timedelta, offsets: tuple[int, ...], players: tuple[int, ...]) -> None:
+        self._do(self._world.hosts.create(starts_in, offsets, players))
+
+    @rule(which=which, starts_in=starts, back=st.booleans(), dies_after=deaths)
+    def a_session_is_moved(self, which: int, starts_in: timedelta, back: bool, dies_after: int | None) -> None:
+        model = self._world.model
+        game = model.games[self._game(which)]
+        first = model.history[game.id][0][1].starts_at - model.now
+        if game.status is GameStatus.SCHEDULED:
+            self._do(self._world.hosts.reschedule(game.id, first if back else starts_in, dies_after=dies_after))
+
+    @rule(which=which, dies_after=deaths)
+    def a_session_is_cancelled(self, which: int, dies_after: int | None) -> None:
+        self._do(self._world.hosts.cancel(self._game(which), dies_after=dies_after))
+
+    @rule(which=which, player=st.sampled_from(PLAYERS), dies_after=deaths)
+    def the_roster_changes(self, which: int, player: int, dies_after: int | None) -> None:
+        self._change_roster(self._game(which), player, dies_after=dies_after)
+
+    def _change_roster(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> None:
+        hosts, players = self._world.hosts, self._world.model.games[game_id].players
+        change = hosts.leave if player in players else hosts.join
+        self._do(change(game_id, player, dies_after=dies_after))
+
+    @rule(delay=delays)
+    def time_passes(self, delay: timedelta) -> None:
+        self._do(self._world.pass_time(delay))
+
+    @precondition(lambda self: self._world.model.has_open_rows)
+    @rule(source=st.sampled_from(Source), fates=fates, dies_after=deaths)
+    def something_falls_due(self, source: Source, fates: list[Fate], dies_after: int | None) -> None:
+        self._do(self._world.pass_time_to_the_next_attempt())
+        self._do(self._world.controllers.dispatch(SOURCES[source], fates=fates, dies_after=dies_after))
+
+    @precondition(lambda self: self._world.model.has_open_rows)
+    @rule(by=st.sampled_from(BOTS), answers=answers, directly=answers, dies_after=deaths)
+    def the_next_thing_is_told(self, by: str, **options: Any) -> None:
+        ready = list(self._world.broker.ready)
+        self._do(self._world.pass_time_to_the_next_attempt())
+        self._do(self._world.controllers.dispatch())
+        new = [copy for copy in self._world.broker.ready if copy not in ready]
+        if new:
+            self._do(self._world.bots.tell(new[0], by=by, **options))
+
+    @precondition(lambda self: self._world.broker.ready)
+    @rule(
+        which=which,
+        by=st.sampled_from(BOTS),
+        answers=answers,
+        directly=answers,
+        dies_after=deaths,
+        dies_before_the_ack=st.sampled_from([False, False, False, True]),
+    )
+    def a_copy_is_told(self, which: int, by: str, **options: Any) -> None:
+        ready = self._world.broker.ready
+        self._do(self._world.bots.tell(ready[which % len(ready)], by=by, **options))
+
+    @precondition(lambda self: len(self._world.broker.ready) > 1)
+    @rule(by=st.sampled_from(BOTS), answers=answers, directly=answers)
+    def copies_are_told_at_once(self, by: str, **options: Any) -> None:
+        self._do(self._world.bots.tell(*self._world.at_once(by), by=by, **options))
+
+    @precondition(lambda self: self._world.broker.ready)
+    @rule()
+    def a_copy_is_doubled(self) -> None:
+        self._world.broker.doubled(times=2)
+
+    @precondition(lambda self: self._world.model.has_open_rows and not self._world.bots.held)
+    @rule(
+        first=st.sampled_from([*_HELD, Answer.POSTPONED, Answer.LOST]),
+        delay=st.sampled_from(LEASES),
+        player=st.none() | st.sampled_from(PLAYERS),
+        answers=second_answers,
+        told=late_answers,
+    )
+    def two_bots_tell_the_same(
+        self, first: Answer, delay: timedelta, player: int | None, answers: list[Answer], told: Answer
+    ) -> None:
+        self._do(self._world.pass_time_to_the_next_attempt())
+        self._do(self._world.controllers.dispatch())
+        for by, copy, given in zip(BOTS, self._world.broker.doubled(times=2), ([first], answers), strict=False):
+            self._do(self._world.bots.tell(copy, by=by, answers=given, directly=given))
+            self._do(self._world.pass_time(delay))
+            if player is not None:
+                self._change_roster(copy.event.game_id, player)
+        if BOTS[0] in self._world.bots.held:
+            self._do(self._world.bots.thaw(BOTS[0], told))
+
+    @precondition(lambda self: self._world.model.has_open_rows)
+    @rule(delay=st.sampled_from(OUTAGES), by=st.sampled_from(BOTS), answers=answers)
+    def an_outage_ends(self, delay: timedelta, by: str, answers: list[Answer]) -> None:
+        self._do(self._world.pass_time(delay))
+        for source in SOURCES.values():
+            self._do(self._world.controllers.dispatch(source))
+        if copies := self._world.at_once(by):
+            self._do(self._world.bots.tell(*copies, by=by, answers=answers))
+
+    @precondition(lambda self: self._world.bots.held)
+    @rule(which=which, told=late_answers)
+    def a_request_is_answered_late(self, which: int, told: Answer) -> None:
+        held = self._world.bots.held
+        self._do(self._world.bots.thaw(held[which % len(held)], told))
+
+    @precondition(lambda self: self._world.bots.held)
+    @rule()
+    def a_bot_is_killed_while_it_waits(self) -> None:
+        self._do(self._world.bots.kill(self._world.bots.held[0]))
+
+    @precondition(lambda self: self._world.broker.dead)
+    @rule(fates=fates, dies_after=deaths)
+    def dead_letters_are_looked_at(self, fates: list[Fate], dies_after: int | None) -> None:
+        self._do(self._world.controllers.reconcile(fates=fates, dies_after=dies_after))
+
+    @precondition(lambda self: self._world.broker.ready)
+    @rule()
+    def the_broker_loses_its_disk(self) -> None:
+        self._do(self._world.controllers.lose_the_broker())

@@ -1,0 +1,156 @@
+"""What Prometheus is shown of the whole system, on a real database and broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import aio_pika
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import func, insert, select, update
+
+from questbell.controllers import census
+from questbell.sandbox.servers.postgres import Postgres
+from questbell.shared import database as db
+from questbell.shared import metrics
+from questbell.shared.errors import QuestbellError, TransientError
+from questbell.shared.messaging import topology
+from questbell.shared.messaging.connection import connected
+from questbell.shared.models import GameStatusSchedule, NotificationKind, NotificationSchedule, ParkedMessage
+from questbell.shared.settings import BrokerSettings
+from tests.conftest import Database
+from tests.integration.conftest import drop_notices, eventually, make_due, new_game, rows_of
+
+DEAD_REMINDERS, DEAD_NOTICES = topology.REMINDERS.dead_letters, topology.NOTICES.dead_letters
+
+
+class Shown:
+    """What the controllers show."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        metrics.expose("controllers", registry=self.registry)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+    async def has(self, name: str, expected: float | None, **labels: str) -> None:
+        async def as_expected() -> bool:
+            return self.value(name, **labels) == expected
+
+        await eventually(as_expected, within=10)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
+    monkeypatch.setattr(census, "ASK_INTERVAL", 0.05)
+    for gauge in (*metrics.OF_ROWS, metrics.DEAD_LETTERS):
+        gauge.clear()
+    return Shown()
+
+
+@asynccontextmanager
+async def taken(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run a census for a block."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+        if task.done():
+            task.result()  # one that failed fails its test
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_it_shows_what_is_pending_due_overdue_and_for_how_long(database: Database, shown: Shown) -> None:
+    game = await new_game(database.sessions, offsets=(60, 10))
+    await drop_notices(database.sessions)
+    late, _ = await rows_of(database.sessions, game, NotificationKind.REMINDER)
+    await make_due(database.sessions, late, ago=timedelta(minutes=2))
+    async with taken(census.watch_rows(database.sessions)):
+        await shown.has("questbell_pending_rows", 2, source="Notifications")
+        await shown.has("questbell_due_rows", 1, source="Notifications")
+        await shown.has("questbell_overdue_rows", 1, source="Notifications")
+        age = shown.value("questbell_oldest_overdue_age_seconds", source="Notifications")
+        assert age is not None
+        assert 120 <= age < 180
+        await shown.has("questbell_overdue_rows", 0, source="StatusTransitions")
+        assert shown.value("questbell_oldest_overdue_age_seconds", source="StatusTransitions") == 0
+
+
+async def test_a_row_whose_copy_is_with_the_bot_is_overdue_and_not_due(database: Database, shown: Shown) -> None:
+    game = await new_game(database.sessions, offsets=(60,))
+    await drop_notices(database.sessions)
+    await make_due(database.sessions, *await rows_of(database.sessions, game))
+    async with db.transaction(database.sessions) as session:
+        later = func.clock_timestamp() + timedelta(seconds=90)
+        await session.execute(update(NotificationSchedule).values(attempts=1, attempt_at=later))
+    async with taken(census.watch_rows(database.sessions)):
+        await shown.has("questbell_overdue_rows", 1, source="Notifications")
+        assert shown.value("questbell_due_rows", source="Notifications") == 0
+        assert shown.value("questbell_retried_rows", source="Notifications") == 0
+
+
+@pytest.mark.parametrize(
+    "attempted", [{"attempts": 1, "failed_attempt": 1}, {"attempts": 2}], ids=["failed", "unanswered"]
+)
+async def test_a_transition_that_an_attempt_did_not_settle_shows_its_age(
+    database: Database, shown: Shown, attempted: dict[str, int]
+) -> None:
+    await new_game(database.sessions)
+    async with db.transaction(database.sessions) as session:
+        now = await db.now(session)
+        soon, due = now + timedelta(seconds=30), now - timedelta(minutes=20)
+        await session.execute(update(GameStatusSchedule).values(attempt_at=soon, due_at=due, **attempted))
+    async with taken(census.watch_rows(database.sessions)):
+        await shown.has("questbell_retried_rows", 2, source="StatusTransitions")
+        age = shown.value("questbell_oldest_retried_age_seconds", source="StatusTransitions")
+        assert age is not None
+        assert 1200 <= age < 1260
+
+
+async def test_it_shows_the_parked_messages_of_each_queue(database: Database, shown: Shown) -> None:
+    parked = {"queue": DEAD_REMINDERS, "routing_key": "", "body": b"?", "digest": "1", "reason": "unreadable"}
+    async with db.transaction(database.sessions) as session:
+        await session.execute(insert(ParkedMessage).values(parked))
+    async with taken(census.watch_rows(database.sessions)):
+        await shown.has("questbell_parked_messages", 1, queue=DEAD_REMINDERS)
+        assert shown.value("questbell_parked_messages", queue=DEAD_NOTICES) == 0
+
+
+async def test_nothing_is_shown_of_a_database_that_cannot_be_asked(
+    database: Database, postgres_server: Postgres, shown: Shown
+) -> None:
+    task = asyncio.ensure_future(census.watch_rows(database.sessions))
+    await shown.has("questbell_pending_rows", 0, source="Notifications")
+    async with db.transaction(database.sessions) as session:
+        name = (await session.execute(select(func.current_database()))).scalar_one()
+    await postgres_server.drop_database(name)
+    with pytest.raises(QuestbellError):
+        await asyncio.wait_for(task, timeout=30)
+    assert [shown.value("questbell_pending_rows", source=source) for source in metrics.SOURCES] == [None, None]
+
+
+async def test_it_shows_the_depth_of_each_dead_letter_queue(declared: BrokerSettings, shown: Shown) -> None:
+    async with taken(census.watch_dead_letters(declared)):
+        await shown.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
+        async with connected(declared, name="test") as connection:
+            exchange = (await connection.channel()).default_exchange
+            for _ in range(3):
+                await exchange.publish(aio_pika.Message(b"dead"), DEAD_REMINDERS)
+        await shown.has("questbell_dead_letters", 3, queue=DEAD_REMINDERS)
+        assert shown.value("questbell_dead_letters", queue=DEAD_NOTICES) == 0
+
+
+async def test_nothing_is_shown_of_queues_that_are_gone(declared: BrokerSettings, shown: Shown) -> None:
+    task = asyncio.ensure_future(census.watch_dead_letters(declared))
+    await shown.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
+    async with connected(declared, name="test") as connection:
+        await (await connection.channel()).queue_delete(DEAD_REMINDERS)
+    with pytest.raises(TransientError):
+        await asyncio.wait_for(task, timeout=30)
+    assert [shown.value("questbell_dead_letters", queue=queue) for queue in metrics.DEAD_LETTER_QUEUES] == [None] * 3

@@ -1,0 +1,68 @@
+"""What the chart makes of the alerts and the dashboard, where Helm is there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from tests.chart.helm import SANDBOX, Helm, Object, Rendered, Values, find
+from tests.monitoring import written
+
+KINDS = {"serviceMonitor": "ServiceMonitor", "prometheusRule": "PrometheusRule", "dashboard": "ConfigMap"}
+LABELS = {"serviceMonitor": {"release": "prom"}, "prometheusRule": {"release": "rules"}, "dashboard": {"board": "1"}}
+NAMES = {"serviceMonitor": "metrics", "prometheusRule": "alerts", "dashboard": "dashboard"}
+
+
+@pytest.fixture(scope="module")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return find(tmp_path_factory.mktemp("helm"))
+
+
+def metrics(*, enabled: bool) -> Values:
+    return {"metrics": {name: {"enabled": enabled, "labels": labels} for name, labels in LABELS.items()}}
+
+
+@pytest.fixture(scope="module")
+def watched(helm: Helm) -> Rendered:
+    """What somebody gets who has Prometheus, Grafana and the Prometheus operator."""
+    return helm.template({**SANDBOX, **metrics(enabled=True)})
+
+
+def test_without_being_asked_for_nothing_needs_the_prometheus_operator(helm: Helm) -> None:
+    plain = helm.template({**SANDBOX, **metrics(enabled=False)})
+    assert {each["apiVersion"] for each in plain.objects if "monitoring" in each["apiVersion"]} == set()
+    assert [each for each in plain.all("ConfigMap") if "questbell.json" in each["data"]] == []
+
+
+@pytest.mark.parametrize("part", KINDS)
+def test_each_part_carries_the_labels_by_which_it_is_selected(watched: Rendered, part: str) -> None:
+    made = watched.of(KINDS[part], NAMES[part])
+    assert LABELS[part].items() <= made["metadata"]["labels"].items()
+
+
+def test_the_rule_is_the_alerts_of_the_release_s_namespace(watched: Rendered) -> None:
+    rule = watched.of("PrometheusRule", "alerts")
+    namespace = rule["metadata"]["namespace"]
+    assert rule["spec"] == yaml.safe_load(written.ALERTS.read_text().replace("$namespace", namespace))
+
+
+def test_the_dashboard_is_delivered_as_it_is_written(watched: Rendered) -> None:
+    made = watched.of("ConfigMap", "dashboard")
+    assert json.loads(made["data"]["questbell.json"]) == json.loads(written.DASHBOARD.read_text())
+
+
+def test_prometheus_asks_the_controllers_and_the_bot_and_nobody_else(watched: Rendered) -> None:
+    monitor = watched.of("ServiceMonitor", "metrics")["spec"]
+    [endpoint] = monitor["endpoints"]
+    selected = [service for service in watched.all("Service") if _selects(monitor["selector"], service)]
+    assert sorted(service["metadata"]["name"] for service in selected) == ["questbell-bot", "questbell-controllers"]
+    for service in selected:
+        assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def _selects(selector: Object, service: Object) -> bool:
+    labels = service["metadata"]["labels"]
+    [expression] = selector["matchExpressions"]
+    return selector["matchLabels"].items() <= labels.items() and labels[expression["key"]] in expression["values"]

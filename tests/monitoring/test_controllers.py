@@ -1,0 +1,201 @@
+"""What the controllers count, on a real database and broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aio_pika
+import pytest
+from prometheus_client import CollectorRegistry
+
+from questbell.controllers.keeper import Keeper
+from questbell.controllers.leadership import Leadership
+from questbell.controllers.loops.dead_letters import DeadLetterLoop
+from questbell.controllers.loops.dispatch import DispatchLoop
+from questbell.controllers.loops.source import NOTIFICATIONS
+from questbell.controllers.loops.wake import WakeListener
+from questbell.controllers.resources.specs import DeadLetterReconcilerSpec, SchedulerSpec
+from questbell.shared import metrics
+from questbell.shared.errors import TransientError
+from questbell.shared.messaging import topology
+from questbell.shared.messaging.connection import connected
+from questbell.shared.messaging.publisher import Publisher
+from questbell.shared.probes import Dependency
+from questbell.shared.schedule.populate import populate_schedule
+from questbell.shared.schedule.retry import Backoff
+from questbell.shared.settings import BrokerSettings, Timing
+from tests.conftest import Database
+from tests.integration.conftest import drop_notices, eventually, make_due, new_game, rows_of, take
+from tests.unit.controllers.fakes import FakeLoops, scheduler
+
+REMINDERS = topology.REMINDERS
+OFTEN = Backoff(first=0.01, longest=0.01)
+
+
+class Counted:
+    """How far a series has moved since it was first asked for."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        metrics.expose("controllers", registry=self.registry)
+        self._before = {
+            (s.name, *sorted(s.labels.items())): s.value for f in self.registry.collect() for s in f.samples
+        }
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+    def rise(self, name: str, **labels: str) -> float:
+        now = self.value(name, **labels)
+        assert now is not None, f"{name} {labels} is not shown"
+        return now - self._before.get((name, *sorted(labels.items())), 0.0)
+
+    async def rises(self, name: str, by: float, **labels: str) -> None:
+        async def risen() -> bool:
+            return self.rise(name, **labels) == by
+
+        await eventually(risen, within=20)
+
+    async def is_(self, name: str, expected: float | None, **labels: str) -> None:
+        async def as_expected() -> bool:
+            return self.value(name, **labels) == expected
+
+        await eventually(as_expected, within=20)
+
+
+@pytest.fixture
+def counted() -> Counted:
+    return Counted()
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+@pytest.fixture
+async def dispatch(database: Database, publisher: Publisher, timing: Timing) -> DispatchLoop:
+    wake = WakeListener(database.settings, timing)
+    spec = SchedulerSpec(source=NOTIFICATIONS.name, max_wait_seconds=1)
+    return DispatchLoop(NOTIFICATIONS, spec, sessions=database.sessions, publisher=publisher, wake=wake, timing=timing)
+
+
+@pytest.fixture
+async def reconciler(
+    database: Database, declared: BrokerSettings, publisher: Publisher, timing: Timing
+) -> DeadLetterLoop:
+    spec = DeadLetterReconcilerSpec(interval_seconds=1)
+    return DeadLetterLoop(spec, sessions=database.sessions, publisher=publisher, broker=declared, timing=timing)
+
+
+async def test_a_reminder_that_is_published_counts_once_with_its_lateness(
+    database: Database, declared: BrokerSettings, dispatch: DispatchLoop, counted: Counted
+) -> None:
+    game = await new_game(database.sessions, offsets=(60,))
+    await drop_notices(database.sessions)
+    await make_due(database.sessions, *await rows_of(database.sessions, game))
+    async with running(dispatch.run()):
+        await take(declared, REMINDERS.name)
+        await counted.rises("questbell_publish_lateness_seconds_count", 1, source="Notifications")
+        assert counted.rise("questbell_publishes_total", source="Notifications", answer="confirmed") == 1
+        assert counted.rise("questbell_publishes_total", source="Notifications", answer="failed") == 0
+
+
+async def test_a_loop_shows_that_it_gets_on_for_as_long_as_it_runs(dispatch: DispatchLoop, counted: Counted) -> None:
+    async with running(dispatch.run()):
+        await counted.is_("questbell_loop_wait_seconds", 1, loop="Notifications")
+        first = counted.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
+        assert first is not None
+
+        async def later() -> bool:
+            now = counted.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
+            return now is not None and now > first
+
+        await eventually(later, within=20)
+    assert counted.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications") is None
+    assert counted.value("questbell_loop_wait_seconds", loop="Notifications") is None
+
+
+async def test_a_dead_letter_counts_by_its_fate_and_tells_how_long_it_was_dead(
+    declared: BrokerSettings, reconciler: DeadLetterLoop, counted: Counted
+) -> None:
+    async with connected(declared, name="test") as connection:
+        channel = await connection.channel()
+        await channel.default_exchange.publish(aio_pika.Message(b"not one of ours"), REMINDERS.name)
+        message = await eventually(lambda: _got(channel))
+        await message.nack(requeue=False)
+    async with running(reconciler.run()):
+        await counted.rises("questbell_dead_letters_handled_total", 1, queue=REMINDERS.dead_letters, fate="parked")
+        assert counted.rise("questbell_dead_letter_age_seconds_count", queue=REMINDERS.dead_letters) == 1
+        await counted.is_("questbell_loop_wait_seconds", 1, loop="DeadLetters")
+    assert counted.value("questbell_loop_wait_seconds", loop="DeadLetters") is None
+
+
+async def _got(channel: Any) -> Any:
+    return await (await channel.get_queue(REMINDERS.name)).get(fail=False)
+
+
+async def test_what_a_change_supersedes_counts_as_settled(database: Database, counted: Counted) -> None:
+    game = await new_game(database.sessions, offsets=(60, 10))
+    async with database.sessions() as session, session.begin():
+        moved = await session.merge(game)
+        moved.reminder_offsets = (60,)
+        await populate_schedule(session, game.id)
+    assert counted.rise("questbell_settled_total", source="Notifications", outcome="superseded") == 1
+    assert counted.rise("questbell_settled_total", source="StatusTransitions", outcome="superseded") == 0
+
+
+async def test_it_shows_whether_it_listens_for_what_becomes_due(
+    database: Database, timing: Timing, counted: Counted
+) -> None:
+    async with running(WakeListener(database.settings, timing).run()):
+        await counted.is_("questbell_connected", 1, connection="listen")
+    assert counted.value("questbell_connected", connection="listen") == 0
+
+
+async def test_one_replica_leads(database: Database, timing: Timing, counted: Counted) -> None:
+    async with running(Leadership(database.settings, timing, namespace="games").run()):
+        await counted.is_("questbell_leader", 1)
+    assert counted.value("questbell_leader") == 0
+
+
+async def test_it_shows_whether_a_server_answers(counted: Counted) -> None:
+    async def away() -> None:
+        raise TransientError("it is away")
+
+    async def there() -> None:
+        return
+
+    for ask, up in ((away, 0), (there, 1)):
+        async with running(Dependency("broker", ask).run()):
+            await counted.is_("questbell_dependency_up", up, dependency="broker")
+
+
+async def test_a_loop_that_fails_is_counted_by_the_kind_of_its_resource(counted: Counted) -> None:
+    loops = FakeLoops()
+    loops.broken = TransientError("the broker is away")
+    async with running(Keeper(scheduler(), loops, backoff=OFTEN).run()):
+
+        async def failed_twice() -> bool:
+            return counted.rise("questbell_loop_failures_total", kind="Scheduler") >= 2
+
+        await eventually(failed_twice, within=20)
+    assert counted.rise("questbell_loop_failures_total", kind="DeadLetterReconciler") == 0
+
+
+async def test_the_pool_shows_what_is_in_use(database: Database, counted: Counted) -> None:
+    async with database.sessions() as session:
+        await session.connection()
+        assert counted.value("questbell_database_connections", state="in_use") == 1
+        assert counted.value("questbell_database_connections_max") == database.settings.pool_size
+    assert counted.value("questbell_database_connections", state="in_use") == 0

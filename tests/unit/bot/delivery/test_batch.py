@@ -1,0 +1,95 @@
+"""Micro-batches: whoever asks together is served together, and nobody pays for another's mistake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from questbell.bot.delivery import batch as module
+from questbell.bot.delivery.batch import BATCH, Batch
+from questbell.shared.errors import TransientError
+
+
+class Work:
+    """Doubles numbers, and remembers its batches. The first is held until `go` is set."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def __call__(self, _session: object, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
+        self.begun.set()
+        await self.go.wait()
+        if self.error is not None:
+            raise self.error
+        if 13 in items:
+            raise ValueError("thirteen")
+        return [2 * item for item in items]
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
+    @asynccontextmanager
+    async def transaction(_sessions: object) -> AsyncIterator[None]:
+        yield None
+
+    monkeypatch.setattr(module.database, "transaction", transaction)
+    return Work()
+
+
+def batching(work: Work) -> Batch[int, int]:
+    sessions: Any = None
+    return Batch(sessions, work)
+
+
+async def test_what_is_asked_while_a_batch_is_under_way_goes_together(work: Work) -> None:
+    batch = batching(work)
+    first = asyncio.create_task(batch(0))
+    await work.begun.wait()
+    rest = [asyncio.create_task(batch(item)) for item in range(1, 6)]
+    await asyncio.sleep(0)
+    work.go.set()
+    assert await asyncio.gather(first, *rest) == [0, 2, 4, 6, 8, 10]
+    assert work.batches == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_a_batch_is_bounded(work: Work) -> None:
+    work.go.set()
+    batch = batching(work)
+    await asyncio.gather(*(batch(item) for item in range(100, 100 + BATCH + 7)))
+    assert [len(each) for each in work.batches] == [BATCH, 7]
+
+
+async def test_one_items_mistake_fails_that_item_alone(work: Work) -> None:
+    work.go.set()
+    batch = batching(work)
+    results = await asyncio.gather(*(batch(item) for item in (1, 13, 2)), return_exceptions=True)
+    assert [results[0], results[2]] == [2, 4]
+    assert isinstance(results[1], ValueError)
+
+
+async def test_a_database_that_is_away_fails_all_of_the_batch_once(work: Work) -> None:
+    work.go.set()
+    work.error = TransientError("away")
+    batch = batching(work)
+    results = await asyncio.gather(*(batch(item) for item in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [TransientError] * 3
+    assert len(work.batches) == 1
+
+
+async def test_who_gives_up_does_not_keep_the_others_from_their_results(work: Work) -> None:
+    batch = batching(work)
+    asked = [asyncio.create_task(batch(item)) for item in (1, 2)]
+    await work.begun.wait()
+    asked[0].cancel()
+    work.go.set()
+    assert await asked[1] == 4
+    with pytest.raises(asyncio.CancelledError):
+        await asked[0]

@@ -1,0 +1,50 @@
+"""Commands count as changed only when what they say has changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from questbell.bot.features.registering import comparable
+
+WANTED: dict[str, Any] = {
+    "name": "game",
+    "type": 1,
+    "description": "Plan",
+    "contexts": [0],
+    "nsfw": False,
+    "default_member_permissions": 32,
+    "options": [{"name": "players", "type": 4, "required": False, "min_value": 0, "choices": []}],
+}
+
+
+def test_what_discord_adds_and_leaves_out_is_no_change() -> None:
+    known = {
+        "name": "game",
+        "type": 1,
+        "description": "Plan",
+        "contexts": [0],
+        "default_member_permissions": "32",
+        "id": "7",
+        "version": "8",
+        "application_id": "9",
+        "dm_permission": False,
+        "name_localizations": None,
+        "options": [{"name": "players", "type": 4, "min_value": 0}],
+    }
+    assert comparable([known]) == comparable([WANTED])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"description": "Play"},
+        {"default_member_permissions": 0},
+        {"options": [{"name": "players", "type": 4, "min_value": 1}]},
+        {"options": [{"name": "players", "type": 4}]},
+        {"options": []},
+    ],
+)
+def test_what_people_would_see_is_a_change(change: dict[str, Any]) -> None:
+    assert comparable([WANTED | change]) != comparable([WANTED])

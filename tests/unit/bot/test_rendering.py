@@ -1,0 +1,242 @@
+"""Messages about games: what they say, whom they ping, and that they stay within Discord's limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from questbell.bot.rendering import Payload, announcement, cancellation, chunks, listing, reminder
+from questbell.bot.rendering.text import length
+from questbell.shared.models import Game, GameStatus, Participant
+
+START = datetime(2026, 12, 4, 19, 30, tzinfo=UTC)
+GAME_ID = UUID("01939b7e-2f5a-7c3d-8e4f-123456789abc")
+MENTION = re.compile(r"<@!?(\d+)>")
+
+LARGEST = 2**63 - 1
+"""The largest id that our database holds; Discord's have as many digits at most."""
+IDS = st.integers(1, LARGEST)
+TEXT = st.text(st.characters(), max_size=300) | st.sampled_from(
+    ["@everyone " * 50, "<@42>" * 60, "*" * 300, "```", "🐉" * 300, "https://x.example/" + "a" * 280, ""]
+)
+
+
+def game(**changes: Any) -> Game:
+    made = {
+        "id": GAME_ID,
+        "guild_id": 10,
+        "channel_id": 20,
+        "message_id": 30,
+        "host_id": 40,
+        "title": "Curse of Strahd",
+        "description": "Bring dice.",
+        "scheduled_at": START,
+        "zone": "UTC",
+        "duration": timedelta(hours=3, minutes=30),
+        "capacity": 5,
+        "reminder_offsets": [60, 0],
+        "status": GameStatus.SCHEDULED,
+    }
+    return Game(**(made | changes))
+
+
+def embed(payload: Payload) -> dict[str, Any]:
+    [only] = payload["embeds"]
+    return only
+
+
+def field(payload: Payload, name: str) -> str:
+    return next(field["value"] for field in embed(payload)["fields"] if field["name"].startswith(name))
+
+
+def pinged(payload: Payload) -> set[int]:
+    """Whom Discord notifies: mentions in the content that `allowed_mentions` lets through."""
+    assert payload["allowed_mentions"]["parse"] == []
+    allowed = {int(user_id) for user_id in payload["allowed_mentions"].get("users", [])}
+    return allowed & {int(found) for found in MENTION.findall(payload.get("content", ""))}
+
+
+def assert_within_limits(payload: Payload) -> None:
+    assert length(payload.get("content", "")) <= 2000
+    assert len(payload["allowed_mentions"].get("users", [])) <= 100
+    total = 0
+    for shown in payload.get("embeds", []):
+        parts = [(shown["title"], 256), (shown["description"], 4096), (shown.get("footer", {"text": ""})["text"], 2048)]
+        parts += [(field["name"], 256) for field in shown.get("fields", [])]
+        parts += [(field["value"], 1024) for field in shown.get("fields", [])]
+        assert len(shown.get("fields", [])) <= 25
+        for text, limit in parts:
+            assert length(text) <= limit
+            total += length(text)
+        assert all(field["name"].strip() and field["value"].strip() for field in shown.get("fields", []))
+    assert total <= 6000
+
+
+class TestAnnouncement:
+    def test_it_says_what_when_how_long_by_whom_and_who_plays(self) -> None:
+        shown = announcement(game(), [1, 2, 3])
+        assert "Curse of Strahd" in embed(shown)["title"]
+        assert "Bring dice." in embed(shown)["description"]
+        assert field(shown, "When") == f"<t:{int(START.timestamp())}:F>\n<t:{int(START.timestamp())}:R>"
+        assert field(shown, "Duration") == "3 hours 30 minutes"
+        assert field(shown, "Host") == "<@40>"
+        assert field(shown, "Players 3/5") == "<@1>\n<@2>\n<@3>"
+
+    def test_an_open_session_has_buttons_that_carry_its_id(self) -> None:
+        [row] = announcement(game(), [])["components"]
+        assert [button["custom_id"] for button in row["components"]] == [
+            f"questbell:join:{GAME_ID}",
+            f"questbell:leave:{GAME_ID}",
+        ]
+
+    @pytest.mark.parametrize(
+        ("status", "line"),
+        [
+            (GameStatus.IN_PROGRESS, "In progress"),
+            (GameStatus.COMPLETED, "Completed"),
+            (GameStatus.CANCELLED, "Cancelled"),
+        ],
+    )
+    def test_a_session_that_is_not_open_says_so_and_has_no_buttons(self, status: GameStatus, line: str) -> None:
+        shown = announcement(game(status=status), [1])
+        assert line in embed(shown)["description"]
+        assert shown["components"] == []
+
+    def test_each_status_has_its_own_colour(self) -> None:
+        assert len({embed(announcement(game(status=status), []))["color"] for status in GameStatus}) == len(GameStatus)
+
+    @pytest.mark.parametrize(
+        ("capacity", "players", "line"), [(5, 3, "2 seats free"), (5, 4, "1 seat free"), (5, 5, "full")]
+    )
+    def test_it_says_whether_there_is_room(self, capacity: int, players: int, line: str) -> None:
+        assert line in embed(announcement(game(capacity=capacity), range(1, players + 1)))["description"]
+
+    def test_without_a_limit_it_counts_the_players_alone(self) -> None:
+        assert field(announcement(game(capacity=None), []), "Players 0") == "Nobody yet"
+
+    def test_a_roster_that_is_too_long_says_how_many_are_not_shown(self) -> None:
+        players = range(10**18, 10**18 + 80)
+        roster = field(announcement(game(capacity=None), players), "Players 80")
+        shown = MENTION.findall(roster)
+        assert roster.endswith(f"and {80 - len(shown)} more")
+        assert len(shown) > 30
+
+    @given(
+        title=TEXT,
+        description=TEXT.map(lambda text: text * 10),
+        players=st.lists(IDS, unique=True, max_size=500),
+        status=st.sampled_from(GameStatus),
+        host=IDS,
+    )
+    def test_whatever_it_shows_it_fits_and_pings_nobody(
+        self, title: str, description: str, players: list[int], status: GameStatus, host: int
+    ) -> None:
+        shown = announcement(game(title=title, description=description, status=status, host_id=host), players)
+        assert_within_limits(shown)
+        assert pinged(shown) == set()
+
+
+class TestReminder:
+    def remind(self, *, before: timedelta, offset_minutes: int = 30, mentions: Sequence[int] = (1, 2)) -> Payload:
+        return reminder(game(), offset_minutes=offset_minutes, mentions=mentions, now=START - before)
+
+    @pytest.mark.parametrize(
+        ("offset_minutes", "before", "said"),
+        [
+            (30, timedelta(minutes=30), "starts in 30 minutes"),
+            (30, timedelta(minutes=29, seconds=58), "starts in 30 minutes"),
+            (1440, timedelta(days=1), "starts in 1 day"),
+            (90, timedelta(minutes=90), "starts in 1 hour 30 minutes"),
+            (0, timedelta(seconds=-2), "starts now"),
+            (30, timedelta(minutes=12), "starts in 12 minutes"),
+            (0, timedelta(minutes=-4), "started 4 minutes ago"),
+            (30, timedelta(minutes=-1), "started 1 minute ago"),
+        ],
+    )
+    def test_it_says_when_the_session_starts_as_of_now(self, offset_minutes: int, before: timedelta, said: str) -> None:
+        shown = self.remind(before=before, offset_minutes=offset_minutes)
+        assert f"**Curse of Strahd** {said} (<t:{int(START.timestamp())}:R>)." in shown["content"]
+
+    def test_one_that_is_late_before_its_session_says_so(self) -> None:
+        assert "due 18 minutes ago" in self.remind(before=timedelta(minutes=12))["content"]
+        assert "late" not in self.remind(before=timedelta(minutes=29))["content"]
+        assert "late" not in self.remind(before=timedelta(minutes=-4))["content"]
+
+    def test_the_longest_title_link_and_mentions_fit_together(self) -> None:
+        made = game(title="*" * 300, guild_id=LARGEST, channel_id=LARGEST, message_id=LARGEST)
+        everyone = range(LARGEST - 74, LARGEST + 1)
+        shown = reminder(made, offset_minutes=43200, mentions=everyone, now=START - timedelta(days=5, minutes=1))
+        assert_within_limits(shown)
+        assert "\\*\\*\\*" in shown["content"]
+        assert pinged(shown) == set(everyone)
+
+    def test_it_pings_exactly_those_it_is_for(self) -> None:
+        shown = self.remind(before=timedelta(minutes=30), mentions=[7, 8, 7])
+        assert pinged(shown) == {7, 8}
+        assert shown["allowed_mentions"]["users"] == ["7", "8"]
+
+    def test_it_links_to_the_announcement(self) -> None:
+        content = self.remind(before=timedelta(minutes=30))["content"]
+        assert content.endswith("https://discord.com/channels/10/20/30")
+        bare = reminder(game(message_id=None), offset_minutes=30, mentions=[1], now=START)["content"]
+        assert "https://" not in bare
+
+    def test_with_nobody_signed_up_it_says_so_and_pings_nobody(self) -> None:
+        shown = self.remind(before=timedelta(minutes=30), mentions=[])
+        assert "Nobody has signed up yet." in shown["content"]
+        assert shown["allowed_mentions"] == {"parse": []}
+
+    def test_more_people_than_one_message_can_ping_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="at most 75"):
+            self.remind(before=timedelta(minutes=30), mentions=range(1, 77))
+
+    @given(title=TEXT, roster=st.lists(IDS, max_size=500), minutes=st.integers(-(10**5), 10**5))
+    def test_whatever_it_says_it_fits_and_pings_its_chunk_and_nobody_else(
+        self, title: str, roster: list[int], minutes: int
+    ) -> None:
+        made = game(title=title, guild_id=LARGEST, channel_id=LARGEST, message_id=LARGEST)
+        for mentions in chunks(roster) or [()]:
+            now = START - timedelta(minutes=minutes)
+            for shown in (
+                reminder(made, offset_minutes=30, mentions=mentions, now=now),
+                cancellation(made, mentions=mentions),
+            ):
+                assert_within_limits(shown)
+                assert pinged(shown) == set(mentions)
+                assert {int(found) for found in MENTION.findall(shown["content"])} == set(mentions)
+
+
+def test_a_cancellation_names_the_session_and_its_time_and_pings_its_players() -> None:
+    shown = cancellation(game(), mentions=[1])
+    assert f"**Curse of Strahd**, planned for <t:{int(START.timestamp())}:F>, is cancelled." in shown["content"]
+    assert pinged(shown) == {1}
+
+
+@given(st.lists(IDS, max_size=300))
+def test_chunks_hold_everyone_once_in_order(roster: list[int]) -> None:
+    parts = chunks(roster)
+    assert [user_id for part in parts for user_id in part] == list(dict.fromkeys(roster))
+    assert all(0 < len(part) <= 75 for part in parts)
+
+
+def test_a_list_shows_each_session_with_its_link_seats_and_time() -> None:
+    [line] = listing([game(participants=[Participant(user_id=1)])])["description"].split("\n\n")
+    assert line.startswith("**[Curse of Strahd](https://discord.com/channels/10/20/30)** · 1/5 players")
+    assert f"<t:{int(START.timestamp())}:F>" in line
+
+
+def test_an_empty_list_says_how_to_plan_a_session() -> None:
+    assert "/game create" in listing([])["description"]
+
+
+@given(st.lists(TEXT, max_size=60))
+def test_a_list_of_any_titles_fits(titles: list[str]) -> None:
+    shown = listing([game(title=title, participants=[]) for title in titles])
+    assert_within_limits({"embeds": [shown], "allowed_mentions": {"parse": []}})

@@ -1,0 +1,88 @@
+"""User text is shown literally, whatever it holds."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from questbell.bot.rendering.text import clean, escaped, is_blank, length
+
+ANY_TEXT = st.text(st.characters(), max_size=400)  # lone surrogates and control characters too
+NASTY = st.lists(
+    st.sampled_from(
+        ["*", "**", "_", "`", "```", "~~", "||", "\\", "<@1>", "@everyone", "\n# ", "\n- ", "[a](b)", "x", " "]
+    )
+).map("".join)
+LINK = re.compile(r"https?://\S+")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("**bold** _it_ `code`", r"\*\*bold\*\* \_it\_ \`code\`"),
+        ("[click](https://x.example)", "\\[click\\](https:\u200b//x.example)"),
+        ("# no heading", r"\# no heading"),
+        ("1. no list", r"1\. no list"),
+        ("-# no small print", r"\-# no small print"),
+        ("a - b # c 1.5", "a - b # c 1.5"),
+        ("Zoë and 龍 🐉", "Zoë and 龍 🐉"),
+    ],
+)
+def test_markdown_is_shown_and_not_applied(written: str, shown: str) -> None:
+    assert escaped(written, limit=200) == shown
+
+
+@pytest.mark.parametrize("mention", ["@everyone", "@here", "<@42>", "<@!42>", "<@&42>"])
+def test_a_mention_is_no_mention_any_more(mention: str) -> None:
+    shown = escaped(f"hi {mention}!", limit=200)
+    assert mention not in shown
+    assert shown.replace("\u200b", "").replace("\\", "") == f"hi {mention}!"
+
+
+def test_a_link_in_a_description_stays_whole() -> None:
+    sheet = "https://sheets.example/a_b_c/~me?x=1#top"
+    assert escaped(f"Bring *this*: {sheet}", limit=200, lines=True) == rf"Bring \*this\*: {sheet}"
+
+
+def test_what_turns_text_around_or_hides_it_is_dropped() -> None:
+    assert clean("a\u202eb\x00c\x1b[31m\ud800") == "abc[31m"
+
+
+@pytest.mark.parametrize(("text", "blank"), [("", True), (" \u200b\u2060", True), ("🐉", False), ("\U0001fae8", False)])
+def test_a_text_of_which_nothing_is_seen_is_blank(text: str, blank: bool) -> None:
+    assert is_blank(text) is blank
+
+
+def test_lines_are_kept_only_where_they_are_wanted() -> None:
+    assert clean("one\r\n\r\n\r\n\r\ntwo\n", lines=True) == "one\n\ntwo"
+    assert clean("one\n two") == "one two"
+
+
+def test_text_that_fits_is_not_cut() -> None:
+    assert escaped("abc", limit=3) == "abc"
+    assert escaped("abcd", limit=3) == "ab…"
+
+
+@pytest.mark.parametrize("limit", range(1, 12))
+def test_a_cut_leaves_no_half_of_an_escape(limit: int) -> None:
+    shown = escaped("*_*_*_*", limit=limit)
+    assert not shown.removesuffix("…").replace("\\*", "").replace("\\_", "")
+
+
+@given(ANY_TEXT | NASTY, st.integers(1, 300), st.booleans())
+def test_no_text_exceeds_its_limit(text: str, limit: int, lines: bool) -> None:
+    assert length(escaped(text, limit=limit, lines=lines)) <= limit
+
+
+@given(ANY_TEXT | NASTY, st.integers(1, 300))
+def test_no_mark_is_left_without_its_escape_even_where_the_text_is_cut(text: str, limit: int) -> None:
+    unescaped = re.sub(r"\\[\\*_~`|\[\]<>#+.-]", "", LINK.sub("", escaped(text, limit=limit)))
+    assert not set(unescaped) & set("\\*_~`|[]<>")
+
+
+@given(ANY_TEXT)
+def test_safe_text_can_be_sent(text: str) -> None:
+    escaped(text, limit=500, lines=True).encode("utf-8")

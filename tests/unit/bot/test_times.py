@@ -1,0 +1,277 @@
+"""What hosts write of times and durations: what it means, and what they are told when it means nothing certain."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from questbell.bot.features.errors import UserError
+from questbell.bot.features.times import parse_duration, parse_offsets, parse_when
+
+BERLIN = "Europe/Berlin"
+MONDAY = datetime(2026, 11, 23, 19, 2, tzinfo=ZoneInfo(BERLIN))
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            "tomorrow",
+            "tonight",
+            "friday",
+            "next",
+            "in",
+            "ago",
+            "2",
+            "8",
+            "8pm",
+            "20:00",
+            "20h",
+            "2.30am",
+            "at",
+            "noon",
+            "day",
+            "days",
+            "hours",
+            "h",
+            "5/6",
+            "31/12",
+            "0001-01-01",
+            "9999-12-31",
+            "00:00",
+            "23:59",
+            "z",
+            "+14:00",
+            "-14:00",
+            "dec",
+            "99999",
+            "years",
+            "t",
+            "<t:99999999999>",
+            "from",
+            "now",
+        ]
+    ),
+    max_size=5,
+).map(" ".join)
+BEFORE_SPRING = datetime(2027, 3, 27, 12, 0, tzinfo=ZoneInfo(BERLIN))
+"""The day before clocks in Berlin skip from 2:00 to 3:00."""
+BEFORE_AUTUMN = datetime(2026, 10, 24, 12, 0, tzinfo=ZoneInfo(BERLIN))
+"""The day before clocks in Berlin show 2:00 to 3:00 twice."""
+
+
+def when(text: str, *, zone: str = BERLIN, now: datetime = MONDAY) -> datetime:
+    return parse_when(text, zone=zone, now=now)
+
+
+def refusal(text: str, *, zone: str = BERLIN, now: datetime = MONDAY) -> str:
+    with pytest.raises(UserError) as refused:
+        parse_when(text, zone=zone, now=now)
+    return str(refused.value)
+
+
+class TestWhen:
+    @pytest.mark.parametrize(
+        ("text", "local"),
+        [
+            ("tomorrow 8pm", "2026-11-24 20:00"),
+            ("Tomorrow at 8 PM", "2026-11-24 20:00"),
+            ("friday 19:30", "2026-11-27 19:30"),
+            ("next tuesday at 20:00", "2026-11-24 20:00"),
+            ("8pm", "2026-11-23 20:00"),
+            ("7pm", "2026-11-24 19:00"),
+            ("tonight 8pm", "2026-11-23 20:00"),
+            ("noon tomorrow", "2026-11-24 12:00"),
+            ("in 2 hours", "2026-11-23 21:02"),
+            ("in 2 days at 8pm", "2026-11-25 20:00"),
+            ("3 days from now at 8pm", "2026-11-26 20:00"),
+            ("dec 25 8pm", "2026-12-25 20:00"),
+            ("jan 5 8pm", "2027-01-05 20:00"),
+            ("31/12 20:00", "2026-12-31 20:00"),
+            ("25.12.2026 20:00", "2026-12-25 20:00"),
+            ("5/5 20:00", "2027-05-05 20:00"),
+            ("friday 20h", "2026-11-27 20:00"),
+            ("friday 20h30", "2026-11-27 20:30"),
+            ("8.30pm", "2026-11-23 20:30"),
+            ("2026-12-01 20:00", "2026-12-01 20:00"),
+            ("2026-12-01T8:05:30", "2026-12-01 08:05:30"),
+            ("2026-12-01 8pm", "2026-12-01 20:00"),
+        ],
+    )
+    def test_a_local_time_is_read_by_the_servers_clocks(self, text: str, local: str) -> None:
+        assert when(text) == datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(BERLIN))
+
+    def test_the_same_words_mean_another_moment_in_another_zone(self) -> None:
+        assert when("tomorrow 8pm", zone="Asia/Tokyo") == datetime(2026, 11, 25, 11, 0, tzinfo=UTC)
+
+    @pytest.mark.parametrize(
+        ("text", "utc"),
+        [
+            ("2026-12-01T20:00Z", datetime(2026, 12, 1, 20, 0, tzinfo=UTC)),
+            ("2026-12-01 20:00+0530", datetime(2026, 12, 1, 14, 30, tzinfo=UTC)),
+            ("<t:1798000000:F>", datetime.fromtimestamp(1798000000, UTC)),
+        ],
+    )
+    def test_a_moment_with_its_offset_is_read_as_such(self, text: str, utc: datetime) -> None:
+        assert when(text) == utc
+
+    @pytest.mark.parametrize(
+        ("text", "span"),
+        [
+            ("in 75 seconds", timedelta(seconds=75)),
+            ("in 1h30m", timedelta(minutes=90)),
+            ("in two hours", timedelta(hours=2)),
+            ("90 minutes from now", timedelta(minutes=90)),
+        ],
+    )
+    def test_a_time_from_now_is_counted_from_now(self, text: str, span: timedelta) -> None:
+        assert when(text) == MONDAY + span
+
+    def test_every_result_is_in_utc(self) -> None:
+        assert when("tomorrow 8pm").tzinfo is UTC
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("whenever", "tomorrow 8pm"),
+            ("", "tomorrow 8pm"),
+            ("tomorrow", "At what time of day?"),
+            ("tonight", "At what time of day?"),
+            ("tomorrow at 8", "At what time of day?"),
+            ("friday morning", "At what time of day?"),
+            ("2026-12-01", "At what time of day?"),
+            ("in a week", "At what time of day?"),
+            ("5/6 8pm", "day or with the month"),
+            ("5.6.2027 20:00", "day or with the month"),
+            ("tomorrow 8pm EST", "without a zone"),
+            ("20:00 +0200", "without a zone"),
+            ("2 hours", "write `in 2 hours`"),
+            ("20h", "write `in 20h`"),
+            ("2026-02-30 20:00", "not in the calendar"),
+            ("2026-12-01 25:00", "not in the calendar"),
+            ("yesterday 8pm", "is past"),
+            ("2025-12-01 20:00", "is past"),
+            ("now", "is past"),
+            ("2027-11-25 20:00", "more than a year"),
+            ("nov 23 5pm", "2027-11-23 17:00"),
+            ("0001-01-01 00:00", "not in my calendar"),
+        ],
+    )
+    def test_what_is_not_certain_is_refused_with_what_to_write(self, text: str, said: str) -> None:
+        message = refusal(text)
+        assert said in message
+        assert "`" in message or "<t:" in message or "up to a year" in message
+
+    def test_a_refusal_repeats_the_text_without_its_formatting_or_mentions(self) -> None:
+        message = refusal("**@everyone**")
+        assert "**" not in message
+        assert "@everyone" not in message
+
+    @given(st.text(max_size=100) | WORDS)
+    def test_any_text_is_a_future_time_or_a_refusal(self, text: str) -> None:
+        try:
+            assert when(text) > MONDAY
+        except UserError as refused:
+            assert 0 < len(str(refused)) <= 1000
+
+
+class TestDaylightSaving:
+    def test_eight_in_the_evening_is_eight_on_either_side(self) -> None:
+        assert when("saturday 8pm", now=datetime(2027, 3, 26, 12, 0, tzinfo=UTC)).hour == 19
+        assert when("sunday 8pm", now=datetime(2027, 3, 26, 12, 0, tzinfo=UTC)).hour == 18
+
+    @pytest.mark.parametrize("text", ["tomorrow 2:30am", "2027-03-28 02:30"])
+    def test_a_time_that_the_clocks_skip_is_refused_with_its_neighbours(self, text: str) -> None:
+        message = refusal(text, now=BEFORE_SPRING)
+        assert "skip 02:30" in message
+        assert "`2027-03-28 01:30` or `2027-03-28 03:30`" in message
+
+    @pytest.mark.parametrize(("text", "utc"), [("tomorrow 1:59am", (28, 0, 59)), ("tomorrow 3am", (28, 1, 0))])
+    def test_the_edges_of_the_gap_exist(self, text: str, utc: tuple[int, int, int]) -> None:
+        day, hour, minute = utc
+        assert when(text, now=BEFORE_SPRING) == datetime(2027, 3, day, hour, minute, tzinfo=UTC)
+
+    @pytest.mark.parametrize("text", ["tomorrow 2:30am", "2026-10-25 02:30"])
+    def test_a_time_that_comes_twice_is_the_first(self, text: str) -> None:
+        assert when(text, now=BEFORE_AUTUMN) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+    @pytest.mark.parametrize("now", [BEFORE_SPRING, BEFORE_AUTUMN])
+    def test_hours_from_now_pass_whatever_the_clocks_do(self, now: datetime) -> None:
+        assert when("in 20 hours", now=now) - now.astimezone(UTC) == timedelta(hours=20)
+
+    def test_a_skipped_local_time_with_an_offset_exists(self) -> None:
+        at = when("2027-03-28T02:30+01:00", now=BEFORE_SPRING)
+        assert at == datetime(2027, 3, 28, 1, 30, tzinfo=UTC)
+
+
+class TestDuration:
+    @pytest.mark.parametrize(
+        ("text", "span"),
+        [
+            ("3h", timedelta(hours=3)),
+            ("90m", timedelta(minutes=90)),
+            ("1h30m", timedelta(minutes=90)),
+            ("1H 30 Min", timedelta(minutes=90)),
+            ("1 hour and 30 minutes", timedelta(minutes=90)),
+            ("45 min", timedelta(minutes=45)),
+            ("1.5h", timedelta(minutes=90)),
+            ("20s", timedelta(seconds=20)),
+            ("PT2H", timedelta(hours=2)),
+            ("P1DT12H", timedelta(hours=36)),
+            ("10s", timedelta(seconds=10)),
+            ("7d", timedelta(days=7)),
+            ("1w", timedelta(days=7)),
+        ],
+    )
+    def test_it_is_read_in_every_usual_spelling(self, text: str, span: timedelta) -> None:
+        assert parse_duration(text) == span
+
+    @pytest.mark.parametrize(
+        "text", ["", "90", "h", "three hours", "3 h x", "3hh", "1h30", "P", "-3h", "9s", "0s", "8d"]
+    )
+    def test_anything_else_is_refused_with_an_example(self, text: str) -> None:
+        with pytest.raises(UserError, match=r"Write for example `\d+[dh]`"):
+            parse_duration(text)
+
+    @given(st.text(max_size=50))
+    def test_any_text_is_a_duration_within_the_limits_or_a_refusal(self, text: str) -> None:
+        with contextlib.suppress(UserError):
+            assert timedelta(seconds=10) <= parse_duration(text) <= timedelta(days=7)
+
+
+class TestOffsets:
+    @pytest.mark.parametrize(
+        ("text", "minutes"),
+        [
+            ("1d, 1h, 10m, 0", (1440, 60, 10, 0)),
+            ("10m; 1h and 1d", (1440, 60, 10)),
+            ("1h, 60m", (60,)),
+            ("1h before, at start", (60, 0)),
+            ("30d", (43200,)),
+            ("1h30m", (90,)),
+            ("none", ()),
+            ("", ()),
+        ],
+    )
+    def test_they_are_minutes_before_the_start_each_once_the_earliest_first(
+        self, text: str, minutes: tuple[int, ...]
+    ) -> None:
+        assert parse_offsets(text) == minutes
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("1h, 10", "`10m` or `10h`"),
+            ("soon", "`1d, 1h, 10m, 0`"),
+            ("90s", "whole minutes"),
+            ("31d", "at most 30 days"),
+            ("1m, 2m, 3m, 4m, 5m, 6m", "At most 5"),
+        ],
+    )
+    def test_anything_else_is_refused_with_what_to_write(self, text: str, said: str) -> None:
+        with pytest.raises(UserError) as refused:
+            parse_offsets(text)
+        assert said in str(refused.value)
+        assert "`" in str(refused.value)

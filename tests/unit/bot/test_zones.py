@@ -1,0 +1,36 @@
+"""A server's zone is found however it is spelled, or the nearest is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from questbell.bot.features import zones
+from questbell.bot.features.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        ("europe/berlin", "Europe/Berlin"),
+        ("berlin", "Europe/Berlin"),
+        ("new york", "America/New_York"),
+        ("utc", "UTC"),
+    ],
+)
+def test_a_zone_is_found_by_its_name_or_city(text: str, name: str) -> None:
+    assert zones.find(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "near"), [("Berlln", "Europe/Berlin"), ("Europe/Pariss", "Europe/Paris"), ("EST", "/")]
+)
+def test_an_unknown_zone_is_refused_with_the_nearest(text: str, near: str) -> None:
+    with pytest.raises(UserError) as refused:
+        zones.find(text)
+    assert near in str(refused.value)
+
+
+def test_suggestions_begin_with_what_was_typed() -> None:
+    assert zones.matching("lond", limit=3)[0] == "Europe/London"
+    assert len(zones.matching("", limit=25)) == 25

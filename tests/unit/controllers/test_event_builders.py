@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from questbell.controllers.event_builders import (
+    MAXIMUM_TTL,
+    MINIMUM_TTL,
+    Due,
+    build_game_reminder_event,
+    build_notification_event,
+    build_status_transition_event,
+)
+from questbell.shared.messaging.envelope import GameReminderDue, NoticeDue
+from questbell.shared.models import GameStatus, NotificationKind
+
+NOW = datetime(2026, 11, 1, 20, tzinfo=UTC)
+
+
+def due(**details: object) -> Due:
+    return Due(id=uuid4(), game_id=uuid4(), due_at=NOW, attempts=0, claimed_at=NOW, details=details)
+
+
+def reminder(until_start: timedelta) -> Due:
+    return due(kind=NotificationKind.REMINDER, offset_minutes=10, game_scheduled_at=NOW + until_start)
+
+
+@given(st.timedeltas(min_value=timedelta(days=-400), max_value=timedelta(days=400)))
+def test_a_reminder_lives_until_the_start_and_at_least_a_minute(until_start: timedelta) -> None:
+    _, ttl = build_game_reminder_event(reminder(until_start))
+    exact = until_start / timedelta(milliseconds=1)
+    assert MINIMUM_TTL <= ttl <= MAXIMUM_TTL
+    if MINIMUM_TTL <= exact <= MAXIMUM_TTL:
+        assert exact - 1 < ttl <= exact
+
+
+def test_a_reminder_says_what_it_is_for() -> None:
+    row = reminder(timedelta(minutes=10))
+    event, ttl = build_notification_event(row)
+    assert isinstance(event, GameReminderDue)
+    assert (event.row_id, event.game_id, event.offset_minutes) == (row.id, row.game_id, 10)
+    assert ttl == 600_000
+
+
+def test_a_notice_never_expires() -> None:
+    event, ttl = build_notification_event(due(kind=NotificationKind.CANCELLATION))
+    assert isinstance(event, NoticeDue)
+    assert ttl is None
+
+
+@given(st.sampled_from(GameStatus))
+def test_a_status_transition_never_expires(status: GameStatus) -> None:
+    event, ttl = build_status_transition_event(due(target_status=status))
+    assert event.target_status is status
+    assert ttl is None

@@ -1,0 +1,268 @@
+"""The supervisor: which loops run, whatever the order in which it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from questbell.controllers.keeper import Keeper
+from questbell.controllers.resources.specs import SchedulerSpec, Source
+from questbell.controllers.supervisor import Supervisor
+from questbell.shared.errors import TransientError
+from questbell.shared.schedule.retry import Backoff
+from tests.unit.controllers.fakes import FakeLoop, FakeLoops, scheduler, until
+
+
+@pytest.fixture
+def loops() -> FakeLoops:
+    return FakeLoops()
+
+
+@pytest.fixture
+async def supervisor(loops: FakeLoops) -> AsyncIterator[Supervisor]:
+    async with Supervisor(loops, backoff=Backoff(first=0.02, longest=0.1), patience=0.05) as supervisor:
+        yield supervisor
+
+
+async def started(loops: FakeLoops, count: int = 1) -> FakeLoop:
+    await until(lambda: len(loops.made) == count and loops.made[-1].running)
+    return loops.made[-1]
+
+
+async def test_each_resource_gets_a_loop_of_its_own(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler(uid="a", name="one"))
+    supervisor.observe(scheduler(uid="b", name="two"))
+    await until(lambda: loops.runs("one") and loops.runs("two"))
+    assert supervisor.known() == {"a", "b"}
+
+
+async def test_the_same_resource_again_changes_nothing(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler(version=1))
+    loop = await started(loops)
+    supervisor.observe(scheduler(version=1))
+    supervisor.observe(scheduler(version=2, status={"pending": "3"}))
+    assert (len(loops.made), loop.applied) == (1, [])
+
+
+async def test_a_new_spec_is_applied_without_a_restart(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler(version=1))
+    loop = await started(loops)
+    supervisor.observe(scheduler(version=2, generation=2, batchSize=7))
+    assert loop.applied == [SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7)]
+    assert (loop.running, len(loops.made)) == (True, 1)
+
+
+async def test_a_late_echo_does_not_bring_the_old_spec_back(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler(version=5, generation=2, batchSize=7))
+    loop = await started(loops)
+    supervisor.observe(scheduler(version=4, generation=1, batchSize=1))
+    assert loop.applied == []
+
+
+async def test_a_deleted_resource_stops_after_what_is_in_flight(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler())
+    loop = await started(loops)
+    loop.in_flight = asyncio.Event()
+    supervisor.forget("u-1")
+    await asyncio.sleep(0)
+    assert loop.running
+    loop.in_flight.set()
+    await until(lambda: not loop.running)
+    assert supervisor.known() == frozenset()
+
+
+async def test_a_resource_that_is_being_deleted_stops(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler(version=1))
+    loop = await started(loops)
+    supervisor.observe(scheduler(version=2, deleting=True))
+    await until(lambda: not loop.running)
+
+
+async def test_a_list_from_before_a_deletion_does_not_start_it_again(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler())
+    await started(loops)
+    known = supervisor.known()
+    supervisor.forget("u-1")
+    supervisor.reconcile([scheduler()], known=known)
+    assert supervisor.known() == frozenset()
+
+
+async def test_the_list_starts_what_is_missing(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.reconcile([scheduler()], known=supervisor.known())
+    await started(loops)
+
+
+async def test_the_list_stops_what_was_deleted_unseen(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler())
+    loop = await started(loops)
+    supervisor.reconcile([], known=supervisor.known())
+    await until(lambda: not loop.running)
+
+
+async def test_the_list_applies_a_spec_that_changed_unseen(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler(version=1))
+    loop = await started(loops)
+    supervisor.reconcile([scheduler(version=2, generation=2, batchSize=7)], known=supervisor.known())
+    assert [spec.batch_size for spec in loop.applied if isinstance(spec, SchedulerSpec)] == [7]
+
+
+async def test_the_list_does_not_stop_what_was_created_meanwhile(supervisor: Supervisor, loops: FakeLoops) -> None:
+    known = supervisor.known()
+    supervisor.observe(scheduler())
+    loop = await started(loops)
+    supervisor.reconcile([], known=known)
+    await asyncio.sleep(0)
+    assert loop.running
+
+
+async def test_a_new_resource_of_the_same_name_replaces_the_old(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler(uid="old", version=1))
+    old = await started(loops)
+    supervisor.observe(scheduler(uid="new", version=9))
+    await started(loops, 2)
+    await until(lambda: not old.running)
+    supervisor.observe(scheduler(uid="old", version=10))
+    assert supervisor.known() == {"new"}
+
+
+async def test_an_old_resource_of_the_same_name_does_not_replace_the_new(
+    supervisor: Supervisor, loops: FakeLoops
+) -> None:
+    supervisor.observe(scheduler(uid="new", version=9))
+    await started(loops)
+    supervisor.observe(scheduler(uid="old", version=1))
+    assert supervisor.known() == {"new"}
+
+
+@pytest.mark.parametrize("how", ["dies", "fails", "ends"])
+async def test_a_loop_that_is_gone_is_started_again(how: str, supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler())
+    loop = await started(loops)
+    if how == "ends":
+        loop.end()
+    else:
+        loop.die(TransientError("the broker is away") if how == "fails" else ZeroDivisionError())
+    await started(loops, 2)
+
+
+async def test_a_dead_loop_makes_its_resource_not_ready_and_says_why(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler())
+    (await started(loops)).die(TransientError("the broker is away"))
+    [keeper] = supervisor.keepers()
+    await until(lambda: keeper.report().reason == "LoopFailed")
+    report = keeper.report()
+    assert not report.ready
+    assert "the broker is away" in report.message
+    assert report.degraded == report.message
+    assert supervisor.problem() == "not running: Scheduler games/notifications"
+
+
+async def test_the_message_of_an_unexpected_death_keeps_its_details_to_the_log(
+    supervisor: Supervisor, loops: FakeLoops
+) -> None:
+    supervisor.observe(scheduler())
+    (await started(loops)).die(RuntimeError("postgresql://user:secret@host"))
+    [keeper] = supervisor.keepers()
+    await until(lambda: keeper.report().reason == "LoopFailed")
+    assert "RuntimeError" in keeper.report().message
+    assert "secret" not in keeper.report().message
+
+
+async def test_a_loop_that_runs_again_is_ready_when_it_has_proved_itself(loops: FakeLoops) -> None:
+    async with Supervisor(loops, backoff=Backoff(first=0.4, longest=0.4), patience=1) as supervisor:
+        supervisor.observe(scheduler())
+        (await started(loops)).die(TransientError())
+        [keeper] = supervisor.keepers()
+        await started(loops, 2)
+        assert not keeper.report().ready
+        await until(lambda: keeper.report().ready)
+        assert supervisor.problem() is None
+
+
+async def test_a_factory_that_fails_is_tried_again(supervisor: Supervisor, loops: FakeLoops) -> None:
+    loops.broken = TransientError("not yet")
+    supervisor.observe(scheduler())
+    [keeper] = supervisor.keepers()
+    await until(lambda: "not yet" in keeper.report().message)
+    loops.broken = None
+    await started(loops)
+
+
+async def test_a_new_spec_ends_the_wait_for_the_next_start(loops: FakeLoops) -> None:
+    async with Supervisor(loops, backoff=Backoff(first=60, longest=60), patience=1) as supervisor:
+        supervisor.observe(scheduler(version=1))
+        (await started(loops)).die(TransientError())
+        [keeper] = supervisor.keepers()
+        await until(lambda: not keeper.report().ready)
+        supervisor.observe(scheduler(version=2, generation=2, batchSize=7))
+        loop = await started(loops, 2)
+        assert loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7)
+
+
+async def test_the_death_of_one_loop_leaves_the_others_alone(supervisor: Supervisor, loops: FakeLoops) -> None:
+    supervisor.observe(scheduler(uid="a", name="one"))
+    supervisor.observe(scheduler(uid="b", name="two"))
+    await until(lambda: loops.runs("one") and loops.runs("two"))
+    two = loops.of("two")
+    loops.of("one").die(ZeroDivisionError())
+    await until(lambda: len(loops.made) == 3)
+    assert two.running
+
+
+async def test_a_spec_that_this_release_cannot_read_leaves_the_loop_as_it_was(
+    supervisor: Supervisor, loops: FakeLoops
+) -> None:
+    supervisor.observe(scheduler(version=1))
+    loop = await started(loops)
+    supervisor.observe(scheduler(version=2, generation=2, source="Birthdays"))
+    [keeper] = supervisor.keepers()
+    assert (loop.running, loop.applied) == (True, [])
+    assert keeper.resource.generation == 1, "the status must not claim the new generation"
+
+
+async def test_at_the_end_the_loops_finish_what_is_in_flight(loops: FakeLoops) -> None:
+    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=5) as supervisor:
+        supervisor.observe(scheduler())
+        loop = await started(loops)
+        loop.in_flight = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.02, loop.in_flight.set)
+    assert loop.in_flight.is_set()
+    assert not loop.running
+
+
+async def test_a_loop_that_does_not_end_is_cut_short(loops: FakeLoops) -> None:
+    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=0.02) as supervisor:
+        supervisor.observe(scheduler())
+        loop = await started(loops)
+        loop.in_flight = asyncio.Event()
+    assert not loop.in_flight.is_set()
+    assert not loop.running
+
+
+async def test_a_loop_that_lost_its_cancellation_ends_all_the_same(loops: FakeLoops) -> None:
+    async with Supervisor(loops, backoff=Backoff(first=0.01, longest=0.01), patience=5) as supervisor:
+        supervisor.observe(scheduler())
+        loop = await started(loops)
+        loop.loses_cancellation = True
+    assert len(loops.made) == 1
+
+
+async def test_a_loop_that_nobody_keeps_any_more_is_told(loops: FakeLoops, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_self: Keeper) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Keeper, "run", fail)
+    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=1) as supervisor:
+        assert supervisor.lost() is None
+        supervisor.observe(scheduler())
+        await until(supervisor.lost)
+        assert supervisor.lost() == "not kept running: Scheduler games/notifications"
+
+
+async def test_nothing_is_started_after_the_end(loops: FakeLoops) -> None:
+    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=1) as supervisor:
+        pass
+    supervisor.observe(scheduler())
+    assert supervisor.known() == frozenset()

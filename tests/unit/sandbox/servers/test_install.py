@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from questbell.sandbox.servers import install, install_all
+from questbell.sandbox.servers.errors import ServerFailedError
+from questbell.sandbox.servers.source import Wanted
+
+
+@pytest.fixture
+def obtained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked for; nothing is really installed."""
+    names: list[str] = []
+
+    async def obtain(wanted: Wanted, *, report: object) -> None:
+        names.append(wanted.name)
+
+    async def obtain_binaries(*, report: object) -> None:
+        names.append("control plane")
+
+    async def obtain_kubectl(*, report: object) -> None:
+        names.append("kubectl")
+
+    for setting in ("QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL", "QUESTBELL_SANDBOX_KUBECONFIG"):
+        monkeypatch.delenv(setting, raising=False)
+    for substitute in (obtain, obtain_binaries, obtain_kubectl):
+        monkeypatch.setattr(install, substitute.__name__, substitute)
+    return names
+
+
+async def test_all_servers_are_installed(obtained: list[str]) -> None:
+    await install_all(report=print)
+    assert sorted(obtained) == ["PostgreSQL", "RabbitMQ", "control plane"]
+
+
+async def test_what_a_setting_gives_is_not_installed(obtained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUESTBELL_AMQP_URL", "amqp://broker.example/")
+    monkeypatch.setenv("QUESTBELL_SANDBOX_KUBECONFIG", "/some/kubeconfig")
+    await install_all(report=print)
+    assert sorted(obtained) == ["PostgreSQL", "kubectl"]
+
+
+async def test_the_first_failure_is_told_as_it_is(obtained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*, report: object) -> None:
+        raise ServerFailedError("the build failed")
+
+    monkeypatch.setattr(install, "obtain_binaries", fail)
+    with pytest.raises(ServerFailedError, match="the build failed"):
+        await install_all(report=print)

@@ -1,0 +1,84 @@
+"""`questbell discord` as a process, and how its people go on when the rest of an installation is still starting."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from questbell.sandbox import discord_main, play
+from questbell.sandbox.discord.server import SandboxDiscord
+from questbell.sandbox.discord.world.messages import Message
+from questbell.sandbox.servers.errors import ServerFailedError
+from questbell.sandbox.servers.network import free_port
+from questbell.sandbox.workload import Workload
+from questbell.shared.schedule.retry import Backoff
+from tests.unit.sandbox.discord.clients import RawBot
+
+PUBLIC = "http://discord.example:8090"
+
+
+async def test_it_serves_its_clients_at_the_public_address_and_ends_in_order(tmp_path: Path) -> None:
+    port = free_port()
+    settings = {"DISCORD_TOKEN": "fixed", "QUESTBELL_DISCORD_PORT": str(port), "QUESTBELL_DISCORD_PUBLIC_URL": PUBLIC}
+    async with Workload("discord", directory=tmp_path, settings=settings), aiohttp.ClientSession() as http:
+        api, who = f"http://127.0.0.1:{port}/api/v10", {"Authorization": "Bot fixed"}
+        async with http.get(f"{api}/gateway/bot", headers=who) as answer:
+            assert (await answer.json())["url"] == "ws://discord.example:8090/gateway"
+        async with http.get(f"{api}/users/@me", headers={"Authorization": "Bot other"}) as answer:
+            assert answer.status == 401
+        async with http.get(f"http://127.0.0.1:{port}/sandbox/state") as answer:
+            channel = (await answer.json())["guilds"][0]["channels"][0]["id"]
+        async with http.post(f"{api}/channels/{channel}/messages", json={"content": "Hello"}, headers=who) as answer:
+            assert answer.status == 200
+    lines = [json.loads(line) for line in (tmp_path / "discord.log").read_text().splitlines()]
+    heard = next(line for line in lines if line["action"] == "message_create")
+    assert (heard["text"], heard["channel"]) == ("Hello", "game-night")
+    assert lines[-1]["action"] == "stopped"
+
+
+async def test_a_port_that_is_taken_is_said_without_a_traceback(tmp_path: Path) -> None:
+    async with SandboxDiscord() as other:
+        port = other.url.rpartition(":")[2]
+        workload = Workload(
+            "discord", directory=tmp_path, settings={"DISCORD_TOKEN": "fixed", "QUESTBELL_DISCORD_PORT": port}
+        )
+        with pytest.raises(ServerFailedError, match="questbell: QUESTBELL_DISCORD_PORT: cannot listen on"):
+            await workload.process.start()
+    assert "Traceback" not in workload.log.read_text()
+
+
+async def test_its_people_wait_for_the_bot_and_go_on_where_they_were_not_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+
+    async def make(discord: SandboxDiscord, session: play.Session, *, starts_in: timedelta) -> Message:
+        done.append(f"make {session.title}")
+        return discord.say("Mia", session.title, where=play.CHANNEL)
+
+    async def join(discord: SandboxDiscord, post: Message, players: Sequence[str]) -> None:
+        done.append(f"join {post.content}")
+        if len(done) == 2:
+            raise play.PlayError("not now")
+
+    def announcement(discord: SandboxDiscord, session: play.Session) -> Message | None:
+        posts = discord.messages(play.CHANNEL)
+        return next((post for post in posts if post.content == session.title), None)
+
+    for replaced in (make, join, announcement):
+        monkeypatch.setattr(play, replaced.__name__, replaced)
+    monkeypatch.setattr(discord_main, "REPLAY", Backoff(first=0.01, longest=0.01))
+    async with SandboxDiscord() as sandbox, aiohttp.ClientSession() as http, asyncio.timeout(10):
+        playing = asyncio.create_task(discord_main.play_through(sandbox))
+        async with RawBot(sandbox, http) as bot:
+            assert not done
+            await bot.identify()
+            await playing
+    first, second = (session.title for session in play.SESSIONS)
+    assert done == [f"make {first}", f"join {first}", f"join {first}", f"make {second}", f"join {second}"]

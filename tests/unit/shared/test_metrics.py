@@ -1,0 +1,118 @@
+"""What Prometheus reads from a process: the right names, from the start, and nothing that it cannot know."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from questbell.controllers.loops.source import SOURCES
+from questbell.controllers.resources.resource import KINDS
+from questbell.shared import metrics
+from questbell.shared.messaging import topology
+from questbell.shared.messaging.publisher import Answer
+from questbell.shared.metrics import Metric
+from questbell.shared.models import DeliveryState, Outcome
+from questbell.shared.schedule.settle import source_of
+
+ALL = {metric.describe()[0].name: metric for workload in metrics.BOTH for metric in metrics.shown_by(workload)}
+BASE_UNITS = ("_seconds", "_bytes", "_ratio")
+NOT_BASE_UNITS = ("milliseconds", "_ms", "minutes", "hours", "kilobytes", "percent")
+
+
+def exposed(workload: str) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    metrics.expose(workload, registry=registry)
+    return registry
+
+
+def families(registry: CollectorRegistry) -> set[str]:
+    return {family.name for family in registry.collect()}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_names_keep_to_the_conventions_of_prometheus(name: str) -> None:
+    assert re.fullmatch(r"questbell(_[a-z]+)+", name)
+    assert not any(unit in name for unit in NOT_BASE_UNITS)
+    assert not name.endswith(("_total", "_count", "_sum", "_bucket", "_created"))
+    metric = ALL[name]
+    if isinstance(metric, Histogram):
+        assert name.endswith(BASE_UNITS) or name == "questbell_settle_attempts"
+
+
+@pytest.mark.parametrize("metric", ALL.values(), ids=ALL)
+def test_every_metric_says_in_a_sentence_what_it_is(metric: Metric) -> None:
+    meaning = metric.describe()[0].documentation
+    assert re.fullmatch(r"[A-Z1].{15,140}\.", meaning)
+
+
+def test_no_label_can_hold_an_id() -> None:
+    labels = {label for metric in ALL.values() for label in metric._labelnames}
+    assert labels == {
+        *("answer", "call", "connection", "dependency", "fate", "kind", "limit", "loop", "outcome", "queue"),
+        *("source", "state", "status", "version", "workload"),
+    }
+
+
+def test_a_workload_shows_its_own_metrics_and_no_other_s() -> None:
+    controllers, bot = families(exposed("controllers")), families(exposed("bot"))
+    assert {"questbell_dead_letters", "questbell_publishes", "questbell_loop_wait_seconds"} <= controllers - bot
+    assert {"questbell_consumer_attached", "questbell_discord_requests"} <= bot - controllers
+    assert {"questbell_build_info", "questbell_settled", "questbell_database_connections"} <= controllers & bot
+
+
+@pytest.mark.parametrize("workload", metrics.BOTH)
+def test_every_counter_and_histogram_is_there_before_anything_happens(workload: str) -> None:
+    shown = {sample.name for family in exposed(workload).collect() for sample in family.samples}
+    for metric in metrics.shown_by(workload):
+        name = metric.describe()[0].name
+        match metric:
+            case Counter():
+                assert f"{name}_total" in shown
+            case Histogram():
+                assert f"{name}_count" in shown
+
+
+def test_every_answer_outcome_and_state_can_be_told_from_never_from_the_start() -> None:
+    text = generate_latest(exposed("controllers")).decode() + generate_latest(exposed("bot")).decode()
+    for answer in Answer:
+        assert f'questbell_publishes_total{{answer="{answer.value}",source="Notifications"}}' in text
+    for outcome in Outcome:
+        assert f'questbell_settled_total{{outcome="{outcome}",source="StatusTransitions"}}' in text
+    for state in (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN):
+        assert f'questbell_deliveries_total{{state="{state}"}}' in text
+
+
+def test_what_must_be_asked_for_is_not_shown_before_it_was() -> None:
+    for gauge in (*metrics.OF_ROWS, metrics.DEAD_LETTERS):
+        assert isinstance(gauge, Gauge)
+        registry = CollectorRegistry()
+        registry.register(gauge)
+        gauge.clear()
+        assert [sample for family in registry.collect() for sample in family.samples] == []
+    assert "questbell_dead_letters{" not in generate_latest(exposed("controllers")).decode()
+
+
+def test_a_row_that_is_settled_before_its_attempt_is_committed_took_one() -> None:
+    registry, labels = exposed("bot"), {"source": "StatusTransitions"}
+    before = registry.get_sample_value("questbell_settle_attempts_sum", labels) or 0
+    metrics.settled("StatusTransitions", Outcome.APPLIED, attempts=0)
+    metrics.settled("StatusTransitions", Outcome.APPLIED, attempts=3)
+    assert registry.get_sample_value("questbell_settle_attempts_sum", labels) == before + 4
+
+
+def test_the_release_that_runs_is_shown() -> None:
+    assert exposed("bot").get_sample_value("questbell_build_info", {"version": "0.1.0", "workload": "bot"}) == 1
+
+
+def test_creation_times_do_not_double_the_series() -> None:
+    assert "_created" not in generate_latest(exposed("controllers")).decode()
+
+
+def test_the_names_in_labels_are_those_of_the_system() -> None:
+    assert set(metrics.SOURCES) == set(SOURCES) == {source_of(source.table) for source in SOURCES.values()}
+    assert set(metrics.QUEUES) == {queue.name for queue in topology.QUEUES}
+    assert set(metrics.DEAD_LETTER_QUEUES) == {queue.dead_letters for queue in topology.QUEUES}
+    kinds = {labels[0] for labels in metrics.LOOP_FAILURES._metrics}
+    assert kinds == {kind.name for kind in KINDS}

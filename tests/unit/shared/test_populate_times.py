@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from questbell.shared.models import Game, GameStatus
+from questbell.shared.schedule.populate import reminder_times, transition_times
+
+START = datetime(2026, 11, 1, 20, tzinfo=UTC)
+
+
+def game(*, status: GameStatus = GameStatus.SCHEDULED, offsets: tuple[int, ...] = (1440, 60, 0)) -> Game:
+    return Game(scheduled_at=START, duration=timedelta(hours=3), status=status, reminder_offsets=list(offsets))
+
+
+def test_each_offset_is_due_so_long_before_the_start() -> None:
+    assert reminder_times(game(), after=START - timedelta(days=2)) == {
+        1440: START - timedelta(days=1),
+        60: START - timedelta(hours=1),
+        0: START,
+    }
+
+
+def test_offsets_that_are_past_are_left_out() -> None:
+    assert reminder_times(game(), after=START - timedelta(hours=1)) == {0: START}
+
+
+@pytest.mark.parametrize("status", [status for status in GameStatus if status is not GameStatus.SCHEDULED])
+def test_only_a_scheduled_game_has_reminders(status: GameStatus) -> None:
+    assert reminder_times(game(status=status), after=START - timedelta(days=2)) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "ahead"),
+    [
+        (GameStatus.SCHEDULED, {GameStatus.IN_PROGRESS, GameStatus.COMPLETED}),
+        (GameStatus.IN_PROGRESS, {GameStatus.COMPLETED}),
+        (GameStatus.COMPLETED, set()),
+        (GameStatus.CANCELLED, set()),
+    ],
+)
+def test_a_game_takes_only_what_is_ahead_of_it(status: GameStatus, ahead: set[GameStatus]) -> None:
+    assert set(transition_times(game(status=status))) == ahead

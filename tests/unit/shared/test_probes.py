@@ -1,0 +1,65 @@
+"""What `/readyz` says of a dependency."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from questbell.shared import probes
+from questbell.shared.errors import ConfigurationError, TransientError
+from questbell.shared.probes import Dependency
+from tests.unit.controllers.fakes import until
+
+
+class Server:
+    """Answers, or fails as the test says."""
+
+    error: Exception | None = None
+
+    async def ask(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setattr(probes, "ASK_INTERVAL", 0.005)
+    return Server()
+
+
+@pytest.fixture
+async def dependency(server: Server) -> AsyncIterator[Dependency]:
+    dependency = Dependency("database", server.ask)
+    task = asyncio.create_task(dependency.run())
+    yield dependency
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_dependency_is_missing_until_it_answered(server: Server) -> None:
+    assert Dependency("database", server.ask).problem() == "was not asked yet"
+
+
+async def test_what_is_wrong_is_told_until_it_is_right(dependency: Dependency, server: Server) -> None:
+    await until(lambda: dependency.problem() is None)
+    server.error = TransientError("connection refused")
+    await until(lambda: dependency.problem() == "connection refused")
+    server.error = None
+    await until(lambda: dependency.problem() is None)
+
+
+async def test_a_dependency_that_hangs_is_a_problem(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "ASK_TIMEOUT", 0.01)
+    dependency = Dependency("database", asyncio.Event().wait)
+    task = asyncio.create_task(dependency.run())
+    await until(lambda: "no answer" in str(dependency.problem()))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_configuration_mistake_is_passed_on(server: Server) -> None:
+    server.error = ConfigurationError("QUESTBELL_AMQP_URL: refused")
+    with pytest.raises(ConfigurationError):
+        await Dependency("broker", server.ask).run()

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from questbell.shared.messaging import topology
+from questbell.shared.messaging.envelope import EVENT_TYPES
+from questbell.shared.settings import Timing
+
+
+def test_every_event_has_exactly_one_queue() -> None:
+    assert sorted(queue.routing_key for queue in topology.QUEUES) == sorted(EVENT_TYPES)
+    assert len({queue.name for queue in topology.QUEUES}) == len(topology.QUEUES)
+
+
+def test_queues_refuse_what_does_not_fit_and_lose_nothing_on_the_way_to_their_dead_letters() -> None:
+    for queue in topology.QUEUES:
+        assert queue.arguments["x-overflow"] == "reject-publish"
+        assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
+        assert queue.arguments["x-dead-letter-routing-key"] == queue.dead_letters
+
+
+def test_the_time_outs_keep_their_order() -> None:
+    timing = Timing()
+    assert timing.request_timeout < timing.lease < timing.young < timing.settle_timeout < timing.consumer_timeout
