@@ -84,7 +84,7 @@ async def _vhost(broker: RabbitMQ) -> AsyncIterator[str]:
     try:
         yield await broker.add_vhost(name)
     finally:
-        await broker.delete_vhost(name)
+        await broker.discard_vhost(name)
 
 
 async def _machine(connection: Connection, broker_url: str) -> dict[str, object]:

@@ -71,7 +71,7 @@ async def broker(rabbitmq_server: RabbitMQ) -> AsyncIterator[BrokerSettings]:
     """A virtual host of one test's own."""
     name = f"test-{uuid.uuid4().hex}"
     yield BrokerSettings(url=SecretStr(await rabbitmq_server.add_vhost(name)))
-    await rabbitmq_server.delete_vhost(name)
+    await rabbitmq_server.discard_vhost(name)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import aio_pika
 import asyncpg
@@ -94,43 +96,49 @@ def names_in(directory: Path) -> list[str]:
     return [file.name for file in directory.iterdir()]
 
 
+class Vhost(NamedTuple):
+    name: str
+    url: str
+
+
 @pytest.fixture
-async def vhost(rabbitmq_server: RabbitMQ) -> AsyncIterator[str]:
-    """The URL of the virtual host "servers test", with three messages in a quorum queue."""
-    url = await rabbitmq_server.add_vhost("servers test")
+async def vhost(rabbitmq_server: RabbitMQ) -> AsyncIterator[Vhost]:
+    """A virtual host whose name must be quoted, with three messages in a quorum queue."""
+    name = f"servers test/{uuid4().hex}"
+    url = await rabbitmq_server.add_vhost(name)
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         await channel.declare_queue("q", durable=True, arguments={"x-queue-type": "quorum"})
         for _ in range(3):
             message = aio_pika.Message(b"", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
             await channel.default_exchange.publish(message, "q")
-    yield url
-    await rabbitmq_server.delete_vhost("servers test")
+    yield Vhost(name, url)
+    await rabbitmq_server.discard_vhost(name)
 
 
-def holds(server: RabbitMQ, figures: QueueFigures) -> Callable[[], Awaitable[bool]]:
+def holds(server: RabbitMQ, vhost: Vhost, figures: QueueFigures) -> Callable[[], Awaitable[bool]]:
     async def look() -> bool:
-        return (await server.list_queues("servers test")).get("q") == figures
+        return (await server.list_queues(vhost.name)).get("q") == figures
 
     return look
 
 
-async def test_figures_tell_ready_from_unacknowledged_messages(rabbitmq_server: RabbitMQ, vhost: str) -> None:
-    async with await aio_pika.connect(vhost) as connection:
+async def test_figures_tell_ready_from_unacknowledged_messages(rabbitmq_server: RabbitMQ, vhost: Vhost) -> None:
+    async with await aio_pika.connect(vhost.url) as connection:
         queue = await (await connection.channel()).get_queue("q")
         await queue.get()
-        await until(holds(rabbitmq_server, QueueFigures(ready=2, unacked=1, total=3)))
+        await until(holds(rabbitmq_server, vhost, QueueFigures(ready=2, unacked=1, total=3)))
     assert await rabbitmq_server.list_queues() == {}
 
 
-async def test_a_restarted_broker_has_its_messages(rabbitmq_server: RabbitMQ, vhost: str) -> None:
+async def test_a_restarted_broker_has_its_messages(rabbitmq_server: RabbitMQ, vhost: Vhost) -> None:
     await rabbitmq_server.restart()
-    await until(holds(rabbitmq_server, QueueFigures(ready=3, unacked=0, total=3)))
+    await until(holds(rabbitmq_server, vhost, QueueFigures(ready=3, unacked=0, total=3)))
 
 
-async def test_a_wiped_broker_has_nothing_at_the_same_address(rabbitmq_server: RabbitMQ, vhost: str) -> None:
+async def test_a_wiped_broker_has_nothing_at_the_same_address(rabbitmq_server: RabbitMQ, vhost: Vhost) -> None:
     await rabbitmq_server.wipe()
-    async with await aio_pika.connect(vhost) as connection:
+    async with await aio_pika.connect(vhost.url) as connection:
         with pytest.raises(aio_pika.exceptions.ChannelNotFoundEntity):
             await (await connection.channel()).get_queue("q")
 

@@ -142,7 +142,7 @@ async def scene(
             for each in made.workloads:
                 each.process.send_signal(signal.SIGKILL)
                 await each.process.stop()
-    await ground.rabbitmq.delete_vhost(name)
+    await ground.rabbitmq.discard_vhost(name)
 
 
 def signalled(workload: Workload, number: signal.Signals) -> None:

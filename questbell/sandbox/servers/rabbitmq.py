@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ _NAME = "questbell"
 _ANSWER_SECONDS = 5.0
 _AMQP_0_9_1 = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
+_SETTLE_SECONDS = 10.0
+"""Deleting a queue while its at-least-once dead-lettering starts ends the dead-lettering of the whole broker, and no
+such queue can be declared until it is restarted (https://github.com/rabbitmq/rabbitmq-server/issues/16652). So nothing
+is deleted that was in use, or recovered by a start, less than this ago."""
 
 WANTED = Wanted("RabbitMQ", setting=_SETTING, image=_IMAGE, package="rabbitmq-server", find=find_binaries)
 """For `install_all`."""
@@ -63,6 +68,7 @@ class RabbitMQ:
         self._server = server
         self._address = address
         self._vhosts: set[str] = set()
+        self._discarded: dict[str, float] = {}  # since when
 
     async def add_vhost(self, name: str) -> str:
         """Create a virtual host; return its URL."""
@@ -71,10 +77,15 @@ class RabbitMQ:
         self._vhosts.add(name)
         return address.url(name)
 
-    async def delete_vhost(self, name: str) -> None:
-        """Delete a virtual host with all its queues; its clients are disconnected."""
-        await self._api(self._private("delete a virtual host of")).delete_vhost(name)
+    async def discard_vhost(self, name: str) -> None:
+        """Have no more use for a virtual host: a later call deletes it, once that is safe."""
+        api = self._api(self._private("delete a virtual host of"))
         self._vhosts.discard(name)
+        settled = [one for one, since in self._discarded.items() if time.monotonic() - since > _SETTLE_SECONDS]
+        self._discarded[name] = time.monotonic()
+        for one in settled:
+            del self._discarded[one]
+            await api.delete_vhost(one)
 
     async def list_queues(self, vhost: str = "/") -> dict[str, QueueFigures]:
         """The queues of a virtual host by name; figures are at most a quarter of a second old.
@@ -90,6 +101,7 @@ class RabbitMQ:
     async def start(self) -> None:
         """Start it again, with its data and at the same address."""
         await self._server.start()
+        self._discarded = dict.fromkeys(self._discarded, time.monotonic())
 
     async def restart(self) -> None:
         """Stop and start it."""
@@ -99,6 +111,7 @@ class RabbitMQ:
     async def wipe(self) -> None:
         """Lose every exchange, queue and message, as after a disk was replaced; the URLs stay valid."""
         await self._server.wipe()
+        self._discarded.clear()
         for name in self._vhosts:
             await self._api(self._private("wipe")).put_vhost(name)
 
