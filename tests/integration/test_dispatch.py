@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -23,7 +24,7 @@ from questbell.shared.messaging import topology
 from questbell.shared.messaging.connection import connected
 from questbell.shared.messaging.envelope import decode
 from questbell.shared.messaging.publisher import Publisher
-from questbell.shared.models import GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
+from questbell.shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
 from questbell.shared.settings import BrokerSettings, Timing
 from tests.conftest import Database
 from tests.integration.conftest import drop_notices, eventually, make_due, new_game, queue_length, rows_of, take
@@ -47,12 +48,12 @@ Start = Callable[..., "asyncio.Future[Dispatching]"]
 
 
 @pytest.fixture
-async def start(database: Database, broker: BrokerSettings, timing: Timing) -> AsyncIterator[Start]:
+async def start(database: Database, broker: BrokerSettings, patient: Timing) -> AsyncIterator[Start]:
     """Starts loops; each has a publisher and a wake listener of its own, as a replica has."""
     async with AsyncExitStack() as stack:
 
         async def run(source: DispatchSource = NOTIFICATIONS, **spec: object) -> Dispatching:
-            return await stack.enter_async_context(_running(database, broker, timing, source, spec))
+            return await stack.enter_async_context(_running(database, broker, patient, source, spec))
 
         yield run  # type: ignore[misc]  # a coroutine function is what tests call
 
@@ -118,8 +119,7 @@ async def test_a_due_reminder_is_published_and_marked(database: Database, broker
     got = await take(broker, topology.REMINDERS.name)
     assert decode(got.body).row_id == row.id
     assert 7_190 < got.expiration <= 7_200  # until the start, two hours from now
-    [row] = await rows_of(database.sessions, game, REMINDER)
-    assert row.attempts == 1
+    row = await marked(database, game)
     assert row.attempt_at is not None
     assert timedelta(seconds=80) < row.attempt_at - row.due_at < timedelta(seconds=110)
 
@@ -154,12 +154,7 @@ async def test_a_loop_wakes_for_a_row_when_it_is_due_without_a_hint(
     await make_due(database.sessions, row, ago=timedelta(seconds=-1))  # due in a second; written before the loop looks
     await start()
     await take(broker, topology.REMINDERS.name, within=20)
-
-    async def marked() -> bool:  # the message is there before the transaction that marks its row is committed
-        [row] = await rows_of(database.sessions, game, REMINDER)
-        return row.attempts == 1
-
-    await eventually(marked, within=20)
+    await marked(database, game)
 
 
 async def test_two_loops_share_ten_thousand_rows_with_none_doubled_or_missed(
@@ -295,7 +290,7 @@ async def test_a_reminder_whose_game_has_begun_is_published_at_most_once_in_five
     await start()
     got = await take(broker, topology.REMINDERS.name)
     assert got.expiration == 60.0
-    [row] = await rows_of(database.sessions, game, REMINDER)
+    row = await marked(database, game)
     assert row.attempt_at is not None
     assert row.attempt_at - row.due_at > timedelta(minutes=6)
 
@@ -365,6 +360,16 @@ async def take_when_back(broker: BrokerSettings):  # type: ignore[no-untyped-def
             return None
 
     return await eventually(got, within=60)
+
+
+async def marked(database: Database, game: Game) -> NotificationSchedule:
+    """Wait until a game's reminder is marked as published: its message is there before that is committed."""
+
+    async def look() -> NotificationSchedule | None:
+        [row] = await rows_of(database.sessions, game, REMINDER)
+        return row if row.attempts == 1 else None
+
+    return cast(NotificationSchedule, await eventually(look))
 
 
 async def attempts(database: Database) -> dict[int, int]:
