@@ -11,8 +11,8 @@ import pytest
 
 from questbell.sandbox.chaos.links import Fate, Link, Towards
 from questbell.sandbox.chaos.moments import ACKS, CONFIRMED, PUBLISHES, Moment, Tripwire
+from tests.waiting import PATIENCE
 
-WITHIN = 5.0
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -42,7 +42,7 @@ async def connect(link: Link) -> AsyncIterator[Callable[[], Awaitable[Pair]]]:
         writer.transport.abort()
 
 
-async def ask(pair: Pair, words: bytes, *, within: float = WITHIN) -> bytes:
+async def ask(pair: Pair, words: bytes, *, within: float = PATIENCE) -> bytes:
     pair[1].write(words)
     async with asyncio.timeout(within):
         return await pair[0].readexactly(len(words))
@@ -59,7 +59,7 @@ async def test_a_silent_link_says_nothing_and_delivers_all_when_it_is_restored(l
     with pytest.raises(TimeoutError):
         await ask(pair, b"hello", within=0.1)
     link.restore()
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(PATIENCE):
         assert await pair[0].readexactly(5) == b"hello"
 
 

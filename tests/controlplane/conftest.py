@@ -20,8 +20,7 @@ from questbell.controllers.api_server import ApiServer, api_server
 from questbell.controllers.resources import definitions
 from questbell.sandbox.servers.control_plane import ControlPlane, control_plane
 from tests.conftest import report
-
-KUBECTL_TIMEOUT = 20.0
+from tests.waiting import PATIENCE
 
 
 class KubectlError(Exception):
@@ -47,7 +46,7 @@ class Kubectl:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(KUBECTL_TIMEOUT):
+        async with asyncio.timeout(PATIENCE):
             printed, said = await child.communicate(stdin.encode())
         if child.returncode:
             raise KubectlError(said.decode())

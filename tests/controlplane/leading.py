@@ -28,7 +28,7 @@ async def leading(settings: DatabaseSettings, *, namespace: str) -> AsyncIterato
     work = process.keep_running("leadership", leadership.run, backoff=Backoff(first=0.2, longest=0.5))
     task = asyncio.create_task(work)
     try:
-        await until(lambda: leadership.standing is not Standing.UNKNOWN, within=10)
+        await until(lambda: leadership.standing is not Standing.UNKNOWN)
         yield leadership
     finally:
         task.cancel()

@@ -18,6 +18,7 @@ from questbell.controllers.supervisor import Supervisor
 from questbell.shared import process
 from questbell.shared.schedule.retry import Backoff
 from tests.unit.controllers.fakes import FakeLoop, FakeLoops, until
+from tests.waiting import PATIENCE
 
 RESTART = Backoff(first=0.2, longest=1.0)
 
@@ -56,7 +57,7 @@ class Replica:
     def runs(self, name: str) -> bool:
         return self.loops.runs(name)
 
-    async def started(self, name: str, *, within: float = 10.0) -> FakeLoop:
+    async def started(self, name: str, *, within: float = PATIENCE) -> FakeLoop:
         """Wait until a resource's loop runs, and return it."""
         await until(lambda: self.loops.runs(name), within=within)
         return self.loops.of(name)

@@ -14,8 +14,8 @@ from questbell.controllers.resources.specs import SchedulerSpec, Source
 from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import Replica, conditions, operating
 from tests.unit.controllers.fakes import until
+from tests.waiting import PATIENCE
 
-SOON = 20.0
 """Seconds, far less than until resources are listed again."""
 
 
@@ -26,7 +26,7 @@ async def replica(namespace: str) -> AsyncIterator[Replica]:
         yield replica
 
 
-async def shown(kubectl: Kubectl, what: str, holds: Callable[[Any], bool], *, within: float = 15.0) -> Any:
+async def shown(kubectl: Kubectl, what: str, holds: Callable[[Any], bool], *, within: float = PATIENCE) -> Any:
     """Wait until a resource, as kubectl shows it, is as expected; return it."""
     async with asyncio.timeout(within):
         while True:
@@ -95,13 +95,13 @@ async def test_replicas_that_start_together_create_the_defaults_once(namespace: 
 
 async def test_a_new_resource_runs_without_waiting_for_the_next_list(replica: Replica, kubectl: Kubectl) -> None:
     await kubectl.apply("Scheduler", "mine", source="Notifications")
-    await replica.started("mine", within=SOON)
+    await replica.started("mine")
 
 
 async def test_a_new_spec_is_applied_without_a_restart(replica: Replica, kubectl: Kubectl) -> None:
     loop = replica.loops.of("notifications")
     await kubectl.patch("scheduler/notifications", batchSize=7)
-    await until(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7), within=SOON)
+    await until(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7))
     assert loop.running
     body = await shown(kubectl, "scheduler/notifications", has("observedGeneration", 2))
     assert {condition["observedGeneration"] for condition in body["status"]["conditions"]} == {2}
@@ -123,7 +123,6 @@ async def test_a_resource_is_gone_at_once_when_it_is_deleted(replica: Replica, k
             replica.supervisor.known()
             and not any(keeper.resource.name == "notifications" for keeper in replica.supervisor.keepers())
         ),
-        within=SOON,
     )
     assert loop.running, "what is in flight is finished, and nobody waits for it"
     loop.in_flight.set()
@@ -142,7 +141,7 @@ async def test_a_resource_of_the_same_name_gets_a_new_loop(replica: Replica, kub
 async def test_the_figures_of_a_loop_are_shown(replica: Replica, kubectl: Kubectl) -> None:
     due = datetime(2099, 1, 1, 20, tzinfo=UTC)
     replica.loops.of("notifications").counted = {"pending": "12", "overdue": "0", "nextDue": due}
-    await shown(kubectl, "scheduler/notifications", has("pending", "12"), within=20)
+    await shown(kubectl, "scheduler/notifications", has("pending", "12"))
     _, row, _ = await kubectl.columns("schedulers")
     assert row[:6] == ["notifications", "Notifications", "True", "12", "0", "2099-01-01T20:00:00Z"]
 
@@ -169,7 +168,7 @@ async def test_flips_are_events_and_other_changes_are_not(replica: Replica, kube
     loop.said = Report(ready=True, reason="Working", message="All is well")
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
     expected = [("Normal", "Working"), ("Warning", "Waiting"), ("Normal", "Working")]
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(PATIENCE):
         while await events(kubectl, "notifications") != expected:
             await asyncio.sleep(0.1)
     assert "The broker is away" in await kubectl("describe", "scheduler", "notifications")

@@ -21,6 +21,7 @@ from questbell.shared.settings import BrokerSettings
 from tests.conftest import Database
 from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import conditions
+from tests.waiting import PATIENCE
 
 PROGRAM = [sys.executable, "-c", "from questbell.cli import main; main()", "controllers"]
 
@@ -41,7 +42,7 @@ class Running:
             return problems
 
     async def until_ready(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     if not await self.problems():
@@ -88,7 +89,7 @@ async def controllers(environment: Mapping[str, str]) -> AsyncIterator[Running]:
 async def test_it_serves_its_resources_and_ends_in_order(environment: Mapping[str, str], kubectl: Kubectl) -> None:
     async with controllers(environment) as running:
         await running.until_ready()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 found = await kubectl.json("get", "questbell")
                 ready = {item["metadata"]["name"]: conditions(item).get("Ready", {}) for item in found["items"]}
@@ -110,7 +111,7 @@ async def test_it_says_what_is_missing_and_goes_on_when_it_is_there(
     await cluster.stop()
     try:
         async with controllers(environment) as running:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     try:
                         problems = await running.problems()
@@ -142,7 +143,7 @@ async def test_a_mistake_is_one_line_that_names_the_setting(
     child = await asyncio.create_subprocess_exec(
         *PROGRAM, env=wrong, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         _, said = await child.communicate()
     assert child.returncode == 2
     assert setting in said.decode()

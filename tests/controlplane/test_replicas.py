@@ -43,7 +43,7 @@ async def test_both_follow_the_specs_and_one_writes_the_status(
         replica(namespace, database_settings, name="one") as one,
         replica(namespace, database_settings, name="two") as two,
     ):
-        await until(lambda: len(one.api.statuses) == 3, within=10)
+        await until(lambda: len(one.api.statuses) == 3)
         for batch_size in range(1, 6):
             await kubectl.patch("scheduler/notifications", batchSize=batch_size)
             expected = SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=batch_size)
@@ -62,11 +62,11 @@ async def test_the_other_writes_within_seconds_when_the_writer_is_gone(
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(replica(namespace, database_settings, name="one"))
         async with replica(namespace, database_settings, name="two") as two:
-            await until(lambda: len(one.api.statuses) == 3, within=10)
+            await until(lambda: len(one.api.statuses) == 3)
             before = await kubectl.json("get", "scheduler", "notifications")
             await stack.aclose()
             two.loops.of("notifications").counted = {"pending": "4"}
-            await until(lambda: two.api.statuses, within=20)
+            await until(lambda: two.api.statuses)
             after = await kubectl.json("get", "scheduler", "notifications")
             assert after["status"]["pending"] == "4"
             since = [conditions(body)["Ready"]["lastTransitionTime"] for body in (before, after)]
@@ -80,14 +80,14 @@ async def test_the_writer_goes_on_telling_while_the_database_is_away(
         replica(namespace, database_settings, name="one") as one,
         replica(namespace, database_settings, name="two") as two,
     ):
-        await until(lambda: len(one.api.statuses) == 3, within=10)
+        await until(lambda: len(one.api.statuses) == 3)
         await postgres_server.stop()
         try:
             for running in (one, two):
                 running.loops.of("notifications").said = AWAY
             await asyncio.sleep(7)  # until even the last standing counts no more
             one.loops.of("notifications").said = Report(False, "Waiting", "The database is still away")
-            await until(lambda: "still" in str(one.api.statuses[-1]), within=10)
+            await until(lambda: "still" in str(one.api.statuses[-1]))
         finally:
             await postgres_server.start()
         assert two.api.statuses == []

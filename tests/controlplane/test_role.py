@@ -12,6 +12,7 @@ from questbell.controllers.resources.resource import SCHEDULER
 from questbell.sandbox.servers.control_plane import ControlPlane
 from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import operating
+from tests.waiting import PATIENCE
 
 ACCOUNT = "questbell-controllers"
 KINDS = ["schedulers", "deadletterreconcilers"]
@@ -44,8 +45,8 @@ async def limited(cluster: ControlPlane, namespace: str, kubectl: Kubectl, monke
 async def test_the_operator_needs_no_more(namespace: str, kubectl: Kubectl) -> None:
     async with operating(namespace) as replica:
         await kubectl.apply("Scheduler", "mine", source="Notifications")
-        await replica.started("mine", within=20)
-        async with asyncio.timeout(40):
+        await replica.started("mine")
+        async with asyncio.timeout(PATIENCE):
             while len([line for line in (await kubectl("get", "events")).splitlines() if "Working" in line]) < 4:
                 await asyncio.sleep(0.1)  # until each resource has its status, and the Event of it
         assert len(replica.api.statuses) == 4

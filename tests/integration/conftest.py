@@ -19,6 +19,7 @@ from questbell.shared.messaging.publisher import Publisher
 from questbell.shared.models import Game, NotificationKind, NotificationSchedule
 from questbell.shared.settings import BrokerSettings, Timing
 from tests.conftest import Database
+from tests.waiting import PATIENCE
 
 GUILD, CHANNEL, HOST = 900, 901, 902
 
@@ -77,7 +78,7 @@ async def drop_notices(sessions: Sessions) -> None:
         await session.execute(NotificationSchedule.__table__.delete().where(notices))
 
 
-async def eventually(condition: Callable[[], Awaitable[Any]], *, within: float = 40.0) -> Any:
+async def eventually(condition: Callable[[], Awaitable[Any]], *, within: float = PATIENCE) -> Any:
     """Wait until a condition holds and return what it returned; ask again every few milliseconds."""
     async with asyncio.timeout(within):
         while not (held := await condition()):
@@ -93,7 +94,7 @@ async def queue_length(broker: BrokerSettings, name: str) -> int:
         return queue.declaration_result.message_count or 0
 
 
-async def take(broker: BrokerSettings, name: str, *, within: float = 40.0) -> Any:
+async def take(broker: BrokerSettings, name: str, *, within: float = PATIENCE) -> Any:
     """Take the next message of a queue, and acknowledge it."""
     async with connected(broker, name="test") as connection:
         queue = await (await connection.channel()).get_queue(name)

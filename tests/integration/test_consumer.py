@@ -22,6 +22,7 @@ from questbell.shared.messaging.envelope import AnyEvent, GameReminderDue
 from questbell.shared.messaging.publisher import Outgoing, Publisher, message
 from questbell.shared.settings import BrokerSettings, Timing
 from tests.integration.conftest import eventually, queue_length, take
+from tests.waiting import PATIENCE
 
 Handler = Callable[[AnyEvent], Awaitable[None]]
 QUEUE = topology.REMINDERS
@@ -60,7 +61,7 @@ async def test_a_message_is_acked_only_after_its_handler_succeeded(
 
     await publish(publisher, reminder())
     async with consuming(declared, timing, handler):
-        await asyncio.wait_for(handling.wait(), 10)
+        await asyncio.wait_for(handling.wait(), PATIENCE)
         await eventually(lambda: _holds(rabbitmq_server, declared, (0, 1)))  # delivered, not acknowledged
         finish.set()
         await eventually(lambda: _holds(rabbitmq_server, declared, (0, 0)))
@@ -127,7 +128,7 @@ async def test_stopping_lets_what_is_in_flight_finish(
 
     await publish(publisher, reminder())
     task = asyncio.create_task(Consumer(declared, timing, queue=QUEUE, handler=handler).run())
-    await asyncio.wait_for(handling.wait(), 10)
+    await asyncio.wait_for(handling.wait(), PATIENCE)
     task.cancel()
     await asyncio.sleep(0)
     finish.set()

@@ -28,6 +28,7 @@ from questbell.shared.models import Game, GameStatusSchedule, NotificationKind, 
 from questbell.shared.settings import BrokerSettings, Timing
 from tests.conftest import Database
 from tests.integration.conftest import drop_notices, eventually, make_due, new_game, queue_length, rows_of, take
+from tests.waiting import PATIENCE
 
 REMINDER = NotificationKind.REMINDER
 LONG_WAIT = 900
@@ -142,7 +143,7 @@ async def test_a_new_row_wakes_a_loop_that_sleeps_for_long(
     running = await start()
     await eventually(lambda: _true(running.loop.report().ready))
     await new_game(database.sessions)
-    assert decode((await take(broker, topology.NOTICES.name, within=20)).body).event_type == "game.notice_due"
+    assert decode((await take(broker, topology.NOTICES.name)).body).event_type == "game.notice_due"
 
 
 async def test_a_loop_wakes_for_a_row_when_it_is_due_without_a_hint(
@@ -153,7 +154,7 @@ async def test_a_loop_wakes_for_a_row_when_it_is_due_without_a_hint(
     [row] = await rows_of(database.sessions, game, REMINDER)
     await make_due(database.sessions, row, ago=timedelta(seconds=-1))  # due in a second; written before the loop looks
     await start()
-    await take(broker, topology.REMINDERS.name, within=20)
+    await take(broker, topology.REMINDERS.name)
     await marked(database, game)
 
 
@@ -175,7 +176,7 @@ async def test_two_loops_share_ten_thousand_rows_with_none_doubled_or_missed(
         tag = await queue.consume(read)
         await start(batch_size=100)
         await start(batch_size=100)
-        await eventually(lambda: _true(len(seen) >= 10_000), within=60)
+        await eventually(lambda: _true(len(seen) >= 10_000))
         await eventually(lambda: _none_due(database))
         await queue.cancel(tag)
     assert len(seen) == len(set(seen)) == 10_000
@@ -193,7 +194,7 @@ async def test_a_full_queue_leaves_rows_due_and_counts_no_attempt(
     assert set(counted) == {0, 1}
     async with connected(broker, name="reader") as connection:
         await (await (await connection.channel()).get_queue(topology.REMINDERS.name)).purge()
-    await eventually(lambda: _none_due(database), within=60)
+    await eventually(lambda: _none_due(database))
     assert running.loop.report().degraded is None
 
 
@@ -258,11 +259,11 @@ async def test_suspending_stops_dispatch_and_resuming_starts_it(
     assert running.loop.report().reason == "Suspended"
     witness = running.wake.subscribe()
     game = await new_game(database.sessions)
-    await asyncio.wait_for(witness.wait(), 5)  # the loop was woken for it at the same moment
+    await asyncio.wait_for(witness.wait(), PATIENCE)  # the loop was woken for it at the same moment
     assert [row.attempts for row in await rows_of(database.sessions, game)] == [0, 0, 0]
     assert await queue_length(broker, topology.NOTICES.name) == 0
     running.loop.apply(spec)
-    await take(broker, topology.NOTICES.name, within=20)
+    await take(broker, topology.NOTICES.name)
 
 
 async def test_an_outage_of_the_broker_is_waited_out_and_said(
@@ -359,7 +360,7 @@ async def take_when_back(broker: BrokerSettings):  # type: ignore[no-untyped-def
         except (TransientError, TimeoutError):
             return None
 
-    return await eventually(got, within=60)
+    return await eventually(got)
 
 
 async def marked(database: Database, game: Game) -> NotificationSchedule:

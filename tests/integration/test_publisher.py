@@ -133,7 +133,7 @@ async def test_the_publisher_comes_back_after_the_broker_did(
         except TransientError:
             return False
 
-    assert await eventually(publishes, within=60)
+    assert await eventually(publishes)
     assert await queue_length(broker, topology.REMINDERS.name) >= 2
 
 

@@ -24,18 +24,17 @@ from questbell.sandbox.servers import (
 )
 from questbell.sandbox.servers.command import run
 from questbell.sandbox.servers.network import listens
-
-PATIENCE_SECONDS = 30.0
+from tests.waiting import PATIENCE
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not await condition():
             await asyncio.sleep(0.05)
 
 
 async def connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
-    return await asyncpg.connect(url.replace("+asyncpg", ""), timeout=PATIENCE_SECONDS)
+    return await asyncpg.connect(url.replace("+asyncpg", ""), timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -150,7 +149,7 @@ async def api_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 
 async def kubectl(server: ControlPlane, *words: str, kubeconfig: Path | None = None) -> str:
-    return await run(server.kubectl, f"--kubeconfig={kubeconfig or server.kubeconfig}", *words, within=PATIENCE_SECONDS)
+    return await run(server.kubectl, f"--kubeconfig={kubeconfig or server.kubeconfig}", *words, within=PATIENCE)
 
 
 async def test_a_restarted_api_server_has_its_objects(api_server: ControlPlane) -> None:

@@ -57,13 +57,13 @@ class Counted:
         async def risen() -> bool:
             return self.rise(name, **labels) == by
 
-        await eventually(risen, within=20)
+        await eventually(risen)
 
     async def is_(self, name: str, expected: float | None, **labels: str) -> None:
         async def as_expected() -> bool:
             return self.value(name, **labels) == expected
 
-        await eventually(as_expected, within=20)
+        await eventually(as_expected)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ async def test_a_loop_shows_that_it_gets_on_for_as_long_as_it_runs(dispatch: Dis
             now = counted.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
             return now is not None and now > first
 
-        await eventually(later, within=20)
+        await eventually(later)
     assert counted.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications") is None
     assert counted.value("questbell_loop_wait_seconds", loop="Notifications") is None
 
@@ -189,7 +189,7 @@ async def test_a_loop_that_fails_is_counted_by_the_kind_of_its_resource(counted:
         async def failed_twice() -> bool:
             return counted.rise("questbell_loop_failures_total", kind="Scheduler") >= 2
 
-        await eventually(failed_twice, within=20)
+        await eventually(failed_twice)
     assert counted.rise("questbell_loop_failures_total", kind="DeadLetterReconciler") == 0
 
 

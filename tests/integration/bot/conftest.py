@@ -18,13 +18,13 @@ from questbell.shared.database import Sessions
 from questbell.shared.models import Game
 from questbell.shared.settings import DiscordSettings
 from tests.conftest import Database
+from tests.waiting import PATIENCE
 
 with warnings.catch_warnings():
     # discord.py imports audioop, deprecated since Python 3.11, for voice alone.
     warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
     from questbell.bot.gateway import run_gateway
 
-READY_WITHIN = 10.0
 
 StartBot = Callable[[Sessions], AbstractAsyncContextManager[None]]
 
@@ -50,7 +50,7 @@ def start_bot(discord_settings: DiscordSettings) -> StartBot:
         ready = asyncio.Event()
         bot = asyncio.create_task(run_gateway(discord_settings, sessions, on_ready=ready.set))
         waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait([bot, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=READY_WITHIN)
+        await asyncio.wait([bot, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
         waiting.cancel()
         try:
             if not ready.is_set():

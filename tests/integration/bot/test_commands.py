@@ -21,6 +21,7 @@ from questbell.shared.games import NewGame, create_game, roster
 from questbell.shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, Person
 from tests.conftest import Database
 from tests.integration.bot.conftest import StartBot, post_announcement, said
+from tests.waiting import PATIENCE
 
 CHANNEL = "game-night"
 OWNER, KEEPER, HOST, PLAYER, OTHER = "Mia", "Jonas", "Priya", "Aiko", "Ben"
@@ -139,7 +140,7 @@ class TestCreate:
     ) -> None:
         sandbox.faults.add(DuplicateInteraction(), times=1)
         await said(create(sandbox))
-        await sandbox.wait_for(lambda: [one.kind for one in sandbox.evidence].count("edit") == 2, timeout=20)
+        await sandbox.wait_for(lambda: [one.kind for one in sandbox.evidence].count("edit") == 2, timeout=PATIENCE)
         assert len(await all_games(database)) == 1
 
     @pytest.mark.parametrize(

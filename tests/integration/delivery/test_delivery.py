@@ -30,6 +30,7 @@ from questbell.shared.models import (
 from questbell.shared.settings import Timing
 from tests.integration.conftest import make_due, rows_of
 from tests.integration.delivery.conftest import Bot
+from tests.waiting import PATIENCE
 
 REMINDER, ANNOUNCEMENT, CANCELLATION = NotificationKind
 CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
@@ -267,7 +268,7 @@ async def test_a_change_while_the_announcement_is_on_its_way_is_shown_too(bot: B
     mia = bot.discord.world.user("Mia").id
     bot.discord.faults.add(Hang(0.3, accepted=True), match=CREATE, times=1)
     telling = asyncio.create_task(bot.tell(await bot.row(game, ANNOUNCEMENT)))
-    await bot.discord.wait_for(lambda: bot.discord.messages(bot.channel), timeout=20)
+    await bot.discord.wait_for(lambda: bot.discord.messages(bot.channel), timeout=PATIENCE)
     async with db.transaction(bot.database.sessions) as session:
         await join_game(session, game.id, user_id=mia)
     with pytest.raises(TransientError):

@@ -10,11 +10,12 @@ from questbell.controllers.loops.loop import Report
 from questbell.controllers.resources.resource import API_VERSION, SCHEDULER, Body, Resource
 from questbell.controllers.resources.specs import Spec
 from questbell.shared.errors import TransientError
+from tests.waiting import PATIENCE
 
 WELL = Report(ready=True, reason="Working", message="All is well")
 
 
-async def until(condition: Callable[[], object], *, within: float = 5.0) -> None:
+async def until(condition: Callable[[], object], *, within: float = PATIENCE) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(within):
         while True:

@@ -18,6 +18,7 @@ from questbell.controllers.supervisor import Supervisor
 from questbell.shared.errors import TransientError
 from questbell.shared.schedule.retry import Backoff
 from tests.unit.controllers.fakes import FakeLoop, FakeLoops, scheduler, until
+from tests.waiting import PATIENCE
 
 NOT_READY = Report(ready=False, reason="Waiting", message="The broker is away")
 
@@ -115,7 +116,7 @@ async def test_changes_are_written_at_most_once_in_the_interval(desk: Desk, monk
         desk.loop.said = replace(NOT_READY, message=f"Try {number}")
         await desk.look()
     assert len(desk.api.written) == 1
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while len(desk.api.written) == 1:
             await desk.look()
             await asyncio.sleep(0.01)

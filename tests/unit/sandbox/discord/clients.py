@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 from questbell.sandbox.discord.server import SandboxDiscord
+from tests.waiting import PATIENCE
 
 Json = dict[str, Any]
 
@@ -77,13 +78,13 @@ class RawBot:
 
     async def frame(self) -> Json:
         """The next frame."""
-        frame: Json = json.loads(await self.socket.receive_str(timeout=20))
+        frame: Json = json.loads(await self.socket.receive_str(timeout=PATIENCE))
         self.seq = frame.get("s") or self.seq
         return frame
 
     async def event(self, name: str) -> Json:
         """The data of the next event of this name; earlier events are passed over."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while (frame := await self.frame())["t"] != name:
                 pass
         data: Json = frame["d"]
@@ -102,7 +103,7 @@ class RawBot:
 
     async def close_code(self) -> int | None:
         """Read until the sandbox closes the connection; the code with which it did."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not self.socket.closed:
                 await self.socket.receive()
         return self.socket.close_code

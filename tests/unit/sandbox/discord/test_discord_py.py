@@ -24,6 +24,7 @@ from questbell.sandbox.discord.faults.model import (
 )
 from questbell.sandbox.discord.rate_limits import Window
 from questbell.sandbox.discord.server import SandboxDiscord
+from tests.waiting import PATIENCE
 
 MESSAGES = Match(method="POST", route="/messages$")
 
@@ -104,8 +105,8 @@ async def client(sandbox: SandboxDiscord, monkeypatch: pytest.MonkeyPatch) -> As
     monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(sandbox.gateway_url))
     bot = Bot()
     running = asyncio.create_task(bot.start(sandbox.token))
-    await sandbox.wait_for(lambda: sandbox.gateway.online or running.done(), timeout=20)
-    async with asyncio.timeout(20):
+    await sandbox.wait_for(lambda: sandbox.gateway.online or running.done(), timeout=PATIENCE)
+    async with asyncio.timeout(PATIENCE):
         await bot.wait_until_ready()
     yield bot
     await bot.close()
@@ -137,7 +138,7 @@ async def test_a_command_is_answered_and_its_button_edits_the_answer(client: Bot
 async def test_a_deferred_answer_is_filled_in_and_followed_up(client: Bot, sandbox: SandboxDiscord) -> None:
     result = await sandbox.slash("Mia", "slowly")
     assert result.ephemeral
-    await sandbox.wait_for(lambda: result.followups, timeout=20)
+    await sandbox.wait_for(lambda: result.followups, timeout=PATIENCE)
     assert (result.content, result.followups[0].content) == ("done", "and more")
 
 
@@ -217,10 +218,10 @@ async def test_a_lost_answer_and_the_same_nonce_make_one_message(
 async def test_a_lost_connection_is_resumed_and_nothing_is_missed(
     client: Bot, sandbox: SandboxDiscord, action: Reconnect | DropGateway | InvalidSession
 ) -> None:
-    resumed = asyncio.ensure_future(client.wait_for("resumed", timeout=10))
+    resumed = asyncio.ensure_future(client.wait_for("resumed", timeout=PATIENCE))
     await asyncio.sleep(0)
     sandbox.faults.add(action)
-    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=20)
+    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=PATIENCE)
     sandbox.say("Mia", f"<@{sandbox.world.bot.id}> are you there?")
     await resumed
     assert client.heard == [f"<@{sandbox.world.bot.id}> are you there?"]
@@ -228,7 +229,7 @@ async def test_a_lost_connection_is_resumed_and_nothing_is_missed(
 
 
 async def test_an_invalid_session_is_started_anew(client: Bot, sandbox: SandboxDiscord) -> None:
-    ready = asyncio.ensure_future(client.wait_for("ready", timeout=10))
+    ready = asyncio.ensure_future(client.wait_for("ready", timeout=PATIENCE))
     await asyncio.sleep(0)
     sandbox.faults.add(InvalidSession())
     await ready
@@ -245,7 +246,7 @@ async def test_an_interaction_that_arrives_twice_is_answered_once(client: Bot, s
 
     sandbox.faults.add(DuplicateInteraction(), times=1)
     await sandbox.slash("Mia", "plan", title="Dragons")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         error = await refused
     assert isinstance(error, app_commands.CommandInvokeError)
     assert isinstance(error.original, discord.HTTPException)

@@ -24,6 +24,7 @@ from questbell.sandbox.discord.faults.model import (
 )
 from questbell.sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api
+from tests.waiting import PATIENCE
 
 IMPATIENT = aiohttp.ClientTimeout(total=0.15)
 
@@ -79,7 +80,7 @@ async def test_a_slow_request_is_accepted_after_the_client_gave_up(
     with pytest.raises(TimeoutError):
         await api("POST", f"/channels/{game_night}/messages", {"content": "x"}, timeout=IMPATIENT)
     assert sandbox.evidence == []
-    await sandbox.wait_for(lambda: sandbox.evidence, timeout=20)
+    await sandbox.wait_for(lambda: sandbox.evidence, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("scope", ["user", "global", "shared"])
@@ -161,8 +162,8 @@ async def test_the_sandbox_ends_although_requests_hang(api: Api, game_night: int
         other.faults.add(Hang(60))
         async with aiohttp.ClientSession() as session:
             hanging = asyncio.ensure_future(session.get(other.url + "/api/v10/gateway"))
-            await other.wait_for(lambda: other.faults.all()[0].fired, timeout=20)
-            async with asyncio.timeout(20):
+            await other.wait_for(lambda: other.faults.all()[0].fired, timeout=PATIENCE)
+            async with asyncio.timeout(PATIENCE):
                 await other.__aexit__(None, None, None)
             with pytest.raises(aiohttp.ClientError):
                 await hanging

@@ -11,6 +11,7 @@ from questbell.sandbox.discord.gateway.session import RESUME_WITHIN
 from questbell.sandbox.discord.rate_limits import Window
 from questbell.sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api, RawBot
+from tests.waiting import PATIENCE
 
 GUILD_MEMBERS = 1 << 1
 GUILD_MESSAGES = 1 << 9
@@ -85,7 +86,7 @@ async def test_a_resumed_session_hears_what_it_missed_in_order(
     async with RawBot(sandbox, session) as first:
         await first.identify()
         session_id, seq = first.ready["session_id"], first.seq
-    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=20)
+    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=PATIENCE)
     sandbox.say("Mia", "one")
     sandbox.say("Mia", "two")
     async with RawBot(sandbox, session) as again:
@@ -100,7 +101,7 @@ async def test_a_session_cannot_be_resumed_after_minutes(
 ) -> None:
     async with RawBot(sandbox, session) as first:
         await first.identify()
-    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=20)
+    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=PATIENCE)
     clock.advance(RESUME_WITHIN + 1)
     async with RawBot(sandbox, session) as again:
         await again.resume(first.ready["session_id"], first.seq)
@@ -113,7 +114,7 @@ async def test_a_session_ends_when_the_bot_closes_it_properly(
     async with RawBot(sandbox, session) as first:
         await first.identify()
         await first.socket.close(code=1000)
-        await sandbox.wait_for(lambda: not sandbox.gateway.sessions, timeout=20)
+        await sandbox.wait_for(lambda: not sandbox.gateway.sessions, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(

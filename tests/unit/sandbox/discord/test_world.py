@@ -11,6 +11,7 @@ from questbell.sandbox.discord.engine import Engine, build_engine
 from questbell.sandbox.discord.server import SandboxDiscord
 from questbell.sandbox.discord.world.permissions import Permission
 from questbell.sandbox.discord.world.snowflakes import Snowflakes, created_at
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_an_unknown_permission_is_named(engine: Engine) -> None:
 
 
 async def test_waiting_ends_when_the_condition_comes_true(sandbox: SandboxDiscord) -> None:
-    waiting = asyncio.ensure_future(sandbox.wait_for(lambda: sandbox.messages("off-topic"), timeout=20))
+    waiting = asyncio.ensure_future(sandbox.wait_for(lambda: sandbox.messages("off-topic"), timeout=PATIENCE))
     sandbox.say("Mia", "elsewhere", where="game-night")
     sandbox.say("Mia", "here", where="off-topic")
     assert [message.content for message in await waiting] == ["here"]

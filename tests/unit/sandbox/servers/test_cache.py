@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from questbell.sandbox.servers.cache import arriving_in, cache_directory, locked
+from tests.waiting import PATIENCE
 
 
 def names_in(directory: Path) -> list[str]:
@@ -41,9 +42,9 @@ async def test_one_builds_while_the_others_wait(tmp_path: Path) -> None:
         async with locked(tmp_path, on_wait=waits.set):
             order.append("second")
 
-    async with locked(tmp_path, on_wait=pytest.fail), asyncio.timeout(10):
+    async with locked(tmp_path, on_wait=pytest.fail), asyncio.timeout(PATIENCE):
         waiting = asyncio.create_task(second())
         await waits.wait()
         order.append("first")
-    await asyncio.wait_for(waiting, timeout=10)
+    await asyncio.wait_for(waiting, timeout=PATIENCE)
     assert order == ["first", "second"]

@@ -16,8 +16,7 @@ import pytest
 from questbell.sandbox.servers import process
 from questbell.sandbox.servers.errors import ServerFailedError
 from questbell.sandbox.servers.process import Process, Ready
-
-PATIENCE_SECONDS = 20.0
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ async def running(server: Process) -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -141,7 +140,7 @@ asyncio.run(main(pathlib.Path(sys.argv[1])))
 async def test_a_server_dies_with_us_even_when_we_are_killed(log: Path) -> None:
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, log, stdout=subprocess.PIPE)
     assert parent.stdout is not None
-    await asyncio.wait_for(parent.stdout.readline(), PATIENCE_SECONDS)
+    await asyncio.wait_for(parent.stdout.readline(), PATIENCE)
     server = int(words(log)[0])
     assert lives(server)
     parent.kill()
