@@ -67,7 +67,7 @@ async def test_many_players_are_told_in_chunks_and_each_once(bot: Bot) -> None:
         for user in range(1, 161):
             await join_game(session, game.id, user_id=user)
     row = await bot.row(game)
-    await bot.tell(row)
+    assert await bot.tell_until_settled(row) is Outcome.DELIVERED
     assert [len(delivery.mentions) for delivery in await bot.ledger(row)] == [75, 75, 10]
     assert len(bot.told()) == 3
 
@@ -116,7 +116,7 @@ async def test_of_two_overdue_reminders_only_the_later_is_told(bot: Bot) -> None
 
 
 @pytest.mark.parametrize(
-    "fault", [Status(502), Status(503, accepted=True), Drop(accepted=True), Hang(2, accepted=True), Drop()]
+    "fault", [Status(502), Status(503, accepted=True), Drop(accepted=True), Hang(10, accepted=True), Drop()]
 )
 async def test_an_answer_that_says_nothing_is_tried_again_and_told_once(bot: Bot, fault: object) -> None:
     game = await bot.game()
@@ -246,10 +246,9 @@ async def test_the_failure_of_one_chunk_repeats_nothing_for_the_others(bot: Bot)
     bot.discord.faults.add(Status(500), match=CREATE, times=1)
     with pytest.raises(TransientError):
         await bot.tell(row)
-    assert len(bot.told()) == 2
-    await bot.tell(row)
+    assert len(bot.told()) < 3
+    assert await bot.tell_until_settled(row) is Outcome.DELIVERED
     assert len(bot.told()) == 3
-    assert (await bot.row(game)).outcome is Outcome.DELIVERED
 
 
 async def test_an_announcement_is_posted_once_and_edited_from_then_on(bot: Bot) -> None:
