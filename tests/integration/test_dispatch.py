@@ -317,8 +317,8 @@ async def test_a_claim_that_is_frozen_is_ended_by_the_database(database: Databas
     game = await new_game(database.sessions, offsets=(10,))
     await make_due(database.sessions, *await rows_of(database.sessions, game))
     async with database.engine.connect() as frozen:
-        await frozen.execute(text("SET idle_in_transaction_session_timeout = '100ms'"))
         await frozen.execute(rows.claim_statement(NOTIFICATIONS, batch_size=10))
+        await frozen.execute(text("SET idle_in_transaction_session_timeout = '100ms'"))
 
         async def free() -> bool:
             async with db.transaction(database.sessions) as session:
