@@ -117,11 +117,24 @@ def test_each_workload_is_given_its_own_secrets_and_no_others(sandbox: Rendered)
         "controllers/controllers": {"QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL"},
         "bot/bot": {"QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL", "DISCORD_TOKEN"},
         "discord/discord": {"DISCORD_TOKEN"},
-        "test/ready": {"QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL", "DISCORD_TOKEN"},
         "test/check": {"QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL", "DISCORD_TOKEN"},
         "postgresql/postgresql": set(),
         "rabbitmq/rabbitmq": set(),
     }
+
+
+def test_what_a_user_adds_reaches_every_container_of_a_workload_and_the_test(helm: Helm) -> None:
+    more = {
+        "extraEnv": [{"name": "PGSSLROOTCERT", "value": "/etc/ca/ca.crt"}],
+        "extraVolumes": [{"name": "ca", "secret": {"secretName": "our-authority"}}],
+        "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ca"}],
+    }
+    rendered = helm.template({**SANDBOX, "controllers": more, "bot": more})
+    containers = dict(rendered.containers())
+    for name in ("controllers/migrate", "controllers/controllers", "bot/bot", "test/check"):
+        assert _env(containers[name])["PGSSLROOTCERT"] == "/etc/ca/ca.crt"
+        assert {"name": "ca", "mountPath": "/etc/ca"} in containers[name]["volumeMounts"]
+        assert more["extraVolumes"][0] in rendered.pods()[name.partition("/")[0]]["spec"]["volumes"]
 
 
 def test_secrets_of_the_user_are_mounted_as_they_are(external: Rendered) -> None:

@@ -72,6 +72,8 @@ def test_a_typo_is_refused_in_every_group(value: reference.Value, helm: Helm) ->
         ({"externalRabbitmq": {"url": "http://mq"}}, "does not match pattern"),
         ({"bot": {"extraEnv": [{"nam": "X"}]}}, "missing property 'name'"),
         ({"postgresql": {"persistence": {"size": "big"}}}, "does not match pattern"),
+        ({"bot": {"resources": {"limits": {"memory": "64ki"}}}}, "does not match"),
+        ({"bot": {"extraVolumeMounts": [{"name": "ca"}]}}, "missing property 'mountPath'"),
     ],
 )
 def test_a_wrong_value_is_refused_where_it_stands(values: dict[str, Any], said: str, helm: Helm) -> None:

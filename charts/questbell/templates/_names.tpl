@@ -1,4 +1,4 @@
-{{/* Names and labels. Objects are named after the release, so that several can live in one namespace. */}}
+{{/* Names and labels. Objects are named after the release, so that those of two never collide. */}}
 
 {{- define "questbell.name" -}}
 {{ default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}

@@ -48,7 +48,7 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* A container of our image: (dict "root" $ "secrets" "volume's name"). */}}
+{{/* A container of our image: (dict "root" $ "secrets" "volume's name" "values" .Values.bot, or none). */}}
 {{- define "questbell.container" -}}
 image: {{ include "questbell.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -60,6 +60,9 @@ volumeMounts:
     readOnly: true
   - name: tmp
     mountPath: /tmp
+  {{- with (.values | default dict).extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{/* The settings that every workload reads. */}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -103,7 +104,8 @@ def test_a_row_that_is_settled_before_its_attempt_is_committed_took_one() -> Non
 
 
 def test_the_release_that_runs_is_shown() -> None:
-    assert exposed("bot").get_sample_value("questbell_build_info", {"version": "0.1.0", "workload": "bot"}) == 1
+    labels = {"version": version("questbell"), "workload": "bot"}
+    assert exposed("bot").get_sample_value("questbell_build_info", labels) == 1
 
 
 def test_creation_times_do_not_double_the_series() -> None:
