@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
-from tests.chart.helm import RELEASE
+from tests.chart.helm import CHART, RELEASE
 from tests.cluster.clusters import Cluster
 from tests.cluster.conftest import JUDGE, NEXT_COLUMN, Trial
 from tests.cluster.discord import FURNISHED
 from tests.cluster.judging import Verdict
+from tests.cluster.programs import run
 from tests.cluster.release import LEASE, RESOURCES, WORKLOADS, Release, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -29,6 +32,9 @@ TOLD_WITHIN = 30.0
 TOLD_AGAIN_WITHIN = 60.0
 """Seconds for what was refused because of a credential: it is tried again after growing delays."""
 GONE_WITHIN = 60.0
+UPGRADE = CHART.parents[1] / "docs" / "upgrade.md"
+SINCE = "2030-05-01T18:00:00Z"
+"""The time of the backup that the page has for an example."""
 DUE = 150
 """Reminders that are due while Helm works, a second apart; those that are due only later do not count."""
 
@@ -163,6 +169,29 @@ async def test_new_passwords_lose_nothing(release: Release, measured: Measured) 
     assert verdict.told_once(), verdict
     after = await release.passwords()
     assert not [name for name in before if before[name] == after[name]]
+
+
+async def test_a_restored_backup_tells_nothing_again(release: Release, tmp_path: Path, measured: Measured) -> None:
+    """By the very commands of docs/upgrade.md."""
+    await release.settled()
+    reminders = await release.schedule("over a restored backup", count=8, every=4.0)
+    backup, since = tmp_path / "questbell.dump", datetime.now(UTC)
+    kubectl = shlex.join(release.kubectl.command)
+    await run("bash", "-c", f"{kubectl} exec questbell-postgresql-0 -- pg_dump -U questbell -Fc questbell > {backup}")
+    await release.until_told(reminders[2])
+    began = time.time()
+    commands = _restoring().replace("kubectl -n questbell", kubectl).replace("questbell.dump", str(backup))
+    await run("bash", "-euo", "pipefail", "-c", commands.replace(SINCE, since.isoformat()), within=120)
+    await release.settled()
+    verdict = await release.verdict(reminders, within=TOLD_WITHIN)
+    measured(f"restored from a backup in {time.time() - began:.1f} s: {verdict}")
+    assert verdict.told_once(), verdict
+
+
+def _restoring() -> str:
+    """Return the commands of the section about a restored backup."""
+    section = UPGRADE.read_text(encoding="utf-8").partition("## A restored backup")[2]
+    return section.partition("```sh\n")[2].partition("```")[0]
 
 
 async def test_a_reinstallation_goes_on_where_the_release_ended(
