@@ -40,7 +40,7 @@ from questbell.shared.settings import (
 
 RESTART = Backoff(first=0.5, longest=5.0)
 """Delays before a task of the process is started again: they wait for servers, which are back within seconds."""
-CLOSING = 1.0
+CLOSING = 4.0
 """Seconds of the shutdown that are kept for closing connections."""
 
 Tasks = Mapping[str, Callable[[], Awaitable[None]]]

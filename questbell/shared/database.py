@@ -6,8 +6,9 @@ locked come free in seconds, whatever the replica does. Every statement has a ti
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ from questbell.shared.settings import DatabaseSettings, Timing
 DIALECT = "postgresql+asyncpg://"
 CONNECT_TIMEOUT = 5.0
 """Seconds to open a connection."""
+DISPOSE_TIMEOUT = 1.0
+"""Seconds for a polite good-bye of the whole pool; a server that is frozen is not waited for."""
 STATEMENT_TIMEOUT = 10.0
 """Seconds for one statement, after which the connection is given up."""
 
@@ -45,8 +48,12 @@ UNAVAILABLE = (
 )
 """What the drivers raise while PostgreSQL cannot be reached, is starting or is shutting down."""
 
-REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
-"""What asyncpg raises while connecting when waiting does not help: a wrong user, password or database."""
+REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+"""What asyncpg raises while connecting when waiting does not help: a wrong user, password, database or parameter."""
 
 Sessions = async_sessionmaker[AsyncSession]
 V = TypeVar("V")
@@ -96,7 +103,9 @@ async def engine(settings: DatabaseSettings, *, application_name: str, timing: T
     try:
         yield made
     finally:
-        await made.dispose()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISPOSE_TIMEOUT):
+                await made.dispose()
 
 
 def _show_pool(pool: Pool, *, size: int) -> None:

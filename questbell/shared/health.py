@@ -35,13 +35,18 @@ async def serving(
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        await _listen(runner, settings)
         yield
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, settings: HealthSettings) -> None:
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise ConfigurationError(f"QUESTBELL_HEALTH_PORT: cannot listen on {where}: {error.strerror}") from error
-    finally:
-        await runner.cleanup()
 
 
 def _answering(checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -36,6 +36,6 @@ async def until_usable(sessions: Sessions, *, backoff: Backoff) -> None:
 async def _revision(sessions: Sessions) -> str:
     try:
         async with database.transaction(sessions) as session:
-            return str((await session.execute(text("SELECT max(version_num) FROM alembic_version"))).scalar_one())
+            return str((await session.execute(text("SELECT max(version_num) FROM alembic_version"))).scalar_one() or "")
     except ProgrammingError:  # no such table: nothing was ever migrated
         return ""

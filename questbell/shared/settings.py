@@ -12,9 +12,10 @@ import os
 from datetime import timedelta
 from itertools import pairwise
 from typing import Annotated, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from questbell.shared.errors import ConfigurationError
 
@@ -23,12 +24,21 @@ def _database_scheme(url: SecretStr) -> SecretStr:
     scheme, separator, rest = url.get_secret_value().partition("://")
     if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
         raise ValueError("must look like postgresql://user:password@host:5432/database")
-    return SecretStr(f"postgresql://{rest}")
+    return _readable(SecretStr(f"postgresql://{rest}"))
 
 
 def _amqp_scheme(url: SecretStr) -> SecretStr:
     if not url.get_secret_value().startswith(("amqp://", "amqps://")):
         raise ValueError("must look like amqp://user:password@host:5672/")
+    return _readable(url)
+
+
+def _readable(url: SecretStr) -> SecretStr:
+    """Refuse here what a driver would refuse later, with a part of the password in its words."""
+    try:
+        _ = urlsplit(url.get_secret_value()).port
+    except ValueError:
+        raise ValueError("cannot be read as a URL: in a password write %2F for /, %23 for # and %3F for ?") from None
     return url
 
 
@@ -93,6 +103,9 @@ class LogSettings(BaseSettings):
     level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
 
+Seconds = Annotated[float, Field(ge=0.01, le=86_400, allow_inf_nan=False)]
+
+
 class Timing(BaseSettings):
     """The one table of time-outs, in seconds. Their order is what makes delivery safe.
 
@@ -101,25 +114,25 @@ class Timing(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_TIMING_")
 
-    request_timeout: float = 6.0
+    request_timeout: Seconds = 6.0
     """One HTTP try. Shorter than the lease, so that who holds a lease has stopped sending when it ends."""
-    lease: float = 8.0
+    lease: Seconds = 8.0
     """How long one process may own the sending of a message to one recipient."""
-    young: float = 60.0
+    young: Seconds = 60.0
     """How long Discord surely remembers a nonce ("a few minutes"): a resend within it is safe."""
-    settle_timeout: float = 90.0
+    settle_timeout: Seconds = 90.0
     """How long a published row waits for its outcome before it is published again."""
-    consumer_timeout: float = 1800.0
+    consumer_timeout: Seconds = 1800.0
     """RabbitMQ's own limit on an unacknowledged delivery; a property of the broker, repeated for the check."""
-    publish_timeout: float = 3.0
+    publish_timeout: Seconds = 3.0
     """One batch of confirmed publishes. Rows stay locked meanwhile."""
-    transaction_timeout: float = 5.0
+    transaction_timeout: Seconds = 5.0
     """After this PostgreSQL ends a session that is idle in a transaction: a frozen replica's rows come free."""
-    backoff_first: float = 1.0
+    backoff_first: Seconds = 1.0
     """The delay after a first failure; it doubles."""
-    backoff_max: float = 60.0
+    backoff_max: Seconds = 60.0
     """The longest delay between two attempts of one row."""
-    shutdown: float = 10.0
+    shutdown: Seconds = 10.0
     """From SIGTERM to exit: what is in flight is finished within it."""
 
     @model_validator(mode="after")
@@ -149,6 +162,8 @@ def load(kind: type[S]) -> S:
     """
     try:
         return kind(_secrets_dir=os.environ.get("QUESTBELL_SECRETS_DIR"))
+    except SettingsError as error:
+        raise ConfigurationError(f"QUESTBELL_SECRETS_DIR: {error}") from error
     except ValidationError as error:
         raise ConfigurationError(_explain(kind, error)) from error
 

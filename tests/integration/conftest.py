@@ -122,6 +122,7 @@ def patient() -> Timing:
 @pytest.fixture
 async def publisher(broker: BrokerSettings, patient: Timing) -> AsyncIterator[Publisher]:
     made = Publisher(broker, patient, name="test", on_queues_lost=_nothing)
+    await made.connect()
     yield made
     await made.close()
 

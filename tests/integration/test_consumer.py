@@ -117,6 +117,20 @@ async def test_what_a_dead_consumer_held_is_delivered_again(
     assert (await take(declared, QUEUE.name)).redelivered
 
 
+async def test_a_queue_that_is_deleted_ends_the_consumer(declared: BrokerSettings, timing: Timing) -> None:
+    async def handler(_event: AnyEvent) -> None:
+        return
+
+    consumer = Consumer(declared, timing, queue=QUEUE, handler=handler)
+    running = asyncio.create_task(consumer.run())
+    await eventually(lambda: _true(consumer.attached))
+    async with connected(declared, name="test") as connection:
+        await (await connection.channel()).queue_delete(QUEUE.name)
+    with pytest.raises(TransientError, match=f"{QUEUE.name} was deleted"):
+        await asyncio.wait_for(running, PATIENCE)
+    assert not consumer.attached
+
+
 async def test_stopping_lets_what_is_in_flight_finish(
     rabbitmq_server: RabbitMQ, publisher: Publisher, declared: BrokerSettings, timing: Timing
 ) -> None:

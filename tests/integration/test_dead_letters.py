@@ -13,6 +13,7 @@ import aio_pika
 import pytest
 from sqlalchemy import func, select, update
 
+from questbell.controllers.loops import dead_letters, housekeeping
 from questbell.controllers.loops.dead_letters import DeadLetterLoop
 from questbell.controllers.resources.specs import DeadLetterReconcilerSpec
 from questbell.shared import database as db
@@ -213,13 +214,26 @@ async def test_a_status_transition_is_republished_however_often_it_failed(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\x00\xff", b"null", b"[]", b"{", b"{}", b'{"schema_version": 7}', b'"text"', b"<xml/>", b"9" * 70_000],
+    [
+        b"",
+        b"\x00\xff",
+        b"null",
+        b"[]",
+        b"{",
+        b"{}",
+        b'{"schema_version": 7}',
+        b'{"occurred_at": "2030-01-01T00:00:00Z", "traceparent": "", "data": {"event_type": "a\\u0000b"}}',
+        b'"text"',
+        b"<xml/>",
+        b"9" * 70_000,
+    ],
 )
 async def test_a_poison_message_is_parked_once_and_stalls_nothing(
     database: Database, declared: BrokerSettings, start: Start, body: bytes
 ) -> None:
     row = await published_row(database)
-    poison = aio_pika.Message(body, message_id="poison", headers={"odd": [1, {"a": "b"}]})
+    headers: dict[str, Any] = {"odd": [1, {"a": "b"}], "nul": "\0"}
+    poison = aio_pika.Message(body, message_id="poison", headers=headers)
     await put(declared, poison, poison)
     await dead(declared, reminder(row))
     loop = await start()
@@ -277,6 +291,17 @@ async def test_suspended_it_leaves_dead_letters_where_they_are(
     assert loop.report().reason == "Suspended"
     assert (await loop.figures())["depth"] == 1
     loop.apply(loop.spec.model_copy(update={"suspend": False}))
+    await take(declared, REMINDERS.name)
+
+
+async def test_two_loops_with_queues_of_their_own_both_come_to_it(
+    database: Database, declared: BrokerSettings, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "SOON", 0.1)
+    async with housekeeping.alone(database.sessions):
+        loop = await start(queues=[REMINDERS.dead_letters])
+        await eventually(lambda: _is(_ready(loop), True))
+        await dead(declared, reminder(await published_row(database)))
     await take(declared, REMINDERS.name)
 
 

@@ -7,25 +7,30 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import func, insert, select, text, update
 
 from questbell.controllers.loops import claim as rows
-from questbell.controllers.loops import housekeeping
+from questbell.controllers.loops import housekeeping, wake
 from questbell.controllers.loops.dispatch import DispatchLoop
 from questbell.controllers.loops.source import NOTIFICATIONS, STATUS_TRANSITIONS, DispatchSource
 from questbell.controllers.loops.wake import WakeListener
 from questbell.controllers.resources.specs import SchedulerSpec
+from questbell.sandbox.chaos.links import Link
 from questbell.sandbox.servers.rabbitmq import RabbitMQ
 from questbell.shared import database as db
+from questbell.shared.errors import TransientError
 from questbell.shared.messaging import topology
 from questbell.shared.messaging.connection import connected
 from questbell.shared.messaging.envelope import decode
 from questbell.shared.messaging.publisher import Publisher
 from questbell.shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
-from questbell.shared.settings import BrokerSettings, Timing
+from questbell.shared.schedule.settle import rearm_published
+from questbell.shared.settings import BrokerSettings, DatabaseSettings, Timing
 from tests.conftest import Database
 from tests.integration.conftest import drop_notices, eventually, make_due, new_game, queue_length, rows_of, take
 from tests.waiting import PATIENCE
@@ -67,19 +72,19 @@ async def _running(
         return
 
     publisher = Publisher(broker, timing, name="test", on_queues_lost=rearm)
-    wake = WakeListener(database.settings, timing)
+    listener = WakeListener(database.settings, timing)
     told = {"source": source.name, "max_wait_seconds": LONG_WAIT} | spec
     loop = DispatchLoop(
         source,
         SchedulerSpec.model_validate(told),
         sessions=database.sessions,
         publisher=publisher,
-        wake=wake,
+        wake=listener,
         timing=timing,
     )
     await publisher.connect()
-    listening = asyncio.create_task(wake.run())
-    dispatching = Dispatching(loop, asyncio.create_task(loop.run()), wake)
+    listening = asyncio.create_task(listener.run())
+    dispatching = Dispatching(loop, asyncio.create_task(loop.run()), listener)
     yield dispatching
     await dispatching.stop()
     listening.cancel()
@@ -280,6 +285,39 @@ async def test_an_outage_of_the_broker_is_waited_out_and_said(
     assert decode((await take_when_back(broker)).body).row_id == row.id
 
 
+async def test_the_loops_are_woken_for_what_a_broker_lost(
+    database: Database, broker: BrokerSettings, start: Start
+) -> None:
+    game = await new_game(database.sessions, offsets=(10,))
+    await drop_notices(database.sessions)
+    [row] = await rows_of(database.sessions, game, REMINDER)
+    await make_due(database.sessions, row)
+    running = await start()
+    await take(broker, topology.REMINDERS.name)
+    await marked(database, game)
+    await eventually(lambda: _true(running.loop.report().ready))
+    async with db.transaction(database.sessions) as session:
+        assert await rearm_published(session, NotificationSchedule) == 1
+    assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
+
+
+async def test_a_silent_connection_to_the_database_is_noticed_by_who_listens(
+    database: Database, patient: Timing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ASK_INTERVAL", "ASK_TIMEOUT"):
+        monkeypatch.setattr(wake, name, 0.2)
+    url = urlsplit(database.settings.url.get_secret_value())
+    async with Link(url.hostname or "", url.port or 0).serving() as link:
+        through = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{link.port}"))
+        listener = WakeListener(DatabaseSettings(url=SecretStr(through.geturl())), patient)
+        listening = asyncio.create_task(listener.run())
+        hint = listener.subscribe()
+        await asyncio.wait_for(hint.wait(), PATIENCE)  # it listens
+        link.silence()
+        with pytest.raises(TransientError, match="database unavailable"):
+            await asyncio.wait_for(listening, PATIENCE)
+
+
 async def test_a_reminder_whose_game_has_begun_is_published_at_most_once_in_five_minutes(
     database: Database, broker: BrokerSettings, start: Start
 ) -> None:
@@ -352,8 +390,6 @@ async def test_figures_are_read_at_a_cost_that_does_not_grow(database: Database,
 
 
 async def take_when_back(broker: BrokerSettings):  # type: ignore[no-untyped-def]  # an incoming message
-    from questbell.shared.errors import TransientError
-
     async def got():  # type: ignore[no-untyped-def]  # an incoming message
         try:
             return await take(broker, topology.NOTICES.name, within=2)

@@ -86,12 +86,12 @@ async def test_a_full_queue_says_no_and_loses_nothing(publisher: Publisher, brok
 async def test_an_unroutable_message_is_a_failure_and_the_binding_is_declared_again(
     publisher: Publisher, broker: BrokerSettings
 ) -> None:
-    await publisher.connect()
     async with connected(broker, name="test") as connection:
         queue = await (await connection.channel()).get_queue(topology.REMINDERS.name)
         await queue.unbind(topology.EXCHANGE, topology.REMINDERS.routing_key)
     assert await publisher.publish([ready(reminder()), ready(transition())]) == [Answer.UNROUTABLE, Answer.CONFIRMED]
     await publisher.close()
+    await publisher.connect()
     assert await publisher.publish([ready(reminder())]) == [Answer.CONFIRMED]
 
 
@@ -105,14 +105,15 @@ async def test_lost_queues_are_noticed_before_they_are_declared_again(
             lost.append(int(await topology.is_complete(connection)))
 
     publisher = Publisher(broker, patient, name="test", on_queues_lost=on_queues_lost)
-    await publisher.publish([ready(reminder())])
+    await publisher.connect()
     assert lost == [0]  # a new broker looks like one that lost everything
     await publisher.close()
-    await publisher.publish([ready(reminder())])
+    await publisher.connect()
     assert lost == [0]  # nothing was missing
     async with connected(broker, name="test") as connection:
         await (await connection.channel()).queue_delete(topology.NOTICES.name)
     await publisher.close()
+    await publisher.connect()
     assert await publisher.publish([ready(EVENTS[1])]) == [Answer.CONFIRMED]
     assert lost == [0, 0]
     await publisher.close()
@@ -124,11 +125,14 @@ async def test_the_publisher_comes_back_after_the_broker_did(
     assert await publisher.publish([ready(reminder())]) == [Answer.CONFIRMED]
     await rabbitmq_server.stop()
     with pytest.raises(TransientError, match="QUESTBELL_AMQP_URL"):
+        await publisher.connect()
+    with pytest.raises(TransientError, match="before anything was sent"):
         await publisher.publish([ready(reminder())])
     await rabbitmq_server.start()
 
     async def publishes() -> bool:
         try:
+            await publisher.connect()
             return await publisher.publish([ready(reminder())]) == [Answer.CONFIRMED]
         except TransientError:
             return False

@@ -51,7 +51,7 @@ class DiscordApi:
         """
         body = {**payload, "nonce": nonce(delivery_id), "enforce_nonce": True}
         answer = await self._request("POST", f"/channels/{channel_id}/messages", body, call="create_message")
-        return int(answer["id"])
+        return _id(answer)
 
     async def edit_message(self, channel_id: int, message_id: int, payload: dict[str, Any]) -> None:
         """Replace what a message shows. Repeating it changes nothing. Raises as `create_message`."""
@@ -71,7 +71,7 @@ class DiscordApi:
         """Return the channel of direct messages with a user. Repeating it changes nothing. Raises as `create_message`,
         and nothing is told by it."""
         answer = await self._request("POST", "/users/@me/channels", {"recipient_id": str(user_id)}, call="open_dm")
-        return int(answer["id"])
+        return _id(answer)
 
     async def ping(self) -> None:
         """Return when Discord answers at all. Raises as `create_message`."""
@@ -100,11 +100,18 @@ class DiscordApi:
         answer = answer if isinstance(answer, dict) else {}
         raise refusal(
             status,
-            code=int(answer.get("code", 0)),
+            code=int(answer.get("code") or 0),
             text=str(answer.get("message", "")),
-            retry_after=_seconds(answer.get("retry_after")),
-            everywhere=answer.get("global") is True,
+            retry_after=_seconds(answer.get("retry_after", response.headers.get("Retry-After"))),
+            everywhere=answer.get("global") is True or "retry_after" not in answer,  # then it is Discord's network
         )
+
+
+def _id(answer: dict[str, Any]) -> int:
+    try:
+        return int(answer["id"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Ambiguous("Discord answered without an id") from error
 
 
 async def _json(response: aiohttp.ClientResponse) -> Any:
@@ -115,4 +122,7 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
 
 
 def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except ValueError:  # a Retry-After may also be a date
+        return None

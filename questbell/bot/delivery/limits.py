@@ -120,7 +120,7 @@ class Limits:
         """Let nobody on about a place, or about any, for so long."""
         now = asyncio.get_running_loop().time()
         self._closed_until = {known: until for known, until in self._closed_until.items() if until > now}
-        self._closed_until[place] = now + (seconds or 0.0)
+        self._closed_until[place] = max(self._closed_until.get(place, now), now + (seconds or 0.0))
 
     def _slots(self, place: Place) -> asyncio.Semaphore:
         return self._in_flight.setdefault(place, asyncio.Semaphore(IN_FLIGHT_PER_CHANNEL))

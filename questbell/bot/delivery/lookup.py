@@ -18,6 +18,8 @@ from questbell.bot.delivery.nonce import nonce
 PAGES = 5
 """Pages of 100 messages that are read at most; a busier channel is not read to its end."""
 _DISCORD_EPOCH = 1_420_070_400_000
+_SKEW = 60.0
+"""Seconds by which Discord's clock, which is in a message's id, may differ from the database's."""
 
 
 Page = Callable[[int | None], Awaitable[list[dict[str, Any]]]]
@@ -45,7 +47,7 @@ async def look_up(read: Page, delivery_id: UUID, *, since: datetime, all_readabl
         if not page:
             return Search.UNSURE if before is None and not all_readable else Search.ABSENT
         before = int(page[-1]["id"])
-        if _sent_at(before) < since.timestamp():
+        if _sent_at(before) < since.timestamp() - _SKEW:
             return Search.ABSENT
     return Search.UNSURE
 

@@ -214,7 +214,7 @@ class Messenger:
 
 
 def _raise_worst(results: Iterable[BaseException | None]) -> None:
-    """Raise what the row's next attempt depends on: a mistake of ours, else a failure, else the longest wait."""
+    """Raise what the row's next attempt depends on: a mistake of ours, else a failure, else the shortest wait."""
     errors = [result for result in results if result is not None]
     held = [error for error in errors if isinstance(error, HeldError)]
     failed = [error for error in errors if isinstance(error, TransientError) and error not in held]

@@ -96,7 +96,7 @@ async def record(session: AsyncSession, endings: Sequence[Ending]) -> list[None]
     second sees both.
     """
     rows = {ending.row_id for ending in endings}
-    await session.execute(_LOCK, {"rows": list(rows)})
+    await lock_rows(session, rows)
     await _record_answers(session, endings)
     for ending in endings:
         if isinstance(ending, Redirected):
@@ -125,6 +125,13 @@ async def _redirect(session: AsyncSession, ending: Redirected) -> None:
     await people.close_dms(session, ending.user_id)
     channel = Recipient(RecipientKind.CHANNEL, ending.channel_id, mentions=(ending.user_id,))
     await ledger.redirect(session, ending.turn, notification_id=ending.row_id, to=channel, error=ending.error)
+
+
+async def lock_rows(session: AsyncSession, rows: Collection[UUID]) -> None:
+    """Lock rows of the schedule that may have to be concluded, before those of their ledgers, in an order that all
+    keep."""
+    if rows:
+        await session.execute(_LOCK, {"rows": list(rows)})
 
 
 async def conclude_told(session: AsyncSession, rows: Collection[UUID]) -> None:

@@ -1,7 +1,8 @@
 """What each of Discord's answers means for a delivery, in one table.
 
 What matters is whether the message may exist. A refusal is definite: nothing was made. A 5xx, a reset or a time-out is
-not: Discord may have made it. Codes: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
+not: Discord may have made it. A 4xx without a code is no refusal of Discord's, but of its network or a proxy before it,
+and passes. Codes: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ MEANINGS: dict[int, Meaning] = {
     40001: Meaning(True, "the bot's token is refused: see DISCORD_TOKEN"),
     OPENING_DMS_TOO_FAST: Meaning(True, "direct messages are opened too fast"),
     40005: Meaning(False, "the message is too large"),
+    40333: Meaning(True, "Discord's network refuses requests for now"),
     50001: Meaning(False, "the bot cannot see the channel: give it View Channel"),
     CLOSED_DMS: Meaning(False, "the user takes no direct messages from the bot"),
     50013: Meaning(False, "the bot lacks a permission: give it Send Messages and Embed Links"),
@@ -95,6 +97,6 @@ def refusal(
         return Ambiguous(what)
     if status == _TOO_MANY_REQUESTS:
         return TooMany(what, retry_after=_PATIENCE if retry_after is None else retry_after, everywhere=everywhere)
-    if status == _UNAUTHORIZED or (meaning is not None and meaning.retry):
+    if status == _UNAUTHORIZED or (meaning.retry if meaning else not code):
         return Postponed(what, retry_after=retry_after)
     return Refused(what, code=code)

@@ -19,7 +19,7 @@ from questbell.bot.delivery import ledger
 from questbell.bot.delivery.decide import Standing, decide
 from questbell.bot.delivery.ledger import FINAL, Trying, Turn
 from questbell.bot.delivery.limits import HeadStart
-from questbell.bot.delivery.recording import conclude_told
+from questbell.bot.delivery.recording import conclude_told, lock_rows
 from questbell.bot.delivery.refusals import HeldError
 from questbell.bot.delivery.telling import Message, Telling
 from questbell.shared.models import NotificationDelivery, RecipientKind
@@ -157,6 +157,7 @@ async def _take(
     holding = [one for one in wanted if one.asked.row_id in standing]
     gone = [one for one in holding if _left(one, standing[one.asked.row_id])]
     staying = {one.delivery.id for one in holding} - {one.delivery.id for one in gone}
+    await lock_rows(session, {one.asked.row_id for one in gone})
     turns = await ledger.begin_sending(session, staying, lease=timing.lease, young=timing.young)
     others = {one.delivery.id for one in holding} - turns.keys()
     elsewhere = await ledger.trying(session, others, young=timing.young) if others else {}

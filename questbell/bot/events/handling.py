@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from questbell.bot.delivery.refusals import HeldError
 from questbell.shared import database, logging, metrics
@@ -17,6 +21,8 @@ from questbell.shared.messaging.envelope import AnyEvent, StatusTransitionDue
 from questbell.shared.models import GameStatusSchedule, NotificationSchedule, Outcome
 from questbell.shared.schedule.retry import Backoff, insist
 from questbell.shared.schedule.settle import Table, record_failure, settle, source_of, try_again
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,7 @@ class Handling:
         try:
             await self.handlers[type(event)](event)
         except HeldError as error:
-            async with database.transaction(self.sessions) as session:
-                await try_again(session, table_of(event), event.row_id, seconds=error.retry_after or 0.0)
+            await self._hold(event, error)
         except PermanentError as error:
             await self._settle(event, error)
         except (
@@ -47,11 +52,19 @@ class Handling:
             await self._record(event, error)
             raise
 
+    async def _hold(self, event: AnyEvent, error: HeldError) -> None:
+        async def write(session: AsyncSession) -> None:
+            await try_again(session, table_of(event), event.row_id, seconds=error.retry_after or 0.0)
+
+        await self._written(event, write)
+
     async def _settle(self, event: AnyEvent, error: PermanentError) -> None:
-        async with database.transaction(self.sessions) as session:
-            await settle(
-                session, table_of(event), [event.row_id], outcome=Outcome.UNDELIVERABLE, detail=str(error)[:500]
-            )
+        async def write(session: AsyncSession) -> list[UUID]:
+            table, detail = table_of(event), str(error)[:500]
+            return await settle(session, table, [event.row_id], outcome=Outcome.UNDELIVERABLE, detail=detail)
+
+        if not await self._written(event, write):
+            return
         metrics.SETTLED.labels(source_of(table_of(event)), Outcome.UNDELIVERABLE).inc()
         self.log.warning(
             "Undeliverable",
@@ -64,16 +77,23 @@ class Handling:
         )
 
     async def _record(self, event: AnyEvent, error: Exception) -> None:
-        """Record a failure, waiting for the database if it is away: an outage must not reject what it cannot write
-        down, so the consumer holds its messages until then."""
         retry_after = error.retry_after if isinstance(error, TransientError) else None
         said = str(error) if isinstance(error, QuestbellError) else f"{type(error).__name__}: {error}"
 
-        async def write() -> None:
+        async def write(session: AsyncSession) -> None:
+            await record_failure(
+                session, table_of(event), event.row_id, backoff=self.backoff, error=said, retry_after=retry_after
+            )
+
+        await self._written(event, write)
+
+    async def _written(self, event: AnyEvent, write: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Write down what became of a message, waiting for the database if it is away: an outage must not reject what
+        it cannot write down, so the consumer holds its messages until then."""
+
+        async def written() -> T:
             async with database.transaction(self.sessions) as session:
-                await record_failure(
-                    session, table_of(event), event.row_id, backoff=self.backoff, error=said, retry_after=retry_after
-                )
+                return await write(session)
 
         def unwritten(why: TransientError) -> None:
             self.log.warning(
@@ -83,7 +103,7 @@ class Handling:
                 error=str(why),
             )
 
-        await insist(write, backoff=self.backoff, failed=unwritten)
+        return await insist(written, backoff=self.backoff, failed=unwritten)
 
 
 def table_of(event: AnyEvent) -> Table:

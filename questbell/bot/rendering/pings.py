@@ -26,6 +26,7 @@ TOLD_DIRECTLY = "Its players are told by direct message."
 CLOSED_DMS = "-# Your direct messages are closed to me, so I say it here. `/game remind-me` changes where I tell you."
 
 _TITLE_LIMIT = 200
+_LEAST_TITLE = 20
 _MINUTE = timedelta(minutes=1)
 _LATE = 2 * _MINUTE
 """From here on a reminder says that it is late."""
@@ -78,12 +79,19 @@ def _telling(
     told = tuple(dict.fromkeys(mentions))
     if len(told) > MENTIONS_LIMIT:
         raise ValueError(f"one message pings at most {MENTIONS_LIMIT} people, not {len(told)}: use chunks()")
-    below = [" ".join(map(words.mention, told)) or nobody, *notes, message_link(game) or ""]
-    rest = "".join(f"\n{line}" for line in below if line)
-    room = CONTENT_LIMIT - length(sentence.format(title="")) - length(rest)
+    who, link = " ".join(map(words.mention, told)) or nobody, message_link(game) or ""
+    room, rest = _room(sentence, who, *notes, link)
+    if room < _LEAST_TITLE:  # whom it tells, and of what, goes before why
+        room, rest = _room(sentence, who, link)
     title = escaped(game.title, limit=min(_TITLE_LIMIT, room)) or "The session"
     return {
         "content": sentence.format(title=title) + rest,
         "flags": SUPPRESS_EMBEDS,
         "allowed_mentions": pings(told),
     }
+
+
+def _room(sentence: str, *below: str) -> tuple[int, str]:
+    """Return the characters that are left for the title above some lines, and the lines."""
+    rest = "".join(f"\n{line}" for line in below if line)
+    return CONTENT_LIMIT - length(sentence.format(title="")) - length(rest), rest

@@ -24,7 +24,14 @@ from questbell.controllers.resources.specs import DeadLetterReconcilerSpec
 from questbell.shared import database, logging
 from questbell.shared.database import Sessions
 from questbell.shared.errors import TransientError, raise_if_cancelled
-from questbell.shared.messaging.connection import CLOSE_TIMEOUT, UNAVAILABLE, connect, disconnect, open_channel
+from questbell.shared.messaging.connection import (
+    CALL_TIMEOUT,
+    CLOSE_TIMEOUT,
+    UNAVAILABLE,
+    connect,
+    disconnect,
+    open_channel,
+)
 from questbell.shared.messaging.publisher import Publisher
 from questbell.shared.schedule.retry import Backoff
 from questbell.shared.settings import BrokerSettings, Timing
@@ -35,8 +42,9 @@ ARRIVE_WITHIN = 10.0
 """Seconds for the next message of a queue that said it has more; a busy broker takes its time."""
 MORE_WITHIN = 0.5
 """Seconds for each further message of a batch; a batch that is not full is handled as well."""
-FULL_PAUSE = 5.0
-"""Seconds until the next run when a main queue was full: its rows wait in the database anyway."""
+SOON = 5.0
+"""Seconds until the next run when a main queue was full, whose rows wait in the database anyway, or when another loop
+was looking at dead letters."""
 
 
 class DeadLetterLoop:
@@ -61,6 +69,7 @@ class DeadLetterLoop:
             for name, source in SOURCES.items()
         }
         self._connection: AbstractConnection | None = None
+        self._connecting = asyncio.Lock()
         self._changed = asyncio.Event()
         self._trouble: str | None = "starting"
         self._degraded: str | None = None
@@ -113,7 +122,7 @@ class DeadLetterLoop:
                         self._log.warning("Waiting", action="dead_letters_waiting", error=str(error))
                     else:
                         failures, self._trouble = 0, None
-                        pause = min(pause, FULL_PAUSE) if tally.full else pause
+                        pause = min(pause, SOON) if tally is None or tally.full else pause
                 if self._trouble is None or self.spec.suspend:
                     self._progress.note(wait=pause)
                 raise_if_cancelled()
@@ -122,13 +131,13 @@ class DeadLetterLoop:
             self._progress.end()
             await self._disconnect()
 
-    async def _run_once(self) -> Tally:
-        """Handle as many messages as each queue held at the start, and end."""
+    async def _run_once(self) -> Tally | None:
+        """Handle as many messages as each queue held at the start, and end; return None while another loop does."""
         await self._publisher.connect()
         run = Reconciliation(self._sessions, self._rows, self._log)
         async with housekeeping.alone(self._sessions) as alone:
             if not alone:
-                return run.tally
+                return None
             for name in self.spec.queues:
                 await self._drain(name, run)
             async with database.transaction(self._sessions) as session:
@@ -146,11 +155,13 @@ class DeadLetterLoop:
 
     async def _drain(self, name: str, run: Reconciliation) -> None:
         try:
-            channel = await open_channel(await self._connected())
+            async with asyncio.timeout(CALL_TIMEOUT):
+                channel = await open_channel(await self._connected())
             try:
-                queue = await channel.declare_queue(name, passive=True)
+                async with asyncio.timeout(CALL_TIMEOUT):
+                    queue = await channel.declare_queue(name, passive=True)
+                    arriving, tag = await _arriving(channel, queue, at_once=self.spec.batch_size)
                 left = queue.declaration_result.message_count or 0
-                arriving, tag = await _arriving(channel, queue, at_once=self.spec.batch_size)
                 while left > 0 and not run.tally.full:
                     taken = await _taken(arriving, min(left, self.spec.batch_size))
                     if not taken:
@@ -178,10 +189,11 @@ class DeadLetterLoop:
             await self._disconnect()
 
     async def _connected(self) -> AbstractConnection:
-        if self._connection is None or self._connection.is_closed:
-            await self._disconnect()
-            self._connection = await connect(self._broker, name="questbell dead letters")
-        return self._connection
+        async with self._connecting:
+            if self._connection is None or self._connection.is_closed:
+                await self._disconnect()
+                self._connection = await connect(self._broker, name="questbell dead letters")
+            return self._connection
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -221,9 +233,10 @@ async def depths_of(connection: AbstractConnection, queues: Sequence[str]) -> di
     depths = {}
     try:
         for name in queues:
-            channel = await open_channel(connection)
-            depths[name] = (await channel.declare_queue(name, passive=True)).declaration_result.message_count or 0
-            await channel.close()
+            async with asyncio.timeout(CALL_TIMEOUT):
+                channel = await open_channel(connection)
+                depths[name] = (await channel.declare_queue(name, passive=True)).declaration_result.message_count or 0
+                await channel.close()
     except ChannelNotFoundEntity as error:
         raise TransientError("a dead-letter queue is missing; it is declared at the next connect") from error
     except UNAVAILABLE as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -22,11 +23,11 @@ async def park(session: AsyncSession, message: AbstractIncomingMessage, *, queue
             id=new_id(),
             queue=queue,
             routing_key=_routing_key(message),
-            message_id=message.message_id,
+            message_id=message.message_id and _text(message.message_id),
             headers=_plain(dict(message.headers)),
             body=message.body,
             digest=digest,
-            reason=reason[:500],
+            reason=_text(reason)[:500],
         )
         .on_conflict_do_nothing(
             index_elements=[ParkedMessage.queue, ParkedMessage.digest], index_where=text("resolved_at IS NULL")
@@ -40,14 +41,24 @@ def _routing_key(message: AbstractIncomingMessage) -> str:
     if isinstance(deaths, list) and deaths and isinstance(deaths[-1], dict):
         keys = deaths[-1].get("routing-keys")
         if isinstance(keys, list) and keys:
-            return str(keys[0])
-    return message.routing_key or ""
+            return _text(str(keys[0]))
+    return _text(message.routing_key or "")
 
 
 def _plain(value: Any) -> Any:
-    """Return AMQP header values as JSON has them."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    """Return AMQP header values as PostgreSQL's JSON has them, which knows no NaN."""
+    match value:
+        case dict():
+            return {_text(str(key)): _plain(item) for key, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case None | bool() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+    return _text(str(value))
+
+
+def _text(value: str) -> str:
+    """Return a text as PostgreSQL takes it, which has no NUL in it."""
+    return value.replace("\0", "\ufffd")

@@ -7,12 +7,17 @@ may have been missed meanwhile.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from questbell.shared import database, logging, metrics
 from questbell.shared.errors import TransientError
 from questbell.shared.schedule.wake import CHANNEL
 from questbell.shared.settings import DatabaseSettings, Timing
+
+ASK_INTERVAL = 5.0
+"""Seconds between questions to the database: nothing else tells a quiet connection from one that was cut off."""
+ASK_TIMEOUT = 2.0
 
 
 class WakeListener:
@@ -46,14 +51,19 @@ class WakeListener:
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _connection: ended.set())
         try:
-            await connection.add_listener(CHANNEL, self._hint)
-            self._connected.set(1)
-            self._log.debug("Listening", action="listening")
-            self._wake()
-            await ended.wait()
+            with database.translated():
+                await connection.add_listener(CHANNEL, self._hint)
+                self._connected.set(1)
+                self._log.debug("Listening", action="listening")
+                self._wake()
+                while not ended.is_set():
+                    await connection.execute("SELECT 1", timeout=ASK_TIMEOUT)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(ended.wait(), ASK_INTERVAL)
         finally:
             self._connected.set(0)
-            await connection.close(timeout=1.0) if not connection.is_closed() else None
+            with suppress(*database.UNAVAILABLE):
+                await connection.close(timeout=1.0)
         raise TransientError("the database ended the LISTEN connection")
 
     def _hint(self, *_of: Any) -> None:

@@ -21,6 +21,8 @@ from questbell.shared.settings import BrokerSettings
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to open a connection."""
+CALL_TIMEOUT = 5.0
+"""Seconds for what is asked of the broker once it is connected: heartbeats do not tell that one queue hangs."""
 HEARTBEAT = 10
 """Seconds between heartbeats: a half-open connection is noticed within two."""
 CLOSE_TIMEOUT = 2.0

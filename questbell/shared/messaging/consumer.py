@@ -11,15 +11,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from questbell.shared import logging, metrics
 from questbell.shared.errors import QuestbellError, TransientError
-from questbell.shared.messaging.connection import UNAVAILABLE, connected, open_channel
+from questbell.shared.messaging.connection import CALL_TIMEOUT, CLOSE_TIMEOUT, UNAVAILABLE, connected, open_channel
 from questbell.shared.messaging.envelope import AnyEvent, attempt_of, decode
 from questbell.shared.messaging.topology import Queue
 from questbell.shared.settings import BrokerSettings, Timing
+
+_OF_SHUTDOWN = 0.7
+"""The part of a shutdown that is for what is in flight; the rest is for closing connections."""
 
 Handler = Callable[[AnyEvent], Awaitable[None]]
 """Handles one event to the end: when it returns, the outcome is committed."""
@@ -41,23 +44,25 @@ class Consumer:
         """Whether messages are arriving now: part of the workload's readiness."""
 
     async def run(self) -> None:
-        """Consume until the connection ends or the task is cancelled; then let what is in flight finish.
+        """Consume until the broker ends it or the task is cancelled; then let what is in flight finish.
 
         Raises:
-            TransientError: the broker cannot be reached, ended the connection, or has no such queue yet.
+            TransientError: the broker cannot be reached, ended it, or has no such queue, yet or any more.
             ConfigurationError: it refuses our credentials.
         """
         async with connected(self._settings, name=f"questbell bot {self._queue.name}") as connection:
             try:
-                channel = await open_channel(connection)
-                await channel.set_qos(prefetch_count=self._settings.prefetch)
-                queue = await channel.get_queue(self._queue.name)
-                tag = await queue.consume(self._receive, no_ack=False)
+                async with asyncio.timeout(CALL_TIMEOUT):
+                    channel = await open_channel(connection)
+                    await channel.set_qos(prefetch_count=self._settings.prefetch)
+                    queue = await channel.get_queue(self._queue.name)
+                    ended = await _end_of(channel)
+                    tag = await queue.consume(self._receive, no_ack=False)
                 self.attached = True
                 metrics.CONSUMER_ATTACHED.labels(self.name).set(1)
                 self._log.info("Consuming", action="consumer_attached")
                 try:
-                    await channel.closed()
+                    await ended.wait()
                 finally:
                     await self._stop(queue, tag)
             except ChannelNotFoundEntity as error:
@@ -69,7 +74,7 @@ class Consumer:
             finally:
                 self.attached = False
                 metrics.CONSUMER_ATTACHED.labels(self.name).set(0)
-        raise TransientError("the broker closed the channel")
+        raise TransientError(f"the broker closed the channel, or queue {self._queue.name} was deleted")
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         task = asyncio.create_task(self._handle(message), name=f"{self._queue.name} {message.message_id}")
@@ -111,8 +116,18 @@ class Consumer:
 
     async def _stop(self, queue: AbstractQueue, tag: str) -> None:
         """Take no more, and let what is in flight finish; without a connection its answers are lost, not its work."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + min(self._timing.lease, _OF_SHUTDOWN * self._timing.shutdown)
         with suppress(*UNAVAILABLE):
-            async with asyncio.timeout(self._timing.publish_timeout):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await queue.cancel(tag)
         if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=self._timing.lease)
+            await asyncio.wait(self._in_flight, timeout=max(0.0, until - clock()))
+
+
+async def _end_of(channel: AbstractChannel) -> asyncio.Event:
+    """Return what is set when nothing comes any more: the channel is closed, or its queue deleted while it lives."""
+    ended = asyncio.Event()
+    channel.close_callbacks.add(lambda *_of: ended.set())
+    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lambda _frame: ended.set())
+    return ended

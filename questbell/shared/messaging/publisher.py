@@ -67,7 +67,8 @@ def message(outgoing: Outgoing) -> aio_pika.Message:
 
 
 class Publisher:
-    """One long-lived connection that publishes batches; it reconnects when next asked to publish.
+    """One long-lived connection that publishes batches. When it is gone, `connect` makes another; `publish` does not:
+    rows are locked meanwhile.
 
     On every connect it looks whether the queues are there. When one is missing, the broker lost its data:
     `on_queues_lost` re-arms the rows whose copies are gone, and only then is the topology declared.
@@ -94,8 +95,8 @@ class Publisher:
             ConfigurationError: it refuses our credentials.
         """
         async with self._connecting:
-            if self._exchange is not None and self._channel is not None and not self._channel.is_closed:
-                return self._exchange
+            if (exchange := self._connected()) is not None:
+                return exchange
             await self._drop()
             self._connection = await connect(self._settings, name=self._name)
             try:
@@ -117,11 +118,13 @@ class Publisher:
         """Publish a batch concurrently and return each message's answer, in order.
 
         Raises:
-            TransientError, ConfigurationError: no connection could be had; nothing was sent.
+            TransientError: there is no connection; nothing was sent.
         """
         if not batch:
             return []
-        exchange = await self.connect()
+        exchange = self._connected()
+        if exchange is None:
+            raise TransientError("broker unavailable: the connection was lost before anything was sent")
         tasks = [
             asyncio.create_task(
                 exchange.publish(prepared, event.event_type, mandatory=True)
@@ -135,8 +138,12 @@ class Publisher:
         results = await asyncio.gather(*tasks, return_exceptions=True)
         answers = [_answer(result) for result in results]
         if unfinished or Answer.FAILED in answers:
-            await self._drop()  # late confirms must not be taken for those of the next batch
+            self._exchange = None  # the next batch has a connection of its own, where late confirms do not arrive
         return answers
+
+    def _connected(self) -> AbstractExchange | None:
+        usable = self._channel is not None and not self._channel.is_closed
+        return self._exchange if usable else None
 
     async def close(self) -> None:
         """Close the connection."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questbell.shared import metrics
@@ -59,15 +59,16 @@ async def record_failure(
 ) -> None:
     """Record why an attempt failed and when the next one is: after `retry_after` seconds if stated, else by the
     backoff, whose jitter keeps rows apart that failed together."""
-    attempts = (await session.execute(select(table.attempts).where(table.id == row_id))).scalar_one_or_none()
-    if attempts is None:
-        return
-    await session.execute(
+    failed = await session.execute(
         update(table)
         .where(table.id == row_id, table.settled_at.is_(None))
-        .values(last_error=error[:500], failed_attempt=attempts)
+        .values(last_error=error[:500], failed_attempt=table.attempts)
+        .returning(table.attempts)
         .execution_options(synchronize_session=False)
     )
+    attempts = failed.scalar_one_or_none()
+    if attempts is None:
+        return
     metrics.FAILED_ATTEMPTS.labels(source_of(table)).inc()
     if retry_after is not None:
         await try_again(session, table, row_id, seconds=retry_after)
@@ -95,4 +96,5 @@ async def rearm_published(session: AsyncSession, table: Table) -> int:
         .returning(table.id)
         .execution_options(synchronize_session=False)
     )
+    await wake.notify(session)
     return len(result.all())

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from questbell.bot.rendering import Payload, announcement, cancellation, chunks, listing, reminder
+from questbell.bot.rendering.pings import CLOSED_DMS
 from questbell.bot.rendering.text import length
 from questbell.shared.models import Game, GameStatus, Participant
 
@@ -177,6 +178,14 @@ class TestReminder:
         assert "\\*\\*\\*" in shown["content"]
         assert pinged(shown) == set(everyone)
 
+    def test_why_it_tells_gives_way_to_whom_it_tells(self) -> None:
+        made = game(title="*" * 300, guild_id=LARGEST, channel_id=LARGEST, message_id=LARGEST)
+        told = {"offset_minutes": 43200, "now": START - timedelta(days=5, minutes=1), "note": CLOSED_DMS}
+        few, many = (reminder(made, mentions=range(LARGEST - count, LARGEST), **told) for count in (1, 75))
+        assert_within_limits(many)
+        assert CLOSED_DMS in few["content"]
+        assert CLOSED_DMS not in many["content"]
+
     def test_it_pings_exactly_those_it_is_for(self) -> None:
         shown = self.remind(before=timedelta(minutes=30), mentions=[7, 8, 7])
         assert pinged(shown) == {7, 8}
@@ -205,8 +214,8 @@ class TestReminder:
         for mentions in chunks(roster) or [()]:
             now = START - timedelta(minutes=minutes)
             for shown in (
-                reminder(made, offset_minutes=30, mentions=mentions, now=now),
-                cancellation(made, mentions=mentions),
+                reminder(made, offset_minutes=30, mentions=mentions, now=now, note=CLOSED_DMS),
+                cancellation(made, mentions=mentions, note=CLOSED_DMS),
             ):
                 assert_within_limits(shown)
                 assert pinged(shown) == set(mentions)

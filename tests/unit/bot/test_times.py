@@ -117,6 +117,10 @@ class TestWhen:
     def test_a_moment_with_its_offset_is_read_as_such(self, text: str, utc: datetime) -> None:
         assert when(text) == utc
 
+    def test_a_timestamp_names_its_year(self) -> None:
+        at = (MONDAY + timedelta(days=350)).replace(microsecond=0)
+        assert when(f"<t:{at.timestamp():.0f}>") == at
+
     @pytest.mark.parametrize(
         ("text", "span"),
         [

@@ -51,7 +51,7 @@ def parse_when(text: str, *, zone: str, now: datetime) -> datetime:
         raise UserError(f"{_quoted(text)} is not in my calendar. Write for example {_EXAMPLES}.") from None
     if at <= now:
         raise UserError(f"{_quoted(text)} is past ({moment(at, 'F')}). Write a time to come, for example {_EXAMPLES}.")
-    if at - now > _SURPRISING and not _YEAR.search(wish):
+    if at - now > _SURPRISING and not (_YEAR.search(wish) or _TIMESTAMP.fullmatch(wish)):
         local = at.astimezone(ZoneInfo(zone))
         raise UserError(f"{_quoted(text)} has just passed. To mean next year, write `{local:%Y-%m-%d %H:%M}`.")
     if at - now > FURTHEST:

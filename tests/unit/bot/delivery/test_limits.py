@@ -73,3 +73,12 @@ async def test_a_429_in_a_head_start_closes_the_channel_or_everything() -> None:
                 pass
         assert not await HeadStart(limits).take(CHANNEL)
         assert await HeadStart(limits).take(ANOTHER) is not everywhere
+
+
+async def test_a_short_pause_does_not_end_a_long_one() -> None:
+    limits = Limits()
+    limits.close((CHANNEL, True), 60.0)
+    limits.close((CHANNEL, True), 0.0)
+    with pytest.raises(HeldError):
+        async with limits.slot(CHANNEL):
+            pass

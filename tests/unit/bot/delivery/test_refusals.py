@@ -36,3 +36,8 @@ def test_a_revoked_token_loses_no_reminder() -> None:
 def test_an_unknown_refusal_is_final_and_keeps_discords_words() -> None:
     with pytest.raises(Refused, match="Something new"):
         raise refusal(400, code=99999, text="Something new", retry_after=None)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 408])
+def test_a_refusal_without_a_code_is_none_of_discords(status: int) -> None:
+    assert isinstance(refusal(status, code=0, text="(not JSON)", retry_after=None), Postponed)
