@@ -84,6 +84,8 @@ _TOO_MANY_REQUESTS = 429
 _PATIENCE = 1.0
 """Seconds to wait after a 429 that does not say how long."""
 _UNAUTHORIZED = 401
+_TIMED_OUT = 408
+"""A proxy's word that it waited too long, maybe for Discord."""
 _SERVER_ERROR = 500
 
 
@@ -93,7 +95,7 @@ def refusal(
     """Return the error for an answer that is not a success; `everywhere` is what a 429 says of its scope."""
     meaning = MEANINGS.get(code)
     what = f"Discord answered {status} ({code}): {meaning.advice if meaning else text[:200]}"
-    if status >= _SERVER_ERROR:
+    if status >= _SERVER_ERROR or status == _TIMED_OUT:
         return Ambiguous(what)
     if status == _TOO_MANY_REQUESTS:
         return TooMany(what, retry_after=_PATIENCE if retry_after is None else retry_after, everywhere=everywhere)
