@@ -3,7 +3,8 @@ which is `pytest --cluster tests/cluster`.
 
 Two installations serve them all. `trial` is what somebody gets who tries Questbell, with the sandbox of the chart.
 `release` talks to a sandbox of its own beside it, as it would to the real Discord, so that what judges it stays when
-the release is upgraded or removed. The files run in the order of a release's life.
+the release is upgraded or removed; it has network policies from the beginning, where a cluster enforces them. The files
+run in the order of a release's life.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tests.cluster.discord import following
 from tests.cluster.programs import run
 from tests.cluster.release import Release
 
-ORDER = ("test_installation", "test_permissions", "test_availability", "test_lifecycle")
+ORDER = ("test_installation", "test_permissions", "test_network_policies", "test_availability", "test_lifecycle")
 JUDGE = "judge"
 NEXT_COLUMN = {"name": "Batch", "type": "integer", "jsonPath": ".spec.batchSize"}
 CLUSTER, FIGURES = pytest.StashKey[Cluster](), pytest.StashKey[list[str]]()
@@ -130,6 +131,7 @@ async def release(cluster: Cluster, image: str) -> AsyncIterator[Release]:
     values = {
         "image": _image(image),
         "discord": {"apiUrl": f"http://{JUDGE}-discord:8090", "existingSecret": {"name": f"{JUDGE}-discord"}},
+        "networkPolicy": {"enabled": True, "discordPorts": [8090]},
     }
     async with following(kubectl, f"{JUDGE}-discord") as discord:
         release = Release(kubectl, cluster.context, discord, values)

@@ -177,7 +177,8 @@ async def test_a_restored_backup_tells_nothing_again(release: Release, tmp_path:
     reminders = await release.schedule("over a restored backup", count=8, every=4.0)
     backup, since = tmp_path / "questbell.dump", datetime.now(UTC)
     kubectl = shlex.join(release.kubectl.command)
-    await run("bash", "-c", f"{kubectl} exec questbell-postgresql-0 -- pg_dump -U questbell -Fc questbell > {backup}")
+    dump = f"{kubectl} exec questbell-postgresql-0 -- pg_dump -U questbell -Fc questbell > {backup}"
+    await run("bash", "-c", dump, within=60)
     await release.until_told(reminders[2])
     began = time.time()
     commands = _restoring().replace("kubectl -n questbell", kubectl).replace("questbell.dump", str(backup))

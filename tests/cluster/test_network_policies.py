@@ -1,0 +1,245 @@
+"""Who may open a connection to whom, on a cluster that enforces the chart's NetworkPolicies.
+
+Most network plugins do, and some only take them; so this is first found out. Every connection is tried before the
+policies are there, too: that nobody gets through afterwards means something only where somebody did before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.chart.helm import RELEASE
+from tests.cluster.clusters import Cluster
+from tests.cluster.conftest import Trial
+from tests.cluster.kubectl import Kubectl, Pod
+from tests.cluster.release import WORKLOADS, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+REACHED = """
+for target; do
+    timeout 2 bash -c "exec 3<>/dev/tcp/${target/://}" 2>/dev/null && echo "$target" &
+done
+wait
+"""
+"""Prints which of its arguments, each an address and a port, take a connection: bash is in the servers' images, too."""
+STRANGER, PORT = "stranger", 8080
+STARTED_WITHIN = 60.0
+ENFORCED_WITHIN = 20.0
+"""Seconds in which a plugin that enforces policies has taken notice of one."""
+TOLD_WITHIN = 30.0
+DENY_ALL = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "deny-all"},
+    "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+}
+
+API_SERVER, OUTSIDE = "api-server:443", f"outside:{PORT}"
+METRICS = {"bot:8080", "controllers:8080", "rabbitmq:15692"}
+SERVERS = {"postgresql:5432", "rabbitmq:5672"}
+FOR_NOBODY_ELSE = {"discord:8080", "discord:8090", "rabbitmq:15672", "rabbitmq:25672", "rabbitmq:4369"}
+PLACES = METRICS | SERVERS | FOR_NOBODY_ELSE | {API_SERVER, OUTSIDE}
+MAY_REACH = {
+    "neighbour": METRICS | {API_SERVER, OUTSIDE},
+    "outside": METRICS | {API_SERVER},
+    "bot": SERVERS | {"discord:8090"},
+    "controllers": SERVERS | {API_SERVER},
+    "postgresql": set[str](),
+    "rabbitmq": set[str](),
+    "discord": set[str](),
+}
+"""What each reaches of everything but itself. The first two are strangers: no policy holds them back, those of the
+release keep them out."""
+
+Body = dict[str, Any]
+Reach = dict[str, set[str]]
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """What came of a release's policies while somebody looked."""
+
+    before: Reach
+    after: Reach
+    uids_before: set[str]
+    uids_after: set[str]
+    """Of the pods."""
+
+
+@pytest.fixture(scope="module")
+async def outside(trial: Trial, cluster: Cluster) -> AsyncIterator[Kubectl]:
+    """A namespace with a stranger, on a cluster that is seen to enforce a policy; another is in the release's."""
+    outside = await cluster.add_namespace("outside")
+    [bot] = await trial.kubectl.pods("bot")
+    stranger = json.dumps(_listening(bot.body["spec"]["containers"][0]["image"]))
+    try:
+        for kubectl in (trial.kubectl, outside):
+            await kubectl("apply", "--filename", "-", stdin=stranger)
+        for kubectl in (trial.kubectl, outside):
+            wait = ("--for=condition=Ready", f"--timeout={STARTED_WITHIN:.0f}s")
+            await kubectl("wait", f"pod/{STRANGER}", *wait, within=STARTED_WITHIN + 5)
+        if not await _enforced(outside, neighbour=trial.kubectl):
+            pytest.skip("this cluster accepts NetworkPolicies and does not enforce them")
+        yield outside
+    finally:
+        await trial.kubectl("delete", "pod", STRANGER, "--ignore-not-found", "--now")
+        await cluster.kubectl()("delete", "namespace", outside.namespace, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+async def guarded(trial: Trial, outside: Kubectl) -> Guarded:
+    """The release, upgraded to have policies. It keeps them: what comes after must work with them as well."""
+    await trial.settled()
+    places = await _places(trial, outside)
+    before = after = await _reach_of_each(trial, outside, places)
+    uids = {pod.uid for pod in await trial.kubectl.pods()}
+    await trial.upgrade("--set", "networkPolicy.enabled=true")
+
+    async def enforced() -> bool:
+        nonlocal after
+        after = await _reach_of_each(trial, outside, places)
+        return after == MAY_REACH
+
+    with suppress(AssertionError):  # the tests tell what is amiss
+        await until(enforced, within=ENFORCED_WITHIN, what="the release's policies to be enforced")
+    return Guarded(before, after, uids, {pod.uid for pod in await trial.kubectl.pods()})
+
+
+def test_without_policies_everybody_reaches_everything(guarded: Guarded) -> None:
+    assert guarded.before == {who: {place for place in PLACES if not _is_of(who, place)} for who in MAY_REACH}
+
+
+@pytest.mark.parametrize("who", ["neighbour", "outside"])
+def test_a_stranger_reaches_nothing_of_a_release_but_its_metrics(guarded: Guarded, who: str) -> None:
+    assert guarded.after[who] == MAY_REACH[who]
+
+
+@pytest.mark.parametrize("who", ["bot", "controllers", "postgresql", "rabbitmq", "discord"])
+def test_a_pod_reaches_what_it_needs_and_nothing_else(guarded: Guarded, who: str) -> None:
+    assert guarded.after[who] == MAY_REACH[who]
+
+
+def test_policies_restart_nothing(guarded: Guarded) -> None:
+    assert guarded.uids_after == guarded.uids_before
+
+
+@pytest.mark.usefixtures("guarded")
+async def test_a_release_starts_and_tells_its_reminders_behind_policies(
+    trial: Trial, measured: Callable[[str], None]
+) -> None:
+    """Its pods are new, since a connection that was there before the policies goes on whatever they say."""
+    before = await _last_dispatch(trial)
+    workloads = [f"deployment/{RELEASE}-{name}" for name in WORKLOADS]
+    workloads += [f"statefulset/{RELEASE}-{name}" for name in ("postgresql", "rabbitmq")]
+    await trial.kubectl("rollout", "restart", *workloads)
+    for workload in workloads:
+        await trial.kubectl("rollout", "status", workload, within=110)
+    await trial.settled()
+    verdict = await trial.verdict(await trial.schedule("behind policies", count=10), within=TOLD_WITHIN)
+    measured(f"behind network policies: {verdict}")
+    assert verdict.told_once(), verdict
+
+    async def shown() -> bool:
+        return await _last_dispatch(trial) > before
+
+    await until(shown, within=TOLD_WITHIN, what="the operator to tell the API server of its last dispatch")
+
+
+@pytest.mark.usefixtures("guarded")
+async def test_helm_test_passes_behind_policies(trial: Trial) -> None:
+    said = await trial.helm("test", RELEASE, "--logs", within=200)
+    assert "bot: ready" in said
+    assert "controllers: ready" in said
+
+
+async def _last_dispatch(trial: Trial) -> str:
+    body = await trial.kubectl.json("get", "scheduler", "notifications")
+    return str(body["status"]["lastDispatch"])
+
+
+async def _enforced(guarded: Kubectl, *, neighbour: Kubectl) -> bool:
+    """Return whether a policy that denies everything keeps a stranger from another one."""
+    target = f"{_address(await _stranger(guarded))}:{PORT}"
+
+    async def is_open() -> bool:
+        return target in await _reached(neighbour, STRANGER, [target])
+
+    async def is_closed() -> bool:
+        return not await is_open()
+
+    await until(is_open, within=STARTED_WITHIN, what="a stranger to be reached")
+    policy = json.dumps(DENY_ALL)
+    await guarded("apply", "--filename", "-", stdin=policy)
+    try:
+        await until(is_closed, within=ENFORCED_WITHIN, what="a policy to be enforced")
+    except AssertionError:
+        return False
+    finally:
+        await guarded("delete", "--filename", "-", stdin=policy)
+    await until(is_open, within=ENFORCED_WITHIN, what="a policy that is gone to be enforced no more")
+    return True
+
+
+async def _places(trial: Trial, outside: Kubectl) -> dict[str, str]:
+    """Return the name of each place by its address and port."""
+    service = await outside.json("get", "service", "kubernetes", "--namespace", "default")
+    addresses = {"api-server": service["spec"]["clusterIP"], "outside": _address(await _stranger(outside))}
+    for name in MAY_REACH.keys() - {"neighbour", "outside"}:
+        addresses[name] = _address((await trial.kubectl.pods(name))[0])
+    named = [place.partition(":") for place in PLACES]
+    return {f"{addresses[name]}:{port}": f"{name}:{port}" for name, _, port in named}
+
+
+async def _reach_of_each(trial: Trial, outside: Kubectl, places: Mapping[str, str]) -> Reach:
+    """Return what each pod reaches of everything but itself."""
+
+    async def reach_of(who: str) -> set[str]:
+        tried = [target for target, place in places.items() if not _is_of(who, place)]
+        kubectl = outside if who == "outside" else trial.kubectl
+        pod = STRANGER if who in ("neighbour", "outside") else (await trial.kubectl.pods(who))[0].name
+        return {places[target] for target in await _reached(kubectl, pod, tried)}
+
+    reached = await asyncio.gather(*map(reach_of, MAY_REACH))
+    return dict(zip(MAY_REACH, reached, strict=True))
+
+
+async def _reached(kubectl: Kubectl, pod: str, targets: Collection[str]) -> set[str]:
+    return set((await kubectl("exec", pod, "--", "bash", "-c", REACHED, "reached", *targets)).split())
+
+
+def _is_of(who: str, place: str) -> bool:
+    return place.startswith(f"{who}:")
+
+
+async def _stranger(kubectl: Kubectl) -> Pod:
+    return Pod.of(await kubectl.json("get", "pod", STRANGER))
+
+
+def _address(pod: Pod) -> str:
+    return str(pod.body["status"]["podIP"])
+
+
+def _listening(image: str) -> Body:
+    """Return a pod that listens and does nothing else, as restricted as any."""
+    container = {
+        "name": STRANGER,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-m", "http.server", str(PORT), "--directory", "/tmp"],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    spec = {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": STRANGER}, "spec": spec}
