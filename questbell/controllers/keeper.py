@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from questbell.controllers.loops.loop import Loop, Report
+from questbell.controllers.loops.loop import Loop, Report, pause
 from questbell.controllers.resources.resource import Resource
 from questbell.shared import logging, metrics
 from questbell.shared.errors import QuestbellError, raise_if_cancelled
@@ -112,11 +112,7 @@ class Keeper:
 
     async def _pause(self, seconds: float) -> None:
         """Wait; a new spec ends the wait, for it may be the cure."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._spec_changed.wait()
-        except TimeoutError:
-            return
+        await pause(seconds, until=self._spec_changed)
 
     def _apply(self, resource: Resource) -> None:
         self._log.info("Spec changed", action="spec_changed", generation=resource.generation)

@@ -116,11 +116,17 @@ async def many_due(database: Database, count: int) -> None:
         )
 
 
-async def test_a_due_reminder_is_published_and_marked(database: Database, broker: BrokerSettings, start: Start) -> None:
-    game = await new_game(database.sessions, offsets=(60,))
+async def due_reminder(database: Database) -> tuple[Game, NotificationSchedule]:
+    """A game two hours from now, and its one reminder, which is due."""
+    game = await new_game(database.sessions, offsets=(10,))
     await drop_notices(database.sessions)
     [row] = await rows_of(database.sessions, game, REMINDER)
     await make_due(database.sessions, row)
+    return game, row
+
+
+async def test_a_due_reminder_is_published_and_marked(database: Database, broker: BrokerSettings, start: Start) -> None:
+    game, row = await due_reminder(database)
     await start()
     got = await take(broker, topology.REMINDERS.name)
     assert decode(got.body).row_id == row.id
@@ -288,10 +294,7 @@ async def test_an_outage_of_the_broker_is_waited_out_and_said(
 async def test_the_loops_are_woken_for_what_a_broker_lost(
     database: Database, broker: BrokerSettings, start: Start
 ) -> None:
-    game = await new_game(database.sessions, offsets=(10,))
-    await drop_notices(database.sessions)
-    [row] = await rows_of(database.sessions, game, REMINDER)
-    await make_due(database.sessions, row)
+    game, row = await due_reminder(database)
     running = await start()
     await take(broker, topology.REMINDERS.name)
     await marked(database, game)
@@ -337,10 +340,7 @@ async def test_a_reminder_whose_game_has_begun_is_published_at_most_once_in_five
 async def test_a_process_that_dies_with_its_claim_gives_it_back(
     database: Database, broker: BrokerSettings, start: Start
 ) -> None:
-    game = await new_game(database.sessions, offsets=(10,))
-    await drop_notices(database.sessions)
-    [row] = await rows_of(database.sessions, game, REMINDER)
-    await make_due(database.sessions, row)
+    _, row = await due_reminder(database)
     async with database.engine.connect() as dying:
         claimed = await dying.execute(rows.claim_statement(NOTIFICATIONS, batch_size=10))
         assert len(claimed.all()) == 1

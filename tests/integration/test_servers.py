@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -24,13 +23,8 @@ from questbell.sandbox.servers import (
 )
 from questbell.sandbox.servers.command import run
 from questbell.sandbox.servers.network import listens
+from tests.integration.conftest import eventually
 from tests.waiting import PATIENCE
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 async def connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
@@ -75,7 +69,7 @@ async def test_a_restarted_postgres_has_its_data_at_the_same_address(
 async def test_terminated_backends_take_their_clients_sessions(postgres_server: Postgres, database_url: str) -> None:
     connection = await connect(database_url)
     await postgres_server.terminate_backends()
-    await until(lambda: is_closed(connection))
+    await eventually(lambda: is_closed(connection))
 
 
 async def is_closed(connection: asyncpg.Connection[asyncpg.Record]) -> bool:
@@ -126,13 +120,13 @@ async def test_figures_tell_ready_from_unacknowledged_messages(rabbitmq_server: 
     async with await aio_pika.connect(vhost.url) as connection:
         queue = await (await connection.channel()).get_queue("q")
         await queue.get()
-        await until(holds(rabbitmq_server, vhost, QueueFigures(ready=2, unacked=1, total=3)))
+        await eventually(holds(rabbitmq_server, vhost, QueueFigures(ready=2, unacked=1, total=3)))
     assert await rabbitmq_server.list_queues() == {}
 
 
 async def test_a_restarted_broker_has_its_messages(rabbitmq_server: RabbitMQ, vhost: Vhost) -> None:
     await rabbitmq_server.restart()
-    await until(holds(rabbitmq_server, vhost, QueueFigures(ready=3, unacked=0, total=3)))
+    await eventually(holds(rabbitmq_server, vhost, QueueFigures(ready=3, unacked=0, total=3)))
 
 
 async def test_a_wiped_broker_has_nothing_at_the_same_address(rabbitmq_server: RabbitMQ, vhost: Vhost) -> None:
@@ -168,7 +162,7 @@ async def test_a_service_account_may_do_only_what_it_was_given(api_server: Contr
         await kubectl(api_server, "get", "configmaps", kubeconfig=kubeconfig)
     await kubectl(api_server, "create", "role", "reader", "--verb=list", "--resource=configmaps")
     await kubectl(api_server, "create", "rolebinding", "reads", "--role=reader", "--serviceaccount=default:operator")
-    await until(lambda: may_list(api_server, kubeconfig))
+    await eventually(lambda: may_list(api_server, kubeconfig))
 
 
 async def may_list(server: ControlPlane, kubeconfig: Path) -> bool:

@@ -16,7 +16,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 
 from questbell.controllers.loops import housekeeping
 from questbell.controllers.loops.dead_letter_batch import Reconciliation, Tally
-from questbell.controllers.loops.loop import Report, capped, to_its_end
+from questbell.controllers.loops.loop import Report, capped, pause, to_its_end
 from questbell.controllers.loops.progress import Progress
 from questbell.controllers.loops.publishing import RowPublisher
 from questbell.controllers.loops.source import SOURCES
@@ -112,21 +112,21 @@ class DeadLetterLoop:
         try:
             while True:
                 self._changed.clear()
-                pause = float(self.spec.interval_seconds)
+                seconds = float(self.spec.interval_seconds)
                 if not self.spec.suspend:
                     try:
                         tally = await self._run_once()
                     except TransientError as error:
                         failures += 1
-                        self._trouble, pause = str(error), RECONNECT.delay(failures)
+                        self._trouble, seconds = str(error), RECONNECT.delay(failures)
                         self._log.warning("Waiting", action="dead_letters_waiting", error=str(error))
                     else:
                         failures, self._trouble = 0, None
-                        pause = min(pause, SOON) if tally is None or tally.full else pause
+                        seconds = min(seconds, SOON) if tally is None or tally.full else seconds
                 if self._trouble is None or self.spec.suspend:
-                    self._progress.note(wait=pause)
+                    self._progress.note(wait=seconds)
                 raise_if_cancelled()
-                await _wait(self._changed, pause)
+                await pause(seconds, until=self._changed)
         finally:
             self._progress.end()
             await self._disconnect()
@@ -242,14 +242,6 @@ async def depths_of(connection: AbstractConnection, queues: Sequence[str]) -> di
     except UNAVAILABLE as error:
         raise TransientError(f"broker unavailable: {error or type(error).__name__}") from error
     return depths
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
 
 
 def _degradation(stubborn: int, *, after: int) -> str | None:

@@ -53,6 +53,15 @@ def capped(count: int, *, cap: int = 10_000) -> str:
     return str(count) if count <= cap else f"{cap}+"
 
 
+async def pause(seconds: float, *, until: asyncio.Event) -> None:
+    """Wait for so long, or until an event is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await until.wait()
+    except TimeoutError:
+        return
+
+
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     """Await work that a cancellation must not tear: its rows are locked and its messages on their way."""
     task = asyncio.ensure_future(work)

@@ -10,6 +10,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+from questbell.controllers.loops.loop import pause
 from questbell.shared import database, logging, metrics
 from questbell.shared.errors import TransientError
 from questbell.shared.schedule.wake import CHANNEL
@@ -58,8 +59,7 @@ class WakeListener:
                 self._wake()
                 while not ended.is_set():
                     await connection.execute("SELECT 1", timeout=ASK_TIMEOUT)
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(ended.wait(), ASK_INTERVAL)
+                    await pause(ASK_INTERVAL, until=ended)
         finally:
             self._connected.set(0)
             with suppress(*database.UNAVAILABLE):

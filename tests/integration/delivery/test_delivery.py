@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from questbell.bot.delivery import limits
 from questbell.bot.delivery.limits import HeadStart, Limits
 from questbell.bot.delivery.nonce import nonce
 from questbell.bot.delivery.turns import Asked, begin
@@ -61,13 +62,20 @@ async def test_copies_that_are_handled_at_once_tell_once(bot: Bot) -> None:
     assert (await rows_of(bot.database.sessions, Game(id=row.game_id), REMINDER))[-1].outcome is Outcome.DELIVERED
 
 
+@pytest.fixture
+def room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the channel waits as long as it takes: a busy machine must not put a chunk off."""
+    monkeypatch.setattr(limits, "PATIENCE", PATIENCE)
+
+
+@pytest.mark.usefixtures("room_for_all")
 async def test_many_players_are_told_in_chunks_and_each_once(bot: Bot) -> None:
     game = await bot.game(())
     async with db.transaction(bot.database.sessions) as session:
         for user in range(1, 161):
             await join_game(session, game.id, user_id=user)
     row = await bot.row(game)
-    assert await bot.tell_until_settled(row) is Outcome.DELIVERED
+    await bot.tell(row)
     assert [len(delivery.mentions) for delivery in await bot.ledger(row)] == [75, 75, 10]
     assert len(bot.told()) == 3
 
@@ -237,6 +245,7 @@ async def test_a_final_refusal_settles_the_row_with_its_reason(bot: Bot, code: i
     assert str(code) in (row.outcome_detail or "")
 
 
+@pytest.mark.usefixtures("room_for_all")
 async def test_the_failure_of_one_chunk_repeats_nothing_for_the_others(bot: Bot) -> None:
     game = await bot.game(())
     async with db.transaction(bot.database.sessions) as session:
@@ -246,9 +255,10 @@ async def test_the_failure_of_one_chunk_repeats_nothing_for_the_others(bot: Bot)
     bot.discord.faults.add(Status(500), match=CREATE, times=1)
     with pytest.raises(TransientError):
         await bot.tell(row)
-    assert len(bot.told()) < 3
-    assert await bot.tell_until_settled(row) is Outcome.DELIVERED
+    assert len(bot.told()) == 2
+    await bot.tell(row)
     assert len(bot.told()) == 3
+    assert (await bot.row(game)).outcome is Outcome.DELIVERED
 
 
 async def test_an_announcement_is_posted_once_and_edited_from_then_on(bot: Bot) -> None:
