@@ -24,7 +24,12 @@ RUN tools/bin/uv export --quiet --frozen --no-dev --no-emit-project --output-fil
  && rm -r /opt/questbell/lib/python3*/site-packages/discord/bin
 
 COPY LICENSE README.md ./
-COPY questbell questbell
+COPY bot bot
+COPY cli cli
+COPY controllers controllers
+COPY migrations migrations
+COPY sandbox sandbox
+COPY shared shared
 RUN tools/bin/python -m hatchling build --target wheel --directory dist \
  && tools/bin/pip --python /opt/questbell/bin/python install --quiet --no-cache-dir --no-compile --no-deps --no-index dist/*.whl \
  # Compiled here, since the root file system is read-only where it runs; by hash, so that the result has no times in it.

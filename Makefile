@@ -12,20 +12,20 @@ help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 demo: ## Run a whole Questbell here, with a Discord of its own; ARGS='--once --json' checks it instead
-	@$(RUN) questbell sandbox $(ARGS)
+	@$(RUN) python -m sandbox.demo $(ARGS)
 
 test: ## Install what the tests need, then run them; TESTS=tests/unit for some, ARGS for pytest
-	@$(RUN) questbell sandbox --install
+	@$(RUN) python -m sandbox.servers
 	@$(RUN) pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS) $(ARGS)
 ifeq ($(TESTS),tests)
-	@$(RUN) questbell chaos --quick
+	@$(RUN) python -m tests.chaos --quick
 endif
 
 test-cluster: ## Install the chart on a test cluster and break it; makes one with kind when kubectl has no context
 	@$(RUN) pytest --cluster tests/cluster $(ARGS)
 
 chaos: ## Break things while many sessions run and judge what was told; ARGS='--cell NAME --seed N', --quick, --list
-	@$(RUN) questbell chaos $(ARGS)
+	@$(RUN) python -m tests.chaos $(ARGS)
 
 bench: ## Measure a burst of reminders and where its time goes; ARGS=--quick
 	@$(RUN) python -m benchmarks $(ARGS)

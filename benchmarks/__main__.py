@@ -11,9 +11,9 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.plan import Plan
 from benchmarks.run import Result, run
-from questbell.sandbox.story import Story
-from questbell.shared import logging, process
-from questbell.shared.settings import LogSettings
+from sandbox.demo.progress import Story
+from shared import logs, process
+from shared.settings import LogSettings
 
 
 @click.command()
@@ -31,7 +31,7 @@ def main(quick: bool, output: Path, **asked: int | None) -> None:
 
     Fails when a reminder was not told exactly once. A target that is missed is reported and is no failure.
     """
-    logging.configure(LogSettings(format="console", level="error"), workload="bench", stream=sys.stderr)
+    logs.configure(LogSettings(format="console", level="error"), workload="bench", stream=sys.stderr)
     plan = Plan.of(quick=quick, **asked)
     results: list[Result] = []
 

@@ -14,12 +14,12 @@ from datetime import timedelta
 import click
 from sqlalchemy import delete, func, select
 
-from questbell.sandbox.stage import Stage, stage
-from questbell.sandbox.story import Story
-from questbell.shared import database, logging, process
-from questbell.shared.games import NewGame, create_game, join_game
-from questbell.shared.models import NotificationKind, NotificationSchedule
-from questbell.shared.settings import LogSettings
+from sandbox.demo.environment import Stage, stage
+from sandbox.demo.progress import Story
+from shared import database, logs, process
+from shared.games import NewGame, create_game, join_game
+from shared.models import NotificationKind, NotificationSchedule
+from shared.settings import LogSettings
 
 Row = NotificationSchedule
 CHANNELS = 3
@@ -37,7 +37,7 @@ ASKED_EVERY = 1.0
 @click.option("--away", type=float, default=8.0, show_default=True, help="Seconds for which the bot is stopped.")
 def main(reminders: int, every: float, away: float) -> None:
     """Stop the bot for a while and print how late the reminders were."""
-    logging.configure(LogSettings(format="console", level="error"), workload="backlog", stream=sys.stderr)
+    logs.configure(LogSettings(format="console", level="error"), workload="backlog", stream=sys.stderr)
     story = Story()
 
     async def work() -> None:

@@ -23,18 +23,18 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from questbell.controllers.loops.dead_letters import DeadLetterLoop
-from questbell.controllers.resources.specs import DeadLetterReconcilerSpec
-from questbell.migrations import command
-from questbell.sandbox.servers import postgres, rabbitmq
-from questbell.sandbox.story import Story
-from questbell.shared import database, logging, process
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.connection import connected
-from questbell.shared.messaging.envelope import StatusTransitionDue, encode
-from questbell.shared.messaging.publisher import Publisher
-from questbell.shared.models import GameStatus
-from questbell.shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing
+from controllers.loops.dead_letters import DeadLetterLoop
+from controllers.resources.specs import DeadLetterReconcilerSpec
+from migrations import command
+from sandbox.demo.progress import Story
+from sandbox.servers import postgres, rabbitmq
+from shared import database, logs, process
+from shared.messaging import topology
+from shared.messaging.connection import connected
+from shared.messaging.envelope import StatusTransitionDue, encode
+from shared.messaging.publisher import Publisher
+from shared.models import GameStatus
+from shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing
 
 QUEUE = topology.TRANSITIONS
 POISON_EVERY = 50
@@ -51,7 +51,7 @@ Sample = tuple[float, int, float]
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("drain.json"))
 def main(messages: int, output: Path) -> None:
     """Fill a dead-letter queue and watch the loop work it off."""
-    logging.configure(LogSettings(format="console", level="error"), workload="drain", stream=sys.stderr)
+    logs.configure(LogSettings(format="console", level="error"), workload="drain", stream=sys.stderr)
     samples: list[Sample] = []
 
     async def work() -> None:

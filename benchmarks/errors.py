@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from questbell.shared.errors import QuestbellError
+from shared.errors import QuestbellError
 
 
 class BenchmarkError(QuestbellError):

@@ -22,8 +22,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from benchmarks.plan import Plan
 from benchmarks.process import Worker
 from benchmarks.rows import Connection
-from questbell.migrations import command
-from questbell.sandbox.servers import Postgres, RabbitMQ, Report, postgres, rabbitmq
+from migrations import command
+from sandbox.servers import Postgres, RabbitMQ, Report, postgres, rabbitmq
 
 _SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
 

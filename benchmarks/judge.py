@@ -13,7 +13,7 @@ from uuid import UUID
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.rows import Connection, Due
-from questbell.shared.models import DeliveryState, Outcome
+from shared.models import DeliveryState, Outcome
 
 Told = Sequence[tuple[UUID, int]]
 """What Discord was asked for: a delivery and the id of the message made of it, for every call."""

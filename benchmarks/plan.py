@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from questbell.controllers.resources.specs import SchedulerSpec
-from questbell.shared.messaging.topology import MAX_LENGTH
-from questbell.shared.settings import BrokerSettings
+from controllers.resources.specs import SchedulerSpec
+from shared.messaging.topology import MAX_LENGTH
+from shared.settings import BrokerSettings
 
 BURST_PER_SECOND, DISPATCH_RATIO, CONSUME_RATIO = 3_500.0, 0.9, 0.5
 """The targets: of the burst, and of the ratios to the bare client library."""

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.errors import BenchmarkError
-from questbell.sandbox.servers.process import last_lines, unattended
+from sandbox.servers.process import last_lines, unattended
 
 Answer = dict[str, Any]
 

@@ -16,7 +16,7 @@ from benchmarks.ground import Ground
 from benchmarks.judge import judge
 from benchmarks.plan import ROUND, Plan
 from benchmarks.rows import Due, fill_due, until_published, until_settled
-from questbell.shared.settings import Timing
+from shared.settings import Timing
 
 
 @dataclass(frozen=True)

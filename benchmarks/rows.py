@@ -15,9 +15,9 @@ from uuid import UUID
 import asyncpg
 
 from benchmarks.errors import BenchmarkError
-from questbell.shared.models import NotificationKind, new_id
-from questbell.shared.schedule.wake import CHANNEL
-from questbell.shared.settings import Timing
+from shared.models import NotificationKind, new_id
+from shared.schedule.wake import CHANNEL
+from shared.settings import Timing
 
 OFFSET = timedelta(hours=2)
 """How long before its start a game is reminded of."""

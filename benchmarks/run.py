@@ -11,7 +11,7 @@ from benchmarks.ground import ground
 from benchmarks.plan import Plan
 from benchmarks.rounds import Round, play_round, profiled
 from benchmarks.rows import fill_guilds, fill_pending
-from questbell.sandbox.story import Story
+from sandbox.demo.progress import Story
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from questbell.sandbox.discord.rate_limits import Limits
-from questbell.sandbox.play import CHANNEL
-from questbell.sandbox.stage import Stage, stage
-from questbell.sandbox.story import Story
-from questbell.sandbox.workload import Workload
-from questbell.shared import database, logging, process
-from questbell.shared.games import NewGame, cancel_game, create_game, join_game, leave_game, reschedule_game
-from questbell.shared.settings import LogSettings
+from sandbox.demo.environment import Stage, stage
+from sandbox.demo.progress import Story
+from sandbox.demo.workload import Workload
+from sandbox.discord.demo_script import CHANNEL
+from sandbox.discord.rate_limits import Limits
+from shared import database, logs, process
+from shared.games import NewGame, cancel_game, create_game, join_game, leave_game, reschedule_game
+from shared.settings import LogSettings
 
 SAMPLE_EVERY = 5.0
 """Seconds."""
@@ -70,7 +70,7 @@ class Samples:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("soak.json"))
 def main(minutes: float, per_second: float, seed: int, output: Path) -> None:
     """Load a whole Questbell steadily; exits 1 when the memory of a process grows."""
-    logging.configure(LogSettings(format="console", level="error"), workload="soak", stream=sys.stderr)
+    logs.configure(LogSettings(format="console", level="error"), workload="soak", stream=sys.stderr)
     found: list[Samples] = []
 
     async def work() -> None:

@@ -11,12 +11,12 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from questbell.migrations import command
-from questbell.sandbox.servers.postgres import Postgres, postgres
-from questbell.sandbox.servers.rabbitmq import RabbitMQ, rabbitmq
-from questbell.shared import database as db
-from questbell.shared.database import Sessions
-from questbell.shared.settings import BrokerSettings, DatabaseSettings, Timing
+from migrations import command
+from sandbox.servers.postgres import Postgres, postgres
+from sandbox.servers.rabbitmq import RabbitMQ, rabbitmq
+from shared import database as db
+from shared.database import Sessions
+from shared.settings import BrokerSettings, DatabaseSettings, Timing
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
 

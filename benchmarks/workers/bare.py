@@ -14,10 +14,10 @@ from aio_pika.abc import AbstractConnection, AbstractExchange, AbstractIncomingM
 
 from benchmarks.workers.serving import Answer, serve
 from benchmarks.workers.stopwatch import Stopwatch
-from questbell.shared import logging, process
-from questbell.shared.messaging.connection import connected
-from questbell.shared.messaging.topology import EXCHANGE, REMINDERS
-from questbell.shared.settings import BrokerSettings, LogSettings, load
+from shared import logs, process
+from shared.messaging.connection import connected
+from shared.messaging.topology import EXCHANGE, REMINDERS
+from shared.settings import BrokerSettings, LogSettings, load
 
 
 class Bare:
@@ -80,7 +80,7 @@ def _again(message: AbstractIncomingMessage) -> aio_pika.Message:
 
 async def main() -> None:
     """Answer requests."""
-    logging.configure(load(LogSettings), workload="bare", stream=sys.stderr)
+    logs.configure(load(LogSettings), workload="bare", stream=sys.stderr)
     settings = load(BrokerSettings)
     async with connected(settings, name="bench bare") as connection:
         bare = Bare(connection, prefetch=settings.prefetch)

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from benchmarks.workers.discord import InstantDiscord, no_limits
 from benchmarks.workers.serving import Answer, Command, Run, background, serve
 from benchmarks.workers.stopwatch import Stopwatch
-from questbell.bot.delivery.messenger import Messenger
-from questbell.bot.main import handling
-from questbell.shared import database, logging, process
-from questbell.shared.database import Sessions
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.consumer import Consumer, Handler
-from questbell.shared.messaging.envelope import AnyEvent
-from questbell.shared.messaging.topology import Queue
-from questbell.shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing, load
+from bot.delivery.messenger import Messenger
+from bot.main import handling
+from shared import database, logs, process
+from shared.database import Sessions
+from shared.messaging import topology
+from shared.messaging.consumer import Consumer, Handler
+from shared.messaging.envelope import AnyEvent
+from shared.messaging.topology import Queue
+from shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing, load
 
 
 class Bot:
@@ -73,7 +73,7 @@ async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 async def main() -> None:
     """Answer requests."""
-    logging.configure(load(LogSettings), workload="bot", stream=sys.stderr)
+    logs.configure(load(LogSettings), workload="bot", stream=sys.stderr)
     timing, settings = load(Timing), load(DatabaseSettings)
     async with database.engine(settings, application_name="bench bot", timing=timing) as engine, background() as run:
         bot = Bot(database.sessions(engine), timing, run)

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from benchmarks.errors import BenchmarkError
-from questbell.bot.delivery.discord_api import DiscordApi
-from questbell.bot.delivery.limits import Limits
+from bot.delivery.discord_api import DiscordApi
+from bot.delivery.limits import Limits
 
 UNLIMITED = 1e9
 """Requests a second."""

@@ -15,15 +15,15 @@ from uuid import UUID
 import aio_pika
 
 from benchmarks.workers.serving import Answer, background, serve
-from questbell.controllers.loops.dispatch import DispatchLoop
-from questbell.controllers.loops.source import NOTIFICATIONS
-from questbell.controllers.loops.wake import WakeListener
-from questbell.controllers.resources.specs import SchedulerSpec
-from questbell.shared import database, logging, process
-from questbell.shared.database import Sessions
-from questbell.shared.messaging import publisher
-from questbell.shared.messaging.envelope import AnyEvent
-from questbell.shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing, load
+from controllers.loops.dispatch import DispatchLoop
+from controllers.loops.source import NOTIFICATIONS
+from controllers.loops.wake import WakeListener
+from controllers.resources.specs import SchedulerSpec
+from shared import database, logs, process
+from shared.database import Sessions
+from shared.messaging import publisher
+from shared.messaging.envelope import AnyEvent
+from shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing, load
 
 
 class Publisher(publisher.Publisher):
@@ -52,7 +52,7 @@ class Publisher(publisher.Publisher):
 
 async def main() -> None:
     """Answer requests."""
-    logging.configure(load(LogSettings), workload="controllers", stream=sys.stderr)
+    logs.configure(load(LogSettings), workload="controllers", stream=sys.stderr)
     timing, settings = load(Timing), load(DatabaseSettings)
     async with database.engine(settings, application_name="bench dispatcher", timing=timing) as engine:
         sessions = database.sessions(engine)

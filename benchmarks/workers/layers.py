@@ -11,6 +11,8 @@ from types import FrameType
 
 import greenlet  # type: ignore[import-untyped]  # reason: it has no types
 
+OURS = ("bot", "cli", "controllers", "migrations", "sandbox", "shared")
+"""The top-level packages of Questbell."""
 LAYERS = {
     "asyncpg": "PostgreSQL driver (asyncpg)",
     "sqlalchemy": "SQLAlchemy",
@@ -25,10 +27,10 @@ LAYERS = {
     "asyncio": "event loop and sockets",
     "uvloop": "event loop and sockets",
     "aiolimiter": "Questbell",
-    "questbell": "Questbell",
+    **dict.fromkeys(OURS, "Questbell"),
     "benchmarks": "the benchmark itself",
 }
-_ROOTS = {"questbell.shared.process"}
+_ROOTS = {"shared.process"}
 """At the bottom of every stack."""
 
 
@@ -51,6 +53,6 @@ def place(innermost: FrameType) -> tuple[str, str]:
         module = str(frame.f_globals.get("__name__", ""))
         package = module.partition(".")[0]
         layer = layer or LAYERS.get(package, "")
-        if package == "questbell" and module not in _ROOTS:
-            return layer, f"{module.removeprefix('questbell.')}.{frame.f_code.co_qualname}"
+        if package in OURS and module not in _ROOTS:
+            return layer, f"{module}.{frame.f_code.co_qualname}"
     return layer or "the rest of Python", "(tasks of the libraries)"

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from questbell.sandbox.servers.control_plane import ControlPlane, control_plane
+from sandbox.servers.control_plane import ControlPlane, control_plane
 from tests.chart.helm import EXTERNAL, SANDBOX, Helm, Rendered, find
 from tests.conftest import report
 from tests.controlplane.conftest import Kubectl

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from questbell.sandbox.servers.go_build import VERSION
+from sandbox.servers.go_build import VERSION
 
 CHART = Path(__file__).parents[2] / "charts" / "questbell"
 RELEASE = "questbell"

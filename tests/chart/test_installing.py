@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from questbell.sandbox.servers.control_plane import ControlPlane
+from sandbox.servers.control_plane import ControlPlane
 from tests.chart.helm import CHART, EXTERNAL, RELEASE, SANDBOX, Helm, Rendered, Values
 from tests.controlplane.conftest import Kubectl
 

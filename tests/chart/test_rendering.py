@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from questbell.controllers.resources import definitions
-from questbell.shared.settings import Timing
+from shared.settings import Timing
 from tests.chart.helm import CHART, EXTERNAL, RELEASE, SANDBOX, Helm, HelmError, Object, Rendered
 from tests.controlplane.test_role import RULES
+from tests.support import definitions
 
 OURS = ["controllers", "bot", "discord"]
 
@@ -50,14 +50,6 @@ def test_the_definitions_are_those_of_the_operator(helm: Helm, sandbox: Rendered
     dropped = helm.template({**SANDBOX, "crds": {"keep": False}}).all("CustomResourceDefinition")
     assert [each["metadata"].get("annotations") for each in dropped] == [None, None]
     assert not helm.template({**SANDBOX, "crds": {"enabled": False}}).all("CustomResourceDefinition")
-
-
-def test_the_copies_of_the_definitions_are_equal_to_the_byte() -> None:
-    source = CHART.parents[1] / "questbell" / "controllers" / "resources" / "crds"
-    copies, originals = (
-        {file.name: file.read_bytes() for file in folder.iterdir()} for folder in (CHART / "definitions", source)
-    )
-    assert copies == originals, f"copy {source}/*.yaml to {CHART}/definitions"
 
 
 def test_no_resource_of_ours_is_in_the_chart(sandbox: Rendered) -> None:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic.alias_generators import to_camel
 
-from questbell.shared.settings import Timing
+from shared.settings import Timing
 from tests.chart import reference
 from tests.chart.helm import CHART, SANDBOX, Helm, HelmError
 

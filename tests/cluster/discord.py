@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from questbell.sandbox.discord.client import SandboxClient, SandboxError
+from sandbox.discord.client import SandboxClient, SandboxError
 from tests.cluster.judging import Evidence
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.programs import ProgramError

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from questbell.controllers.api_server import ApiServer, api_server
-from questbell.controllers.resources import definitions
-from questbell.sandbox.servers.control_plane import ControlPlane, control_plane
+from controllers.api_server import ApiServer, api_server
+from sandbox.servers.control_plane import ControlPlane, control_plane
 from tests.conftest import report
+from tests.support import definitions
 from tests.waiting import PATIENCE
 
 

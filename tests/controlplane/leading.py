@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 from pydantic import SecretStr
 
-from questbell.controllers.leadership import Leadership, Standing
-from questbell.sandbox.servers.postgres import Postgres
-from questbell.shared import process
-from questbell.shared.schedule.retry import Backoff
-from questbell.shared.settings import DatabaseSettings, Timing
+from controllers.leadership import Leadership, Standing
+from sandbox.servers.postgres import Postgres
+from shared import process
+from shared.schedule.retry import Backoff
+from shared.settings import DatabaseSettings, Timing
 from tests.unit.controllers.fakes import until
 
 

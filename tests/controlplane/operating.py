@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from questbell.controllers import kopf_thread
-from questbell.controllers.api_server import ApiServer, api_server
-from questbell.controllers.leadership import Standing
-from questbell.controllers.resources.resource import Body, Resource
-from questbell.controllers.resync import LIST_INTERVAL, Resync
-from questbell.controllers.status_writer import Leading, StatusWriter
-from questbell.controllers.supervisor import Supervisor
-from questbell.shared import process
-from questbell.shared.schedule.retry import Backoff
+from controllers import kopf_thread
+from controllers.api_server import ApiServer, api_server
+from controllers.leadership import Standing
+from controllers.resources.resource import Body, Resource
+from controllers.resync import LIST_INTERVAL, Resync
+from controllers.status_writer import Leading, StatusWriter
+from controllers.supervisor import Supervisor
+from shared import process
+from shared.schedule.retry import Backoff
 from tests.unit.controllers.fakes import FakeLoop, FakeLoops, until
 from tests.waiting import PATIENCE
 

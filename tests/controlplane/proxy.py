@@ -16,7 +16,7 @@ import aiohttp
 import yaml
 from aiohttp import web
 
-from questbell.controllers.api_login import login
+from controllers.api_login import login
 
 
 class Mode(enum.Enum):

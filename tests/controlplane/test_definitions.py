@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from questbell.controllers.api_server import ApiServer
-from questbell.controllers.resources import definitions
+from controllers.api_server import ApiServer
 from tests.controlplane.conftest import Kubectl, KubectlError
+from tests.support import definitions
 
 SCHEDULER: tuple[str, dict[str, object]] = ("Scheduler", {"source": "Notifications"})
 RECONCILER: tuple[str, dict[str, object]] = ("DeadLetterReconciler", {})

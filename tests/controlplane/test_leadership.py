@@ -11,11 +11,11 @@ from contextlib import AsyncExitStack
 import pytest
 from pydantic import SecretStr
 
-from questbell.controllers import leadership as module
-from questbell.controllers.leadership import Leadership, Standing
-from questbell.sandbox.servers.postgres import Postgres
-from questbell.shared.errors import ConfigurationError
-from questbell.shared.settings import DatabaseSettings, Timing
+from controllers import leadership as module
+from controllers.leadership import Leadership, Standing
+from sandbox.servers.postgres import Postgres
+from shared.errors import ConfigurationError
+from shared.settings import DatabaseSettings, Timing
 from tests.controlplane.leading import leading, settings_of
 from tests.unit.controllers.fakes import until
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from questbell.controllers.loops.loop import Report
-from questbell.controllers.resources.specs import SchedulerSpec, Source
+from controllers.loops.loop import Report
+from controllers.resources.specs import SchedulerSpec, Source
 from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import Replica, conditions, operating
 from tests.unit.controllers.fakes import until

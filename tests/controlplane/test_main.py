@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 
-from questbell.sandbox.servers.control_plane import ControlPlane
-from questbell.sandbox.servers.network import free_ports
-from questbell.shared.settings import BrokerSettings
+from sandbox.servers.control_plane import ControlPlane
+from sandbox.servers.network import free_ports
+from shared.settings import BrokerSettings
 from tests.conftest import Database
 from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import conditions
 from tests.waiting import PATIENCE
 
-PROGRAM = [sys.executable, "-c", "from questbell.cli import main; main()", "controllers"]
+PROGRAM = [sys.executable, "-c", "from cli.app import main; main()", "controllers"]
 
 
 @dataclass

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from questbell.controllers.api_server import ApiServer
-from questbell.controllers.resources import definitions
-from questbell.controllers.resources.specs import SchedulerSpec, Source
-from questbell.sandbox.servers.control_plane import ControlPlane
+from controllers.api_server import ApiServer
+from controllers.resources.specs import SchedulerSpec, Source
+from sandbox.servers.control_plane import ControlPlane
 from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import operating
 from tests.controlplane.proxy import Mode, Proxy
+from tests.support import definitions
 from tests.unit.controllers.fakes import until
 
 AWAY = 13.0

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from questbell.controllers.loops.loop import Report
-from questbell.controllers.resources.specs import SchedulerSpec, Source
-from questbell.sandbox.servers.postgres import Postgres
-from questbell.shared.settings import DatabaseSettings
+from controllers.loops.loop import Report
+from controllers.resources.specs import SchedulerSpec, Source
+from sandbox.servers.postgres import Postgres
+from shared.settings import DatabaseSettings
 from tests.controlplane.conftest import Kubectl
 from tests.controlplane.leading import leading, settings_of
 from tests.controlplane.operating import Replica, conditions, operating

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from questbell.controllers.api_server import ForbiddenError, api_server
-from questbell.controllers.resources.resource import SCHEDULER
-from questbell.sandbox.servers.control_plane import ControlPlane
+from controllers.api_server import ForbiddenError, api_server
+from controllers.resources.resource import SCHEDULER
+from sandbox.servers.control_plane import ControlPlane
 from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import operating
 from tests.waiting import PATIENCE

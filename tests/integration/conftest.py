@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from questbell.shared import database as db
-from questbell.shared.database import Sessions
-from questbell.shared.games import NewGame, create_game, join_game
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.connection import connected
-from questbell.shared.messaging.publisher import Publisher
-from questbell.shared.models import Game, NotificationKind, NotificationSchedule
-from questbell.shared.settings import BrokerSettings, Timing
+from shared import database as db
+from shared.database import Sessions
+from shared.games import NewGame, create_game, join_game
+from shared.messaging import topology
+from shared.messaging.connection import connected
+from shared.messaging.publisher import Publisher
+from shared.models import Game, NotificationKind, NotificationSchedule
+from shared.settings import BrokerSettings, Timing
 from tests.conftest import Database
 from tests.waiting import PATIENCE
 

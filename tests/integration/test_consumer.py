@@ -13,14 +13,14 @@ import aio_pika
 import pytest
 from yarl import URL
 
-from questbell.sandbox.servers.rabbitmq import RabbitMQ
-from questbell.shared.errors import PermanentError, TransientError
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.connection import connected
-from questbell.shared.messaging.consumer import Consumer
-from questbell.shared.messaging.envelope import AnyEvent, GameReminderDue
-from questbell.shared.messaging.publisher import Outgoing, Publisher, message
-from questbell.shared.settings import BrokerSettings, Timing
+from sandbox.servers.rabbitmq import RabbitMQ
+from shared.errors import PermanentError, TransientError
+from shared.messaging import topology
+from shared.messaging.connection import connected
+from shared.messaging.consumer import Consumer
+from shared.messaging.envelope import AnyEvent, GameReminderDue
+from shared.messaging.publisher import Outgoing, Publisher, message
+from shared.settings import BrokerSettings, Timing
 from tests.integration.conftest import eventually, queue_length, take
 from tests.waiting import PATIENCE
 

@@ -10,13 +10,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from questbell.migrations import command
-from questbell.sandbox.servers.postgres import Postgres
-from questbell.shared import database as db
-from questbell.shared import schema
-from questbell.shared.errors import TransientError
-from questbell.shared.schedule.retry import Backoff
-from questbell.shared.settings import DatabaseSettings, Timing
+from migrations import command
+from sandbox.servers.postgres import Postgres
+from shared import database as db
+from shared import schema
+from shared.errors import TransientError
+from shared.schedule.retry import Backoff
+from shared.settings import DatabaseSettings, Timing
 from tests.conftest import Database
 from tests.integration.conftest import eventually
 

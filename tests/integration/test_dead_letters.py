@@ -13,15 +13,15 @@ import aio_pika
 import pytest
 from sqlalchemy import func, select, update
 
-from questbell.controllers.loops import dead_letters, housekeeping
-from questbell.controllers.loops.dead_letters import DeadLetterLoop
-from questbell.controllers.resources.specs import DeadLetterReconcilerSpec
-from questbell.shared import database as db
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.connection import connected
-from questbell.shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, GameReminderDue, StatusTransitionDue, encode
-from questbell.shared.messaging.publisher import Publisher
-from questbell.shared.models import (
+from controllers.loops import dead_letters, housekeeping
+from controllers.loops.dead_letters import DeadLetterLoop
+from controllers.resources.specs import DeadLetterReconcilerSpec
+from shared import database as db
+from shared.messaging import topology
+from shared.messaging.connection import connected
+from shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, GameReminderDue, StatusTransitionDue, encode
+from shared.messaging.publisher import Publisher
+from shared.models import (
     GameStatus,
     GameStatusSchedule,
     NotificationKind,
@@ -29,9 +29,9 @@ from questbell.shared.models import (
     Outcome,
     ParkedMessage,
 )
-from questbell.shared.schedule.retry import Backoff
-from questbell.shared.schedule.settle import record_failure, settle
-from questbell.shared.settings import BrokerSettings, Timing
+from shared.schedule.retry import Backoff
+from shared.schedule.settle import record_failure, settle
+from shared.settings import BrokerSettings, Timing
 from tests.conftest import Database
 from tests.integration.conftest import eventually, new_game, queue_length, rows_of, take
 

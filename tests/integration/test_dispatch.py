@@ -14,23 +14,23 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, text, update
 
-from questbell.controllers.loops import claim as rows
-from questbell.controllers.loops import housekeeping, wake
-from questbell.controllers.loops.dispatch import DispatchLoop
-from questbell.controllers.loops.source import NOTIFICATIONS, STATUS_TRANSITIONS, DispatchSource
-from questbell.controllers.loops.wake import WakeListener
-from questbell.controllers.resources.specs import SchedulerSpec
-from questbell.sandbox.chaos.links import Link
-from questbell.sandbox.servers.rabbitmq import RabbitMQ
-from questbell.shared import database as db
-from questbell.shared.errors import TransientError
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.connection import connected
-from questbell.shared.messaging.envelope import decode
-from questbell.shared.messaging.publisher import Publisher
-from questbell.shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
-from questbell.shared.schedule.settle import rearm_published
-from questbell.shared.settings import BrokerSettings, DatabaseSettings, Timing
+from controllers.loops import claim as rows
+from controllers.loops import housekeeping, wake
+from controllers.loops.dispatch import DispatchLoop
+from controllers.loops.source import NOTIFICATIONS, STATUS_TRANSITIONS, DispatchSource
+from controllers.loops.wake import WakeListener
+from controllers.resources.specs import SchedulerSpec
+from sandbox.servers.rabbitmq import RabbitMQ
+from shared import database as db
+from shared.errors import TransientError
+from shared.messaging import topology
+from shared.messaging.connection import connected
+from shared.messaging.envelope import decode
+from shared.messaging.publisher import Publisher
+from shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
+from shared.schedule.settle import rearm_published
+from shared.settings import BrokerSettings, DatabaseSettings, Timing
+from tests.chaos.links import Link
 from tests.conftest import Database
 from tests.integration.conftest import drop_notices, eventually, make_due, new_game, queue_length, rows_of, take
 from tests.waiting import PATIENCE

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from questbell.migrations import command
-from questbell.sandbox.servers.postgres import Postgres
+from migrations import command
+from sandbox.servers.postgres import Postgres
 
 GAME, MOVED = "11111111-1111-7111-8111-111111111111", "22222222-2222-7222-8222-222222222222"
 

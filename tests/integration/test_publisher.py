@@ -10,12 +10,12 @@ import aio_pika
 import pytest
 from pydantic import SecretStr
 
-from questbell.sandbox.servers.rabbitmq import RabbitMQ
-from questbell.shared.errors import BodyTooLargeError, ConfigurationError, TransientError
-from questbell.shared.messaging import publisher as publishing
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.connection import connected
-from questbell.shared.messaging.envelope import (
+from sandbox.servers.rabbitmq import RabbitMQ
+from shared.errors import BodyTooLargeError, ConfigurationError, TransientError
+from shared.messaging import publisher as publishing
+from shared.messaging import topology
+from shared.messaging.connection import connected
+from shared.messaging.envelope import (
     ATTEMPT_HEADER,
     AnyEvent,
     GameReminderDue,
@@ -23,9 +23,9 @@ from questbell.shared.messaging.envelope import (
     StatusTransitionDue,
     decode,
 )
-from questbell.shared.messaging.publisher import Answer, Outgoing, Publisher, message
-from questbell.shared.models import GameStatus, NotificationKind
-from questbell.shared.settings import BrokerSettings, Timing
+from shared.messaging.publisher import Answer, Outgoing, Publisher, message
+from shared.models import GameStatus, NotificationKind
+from shared.settings import BrokerSettings, Timing
 from tests.integration.conftest import eventually, queue_length, take
 
 

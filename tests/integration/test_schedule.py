@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from questbell.shared import database as db
-from questbell.shared.games import (
+from shared import database as db
+from shared.games import (
     Joining,
     cancel_game,
     join_game,
@@ -17,7 +17,7 @@ from questbell.shared.games import (
     reschedule_game,
     roster,
 )
-from questbell.shared.models import (
+from shared.models import (
     Game,
     GameStatus,
     GameStatusSchedule,
@@ -25,8 +25,8 @@ from questbell.shared.models import (
     NotificationSchedule,
     Outcome,
 )
-from questbell.shared.schedule import settle
-from questbell.shared.schedule.populate import populate_schedule
+from shared.schedule import settle
+from shared.schedule.populate import populate_schedule
 from tests.conftest import Database
 from tests.integration.conftest import new_game, rows_of
 

@@ -12,7 +12,7 @@ import aio_pika
 import asyncpg
 import pytest
 
-from questbell.sandbox.servers import (
+from sandbox.servers import (
     ControlPlane,
     Postgres,
     QueueFigures,
@@ -21,8 +21,8 @@ from questbell.sandbox.servers import (
     control_plane,
     postgres,
 )
-from questbell.sandbox.servers.command import run
-from questbell.sandbox.servers.network import listens
+from sandbox.servers.command import run
+from sandbox.servers.network import listens
 from tests.integration.conftest import eventually
 from tests.waiting import PATIENCE
 

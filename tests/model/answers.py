@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from questbell.bot.delivery.refusals import Ambiguous, Postponed, Refused, TooMany
-from questbell.shared.models import DeliveryState, NotificationKind, RecipientKind
+from bot.delivery.refusals import Ambiguous, Postponed, Refused, TooMany
+from shared.models import DeliveryState, NotificationKind, RecipientKind
 from tests.model.discord import PAUSE, Answer, Call
 from tests.model.model import Model
 from tests.model.requests import edited

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 
-from questbell.bot.delivery.discord_api import DiscordApi
-from questbell.bot.delivery.limits import Limits
-from questbell.bot.delivery.messenger import Messenger
-from questbell.bot.events.handling import Handling
-from questbell.bot.main import handling
+from bot.delivery.discord_api import DiscordApi
+from bot.delivery.limits import Limits
+from bot.delivery.messenger import Messenger
+from bot.events.handling import Handling
+from bot.main import handling
 from tests.model.answers import hear, reach
 from tests.model.broker import Copy
 from tests.model.discord import Answer, Api, Call

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import aio_pika
 
-from questbell.shared.messaging.envelope import AnyEvent, attempt_of, decode
-from questbell.shared.messaging.publisher import Answer
+from shared.messaging.envelope import AnyEvent, attempt_of, decode
+from shared.messaging.publisher import Answer
 
 
 class Fate(enum.Enum):

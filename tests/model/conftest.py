@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from questbell.sandbox.servers.postgres import Postgres
-from questbell.shared.settings import DatabaseSettings, Timing
+from sandbox.servers.postgres import Postgres
+from shared.settings import DatabaseSettings, Timing
 from tests.model.world import World
 
 

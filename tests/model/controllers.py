@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from questbell.controllers.loops import housekeeping
-from questbell.controllers.loops.claim import claim
-from questbell.controllers.loops.dead_letter_batch import Reconciliation
-from questbell.controllers.loops.publishing import RowPublisher
-from questbell.controllers.loops.source import NOTIFICATIONS, SOURCES, DispatchSource
-from questbell.shared import database, logging
-from questbell.shared.messaging.publisher import Publisher
-from questbell.shared.schedule.settle import rearm_published
+from controllers.loops import housekeeping
+from controllers.loops.claim import claim
+from controllers.loops.dead_letter_batch import Reconciliation
+from controllers.loops.publishing import RowPublisher
+from controllers.loops.source import NOTIFICATIONS, SOURCES, DispatchSource
+from shared import database, logs
+from shared.messaging.publisher import Publisher
+from shared.schedule.settle import rearm_published
 from tests.model import plans
 from tests.model.broker import Fate, Letter
 from tests.model.run import Doing, Run
@@ -55,7 +55,7 @@ class Controllers:
             await self._publisher(source).publish(session, due)
 
     def _publisher(self, source: DispatchSource) -> RowPublisher:
-        return RowPublisher(source, cast(Publisher, self._stage.broker), self._stage.timing, logging.get())
+        return RowPublisher(source, cast(Publisher, self._stage.broker), self._stage.timing, logs.get())
 
     async def reconcile(self, *, fates: Sequence[Fate] = (), dies_after: int | None = None) -> bool:
         """Handle all dead copies; return as `dispatch`."""
@@ -70,7 +70,7 @@ class Controllers:
             plans.reconcile(stage.model, copies, stage.broker.offers, run, whole=whole)
 
         publishers = {name: self._publisher(source) for name, source in SOURCES.items()}
-        work = Reconciliation(self._sessions, publishers, logging.get()).handle("dead letters", cast(Any, letters))
+        work = Reconciliation(self._sessions, publishers, logs.get()).handle("dead letters", cast(Any, letters))
         ended = await stage.whole(run, work, planned=planned, dies_after=dies_after)
         unplaced = {offer.row_id for offer in stage.broker.offers if offer.fate is Fate.FULL}
         assert not ended or all(letter.is_acked != (letter.event.row_id in unplaced) for letter in letters)

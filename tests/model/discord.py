@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from questbell.bot.delivery.nonce import nonce
+from bot.delivery.nonce import nonce
 from tests.model.run import Run
 
 RUN: ContextVar[Run] = ContextVar("run")

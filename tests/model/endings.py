@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from questbell.shared.errors import TransientError
-from questbell.shared.models import DeliveryState, NotificationKind
+from shared.errors import TransientError
+from shared.models import DeliveryState, NotificationKind
 from tests.model.ground import STATUS
 from tests.model.model import Model
 from tests.model.observing import leaves

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from questbell.shared.models import GameStatus, NotificationKind
+from shared.models import GameStatus, NotificationKind
 from tests.model.ground import STATUS, Change
 from tests.model.model import Model
 from tests.model.rules.bot import is_ahead

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import asyncpg
 
-from questbell.shared.settings import DatabaseSettings
+from shared.settings import DatabaseSettings
 
 BEGINNING = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 GAME, SCHEDULE, STATUS, LEDGER = "game", "notification_schedule", "game_status_schedule", "notification_delivery"

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from questbell.shared import database, games
-from questbell.shared.models import GameStatus
+from shared import database, games
+from shared.models import GameStatus
 from tests.model import plans
 from tests.model.run import Doing, Run
 from tests.model.stage import CHANNEL, GUILD, HOST, HOSTS, Stage

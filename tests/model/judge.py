@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from questbell.shared.models import DeliveryState, GameStatus, NotificationKind, Outcome, RecipientKind
+from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome, RecipientKind
 from tests.model.ground import SCHEDULE, STATUS
 from tests.model.model import Model
 from tests.model.state import Delivery, Game, Row

@@ -12,9 +12,9 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from questbell.controllers.loops.source import SOURCES
-from questbell.controllers.resources.specs import Source
-from questbell.shared.models import GameStatus
+from controllers.loops.source import SOURCES
+from controllers.resources.specs import Source
+from shared.models import GameStatus
 from tests.model.broker import Fate
 from tests.model.discord import Answer
 from tests.model.judge import judge

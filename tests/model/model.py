@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from questbell.shared.models import DeliveryState, NotificationKind, RecipientKind
-from questbell.shared.settings import Timing
+from shared.models import DeliveryState, NotificationKind, RecipientKind
+from shared.settings import Timing
 from tests.model.discord import Discord, dm_channel
 from tests.model.ground import BEGINNING, SCHEDULE
 from tests.model.rules.book import At

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from questbell.shared.models import GameStatus, NotificationKind, Outcome
+from shared.models import GameStatus, NotificationKind, Outcome
 from tests.model.broker import Fate, Offer
 from tests.model.ground import SCHEDULE, STATUS
 from tests.model.model import Model

@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
-from questbell.shared import database
+from shared import database
 from tests.model.discord import RUN
 from tests.model.run import Run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from questbell.shared.models import DeliveryState, NotificationKind, RecipientKind
+from shared.models import DeliveryState, NotificationKind, RecipientKind
 from tests.model.discord import Call
 from tests.model.model import Model
 from tests.model.rules.book import At

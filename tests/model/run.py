@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from questbell.shared.models import GameStatus
+from shared.models import GameStatus
 from tests.model.state import NOBODY, Game, Row
 
 

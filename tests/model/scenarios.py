@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from questbell.controllers.event_builders import Due
-from questbell.controllers.loops.source import NOTIFICATIONS, STATUS_TRANSITIONS
-from questbell.shared.errors import PermanentError
-from questbell.shared.messaging.envelope import AnyEvent
-from questbell.shared.models import NotificationKind
+from controllers.event_builders import Due
+from controllers.loops.source import NOTIFICATIONS, STATUS_TRANSITIONS
+from shared.errors import PermanentError
+from shared.messaging.envelope import AnyEvent
+from shared.models import NotificationKind
 from tests.model.broker import Fate
 from tests.model.discord import Answer
 from tests.model.stage import BOTS

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from questbell.shared.settings import Timing
+from shared.settings import Timing
 from tests.model import table
 from tests.model.broker import Broker
 from tests.model.discord import Discord

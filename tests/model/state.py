@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from questbell.shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
+from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
 from tests.model.ground import STATUS
 
 NOBODY = UUID(int=0)

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from questbell.shared.models import Outcome
-from questbell.shared.settings import Timing
+from shared.models import Outcome
+from shared.settings import Timing
 from tests.model.discord import PAUSE
 from tests.model.state import Delivery, Row
 

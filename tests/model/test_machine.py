@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import run_state_machine_as_test
 
-from questbell.shared.settings import DatabaseSettings, Timing
+from shared.settings import DatabaseSettings, Timing
 from tests.model.machine import Questbell
 from tests.model.world import World
 

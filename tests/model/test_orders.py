@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from questbell.controllers.loops.source import STATUS_TRANSITIONS
-from questbell.shared.models import DeliveryState, Outcome
+from controllers.loops.source import STATUS_TRANSITIONS
+from shared.models import DeliveryState, Outcome
 from tests.model.discord import Answer
 from tests.model.judge import judge
 from tests.model.scenarios import JONAS, MIA, MINUTE, SECOND, STARTS_IN, A, B, announced, reminder, told_next, told_now

@@ -14,10 +14,10 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from questbell.bot.delivery.limits import IN_FLIGHT_PER_CHANNEL
-from questbell.controllers.loops.source import SOURCES
-from questbell.shared import database
-from questbell.shared.settings import DatabaseSettings, Timing
+from bot.delivery.limits import IN_FLIGHT_PER_CHANNEL
+from controllers.loops.source import SOURCES
+from shared import database
+from shared.settings import DatabaseSettings, Timing
 from tests.model.bots import Bots
 from tests.model.broker import Broker, Copy
 from tests.model.controllers import Controllers

@@ -13,15 +13,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, insert, select, update
 
-from questbell.controllers import census
-from questbell.sandbox.servers.postgres import Postgres
-from questbell.shared import database as db
-from questbell.shared import metrics
-from questbell.shared.errors import QuestbellError, TransientError
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.connection import connected
-from questbell.shared.models import GameStatusSchedule, NotificationKind, NotificationSchedule, ParkedMessage
-from questbell.shared.settings import BrokerSettings
+from controllers import census
+from sandbox.servers.postgres import Postgres
+from shared import database as db
+from shared import metrics
+from shared.errors import QuestbellError, TransientError
+from shared.messaging import topology
+from shared.messaging.connection import connected
+from shared.models import GameStatusSchedule, NotificationKind, NotificationSchedule, ParkedMessage
+from shared.settings import BrokerSettings
 from tests.conftest import Database
 from tests.integration.conftest import drop_notices, eventually, make_due, new_game, rows_of
 from tests.waiting import PATIENCE

@@ -11,22 +11,22 @@ import aio_pika
 import pytest
 from prometheus_client import CollectorRegistry
 
-from questbell.controllers.keeper import Keeper
-from questbell.controllers.leadership import Leadership
-from questbell.controllers.loops.dead_letters import DeadLetterLoop
-from questbell.controllers.loops.dispatch import DispatchLoop
-from questbell.controllers.loops.source import NOTIFICATIONS
-from questbell.controllers.loops.wake import WakeListener
-from questbell.controllers.resources.specs import DeadLetterReconcilerSpec, SchedulerSpec
-from questbell.shared import metrics
-from questbell.shared.errors import TransientError
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.connection import connected
-from questbell.shared.messaging.publisher import Publisher
-from questbell.shared.probes import Dependency
-from questbell.shared.schedule.populate import populate_schedule
-from questbell.shared.schedule.retry import Backoff
-from questbell.shared.settings import BrokerSettings, Timing
+from controllers.keeper import Keeper
+from controllers.leadership import Leadership
+from controllers.loops.dead_letters import DeadLetterLoop
+from controllers.loops.dispatch import DispatchLoop
+from controllers.loops.source import NOTIFICATIONS
+from controllers.loops.wake import WakeListener
+from controllers.resources.specs import DeadLetterReconcilerSpec, SchedulerSpec
+from shared import metrics
+from shared.errors import TransientError
+from shared.messaging import topology
+from shared.messaging.connection import connected
+from shared.messaging.publisher import Publisher
+from shared.probes import Dependency
+from shared.schedule.populate import populate_schedule
+from shared.schedule.retry import Backoff
+from shared.settings import BrokerSettings, Timing
 from tests.conftest import Database
 from tests.integration.conftest import drop_notices, eventually, make_due, new_game, rows_of, take
 from tests.unit.controllers.fakes import FakeLoops, scheduler

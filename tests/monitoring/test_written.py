@@ -7,8 +7,8 @@ import re
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
-from questbell.shared import metrics
-from questbell.shared.metrics import Metric
+from shared import metrics
+from shared.metrics import Metric
 from tests.monitoring import written
 
 ALL: dict[str, Metric] = {

@@ -76,7 +76,7 @@ def rows(text: str) -> list[tuple[str, ...]]:
 def actions() -> set[str]:
     """Every `action` that a workload or `questbell migrate` logs, as it stands in the code."""
     packages = ("bot", "controllers", "migrations", "shared")
-    modules = [module for package in packages for module in (ROOT / "questbell" / package).rglob("*.py")]
+    modules = [module for package in packages for module in (ROOT / package).rglob("*.py")]
     keywords = (
         keyword
         for module in modules

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import asyncpg
 
-from questbell.shared.settings import DatabaseSettings, load
+from shared.settings import DatabaseSettings, load
 
 BUSY = (
     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'questbell controllers' "

@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from questbell.shared import database
-from questbell.shared.games import NewGame, create_game
-from questbell.shared.models import Participant
-from questbell.shared.settings import DatabaseSettings, Timing, load
+from shared import database
+from shared.games import NewGame, create_game
+from shared.models import Participant
+from shared.settings import DatabaseSettings, Timing, load
 
 UNWANTED = (
     "DELETE FROM notification_schedule USING game WHERE game.id = game_id AND kind <> 'reminder' AND title LIKE :name"

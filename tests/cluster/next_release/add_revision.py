@@ -10,8 +10,9 @@ import py_compile
 import re
 from pathlib import Path
 
-import questbell
-from questbell.migrations.command import head
+import migrations
+import shared
+from migrations.command import head
 
 REVISION = '''"""What the release after this one needs."""
 
@@ -30,15 +31,16 @@ def downgrade() -> None:
         op.execute(f"ALTER TABLE {{table}} DROP COLUMN next_release")
 '''
 
-package, old = Path(questbell.__file__).parent, head()
+old = head()
+versions = Path(migrations.__file__).parent / "versions"
 new = f"{int(old) + 1:04d}"
-(package / "migrations" / "versions" / f"{new}_next_release.py").write_text(REVISION.format(new=new, old=old))
-schema = package / "shared" / "schema.py"
+(versions / f"{new}_next_release.py").write_text(REVISION.format(new=new, old=old))
+schema = Path(shared.__file__).parent / "schema.py"
 code, replaced = re.subn(rf'^REVISION = "{old}"$', f'REVISION = "{new}"', schema.read_text(), flags=re.MULTILINE)
 if replaced != 1:
     raise SystemExit(f"{schema} does not say REVISION = {old!r}")
 schema.write_text(code)
-for directory in (schema.parent, package / "migrations" / "versions"):
+for directory in (schema.parent, versions):
     # As the image does it: the compiled code counts, whatever the source says.
     compileall.compile_dir(
         directory, quiet=1, force=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH

@@ -11,19 +11,19 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from questbell.bot.rendering import announcement
-from questbell.sandbox.discord.interactions.interaction import InteractionResult
-from questbell.sandbox.discord.server import SandboxDiscord
-from questbell.shared.database import Sessions
-from questbell.shared.models import Game
-from questbell.shared.settings import DiscordSettings
+from bot.rendering import announcement
+from sandbox.discord.interactions.interaction import InteractionResult
+from sandbox.discord.server import SandboxDiscord
+from shared.database import Sessions
+from shared.models import Game
+from shared.settings import DiscordSettings
 from tests.conftest import Database
 from tests.waiting import PATIENCE
 
 with warnings.catch_warnings():
     # discord.py imports audioop, deprecated since Python 3.11, for voice alone.
     warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
-    from questbell.bot.gateway import run_gateway
+    from bot.gateway import run_gateway
 
 
 StartBot = Callable[[Sessions], AbstractAsyncContextManager[None]]

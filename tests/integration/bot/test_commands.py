@@ -12,13 +12,13 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
-from questbell.sandbox.discord.faults.model import Drop, DuplicateInteraction, Match, Refuse, Status
-from questbell.sandbox.discord.server import SandboxDiscord
-from questbell.sandbox.discord.world.permissions import TALK, Overwrite, Permission
-from questbell.shared import database as db
-from questbell.shared.database import Sessions
-from questbell.shared.games import NewGame, create_game, roster
-from questbell.shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, Person
+from sandbox.discord.faults.model import Drop, DuplicateInteraction, Match, Refuse, Status
+from sandbox.discord.server import SandboxDiscord
+from sandbox.discord.world.permissions import TALK, Overwrite, Permission
+from shared import database as db
+from shared.database import Sessions
+from shared.games import NewGame, create_game, roster
+from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, Person
 from tests.conftest import Database
 from tests.integration.bot.conftest import StartBot, post_announcement, said
 from tests.waiting import PATIENCE

@@ -11,11 +11,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from questbell.bot.gateway import run_gateway
-from questbell.sandbox.discord.faults.model import DropGateway, Match, Reconnect, RefuseGateway, Slow, Status, TooMany
-from questbell.sandbox.discord.server import SandboxDiscord
-from questbell.shared.errors import ConfigurationError, TransientError
-from questbell.shared.settings import DiscordSettings
+from bot.gateway import run_gateway
+from sandbox.discord.faults.model import DropGateway, Match, Reconnect, RefuseGateway, Slow, Status, TooMany
+from sandbox.discord.server import SandboxDiscord
+from shared.errors import ConfigurationError, TransientError
+from shared.settings import DiscordSettings
 from tests.conftest import Database
 from tests.integration.bot.conftest import StartBot, said
 from tests.waiting import PATIENCE

@@ -10,21 +10,21 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from questbell.bot.delivery.discord_api import DiscordApi
-from questbell.bot.delivery.limits import Limits
-from questbell.bot.delivery.messenger import Messenger
-from questbell.bot.events.handling import Handling
-from questbell.bot.main import handling
-from questbell.controllers.event_builders import Due, build_notification_event
-from questbell.sandbox.discord.rate_limits import Limits as DiscordLimits
-from questbell.sandbox.discord.server import SandboxDiscord
-from questbell.sandbox.discord.world.evidence import Accepted
-from questbell.sandbox.servers.postgres import Postgres
-from questbell.shared import database as db
-from questbell.shared.errors import TransientError
-from questbell.shared.messaging.envelope import AnyEvent
-from questbell.shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
-from questbell.shared.settings import DiscordSettings, Timing
+from bot.delivery.discord_api import DiscordApi
+from bot.delivery.limits import Limits
+from bot.delivery.messenger import Messenger
+from bot.events.handling import Handling
+from bot.main import handling
+from controllers.event_builders import Due, build_notification_event
+from sandbox.discord.rate_limits import Limits as DiscordLimits
+from sandbox.discord.server import SandboxDiscord
+from sandbox.discord.world.evidence import Accepted
+from sandbox.servers.postgres import Postgres
+from shared import database as db
+from shared.errors import TransientError
+from shared.messaging.envelope import AnyEvent
+from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
+from shared.settings import DiscordSettings, Timing
 from tests.conftest import Database
 from tests.integration.conftest import eventually, new_game, rows_of
 

@@ -7,20 +7,20 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from questbell.controllers.loops.claim import claim
-from questbell.controllers.loops.dead_letter_batch import Reconciliation
-from questbell.controllers.loops.publishing import RowPublisher
-from questbell.controllers.loops.source import NOTIFICATIONS, SOURCES
-from questbell.sandbox.discord.faults.model import Match, Status
-from questbell.shared import database as db
-from questbell.shared import logging
-from questbell.shared.errors import TransientError
-from questbell.shared.messaging.connection import connected
-from questbell.shared.messaging.envelope import decode
-from questbell.shared.messaging.publisher import Publisher
-from questbell.shared.messaging.topology import REMINDERS
-from questbell.shared.models import Game, NotificationSchedule, Outcome
-from questbell.shared.settings import BrokerSettings, Timing
+from controllers.loops.claim import claim
+from controllers.loops.dead_letter_batch import Reconciliation
+from controllers.loops.publishing import RowPublisher
+from controllers.loops.source import NOTIFICATIONS, SOURCES
+from sandbox.discord.faults.model import Match, Status
+from shared import database as db
+from shared import logs
+from shared.errors import TransientError
+from shared.messaging.connection import connected
+from shared.messaging.envelope import decode
+from shared.messaging.publisher import Publisher
+from shared.messaging.topology import REMINDERS
+from shared.models import Game, NotificationSchedule, Outcome
+from shared.settings import BrokerSettings, Timing
 from tests.integration.conftest import drop_notices, make_due, queue_length
 from tests.integration.delivery.conftest import Bot
 
@@ -34,7 +34,7 @@ class Clockwork:
 
     def __init__(self, bot: Bot, broker: BrokerSettings, publisher: Publisher, row: NotificationSchedule) -> None:
         self._bot, self._broker, self._id = bot, broker, row.id
-        log = logging.get()
+        log = logs.get()
         self._rows = {name: RowPublisher(source, publisher, Timing(), log) for name, source in SOURCES.items()}
         self._sessions = bot.database.sessions
 
@@ -58,7 +58,7 @@ class Clockwork:
 
     async def reconcile(self) -> int:
         """Look at the dead letters; return how many copies were made of them."""
-        run = Reconciliation(self._sessions, self._rows, logging.get())
+        run = Reconciliation(self._sessions, self._rows, logs.get())
         async with connected(self._broker, name="test") as connection:
             queue = await (await connection.channel()).get_queue(REMINDERS.dead_letters)
             taken = []

@@ -8,17 +8,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from questbell.bot.delivery import limits
-from questbell.bot.delivery.limits import HeadStart, Limits
-from questbell.bot.delivery.nonce import nonce
-from questbell.bot.delivery.turns import Asked, begin
-from questbell.bot.events.reminder import Reminder
-from questbell.sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
-from questbell.shared import database as db
-from questbell.shared.errors import TransientError
-from questbell.shared.games import cancel_game, join_game, leave_game, reschedule_game
-from questbell.shared.messaging.envelope import StatusTransitionDue
-from questbell.shared.models import (
+from bot.delivery import limits
+from bot.delivery.limits import HeadStart, Limits
+from bot.delivery.nonce import nonce
+from bot.delivery.turns import Asked, begin
+from bot.events.reminder import Reminder
+from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
+from shared import database as db
+from shared.errors import TransientError
+from shared.games import cancel_game, join_game, leave_game, reschedule_game
+from shared.messaging.envelope import StatusTransitionDue
+from shared.models import (
     DeliveryState,
     Game,
     GameStatus,
@@ -28,7 +28,7 @@ from questbell.shared.models import (
     NotificationSchedule,
     Outcome,
 )
-from questbell.shared.settings import Timing
+from shared.settings import Timing
 from tests.integration.conftest import make_due, rows_of
 from tests.integration.delivery.conftest import Bot
 from tests.waiting import PATIENCE

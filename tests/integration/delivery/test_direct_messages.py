@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, update
 
-from questbell.bot.delivery.limits import DM_LANE_PAUSE
-from questbell.sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status
-from questbell.sandbox.discord.world.evidence import Accepted
-from questbell.shared import database as db
-from questbell.shared import people
-from questbell.shared.errors import TransientError
-from questbell.shared.games import leave_game
-from questbell.shared.models import DeliveryState, NotificationDelivery, Outcome, Person
+from bot.delivery.limits import DM_LANE_PAUSE
+from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status
+from sandbox.discord.world.evidence import Accepted
+from shared import database as db
+from shared import people
+from shared.errors import TransientError
+from shared.games import leave_game
+from shared.models import DeliveryState, NotificationDelivery, Outcome, Person
 from tests.integration.delivery.conftest import Bot
 
 OPENING = Match(method="POST", route=r"/users/@me/channels$")

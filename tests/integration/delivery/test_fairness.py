@@ -8,11 +8,11 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from questbell.bot.delivery.breaker import THRESHOLD
-from questbell.sandbox.discord.faults.model import Hang, Match, Status, TooMany
-from questbell.shared import database as db
-from questbell.shared.errors import TransientError
-from questbell.shared.models import NotificationSchedule, Outcome
+from bot.delivery.breaker import THRESHOLD
+from sandbox.discord.faults.model import Hang, Match, Status, TooMany
+from shared import database as db
+from shared.errors import TransientError
+from shared.models import NotificationSchedule, Outcome
 from tests.integration.conftest import eventually
 from tests.integration.delivery.conftest import Bot
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from questbell.shared.models import RecipientKind
-from questbell.shared.settings import Timing
+from shared.models import RecipientKind
+from shared.settings import Timing
 from tests.model.run import Run
 from tests.model.state import Delivery, Row
 from tests.model.table import Circumstances

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from questbell.shared.models import DeliveryState, RecipientKind
+from shared.models import DeliveryState, RecipientKind
 from tests.model.rules.book import GONE, At, Book, Gone
 from tests.model.rules.bot import holds
 from tests.model.run import Doing

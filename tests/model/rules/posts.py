@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from questbell.shared.models import DeliveryState, NotificationKind, Outcome
+from shared.models import DeliveryState, NotificationKind, Outcome
 from tests.model.rules.book import At
 from tests.model.rules.bot import is_told_by, next_attempt
 from tests.model.rules.schedule import SCHEDULE_RULES, settled

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from questbell.shared.models import Outcome
+from shared.models import Outcome
 from tests.model.rules.book import GONE, At, Book, Gone
 from tests.model.run import Doing
 from tests.model.state import Row

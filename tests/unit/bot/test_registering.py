@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from questbell.bot.features.registering import comparable
+from bot.features.registering import comparable
 
 WANTED: dict[str, Any] = {
     "name": "game",

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from questbell.bot.rendering import Payload, announcement, cancellation, chunks, listing, reminder
-from questbell.bot.rendering.pings import CLOSED_DMS
-from questbell.bot.rendering.text import length
-from questbell.shared.models import Game, GameStatus, Participant
+from bot.rendering import Payload, announcement, cancellation, chunks, listing, reminder
+from bot.rendering.pings import CLOSED_DMS
+from bot.rendering.text import length
+from shared.models import Game, GameStatus, Participant
 
 START = datetime(2026, 12, 4, 19, 30, tzinfo=UTC)
 GAME_ID = UUID("01939b7e-2f5a-7c3d-8e4f-123456789abc")

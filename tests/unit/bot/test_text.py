@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from questbell.bot.rendering.text import clean, escaped, is_blank, length
+from bot.rendering.text import clean, escaped, is_blank, length
 
 ANY_TEXT = st.text(st.characters(), max_size=400)  # lone surrogates and control characters too
 NASTY = st.lists(

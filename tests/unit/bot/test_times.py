@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from questbell.bot.features.errors import UserError
-from questbell.bot.features.times import parse_duration, parse_offsets, parse_when
+from bot.features.errors import UserError
+from bot.features.times import parse_duration, parse_offsets, parse_when
 
 BERLIN = "Europe/Berlin"
 MONDAY = datetime(2026, 11, 23, 19, 2, tzinfo=ZoneInfo(BERLIN))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from questbell.bot.features import zones
-from questbell.bot.features.errors import UserError
+from bot.features import zones
+from bot.features.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from questbell.controllers.loops.loop import Report
-from questbell.controllers.resources.resource import API_VERSION, SCHEDULER, Body, Resource
-from questbell.controllers.resources.specs import Spec
-from questbell.shared.errors import TransientError
+from controllers.loops.loop import Report
+from controllers.resources.resource import API_VERSION, SCHEDULER, Body, Resource
+from controllers.resources.specs import Spec
+from shared.errors import TransientError
 from tests.waiting import PATIENCE
 
 WELL = Report(ready=True, reason="Working", message="All is well")

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from questbell.controllers.resources import definitions
+from tests.support import definitions
 
 PAGE = Path(__file__).parents[3] / "docs" / "custom-resources.md"
 _HEAD = """# Custom resources
 
-Made from the definitions in `questbell/controllers/resources/crds`; `kubectl explain scheduler.spec` says the same.
+Made from the definitions in `charts/questbell/definitions`; `kubectl explain scheduler.spec` says the same.
 The operator creates one `Scheduler` for each source and one `DeadLetterReconciler` where there are none; what you
 change stays as you changed it.
 """

@@ -14,17 +14,17 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from questbell.controllers import api_server
-from questbell.controllers.api_login import login
-from questbell.controllers.api_server import (
+from controllers import api_server
+from controllers.api_login import login
+from controllers.api_server import (
     ApiServer,
     ConflictError,
     ForbiddenError,
     NotFoundError,
     RefusedError,
 )
-from questbell.controllers.resources.resource import SCHEDULER
-from questbell.shared.errors import ConfigurationError, TransientError
+from controllers.resources.resource import SCHEDULER
+from shared.errors import ConfigurationError, TransientError
 from tests.unit.controllers.fakes import body, scheduler
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic.alias_generators import to_camel
 
-from questbell.controllers.resources import definitions
-from questbell.controllers.resources.defaults import DEFAULTS
-from questbell.controllers.resources.resource import DEAD_LETTER_RECONCILER, GROUP, KINDS, SCHEDULER, VERSION, Kind
-from questbell.shared.messaging.topology import QUEUES
+from controllers.resources.defaults import DEFAULTS
+from controllers.resources.resource import DEAD_LETTER_RECONCILER, GROUP, KINDS, SCHEDULER, VERSION, Kind
+from shared.messaging.topology import QUEUES
+from tests.support import definitions
 from tests.unit.controllers import reference
 
 SCHEMAS = {

@@ -6,7 +6,7 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from questbell.controllers.event_builders import (
+from controllers.event_builders import (
     MAXIMUM_TTL,
     MINIMUM_TTL,
     Due,
@@ -14,8 +14,8 @@ from questbell.controllers.event_builders import (
     build_notification_event,
     build_status_transition_event,
 )
-from questbell.shared.messaging.envelope import GameReminderDue, NoticeDue
-from questbell.shared.models import GameStatus, NotificationKind
+from shared.messaging.envelope import GameReminderDue, NoticeDue
+from shared.models import GameStatus, NotificationKind
 
 NOW = datetime(2026, 11, 1, 20, tzinfo=UTC)
 

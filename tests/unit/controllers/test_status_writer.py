@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from questbell.controllers import status_writer
-from questbell.controllers.leadership import Standing
-from questbell.controllers.loops.loop import Report
-from questbell.controllers.resources.resource import Body, Resource
-from questbell.controllers.status_writer import StatusWriter
-from questbell.controllers.supervisor import Supervisor
-from questbell.shared.errors import TransientError
-from questbell.shared.schedule.retry import Backoff
+from controllers import status_writer
+from controllers.leadership import Standing
+from controllers.loops.loop import Report
+from controllers.resources.resource import Body, Resource
+from controllers.status_writer import StatusWriter
+from controllers.supervisor import Supervisor
+from shared.errors import TransientError
+from shared.schedule.retry import Backoff
 from tests.unit.controllers.fakes import FakeLoop, FakeLoops, scheduler, until
 from tests.waiting import PATIENCE
 

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from questbell.controllers.keeper import Keeper
-from questbell.controllers.resources.specs import SchedulerSpec, Source
-from questbell.controllers.supervisor import Supervisor
-from questbell.shared.errors import TransientError
-from questbell.shared.schedule.retry import Backoff
+from controllers.keeper import Keeper
+from controllers.resources.specs import SchedulerSpec, Source
+from controllers.supervisor import Supervisor
+from shared.errors import TransientError
+from shared.schedule.retry import Backoff
 from tests.unit.controllers.fakes import FakeLoop, FakeLoops, scheduler, until
 
 

@@ -1,23 +1,23 @@
-"""`questbell discord` as a process, and how its people go on when the rest of an installation is still starting."""
+"""`questbell sandbox-discord` as a process, and how it seeds the demo while the rest is still starting."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from questbell.sandbox import discord_main, play
-from questbell.sandbox.discord.server import SandboxDiscord
-from questbell.sandbox.discord.world.messages import Message
-from questbell.sandbox.servers.errors import ServerFailedError
-from questbell.sandbox.servers.network import free_port
-from questbell.sandbox.workload import Workload
-from questbell.shared.schedule.retry import Backoff
+from sandbox.demo.workload import Workload
+from sandbox.discord import demo_script
+from sandbox.discord import main as discord_main
+from sandbox.discord.server import SandboxDiscord
+from sandbox.discord.world.messages import Message
+from sandbox.servers.errors import ServerFailedError
+from sandbox.servers.network import free_port
+from shared.schedule.retry import Backoff
 from tests.unit.sandbox.discord.clients import RawBot
 from tests.waiting import PATIENCE
 
@@ -27,7 +27,7 @@ PUBLIC = "http://discord.example:8090"
 async def test_it_serves_its_clients_at_the_public_address_and_ends_in_order(tmp_path: Path) -> None:
     port = free_port()
     settings = {"DISCORD_TOKEN": "fixed", "QUESTBELL_DISCORD_PORT": str(port), "QUESTBELL_DISCORD_PUBLIC_URL": PUBLIC}
-    async with Workload("discord", directory=tmp_path, settings=settings), aiohttp.ClientSession() as http:
+    async with Workload("sandbox-discord", directory=tmp_path, settings=settings), aiohttp.ClientSession() as http:
         api, who = f"http://127.0.0.1:{port}/api/v10", {"Authorization": "Bot fixed"}
         async with http.get(f"{api}/gateway/bot", headers=who) as answer:
             assert (await answer.json())["url"] == "ws://discord.example:8090/gateway"
@@ -37,7 +37,7 @@ async def test_it_serves_its_clients_at_the_public_address_and_ends_in_order(tmp
             channel = (await answer.json())["guilds"][0]["channels"][0]["id"]
         async with http.post(f"{api}/channels/{channel}/messages", json={"content": "Hello"}, headers=who) as answer:
             assert answer.status == 200
-    lines = [json.loads(line) for line in (tmp_path / "discord.log").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "sandbox-discord.log").read_text().splitlines()]
     heard = next(line for line in lines if line["action"] == "message_create")
     assert (heard["text"], heard["channel"]) == ("Hello", "game-night")
     assert lines[-1]["action"] == "stopped"
@@ -47,7 +47,7 @@ async def test_a_port_that_is_taken_is_said_without_a_traceback(tmp_path: Path) 
     async with SandboxDiscord() as other:
         port = other.url.rpartition(":")[2]
         workload = Workload(
-            "discord", directory=tmp_path, settings={"DISCORD_TOKEN": "fixed", "QUESTBELL_DISCORD_PORT": port}
+            "sandbox-discord", directory=tmp_path, settings={"DISCORD_TOKEN": "fixed", "QUESTBELL_DISCORD_PORT": port}
         )
         with pytest.raises(ServerFailedError, match="questbell: QUESTBELL_DISCORD_PORT: cannot listen on"):
             await workload.process.start()
@@ -59,21 +59,21 @@ async def test_its_people_wait_for_the_bot_and_go_on_where_they_were_not_answere
 ) -> None:
     done: list[str] = []
 
-    async def make(discord: SandboxDiscord, session: play.Session, *, starts_in: timedelta) -> Message:
+    async def make(discord: SandboxDiscord, session: demo_script.Session) -> Message:
         done.append(f"make {session.title}")
-        return discord.say("Mia", session.title, where=play.CHANNEL)
+        return discord.say("Mia", session.title, where=demo_script.CHANNEL)
 
     async def join(discord: SandboxDiscord, post: Message, players: Sequence[str]) -> None:
         done.append(f"join {post.content}")
         if len(done) == 2:
-            raise play.PlayError("not now")
+            raise demo_script.PlayError("not now")
 
-    def announcement(discord: SandboxDiscord, session: play.Session) -> Message | None:
-        posts = discord.messages(play.CHANNEL)
+    def announcement(discord: SandboxDiscord, session: demo_script.Session) -> Message | None:
+        posts = discord.messages(demo_script.CHANNEL)
         return next((post for post in posts if post.content == session.title), None)
 
     for replaced in (make, join, announcement):
-        monkeypatch.setattr(play, replaced.__name__, replaced)
+        monkeypatch.setattr(demo_script, replaced.__name__, replaced)
     monkeypatch.setattr(discord_main, "REPLAY", Backoff(first=0.01, longest=0.01))
     async with SandboxDiscord() as sandbox, aiohttp.ClientSession() as http, asyncio.timeout(PATIENCE):
         playing = asyncio.create_task(discord_main.play_through(sandbox))
@@ -81,5 +81,5 @@ async def test_its_people_wait_for_the_bot_and_go_on_where_they_were_not_answere
             assert not done
             await bot.identify()
             await playing
-    first, second = (session.title for session in play.SESSIONS)
+    first, second = (session.title for session in demo_script.SESSIONS)
     assert done == [f"make {first}", f"join {first}", f"join {first}", f"make {second}", f"join {second}"]

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from questbell.shared.errors import EnvelopeError
-from questbell.shared.messaging.envelope import (
+from shared.errors import EnvelopeError
+from shared.messaging.envelope import (
     SCHEMA_VERSION,
     AnyEvent,
     GameReminderDue,
@@ -17,7 +17,7 @@ from questbell.shared.messaging.envelope import (
     decode,
     encode,
 )
-from questbell.shared.models import GameStatus, NotificationKind
+from shared.models import GameStatus, NotificationKind
 
 EVENTS: list[AnyEvent] = [
     GameReminderDue(row_id=uuid4(), game_id=uuid4(), game_scheduled_at=datetime.now(UTC), offset_minutes=10),

@@ -2,22 +2,22 @@ from __future__ import annotations
 
 import io
 import json
-import logging as stdlib
+import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from questbell.shared import logging
-from questbell.shared.settings import LogSettings
+from shared import logs
+from shared.settings import LogSettings
 
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    root, before = stdlib.getLogger(), structlog.get_config()
+    root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
-    logging.configure(LogSettings(), workload="test", stream=stream)
+    logs.configure(LogSettings(), workload="test", stream=stream)
     yield stream
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -25,14 +25,14 @@ def logged() -> Iterator[io.StringIO]:
 
 
 def test_a_record_is_one_line_of_json_with_its_action_and_what_it_is_about(logged: io.StringIO) -> None:
-    logging.get(component="here").info("Told", action="delivered", event_type="reminder", notification_id="1")
+    logs.get(component="here").info("Told", action="delivered", event_type="reminder", notification_id="1")
     record = json.loads(logged.getvalue())
     assert record["message"] == "Told"
     assert (record["workload"], record["action"], record["event"]) == ("test", "delivered", "reminder")
 
 
 def test_a_librarys_record_has_the_same_form(logged: io.StringIO) -> None:
-    stdlib.getLogger("some.library").warning("Odd: %s", 3)
+    logging.getLogger("some.library").warning("Odd: %s", 3)
     record = json.loads(logged.getvalue())
     assert (record["message"], record["action"]) == ("Odd: 3", "library.some.library")
 
@@ -42,6 +42,6 @@ def test_a_traceback_does_not_show_what_stands_in_variables(logged: io.StringIO)
     try:
         raise ValueError("broken")
     except ValueError:
-        logging.get().exception("Died", action="task_died")
+        logs.get().exception("Died", action="task_died")
     assert "ValueError" in logged.getvalue()
     assert password not in logged.getvalue()

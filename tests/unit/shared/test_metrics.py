@@ -8,14 +8,14 @@ from importlib.metadata import version
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from questbell.controllers.loops.source import SOURCES
-from questbell.controllers.resources.resource import KINDS
-from questbell.shared import metrics
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.publisher import Answer
-from questbell.shared.metrics import Metric
-from questbell.shared.models import DeliveryState, Outcome
-from questbell.shared.schedule.settle import source_of
+from controllers.loops.source import SOURCES
+from controllers.resources.resource import KINDS
+from shared import metrics
+from shared.messaging import topology
+from shared.messaging.publisher import Answer
+from shared.metrics import Metric
+from shared.models import DeliveryState, Outcome
+from shared.schedule.settle import source_of
 
 ALL = {metric.describe()[0].name: metric for workload in metrics.BOTH for metric in metrics.shown_by(workload)}
 BASE_UNITS = ("_seconds", "_bytes", "_ratio")

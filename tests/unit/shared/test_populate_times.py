@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from questbell.shared.models import Game, GameStatus
-from questbell.shared.schedule.populate import reminder_times, transition_times
+from shared.models import Game, GameStatus
+from shared.schedule.populate import reminder_times, transition_times
 
 START = datetime(2026, 11, 1, 20, tzinfo=UTC)
 

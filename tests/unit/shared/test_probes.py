@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from questbell.shared import probes
-from questbell.shared.errors import ConfigurationError, TransientError
-from questbell.shared.probes import Dependency
+from shared import probes
+from shared.errors import ConfigurationError, TransientError
+from shared.probes import Dependency
 from tests.unit.controllers.fakes import until
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from questbell.shared.schedule.retry import Backoff
+from shared.schedule.retry import Backoff
 
 
 @given(attempt=st.integers(min_value=0, max_value=10_000), first=st.floats(0.01, 10), longest=st.floats(10, 900))

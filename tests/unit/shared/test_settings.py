@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from questbell.shared.errors import ConfigurationError
-from questbell.shared.settings import BrokerSettings, DatabaseSettings, DiscordSettings, Timing, load
+from shared.errors import ConfigurationError
+from shared.settings import BrokerSettings, DatabaseSettings, DiscordSettings, Timing, load
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from questbell.shared.messaging import topology
-from questbell.shared.messaging.envelope import EVENT_TYPES
-from questbell.shared.settings import Timing
+from shared.messaging import topology
+from shared.messaging.envelope import EVENT_TYPES
+from shared.settings import Timing
 
 
 def test_every_event_has_exactly_one_queue() -> None:

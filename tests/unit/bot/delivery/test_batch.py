@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from questbell.bot.delivery import batch as module
-from questbell.bot.delivery.batch import BATCH, Batch
-from questbell.shared.errors import TransientError
+from bot.delivery import batch as module
+from bot.delivery.batch import BATCH, Batch
+from shared.errors import TransientError
 
 
 class Work:

@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from questbell.bot.delivery.discord_api import DiscordApi
-from questbell.bot.delivery.refusals import Ambiguous, Postponed, TooMany
-from questbell.shared.settings import DiscordSettings, Timing
+from bot.delivery.discord_api import DiscordApi
+from bot.delivery.refusals import Ambiguous, Postponed, TooMany
+from shared.settings import DiscordSettings, Timing
 
 Answer = Callable[[], web.Response]
 

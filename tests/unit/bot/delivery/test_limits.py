@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from questbell.bot.delivery.limits import BURST, IN_FLIGHT_PER_CHANNEL, REQUESTS_PER_SECOND, HeadStart, Limits
-from questbell.bot.delivery.refusals import HeldError, TooMany
+from bot.delivery.limits import BURST, IN_FLIGHT_PER_CHANNEL, REQUESTS_PER_SECOND, HeadStart, Limits
+from bot.delivery.refusals import HeldError, TooMany
 
 CHANNEL, ANOTHER = 1, 2
 

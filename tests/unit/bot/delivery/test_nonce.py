@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from questbell.bot.delivery.nonce import nonce
+from bot.delivery.nonce import nonce
 
 
 @given(st.uuids(), st.uuids())

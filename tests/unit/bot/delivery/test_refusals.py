@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from questbell.bot.delivery.refusals import MEANINGS, Ambiguous, Postponed, Refused, refusal
+from bot.delivery.refusals import MEANINGS, Ambiguous, Postponed, Refused, refusal
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520])

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.server import SandboxDiscord
 from tests.waiting import PATIENCE
 
 Json = dict[str, Any]

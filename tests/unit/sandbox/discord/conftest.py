@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from questbell.sandbox.discord.clock import ManualClock
-from questbell.sandbox.discord.rate_limits import Limits
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.clock import ManualClock
+from sandbox.discord.rate_limits import Limits
+from sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api, RawBot
 
 

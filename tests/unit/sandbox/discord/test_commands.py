@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from questbell.sandbox.discord.rules.commands import is_name
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.rules.commands import is_name
+from sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api
 
 Json = dict[str, Any]

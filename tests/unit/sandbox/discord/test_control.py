@@ -12,14 +12,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from questbell.sandbox.discord.client import SandboxClient, SandboxError
-from questbell.sandbox.discord.faults.model import Status
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.client import SandboxClient, SandboxError
+from sandbox.discord.faults.model import Status
+from sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api, RawBot
 from tests.unit.sandbox.discord.test_interactions import GAME, JOIN, answer
 from tests.waiting import PATIENCE
 
-STATIC = files("questbell.sandbox.discord.page") / "static"
+STATIC = files("sandbox.discord.page") / "static"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import yarl
 from discord import app_commands
 
-from questbell.sandbox.discord.faults.model import (
+from sandbox.discord.faults.model import (
     Drop,
     DropGateway,
     DuplicateInteraction,
@@ -22,8 +22,8 @@ from questbell.sandbox.discord.faults.model import (
     Status,
     TooMany,
 )
-from questbell.sandbox.discord.rate_limits import Window
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.rate_limits import Window
+from sandbox.discord.server import SandboxDiscord
 from tests.waiting import PATIENCE
 
 MESSAGES = Match(method="POST", route="/messages$")

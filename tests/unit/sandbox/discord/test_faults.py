@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from questbell.sandbox.discord.clock import ManualClock
-from questbell.sandbox.discord.faults.model import (
+from sandbox.discord.clock import ManualClock
+from sandbox.discord.faults.model import (
     Action,
     Drop,
     Hang,
@@ -22,7 +22,7 @@ from questbell.sandbox.discord.faults.model import (
     action_from_json,
     action_to_json,
 )
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api
 from tests.waiting import PATIENCE
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from questbell.sandbox.discord.clock import ManualClock
-from questbell.sandbox.discord.faults.model import DropGateway, InvalidSession, Reconnect, RefuseGateway
-from questbell.sandbox.discord.gateway.session import RESUME_WITHIN
-from questbell.sandbox.discord.rate_limits import Window
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.clock import ManualClock
+from sandbox.discord.faults.model import DropGateway, InvalidSession, Reconnect, RefuseGateway
+from sandbox.discord.gateway.session import RESUME_WITHIN
+from sandbox.discord.rate_limits import Window
+from sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api, RawBot
 from tests.waiting import PATIENCE
 

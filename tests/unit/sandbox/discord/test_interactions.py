@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from questbell.sandbox.discord.clock import ManualClock
-from questbell.sandbox.discord.faults.model import DuplicateInteraction
-from questbell.sandbox.discord.interactions import invoke
-from questbell.sandbox.discord.interactions.interaction import AnswerKind, InteractionResult
-from questbell.sandbox.discord.rules.errors import UsageError
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.clock import ManualClock
+from sandbox.discord.faults.model import DuplicateInteraction
+from sandbox.discord.interactions import invoke
+from sandbox.discord.interactions.interaction import AnswerKind, InteractionResult
+from sandbox.discord.rules.errors import UsageError
+from sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api, RawBot, Reply
 from tests.waiting import PATIENCE
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from questbell.sandbox.discord.engine import Engine, build_engine
-from questbell.sandbox.discord.rules.errors import ApiError
-from questbell.sandbox.discord.rules.messages import check_draft, check_revision
-from questbell.sandbox.discord.world.entities import User
-from questbell.sandbox.discord.world.messages import Pings
+from sandbox.discord.engine import Engine, build_engine
+from sandbox.discord.rules.errors import ApiError
+from sandbox.discord.rules.messages import check_draft, check_revision
+from sandbox.discord.world.entities import User
+from sandbox.discord.world.messages import Pings
 
 Json = dict[str, Any]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from questbell.sandbox.discord.clock import ManualClock
-from questbell.sandbox.discord.rate_limits import Window
-from questbell.sandbox.discord.server import SandboxDiscord
-from questbell.sandbox.discord.world.snowflakes import created_at, snowflake_at
+from sandbox.discord.clock import ManualClock
+from sandbox.discord.rate_limits import Window
+from sandbox.discord.server import SandboxDiscord
+from sandbox.discord.world.snowflakes import created_at, snowflake_at
 from tests.unit.sandbox.discord.clients import Api
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from questbell.sandbox.discord.clock import ManualClock
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.clock import ManualClock
+from sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api
 
 

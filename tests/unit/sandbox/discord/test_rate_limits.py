@@ -5,9 +5,9 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from questbell.sandbox.discord.clock import ManualClock
-from questbell.sandbox.discord.rate_limits import INVALID_LIMIT, INVALID_WINDOW, Limits, Window
-from questbell.sandbox.discord.server import SandboxDiscord
+from sandbox.discord.clock import ManualClock
+from sandbox.discord.rate_limits import INVALID_LIMIT, INVALID_WINDOW, Limits, Window
+from sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api
 
 

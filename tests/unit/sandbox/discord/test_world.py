@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from questbell.sandbox.discord.clock import Clock
-from questbell.sandbox.discord.engine import Engine, build_engine
-from questbell.sandbox.discord.server import SandboxDiscord
-from questbell.sandbox.discord.world.permissions import Permission
-from questbell.sandbox.discord.world.snowflakes import Snowflakes, created_at
+from sandbox.discord.clock import Clock
+from sandbox.discord.engine import Engine, build_engine
+from sandbox.discord.server import SandboxDiscord
+from sandbox.discord.world.permissions import Permission
+from sandbox.discord.world.snowflakes import Snowflakes, created_at
 from tests.waiting import PATIENCE
 
 

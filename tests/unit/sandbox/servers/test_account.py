@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from questbell.sandbox.servers.account import Account, private_home, server_account
+from sandbox.servers.account import Account, private_home, server_account
 
 STRANGER = Account("stranger", uid=54321, gid=54321)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from questbell.sandbox.servers.cache import arriving_in, cache_directory, locked
+from sandbox.servers.cache import arriving_in, cache_directory, locked
 from tests.waiting import PATIENCE
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from questbell.sandbox.servers.command import run, unbroken
-from questbell.sandbox.servers.errors import ServerFailedError
+from sandbox.servers.command import run, unbroken
+from sandbox.servers.errors import ServerFailedError
 
 
 async def test_a_command_returns_its_output_and_hands_on_its_progress() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from questbell.sandbox.servers import containers
-from questbell.sandbox.servers.errors import ServerNotAvailableError
+from sandbox.servers import containers
+from sandbox.servers.errors import ServerNotAvailableError
 
 
 async def test_the_socket_of_a_daemon_that_is_gone_is_no_docker_and_leaks_nothing(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from questbell.sandbox.servers import envtest, go_build
-from questbell.sandbox.servers.control_plane_binaries import ControlPlaneBinaries, obtain_binaries
-from questbell.shared.errors import ConfigurationError
+from sandbox.servers import envtest, go_build
+from sandbox.servers.control_plane_binaries import ControlPlaneBinaries, obtain_binaries
+from shared.errors import ConfigurationError
 
 
 def fill(folder: Path, *names: str) -> None:

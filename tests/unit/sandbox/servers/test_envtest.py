@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from questbell.sandbox.servers import envtest
-from questbell.sandbox.servers.network import HOST, free_port
+from sandbox.servers import envtest
+from sandbox.servers.network import HOST, free_port
 
 NAMES = ("etcd", "kube-apiserver")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from questbell.sandbox.servers import ServerIsForeignError, control_plane, postgres, rabbitmq
-from questbell.shared.errors import ConfigurationError
+from sandbox.servers import ServerIsForeignError, control_plane, postgres, rabbitmq
+from shared.errors import ConfigurationError
 
 KUBECONFIG = """
 current-context: ours

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from questbell.sandbox.servers import install, install_all
-from questbell.sandbox.servers.errors import ServerFailedError
-from questbell.sandbox.servers.source import Wanted
+from sandbox.servers import install, install_all
+from sandbox.servers.errors import ServerFailedError
+from sandbox.servers.source import Wanted
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from questbell.sandbox.servers import network
-from questbell.sandbox.servers.network import HOST, free_port, free_ports, listens
+from sandbox.servers import network
+from sandbox.servers.network import HOST, free_port, free_ports, listens
 
 
 def test_ports_differ_and_are_not_those_of_outgoing_connections() -> None:

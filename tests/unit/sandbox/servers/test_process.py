@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from questbell.sandbox.servers import process
-from questbell.sandbox.servers.errors import ServerFailedError
-from questbell.sandbox.servers.process import Process, Ready
+from sandbox.servers import process
+from sandbox.servers.errors import ServerFailedError
+from sandbox.servers.process import Process, Ready
 from tests.waiting import PATIENCE
 
 
@@ -124,7 +124,7 @@ async def test_our_own_environment_does_not_reach_a_server(log: Path, monkeypatc
 
 PARENT = """
 import asyncio, pathlib, sys
-from questbell.sandbox.servers.process import Process
+from sandbox.servers.process import Process
 
 async def main(log):
     async def ready():

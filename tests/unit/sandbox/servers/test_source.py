@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from questbell.sandbox.servers import apt, containers
-from questbell.sandbox.servers.errors import ServerFailedError, ServerNotAvailableError
-from questbell.sandbox.servers.source import SETTING, Wanted, obtain
-from questbell.shared.errors import ConfigurationError
+from sandbox.servers import apt, containers
+from sandbox.servers.errors import ServerFailedError, ServerNotAvailableError
+from sandbox.servers.source import SETTING, Wanted, obtain
+from shared.errors import ConfigurationError
 
 BINARIES = Path("/somewhere/bin")
 

@@ -1,0 +1,175 @@
+"""The last transaction of a telling: what came of tries, for many at once, and the outcomes that follow from it.
+
+A crash before it leaves rows in `sending`, which is true: they were asked for, and nobody knows the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import case, func, select, type_coerce, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.delivery import ledger
+from bot.delivery.decide import say_settled
+from bot.delivery.ledger import FINAL, Recipient, Turn
+from shared import people
+from shared.database import in_list
+from shared.models import (
+    DeliveryState,
+    NotificationDelivery,
+    NotificationKind,
+    NotificationSchedule,
+    Outcome,
+    RecipientKind,
+)
+
+Row = NotificationSchedule
+Delivery = NotificationDelivery
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Discord said yes, or the message was found."""
+
+    row_id: UUID
+    delivery_id: UUID
+    message_id: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Discord refused for good."""
+
+    row_id: UUID
+    turn: Turn
+    error: str
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """Discord refused for now, or was not asked."""
+
+    row_id: UUID
+    turn: Turn
+    error: str
+
+
+@dataclass(frozen=True)
+class Unclear:
+    """Nobody knows whether Discord took it."""
+
+    row_id: UUID
+    turn: Turn
+    error: str
+
+
+@dataclass(frozen=True)
+class Redirected:
+    """A player's direct messages are closed, so the channel is told."""
+
+    row_id: UUID
+    turn: Turn
+    error: str
+    user_id: int
+    channel_id: int
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An abandoned try was looked for: `pending` when it surely was not sent, `unknown` when nobody can tell."""
+
+    row_id: UUID
+    delivery_id: UUID
+    state: DeliveryState
+
+
+Ending = Sent | Failed | GivenBack | Unclear | Redirected | Resolved
+
+
+async def record(session: AsyncSession, endings: Sequence[Ending]) -> list[None]:
+    """Record what came of tries, and the outcomes of the notifications whose last recipients they were.
+
+    The rows of the schedule are locked first: of two processes that finish a notification's last two recipients, the
+    second sees both.
+    """
+    rows = {ending.row_id for ending in endings}
+    await lock_rows(session, rows)
+    await _record_answers(session, endings)
+    for ending in endings:
+        if isinstance(ending, Redirected):
+            await _redirect(session, ending)
+    for state in (DeliveryState.PENDING, DeliveryState.UNKNOWN):
+        found = [one.delivery_id for one in endings if isinstance(one, Resolved) and one.state is state]
+        if found:
+            await ledger.resolve(session, found, state=state)
+    await conclude_told(session, rows)
+    return [None] * len(endings)
+
+
+async def _record_answers(session: AsyncSession, endings: Sequence[Ending]) -> None:
+    if sent := {one.delivery_id: one.message_id for one in endings if isinstance(one, Sent)}:
+        await ledger.mark_sent(session, sent)
+    for kind, write in (
+        (Failed, ledger.mark_failed),
+        (GivenBack, ledger.give_back),
+        (Unclear, ledger.note_ambiguity),
+    ):
+        if said := {one.turn: one.error for one in endings if isinstance(one, kind)}:
+            await write(session, said)
+
+
+async def _redirect(session: AsyncSession, ending: Redirected) -> None:
+    await people.close_dms(session, ending.user_id)
+    channel = Recipient(RecipientKind.CHANNEL, ending.channel_id, mentions=(ending.user_id,))
+    await ledger.redirect(session, ending.turn, notification_id=ending.row_id, to=channel, error=ending.error)
+
+
+async def lock_rows(session: AsyncSession, rows: Collection[UUID]) -> None:
+    """Lock rows of the schedule that may have to be concluded, before those of their ledgers, in an order that all
+    keep."""
+    if rows:
+        await session.execute(_LOCK, {"rows": list(rows)})
+
+
+async def conclude_told(session: AsyncSession, rows: Collection[UUID]) -> None:
+    """Settle the notifications whose recipients are all final: told all, some or none. Who is `unknown` does not count
+    as told. An announcement is not over when it was posted: its own code settles it."""
+    if not rows:
+        return
+    for row in await session.execute(_CONCLUDE, {"rows": list(rows)}):
+        say_settled(row, outcome=row.outcome, detail=row.outcome_detail)
+
+
+_LOCK = select(Row.id).where(in_list(Row.id, "rows")).order_by(Row.id).with_for_update(key_share=True)
+_SENT = Delivery.state == DeliveryState.SENT
+_OVER = (
+    select(
+        Delivery.notification_id,
+        case(
+            (func.bool_and(_SENT), Outcome.DELIVERED),
+            (func.bool_or(_SENT), Outcome.PARTLY_DELIVERED),
+            else_=Outcome.UNDELIVERABLE,
+        ).label("outcome"),
+        func.string_agg(Delivery.last_error.distinct(), "; ").label("detail"),
+    )
+    .where(in_list(Delivery.notification_id, "rows"))
+    .group_by(Delivery.notification_id)
+    .having(func.bool_and(Delivery.state.in_(FINAL)))
+    .subquery()
+)
+"""The notifications about whose recipients everything is known."""
+_CONCLUDE = (
+    update(Row)
+    .where(Row.id == _OVER.c.notification_id, Row.settled_at.is_(None), Row.kind != NotificationKind.ANNOUNCEMENT)
+    .values(
+        settled_at=func.clock_timestamp(),
+        attempt_at=None,
+        outcome=type_coerce(_OVER.c.outcome, Row.outcome.type),
+        outcome_detail=_OVER.c.detail,
+    )
+    .returning(Row.id, Row.game_id, Row.kind, Row.attempts, Row.outcome, Row.outcome_detail)
+    .execution_options(synchronize_session=False)
+)

@@ -1,0 +1,82 @@
+"""Joining and leaving: one transaction each, and a private answer that says how things stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.features.answering import Answer
+from bot.features.errors import UserError
+from bot.features.retrying import persistently
+from bot.rendering import words
+from bot.rendering.text import escaped
+from shared import database
+from shared.games import Joining, find_game, join_game, leave_game
+from shared.models import Game, GameStatus
+
+if TYPE_CHECKING:
+    from bot.features.answering import Interaction
+
+_CLOSED = {
+    GameStatus.IN_PROGRESS: "has begun, so nobody can join any more. Ask the host, {host}.",
+    GameStatus.COMPLETED: "is over.",
+    GameStatus.CANCELLED: "is cancelled.",
+}
+
+
+async def join(interaction: Interaction, game_id: UUID) -> Answer:
+    """Sign a player up.
+
+    Raises:
+        UserError: there is no such session on this server.
+    """
+
+    async def work() -> tuple[Game, Joining]:
+        async with database.transaction(interaction.client.sessions) as session:
+            game = await _existing(session, game_id, guild_id=interaction.guild_id or 0)
+            return game, await join_game(session, game_id, user_id=interaction.user.id)
+
+    game, outcome = await persistently(work)
+    when = f"{words.moment(game.scheduled_at, 'F')} ({words.moment(game.scheduled_at, 'R')})"
+    match outcome:
+        case Joining.JOINED:
+            remind = f" I will remind you in <#{game.channel_id}>." if game.reminder_offsets else ""
+            return Answer(f"You are in: {_title(game)}, {when}.{remind}")
+        case Joining.ALREADY_IN:
+            return Answer(f"You are in {_title(game)} already: {when}.")
+        case Joining.FULL:
+            return Answer(f"{_title(game)} is full. Press Join again when somebody has left.")
+        case Joining.CLOSED:
+            reason = _CLOSED.get(game.status, "is not open.").format(host=words.mention(game.host_id))
+            return Answer(f"{_title(game)} {reason}")
+
+
+async def leave(interaction: Interaction, game_id: UUID) -> Answer:
+    """Take a player off the roster.
+
+    Raises:
+        UserError: there is no such session on this server.
+    """
+
+    async def work() -> tuple[Game, bool]:
+        async with database.transaction(interaction.client.sessions) as session:
+            game = await _existing(session, game_id, guild_id=interaction.guild_id or 0)
+            return game, await leave_game(session, game_id, user_id=interaction.user.id)
+
+    game, left = await persistently(work)
+    if left:
+        return Answer(f"You have left {_title(game)} and will not be reminded of it.")
+    return Answer(f"You are not in {_title(game)}.")
+
+
+async def _existing(session: AsyncSession, game_id: UUID, *, guild_id: int) -> Game:
+    game = await find_game(session, game_id, guild_id=guild_id)
+    if game is None:
+        raise UserError("This session no longer exists. `/game list` shows those that do.")
+    return game
+
+
+def _title(game: Game) -> str:
+    return f"**{escaped(game.title, limit=200)}**"

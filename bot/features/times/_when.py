@@ -1,0 +1,137 @@
+"""When a session starts, from what a host writes.
+
+Three readings, strictest first: a Discord timestamp, an ISO date and time, natural English by dateparser. The library
+answers what it finds likely, so it is asked only for what the text states: a text without a time of day, with a time
+zone's abbreviation (EST in July?) or with a date like 5/6 is refused with what to write instead.
+
+Local times are resolved here and not by dateparser: one that the clocks skip is refused with the two that
+exist, and one that comes twice is its first.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from dateparser.date import DateDataParser
+
+from bot.features.errors import UserError
+from bot.features.times._durations import span
+from bot.rendering.text import escaped
+from bot.rendering.words import moment
+
+FURTHEST = timedelta(days=366)
+_SURPRISING = timedelta(days=335)
+"""A date this far ahead whose year was not written is more likely one that has just passed."""
+
+_EXAMPLES = "`tomorrow 8pm`, `friday 19:30`, `in 2 hours` or `2030-12-31 20:00`"
+_TIMESTAMP = re.compile(r"<t:(\d{1,11})(?::[a-z])?>")
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[t ]+(\d{1,2})(:\d\d(?::\d\d)?)\s*(z|[+-]\d\d:?\d\d)?")
+_YEAR = re.compile(r"\b\d{4}\b")
+_NUMERIC_DATE = re.compile(r"(?<![\d/.-])(\d{1,2})(?:[/-](\d{1,2})(?:[/-]\d{2,4})?|\.(\d{1,2})\.(?:\d{2,4})?)(?!\d)")
+_CONTINENTAL_HOUR = re.compile(r"\b([01]?\d|2[0-3])h([0-5]\d)?\b")
+_FROM_NOW = re.compile(r"in\b.*|.*\bfrom now")
+_CLOCK_UNIT = re.compile(r"\d\s*[hms]\b|\b(?:hours?|hrs?|minutes?|mins?|seconds?|secs?)\b")
+
+
+def parse_when(text: str, *, zone: str, now: datetime) -> datetime:
+    """Return the moment that a text names, in UTC and always after `now`.
+
+    Local times are the clocks' of `zone` (an IANA name). The first call takes a few hundred milliseconds of
+    processor time and the others a few: call it in a thread.
+
+    Raises:
+        UserError: it cannot be read for certain, does not exist, is past, or more than a year ahead.
+    """
+    wish = " ".join(text.casefold().split())
+    try:
+        at = _timestamp(wish) or _iso(wish, zone=zone) or _natural(wish, zone=zone, now=now)
+    except OverflowError:
+        raise UserError(f"{_quoted(text)} is not in my calendar. Write for example {_EXAMPLES}.") from None
+    if at <= now:
+        raise UserError(f"{_quoted(text)} is past ({moment(at, 'F')}). Write a time to come, for example {_EXAMPLES}.")
+    if at - now > _SURPRISING and not (_YEAR.search(wish) or _TIMESTAMP.fullmatch(wish)):
+        local = at.astimezone(ZoneInfo(zone))
+        raise UserError(f"{_quoted(text)} has just passed. To mean next year, write `{local:%Y-%m-%d %H:%M}`.")
+    if at - now > FURTHEST:
+        raise UserError(f"{_quoted(text)} is more than a year ahead. Sessions can be planned up to a year before.")
+    return at
+
+
+def _timestamp(wish: str) -> datetime | None:
+    found = _TIMESTAMP.fullmatch(wish)
+    return datetime.fromtimestamp(int(found[1]), UTC) if found else None
+
+
+def _iso(wish: str, *, zone: str) -> datetime | None:
+    found = _ISO.fullmatch(wish)
+    if found is None:
+        return None
+    date, hour, rest, offset = found.groups(default="")
+    try:
+        at = datetime.fromisoformat(f"{date}T{hour:0>2}{rest}{offset.upper()}")
+    except ValueError:
+        raise UserError(f"{_quoted(wish)} is not in the calendar. Write for example `2030-12-31 20:00`.") from None
+    return at.astimezone(UTC) if at.tzinfo is not None else _by_clocks(at, zone=zone)
+
+
+def _natural(wish: str, *, zone: str, now: datetime) -> datetime:
+    _refuse_ambiguous(wish)
+    from_now = _FROM_NOW.fullmatch(wish) is not None
+    if not from_now:
+        wish = _CONTINENTAL_HOUR.sub(lambda found: f"{found[1]}:{found[2] or '00'}", wish)
+    # "In 2 hours" is time that passes, whatever the clocks do; "in 2 days at 8pm" is what they will show.
+    base_zone = "UTC" if from_now and _CLOCK_UNIT.search(wish) else zone
+    base = now.astimezone(ZoneInfo(base_zone)).replace(tzinfo=None, microsecond=0)
+    settings = {
+        "RELATIVE_BASE": base,
+        "PREFER_DATES_FROM": "future",
+        "PARSERS": ["relative-time", "absolute-time"],
+        "RETURN_TIME_AS_PERIOD": True,
+    }
+    found = DateDataParser(languages=["en"], settings=settings).get_date_data(wish)
+    if found.date_obj is None:
+        raise UserError(f"I cannot read {_quoted(wish)} as a time. Write for example {_EXAMPLES}.")
+    if found.date_obj.tzinfo is not None:
+        raise UserError(
+            f"Write the time as the clocks in {zone} show it, without a zone, for example `tomorrow 8pm`; "
+            "or with its offset, for example `2030-12-31 20:00+02:00`. `/game timezone` sets this server's zone."
+        )
+    if found.period != "time":
+        raise UserError(f"At what time of day? Write for example `tomorrow 8pm` or `friday 19:30` for {_quoted(wish)}.")
+    return _by_clocks(found.date_obj, zone=base_zone)
+
+
+def _refuse_ambiguous(wish: str) -> None:
+    if span(wish) is not None:
+        raise UserError(f"For a time from now, write `in {wish}`; for a time of day, write for example `20:00`.")
+    found = _NUMERIC_DATE.search(wish)
+    if found is None:
+        return
+    first, second = int(found[1]), int(found[2] or found[3])
+    if first != second and max(first, second) <= 12:
+        raise UserError(
+            f"Does `{found[0]}` start with the day or with the month? "
+            "Write the month as a word, for example `6 may 8pm`, or `2030-05-06 20:00`."
+        )
+
+
+def _by_clocks(local: datetime, *, zone: str) -> datetime:
+    """Return the moment at which clocks in the zone show `local`, the first of two.
+
+    In a gap, fold 0 and 1 (PEP 495) are the times that the clocks would show had they not been, or already been,
+    changed: the neighbours on either side.
+    """
+    info = ZoneInfo(zone)
+    first, second = (local.replace(tzinfo=info, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first.astimezone(info).replace(tzinfo=None) == local:
+        return first
+    before, after = (f"{at.astimezone(info):%Y-%m-%d %H:%M}" for at in (second, first))
+    raise UserError(
+        f"The clocks in {zone} skip {local:%H:%M} on that day, when summer time begins. Write `{before}` or `{after}`."
+    )
+
+
+def _quoted(text: str) -> str:
+    return f"“{escaped(text, limit=80)}”"

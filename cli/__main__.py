@@ -1,0 +1,5 @@
+"""`python -m cli` is `questbell`."""
+
+from cli.app import main
+
+main()

@@ -1,0 +1,61 @@
+"""What Kopf does for us: it watches our kinds in one namespace and says what it sees. Settings and decorators only.
+
+`@kopf.on.event` handlers add no finalizer, write no annotation and keep no progress, so a resource can always be
+deleted, and two replicas see the same without a conflict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from controllers.api_login import login
+from controllers.resources.resource import GROUP, KINDS, VERSION, Kind, Resource
+
+Observe = Callable[[Resource], None]
+Forget = Callable[[str], None]
+"""Takes the uid of a resource that was deleted."""
+
+
+def registry(*, observe: Observe, forget: Forget) -> kopf.OperatorRegistry:
+    """Return handlers that pass on what the watch says; a registry of its own, so that nothing is global."""
+    made = kopf.OperatorRegistry()
+    kopf.on.startup(registry=made)(_configure)
+    kopf.on.login(registry=made, errors=kopf.ErrorsMode.PERMANENT)(_log_in)
+    for kind in KINDS:
+        kopf.on.event(GROUP, VERSION, kind.plural, id=f"observe-{kind.plural}", registry=made)(
+            _observer(kind, observe=observe, forget=forget)
+        )
+    return made
+
+
+async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+    settings.posting.enabled = False  # Events are written on transitions only, by the status writer
+    settings.peering.standalone = True  # peered replicas would pause one another; ours share the work
+    settings.scanning.disabled = True  # watching namespaces and definitions would need a role in the whole cluster
+    settings.process.ultimate_exiting_timeout = None  # else it kills this process ten minutes after it ended itself
+    settings.networking.request_timeout = 10.0  # the default is five minutes
+    settings.networking.connect_timeout = 5.0
+    settings.networking.error_backoffs = (1, 1, 2, 3, 3)  # back within seconds; after these it ends and is restarted
+    settings.watching.connect_timeout = 5.0
+    settings.watching.inactivity_timeout = 70.0  # a bookmark comes each minute; without one the connection is dead
+    settings.watching.server_timeout = 300  # the belt beside it, if none are sent; the API takes whole seconds only
+    settings.watching.client_timeout = 310.0
+
+
+async def _log_in(**_: Any) -> kopf.ConnectionInfo:
+    return await asyncio.to_thread(login)
+
+
+def _observer(kind: Kind, *, observe: Observe, forget: Forget) -> Callable[..., Any]:
+    async def handle(event: kopf.RawEvent, **_: Any) -> None:
+        body = event["object"]
+        if event["type"] == "DELETED":
+            forget(body["metadata"]["uid"])
+        else:
+            observe(Resource.of(kind, body))
+
+    return handle

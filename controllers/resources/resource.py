@@ -1,0 +1,97 @@
+"""A custom resource as the controllers see it: who it is, which version of it this is, and what it asks for.
+
+Bodies come from three places (the watch, the minute's list, the answer to a status PATCH) and overtake one another.
+`version` puts them in order: resource versions of one kind are comparable integers, documented since Kubernetes 1.35
+(KEP-5504) and so on every API server before it that stores in etcd. Asking the server again before each decision was
+rejected: it costs requests and is only a little fresher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from controllers.resources.specs import DeadLetterReconcilerSpec, SchedulerSpec, Spec
+from shared import logs
+
+GROUP = "questbell.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+Body = Mapping[str, Any]
+"""An object as the API server sends it."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of custom resource."""
+
+    name: str
+    plural: str
+    spec: type[Spec]
+
+    def path(self, namespace: str, name: str | None = None) -> str:
+        """Return the API path of the kind in a namespace, or of one object of it."""
+        collection = f"/apis/{API_VERSION}/namespaces/{namespace}/{self.plural}"
+        return collection if name is None else f"{collection}/{name}"
+
+
+SCHEDULER = Kind("Scheduler", "schedulers", SchedulerSpec)
+DEAD_LETTER_RECONCILER = Kind("DeadLetterReconciler", "deadletterreconcilers", DeadLetterReconcilerSpec)
+KINDS = (SCHEDULER, DEAD_LETTER_RECONCILER)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One custom resource in one version. Its uid is its identity: a name may be given to another later."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    generation: int
+    deleting: bool
+    spec: Spec | None
+    """None when this release cannot read it: the definition in the cluster is newer than this replica."""
+    status: Body
+
+    @classmethod
+    def of(cls, kind: Kind, body: Body) -> Self:
+        """Read what the API server sent."""
+        metadata = body["metadata"]
+        return cls(
+            kind=kind,
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            version=int(metadata["resourceVersion"]),
+            generation=metadata["generation"],
+            deleting="deletionTimestamp" in metadata,
+            spec=_spec(kind, body),
+            status=body.get("status", {}),
+        )
+
+    def is_namesake(self, other: Resource) -> bool:
+        """Return whether another resource goes by the same name."""
+        return (self.kind, self.namespace, self.name) == (other.kind, other.namespace, other.name)
+
+    def __str__(self) -> str:
+        return f"{self.kind.name} {self.namespace}/{self.name}"
+
+
+def _spec(kind: Kind, body: Body) -> Spec | None:
+    try:
+        return kind.spec.model_validate(body.get("spec", {}))
+    except ValidationError as error:
+        logs.get().error(
+            "A spec cannot be read; is this release older than the resource definition in the cluster?",
+            action="spec_unreadable",
+            kind=kind.name,
+            name=body["metadata"]["name"],
+            problems=[f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()],
+        )
+        return None

@@ -1,0 +1,95 @@
+"""`questbell migrate`: bring the schema to this release's, from wherever it is.
+
+Several may run at once (an init container of every replica): an advisory lock lets one work and the others wait. A
+schema that is newer than this release is left as it is, since revisions are expand/contract: that is what makes a
+rollback possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared import logs
+
+_LOCK = 0x51756573  # "Ques": any number, the same for all
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Return Alembic's configuration for our revisions, on the given connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+async def upgrade(engine: AsyncEngine, *, revision: str = "head") -> None:
+    """Bring the schema up to a revision. The engine's connections must not limit how long a statement takes."""
+    await _exclusively(engine, partial(_upgrade, revision=revision))
+
+
+async def downgrade(engine: AsyncEngine, *, revision: str) -> None:
+    """Take the schema back to a revision ("base" for none)."""
+    await _exclusively(engine, partial(_downgrade, revision=revision))
+
+
+async def current(engine: AsyncEngine) -> str | None:
+    """Return the revision that the database is at, None when it is empty."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(_current)
+
+
+def head() -> str:
+    """Return this release's revision."""
+    revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    if revision is None:
+        raise RuntimeError("this package lacks its migrations")
+    return revision
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def _exclusively(engine: AsyncEngine, work: Callable[[Connection], None]) -> None:
+    async with engine.connect() as lock:
+        await lock.execution_options(isolation_level="AUTOCOMMIT")
+        await lock.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        try:
+            async with engine.connect() as connection:
+                await connection.run_sync(work)
+        finally:
+            await lock.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+
+
+def _upgrade(connection: Connection, *, revision: str) -> None:
+    log = logs.get(component="migrate")
+    config, at = alembic_config(connection), _current(connection)
+    connection.commit()
+    if at is not None and not _is_known(config, at):
+        log.warning("The schema is newer than this release; left as it is", action="schema_newer", revision=at)
+        return
+    command.upgrade(config, revision)
+    log.info("The schema is up to date", action="migrated", before=at, after=_current(connection))
+
+
+def _downgrade(connection: Connection, *, revision: str) -> None:
+    command.downgrade(alembic_config(connection), revision)
+
+
+def _is_known(config: Config, revision: str) -> bool:
+    try:
+        ScriptDirectory.from_config(config).get_revision(revision)
+    except CommandError:
+        return False
+    return True

@@ -1,5 +1,0 @@
-"""`python -m questbell` is `questbell`."""
-
-from questbell.cli import main
-
-main()

@@ -1,0 +1,150 @@
+"""Driving a sandbox in another process.
+
+The same deeds as `SandboxDiscord`'s, by HTTP: for a scenario, a chaos run or a test whose sandbox runs on its own.
+Results are the control API's JSON, since the objects behind them live elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from sandbox.discord.faults.model import Action, action_to_json
+
+Json = dict[str, Any]
+
+REQUEST_WITHIN = 75.0
+LOOK_AGAIN_AFTER = 30.0
+
+
+class SandboxError(Exception):
+    """The sandbox refused; the text is its reason."""
+
+
+class SandboxClient:
+    """A client of the control API, while its context is open.
+
+    Args:
+        url: the sandbox's address, as its page has it.
+        session: a session to use; one of its own when None.
+    """
+
+    def __init__(self, url: str, *, session: aiohttp.ClientSession | None = None) -> None:
+        self._url = url.rstrip("/")
+        self._given = session
+        self._session = session
+
+    async def __aenter__(self) -> SandboxClient:
+        """Open a session if none was given."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_WITHIN))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the session if it is our own."""
+        if self._given is None and self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def slash(
+        self, user: str, command: str, /, *, in_channel: str | int | None = None, finish: float = 0.0, **options: Any
+    ) -> Json:
+        """Someone runs a command; with `finish`, a deferred answer is awaited that many seconds."""
+        body = {"user": user, "command": command, "options": options, "channel": in_channel, "finish": finish}
+        return await self._post("slash", body)
+
+    async def click(
+        self,
+        user: str,
+        message: int | str,
+        custom_id: str,
+        *,
+        values: list[str] | None = None,
+        finish: float = 0.0,
+    ) -> Json:
+        """Someone presses a button, or picks `values` in a select."""
+        body = {"user": user, "message": str(message), "custom_id": custom_id, "values": values, "finish": finish}
+        return await self._post("click", body)
+
+    async def submit_modal(self, user: str, interaction: int | str, values: Json, *, finish: float = 0.0) -> Json:
+        """Someone sends the modal that an interaction opened."""
+        body = {"user": user, "interaction": str(interaction), "values": values, "finish": finish}
+        return await self._post("modal", body)
+
+    async def say(self, user: str, text: str, *, in_channel: str | int | None = None) -> Json:
+        """Someone writes something."""
+        return await self._post("say", {"user": user, "text": text, "channel": in_channel})
+
+    async def change_world(self, deed: str, **details: Any) -> Json:
+        """Change the world: `change_world("close_dms", user="Mia")`."""
+        return await self._post("world", {"do": deed, **details})
+
+    async def state(self) -> Json:
+        """Everything but messages."""
+        state: Json = await self._call("GET", "state")
+        return state
+
+    async def messages(self, channel: str | int, *, limit: int = 100) -> list[Json]:
+        """The newest messages of a channel, oldest first."""
+        found: list[Json] = await self._call("GET", "messages", params={"channel": str(channel), "limit": str(limit)})
+        return found
+
+    async def evidence(self, *, after: int = 0, wait: float = 0.0) -> list[Json]:
+        """What was accepted after record number `after`; with `wait`, as soon as there is any, else after that long."""
+        params = {"after": str(after), "wait": str(wait)}
+        records: list[Json] = await self._call("GET", "evidence", params=params)
+        return records
+
+    async def wait_for_evidence(self, predicate: Callable[[list[Json]], bool], *, timeout: float) -> list[Json]:
+        """All evidence, as soon as `predicate` is true of it.
+
+        Raises:
+            TimeoutError: it was not true within `timeout` seconds.
+        """
+        records: list[Json] = await self.evidence()
+        async with asyncio.timeout(timeout):
+            while not predicate(records):
+                records += await self.evidence(after=len(records), wait=LOOK_AGAIN_AFTER)
+        return records
+
+    async def add_fault(self, action: Action, *, match: Json | None = None, **how_often: Any) -> Json:
+        """Turn a fault on; `match` takes names, `how_often` is times, seconds, probability, seed, label."""
+        return await self._post("faults", {"action": action_to_json(action), "match": match or {}, **how_often})
+
+    async def faults(self) -> list[Json]:
+        """All faults with how often each fired."""
+        listed: list[Json] = await self._call("GET", "faults")
+        return listed
+
+    async def clear_faults(self) -> None:
+        """Turn all faults off."""
+        await self._call("DELETE", "faults")
+
+    async def set_limits(self, **limits: list[float] | None) -> Json:
+        """Change rate limits: `[limit, seconds]`, or None for none."""
+        changed: Json = await self._call("PATCH", "limits", json=limits)
+        return changed
+
+    async def _post(self, path: str, body: Json) -> Json:
+        answer: Json = await self._call("POST", path, json=body)
+        return answer
+
+    async def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        if self._session is None:
+            raise RuntimeError("enter the client's context first")
+        async with self._session.request(method, f"{self._url}/sandbox/{path}", **arguments) as response:
+            if response.status == 204:
+                return None
+            answer = await response.json(content_type=None)
+            if response.status >= 400:
+                raise SandboxError(answer.get("error") or answer.get("message") or f"status {response.status}")
+            return answer

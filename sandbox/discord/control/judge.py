@@ -1,0 +1,77 @@
+"""What the sandbox knows, and what goes wrong in it: evidence, state, faults, limits."""
+
+from __future__ import annotations
+
+import contextlib
+
+from aiohttp import web
+
+from sandbox.discord.control.requests import read_json
+from sandbox.discord.control.views import faults_view, state_view
+from sandbox.discord.engine import Engine
+from sandbox.discord.rest.replies import no_content, reply
+
+LONGEST_WAIT = 60.0
+
+
+async def get_state(engine: Engine, request: web.Request) -> web.Response:
+    """Everything but messages."""
+    return reply(state_view(engine))
+
+
+async def get_evidence(engine: Engine, request: web.Request) -> web.Response:
+    """`?after=N&wait=seconds`: what was accepted after number N; with `wait`, as soon as there is any."""
+    after = int(request.query.get("after", 0))
+    wait = min(float(request.query.get("wait", 0)), LONGEST_WAIT)
+    if wait:
+        with contextlib.suppress(TimeoutError):
+            await engine.announcer.wait_for(
+                lambda: len(engine.evidence.records) > after or engine.closing.is_set(), timeout=wait
+            )
+    return reply([record.to_json() for record in engine.evidence.after(after)])
+
+
+async def list_faults(engine: Engine, request: web.Request) -> web.Response:
+    """All faults with how often each fired."""
+    return reply(faults_view(engine))
+
+
+async def add_fault(engine: Engine, request: web.Request) -> web.Response:
+    """`{"action": {"kind", …}, "match"?, "times"?, "seconds"?, "probability"?, "seed"?, "label"?}`."""
+    body = await read_json(request)
+    match = body.get("match") or {}
+    user_id = engine.world.user(match["user"]).id if match.get("user") else None
+    if match.get("channel"):
+        body = {**body, "match": {**match, "channel": engine.world.channel(match["channel"]).id}}
+    fault = engine.faults.add_json(body, user_id=user_id)
+    return reply(fault.to_json(engine.clock.monotonic()), status=201)
+
+
+async def remove_fault(engine: Engine, request: web.Request) -> web.Response:
+    """Turn one fault off, or all of them."""
+    fault_id = request.match_info.get("fault_id")
+    if fault_id is None:
+        engine.faults.clear()
+    else:
+        engine.faults.remove(int(fault_id))
+    return no_content()
+
+
+async def get_limits(engine: Engine, request: web.Request) -> web.Response:
+    """The rate limits: `[limit, seconds]` or null by name."""
+    return reply(engine.limiter.limits.to_json())
+
+
+async def change_limits(engine: Engine, request: web.Request) -> web.Response:
+    """Change some rate limits."""
+    engine.limiter.limits.update(await read_json(request))
+    return reply(engine.limiter.limits.to_json())
+
+
+async def get_file(engine: Engine, request: web.Request) -> web.Response:
+    """An uploaded file: always as a download, since its content is someone's."""
+    file = engine.files.get(int(request.match_info["file_id"]))
+    if file is None:
+        return web.Response(status=404)
+    headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+    return web.Response(body=file.content, headers={**headers, "Content-Type": "application/octet-stream"})

@@ -1,0 +1,149 @@
+"""The sandbox in JSON, for the page and for scenarios in other processes.
+
+Messages are Discord's own JSON with what only the sandbox knows beside it (who sees it, whom it pings); everything else
+is as small as the page needs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sandbox.discord.engine import Engine
+from sandbox.discord.interactions.interaction import Interaction, InteractionResult
+from sandbox.discord.world.commands import Leaf
+from sandbox.discord.world.entities import Channel, Guild, User
+from sandbox.discord.world.messages import Message
+from sandbox.discord.world.payloads import encode, message_json
+from sandbox.discord.world.permissions import Permission
+
+Json = dict[str, Any]
+
+
+def state_view(engine: Engine) -> Json:
+    """Everything but messages."""
+    world = engine.world
+    return {
+        "url": engine.url,
+        "bot": {**user_view(world.bot), "online": engine.gateway.online, "sessions": len(engine.gateway.sessions)},
+        "people": [user_view(user) for user in world.users.values() if not user.bot],
+        "guilds": [guild_view(engine, guild) for guild in world.guilds.values()],
+        "dms": [channel_view(channel) for channel in world.channels.values() if channel.recipient is not None],
+        "faults": faults_view(engine),
+        "limits": engine.limiter.limits.to_json(),
+        "gateway": {"session_starts_left": engine.gateway.starts_left},
+        "evidence": len(engine.evidence.records),
+        "invalid_requests": len(engine.limiter.invalid),
+        "unimplemented": engine.unimplemented,
+    }
+
+
+def user_view(user: User) -> Json:
+    """A person."""
+    return {
+        "id": str(user.id),
+        "name": user.display_name,
+        "colour": user.colour,
+        "bot": user.bot,
+        "dms_closed": user.dms_closed,
+    }
+
+
+def channel_view(channel: Channel) -> Json:
+    """A channel, or someone's direct messages."""
+    return {
+        "id": str(channel.id),
+        "name": channel.name,
+        "topic": channel.topic,
+        "guild": None if channel.guild_id is None else str(channel.guild_id),
+        "recipient": None if channel.recipient is None else str(channel.recipient.id),
+        "last_message": None if channel.last_message_id is None else str(channel.last_message_id),
+    }
+
+
+def guild_view(engine: Engine, guild: Guild) -> Json:
+    """A guild with its channels, and members with what sets them apart."""
+    roles = {role_id: role.name for role_id, role in guild.roles.items()}
+    return {
+        "id": str(guild.id),
+        "name": guild.name,
+        "channels": [channel_view(channel) for channel in guild.channels.values()],
+        "roles": [{"id": str(role_id), "name": name} for role_id, name in roles.items()],
+        "members": [
+            {
+                "id": str(user_id),
+                "owner": user_id == guild.owner_id,
+                "manager": Permission.MANAGE_GUILD in engine.world.guild_permissions(guild, user_id),
+                "roles": [roles[role_id] for role_id in member.role_ids],
+            }
+            for user_id, member in guild.members.items()
+        ],
+    }
+
+
+def faults_view(engine: Engine) -> list[Json]:
+    """All faults with how often each fired."""
+    now = engine.clock.monotonic()
+    return [fault.to_json(now) for fault in engine.faults.all()]
+
+
+def message_view(engine: Engine, message: Message) -> str:
+    """A message as JSON text: Discord's, and the sandbox's own under `sandbox`."""
+    own = {
+        "visible_to": None if message.visible_to is None else str(message.visible_to),
+        "loading": message.loading,
+        "pings": [str(user_id) for user_id in _pinged(engine, message)],
+        "guild": None if message.channel.guild_id is None else str(message.channel.guild_id),
+        "recipient": None if message.channel.recipient is None else str(message.channel.recipient.id),
+    }
+    return f'{message_json(engine.world, message)[:-1]},"sandbox":{encode(own)}}}'
+
+
+def interaction_view(interaction: Interaction) -> Json:
+    """How far an interaction is."""
+    component = interaction.data.get("custom_id") if interaction.source is not None else None
+    return {
+        "id": str(interaction.id),
+        "kind": interaction.kind.name.lower(),
+        "name": interaction.name,
+        "user": str(interaction.user.id),
+        "channel": str(interaction.channel.id),
+        "message": None if interaction.source is None else str(interaction.source.id),
+        "custom_id": component,
+        "answered": interaction.answer is not None,
+        "finished": interaction.finished.is_set(),
+        "failed": interaction.failed,
+    }
+
+
+def result_view(engine: Engine, result: InteractionResult) -> Json:
+    """What a person got for an interaction."""
+    interaction = result.interaction
+    return {
+        **interaction_view(interaction),
+        "answer": None if interaction.answer is None else interaction.answer.name.lower(),
+        "ephemeral": result.ephemeral,
+        "message": None if result.message is None else json.loads(message_view(engine, result.message)),
+        "followups": [json.loads(message_view(engine, message)) for message in result.followups],
+        "modal": interaction.modal,
+        "choices": interaction.choices,
+    }
+
+
+def command_view(leaf: Leaf) -> Json:
+    """A command that can be run."""
+    return {"name": leaf.name, "description": leaf.description, "options": leaf.options}
+
+
+def _pinged(engine: Engine, message: Message) -> list[int]:
+    """Everyone whom the message notifies, also by role, as @everyone, or by being a direct message."""
+    guild = engine.world.guild_of(message.channel)
+    if guild is None:
+        recipient = message.channel.recipient
+        return [] if recipient is None or recipient is message.author else [recipient.id]
+    roles = set(message.pings.roles)
+    return [
+        user_id
+        for user_id, member in guild.members.items()
+        if message.pings.everyone or user_id in message.pings.users or roles.intersection(member.role_ids)
+    ]

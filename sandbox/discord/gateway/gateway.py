@@ -1,0 +1,265 @@
+"""The gateway: sessions of connected bots, and who is told what.
+
+Every session of the token gets every event that its intents cover, also when there are two of them: that is how a
+second bot process with the same token answers each command twice, on Discord and here.
+Source: https://docs.discord.com/developers/events/gateway
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Protocol
+
+from sandbox.discord.changes import Announcer, Change, GatewayChanged
+from sandbox.discord.faults.model import Action, DropGateway, InvalidSession, Reconnect
+from sandbox.discord.faults.registry import Faults
+from sandbox.discord.gateway.events import PRIVILEGED, Event, Intent, event_of
+from sandbox.discord.gateway.session import Session
+from sandbox.discord.interactions.interaction import Interaction
+from sandbox.discord.interactions.registry import interaction_payload
+from sandbox.discord.rate_limits import RateLimiter
+from sandbox.discord.world.payloads import (
+    encode,
+    guild_create_payload,
+    member_payload,
+    self_payload,
+)
+from sandbox.discord.world.world import World
+
+Json = dict[str, Any]
+
+SESSION_STARTS = 1000
+STARTS_RESET_AFTER = 86_400.0
+HEARTBEAT_INTERVAL = 41.25
+MEMBERS_A_CHUNK = 1000
+
+
+class GatewayClose(Exception):
+    """A connection must be closed, with one of Discord's close codes."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class Connection(Protocol):
+    """What the gateway needs of a socket."""
+
+    session: Session | None
+
+    def send(self, frame: str) -> None:
+        """Queue a frame."""
+
+    def drop(self) -> None:
+        """Cut the connection without a close frame."""
+
+    def close_soon(self, code: int) -> None:
+        """Close the connection with a code after what is queued."""
+
+
+class Gateway:
+    """Opens, resumes and ends sessions, and tells them events."""
+
+    def __init__(self, world: World, announcer: Announcer, faults: Faults, limiter: RateLimiter, *, token: str) -> None:
+        self.world = world
+        self.token = token
+        self.url = ""
+        self.privileged_intents = Intent.NONE
+        self.sessions: dict[str, Session] = {}
+        self.connections: set[Connection] = set()
+        self.starts_left = SESSION_STARTS
+        self._first_start: float | None = None
+        self._announcer = announcer
+        self._faults = faults
+        self._limiter = limiter
+        announcer.subscribe(self._on_change)
+        faults.strike_now = self._strike
+
+    @property
+    def online(self) -> bool:
+        """Whether a bot is connected and has identified itself."""
+        return any(session.send is not None for session in self.sessions.values())
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a fault refuses the connection that is being made."""
+        return self._faults.refuses_gateway()
+
+    def start_limit(self) -> Json:
+        """https://docs.discord.com/developers/events/gateway#session-start-limit-object."""
+        passed = 0.0 if self._first_start is None else self.world.clock.monotonic() - self._first_start
+        if passed > STARTS_RESET_AFTER:
+            self._first_start, self.starts_left, passed = None, SESSION_STARTS, 0.0
+        return {
+            "total": SESSION_STARTS,
+            "remaining": max(0, self.starts_left),
+            "reset_after": int((STARTS_RESET_AFTER - passed) * 1000),
+            "max_concurrency": 1,
+        }
+
+    def identify(self, connection: Connection, data: Json) -> None:
+        """Start a session and tell it everything (IDENTIFY).
+
+        Raises:
+            GatewayClose: 4004 token, 4010 shard, 4013 and 4014 intents.
+        """
+        self._check_token(data)
+        intents = self._check_intents(data)
+        shard = _check_shard(data)
+        self._spend_start()
+        verdict = self._limiter.take("identify", "")
+        if verdict is not None and not verdict.passed:
+            connection.send('{"op":9,"d":false}')
+            return
+        session = Session(secrets.token_hex(16), intents, shard)
+        self.sessions[session.id] = session
+        self._attach(connection, session)
+        session.tell(Event("READY", encode(self._ready(session))))
+        for guild in self.world.guilds.values():
+            event = Event("GUILD_CREATE", encode(guild_create_payload(self.world, guild)), Intent.GUILDS, guild.id)
+            if session.wants(event):
+                session.tell(event)
+        self._announcer.publish(GatewayChanged())
+
+    def resume(self, connection: Connection, data: Json) -> None:
+        """Go on with a session: what was missed is sent again (RESUME).
+
+        Raises:
+            GatewayClose: 4004 token, 4007 a sequence number from the future.
+        """
+        self._check_token(data)
+        self._forget_expired()
+        session = self.sessions.get(str(data.get("session_id")))
+        seq = int(data.get("seq") or 0)
+        if session is not None and seq > session.seq:
+            raise GatewayClose(4007, "Invalid seq.")
+        missed = None if session is None else session.missed(seq)
+        if session is None or missed is None:
+            connection.send('{"op":9,"d":false}')
+            return
+        self._attach(connection, session)
+        for frame in missed:
+            connection.send(frame)
+        session.tell(Event("RESUMED", '{"_trace":[]}'))
+        self._announcer.publish(GatewayChanged())
+
+    def detach(self, connection: Connection, *, ended: bool) -> None:
+        """A connection is gone; `ended`: the bot closed it with 1000 or 1001, and the session ends with it."""
+        self.connections.discard(connection)
+        session = connection.session
+        if session is None or session.send != connection.send:
+            return
+        session.send = None
+        session.left = self.world.clock.monotonic()
+        if ended:
+            self.sessions.pop(session.id, None)
+        self._announcer.publish(GatewayChanged())
+
+    def members(self, session: Session, data: Json) -> None:
+        """Answer a request for members in chunks of a thousand (op 8)."""
+        guild = self.world.guilds.get(int(data.get("guild_id") or 0))
+        if guild is None:
+            return
+        wanted = {int(one) for one in data.get("user_ids") or []}
+        query = str(data.get("query") or "").casefold()
+        found = [
+            member_payload(member)
+            for member in guild.members.values()
+            if (not wanted or member.user.id in wanted) and member.user.name.casefold().startswith(query)
+        ][: int(data.get("limit") or 0) or None]
+        chunks = [found[at : at + MEMBERS_A_CHUNK] for at in range(0, len(found), MEMBERS_A_CHUNK)] or [[]]
+        for index, chunk in enumerate(chunks):
+            payload: Json = {"guild_id": str(guild.id), "members": chunk}
+            payload.update(chunk_index=index, chunk_count=len(chunks), nonce=data.get("nonce"))
+            session.tell(Event("GUILD_MEMBERS_CHUNK", encode(payload)))
+
+    def deliver(self, interaction: Interaction) -> None:
+        """Tell the bot of an interaction; twice when a fault says so."""
+        event = Event(
+            "INTERACTION_CREATE",
+            encode(interaction_payload(self.world, interaction)),
+            guild_id=interaction.channel.guild_id,
+        )
+        self._tell(event)
+        if self._faults.armed and self._faults.duplicates_interaction():
+            self._tell(event)
+
+    def _on_change(self, change: Change) -> None:
+        if self.sessions:
+            event = event_of(self.world, change)
+            if event is not None:
+                self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        for session in self.sessions.values():
+            if session.wants(event):
+                session.tell(event)
+
+    def _attach(self, connection: Connection, session: Session) -> None:
+        for other in self.connections:
+            if other.session is session and other is not connection:
+                other.session = None
+                other.close_soon(4000)
+        connection.session = session
+        session.send = connection.send
+        session.left = None
+
+    def _ready(self, session: Session) -> Json:
+        return {
+            "v": 10,
+            "user": self_payload(self.world.bot),
+            "guilds": [{"id": str(guild_id), "unavailable": True} for guild_id in self.world.guilds],
+            "session_id": session.id,
+            "session_type": "normal",
+            "resume_gateway_url": self.url,
+            "shard": list(session.shard),
+            "application": {"id": str(self.world.bot.id), "flags": 0},
+        }
+
+    def _check_token(self, data: Json) -> None:
+        if str(data.get("token", "")).removeprefix("Bot ") != self.token:
+            raise GatewayClose(4004, "Authentication failed.")
+
+    def _check_intents(self, data: Json) -> Intent:
+        given = data.get("intents")
+        if not isinstance(given, int) or given < 0:
+            raise GatewayClose(4013, "Invalid intent(s).")
+        intents = Intent(given)
+        if intents & PRIVILEGED & ~self.privileged_intents:
+            raise GatewayClose(4014, "Disallowed intent(s).")
+        return intents
+
+    def _spend_start(self) -> None:
+        """Count a session start; past the limit Discord ends all sessions and resets the token."""
+        self.start_limit()
+        if self._first_start is None:
+            self._first_start = self.world.clock.monotonic()
+        self.starts_left -= 1
+        if self.starts_left < 0:
+            for connection in self.connections:
+                connection.close_soon(4004)
+            self.sessions.clear()
+            raise GatewayClose(4004, "Authentication failed.")
+
+    def _forget_expired(self) -> None:
+        now = self.world.clock.monotonic()
+        self.sessions = {key: session for key, session in self.sessions.items() if not session.expired(now)}
+
+    def _strike(self, action: Action) -> None:
+        for connection in list(self.connections):
+            if isinstance(action, DropGateway):
+                connection.drop()
+            elif isinstance(action, Reconnect):
+                connection.send('{"op":7,"d":null}')
+            elif isinstance(action, InvalidSession):
+                if connection.session is not None and not action.resumable:
+                    self.sessions.pop(connection.session.id, None)
+                connection.send(f'{{"op":9,"d":{str(action.resumable).lower()}}}')
+
+
+def _check_shard(data: Json) -> tuple[int, int]:
+    shard_id, count = data.get("shard") or (0, 1)
+    if not 0 <= shard_id < count:
+        raise GatewayClose(4010, "Invalid shard.")
+    return int(shard_id), int(count)

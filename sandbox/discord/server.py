@@ -1,0 +1,204 @@
+"""A Discord of one's own: REST, gateway, page and control API on one port, with one object to drive it.
+
+Unmodified clients talk to it by HTTP and WebSocket, from this process or another, because what a bot gets wrong lies in
+its requests: replacing methods inside discord.py was rejected, since that skips the very code (retries, rate limits,
+broken connections) that decides whether a reminder arrives once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from sandbox.discord import control, page, rest
+from sandbox.discord.clock import Clock
+from sandbox.discord.engine import NONCE_WINDOW, build_engine
+from sandbox.discord.faults.registry import Faults
+from sandbox.discord.gateway.events import Intent
+from sandbox.discord.gateway.gateway import Gateway
+from sandbox.discord.gateway.socket import Socket
+from sandbox.discord.interactions.interaction import InteractionResult
+from sandbox.discord.rate_limits import Limits
+from sandbox.discord.world.evidence import Accepted
+from sandbox.discord.world.messages import Message
+from sandbox.discord.world.world import Where, Who, World
+
+T = TypeVar("T")
+
+MAX_REQUEST = 26 * 1024 * 1024
+SHUTDOWN_WITHIN = 1.0
+
+
+class SandboxDiscord:
+    """The sandbox Discord, served while the context is open.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        nonce_window: seconds for which `enforce_nonce` remembers.
+        token: the bot's token; made up when None.
+        public_url: where clients reach it, when that is not where it listens (behind a Service or a proxy).
+        limits: the rate limits; Discord's when None. `Limits.off()` for benchmarks.
+        privileged_intents: those that the bot may use; none, as for a new application, unless given.
+        clock: the time to judge by.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        nonce_window: float = NONCE_WINDOW,
+        token: str | None = None,
+        public_url: str | None = None,
+        limits: Limits | None = None,
+        privileged_intents: int = 0,
+        clock: Clock | None = None,
+    ) -> None:
+        self.token = token or f"sandbox.{secrets.token_urlsafe(24)}"
+        self._host, self._port, self._public_url = host, port, public_url
+        self._runner: web.AppRunner | None = None
+        self.engine = build_engine(token=self.token, clock=clock, limits=limits, nonce_window=nonce_window)
+        self.engine.gateway.privileged_intents = Intent(privileged_intents)
+
+    async def __aenter__(self) -> SandboxDiscord:
+        """Begin to serve; the world of an earlier time is still there, on the same port."""
+        self.engine.closing.clear()
+        app = web.Application(client_max_size=MAX_REQUEST)
+        rest.add_routes(app, self.engine)
+        control.add_routes(app, self.engine)
+        page.add_routes(app)
+        app.router.add_get("/gateway", self._serve_gateway)
+        app.router.add_get("/gateway/", self._serve_gateway)
+        app.on_shutdown.append(self._hang_up)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+        self._port = self._runner.addresses[0][1]
+        self.engine.url = (self._public_url or f"http://{self._host}:{self._port}").rstrip("/")
+        self.engine.gateway.url = self.engine.url.replace("http", "ws", 1) + "/gateway"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop: whoever still waits for an answer is cut off."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def url(self) -> str:
+        """The page; `/api/v10` below it is the REST API."""
+        return self.engine.url
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway's WebSocket."""
+        return self.engine.gateway.url
+
+    @property
+    def world(self) -> World:
+        """Guilds, channels, people: look and change."""
+        return self.engine.world
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong."""
+        return self.engine.faults
+
+    @property
+    def gateway(self) -> Gateway:
+        """The connected bots."""
+        return self.engine.gateway
+
+    @property
+    def limits(self) -> Limits:
+        """The rate limits; its fields may be set at any time."""
+        return self.engine.limiter.limits
+
+    @property
+    def evidence(self) -> list[Accepted]:
+        """Everything that was ever accepted, oldest first; do not change it."""
+        return self.engine.evidence.records
+
+    @property
+    def unimplemented(self) -> list[str]:
+        """What the sandbox could not serve: requests to routes that it does not have, and those that broke it."""
+        return self.engine.unimplemented
+
+    def messages(self, where: Where) -> list[Message]:
+        """A channel's messages, oldest first, without ephemeral ones."""
+        return self.world.messages(self.world.channel(where).id)
+
+    def dms(self, who: Who) -> list[Message]:
+        """The direct messages between the bot and someone, oldest first."""
+        channel = self.world.dm(who)
+        return [] if channel is None else self.world.messages(channel.id)
+
+    def say(self, who: Who, text: str, *, where: Where | None = None) -> Message:
+        """Someone writes something."""
+        channel = self.world.channel(self._place(where))
+        return self.engine.messaging.say(channel, self.world.user(who), text)
+
+    async def slash(
+        self, user: Who, command: str, /, *, in_channel: Where | None = None, **options: Any
+    ) -> InteractionResult:
+        """Someone runs a command (`slash("Mia", "game create", title=…)`); waits for the bot's answer, up to 3 s.
+
+        Raises:
+            UsageError: Discord's client would not let them send this.
+        """
+        return await self.engine.invoker.slash(user, self._place(in_channel), command, options)
+
+    async def autocomplete(
+        self, user: Who, command: str, focused: str, /, *, in_channel: Where | None = None, **options: Any
+    ) -> InteractionResult:
+        """Someone types into the option `focused`, whose text so far is among `options`."""
+        place = self._place(in_channel)
+        return await self.engine.invoker.autocomplete(user, place, command, focused, options)
+
+    async def click(
+        self, user: Who, message_id: int, custom_id: str, *, values: list[str] | None = None
+    ) -> InteractionResult:
+        """Someone presses a button, or picks `values` in a select; waits for the bot's answer, up to 3 s."""
+        return await self.engine.invoker.click(user, message_id, custom_id, values)
+
+    async def submit_modal(
+        self, user: Who, opened: InteractionResult | int, values: dict[str, Any]
+    ) -> InteractionResult:
+        """Someone sends the modal that an interaction opened, filled with `values` by custom id."""
+        interaction_id = opened if isinstance(opened, int) else opened.id
+        return await self.engine.invoker.submit_modal(user, interaction_id, values)
+
+    async def wait_for(self, predicate: Callable[[], T], *, timeout: float) -> T:
+        """Wait until `predicate()` is true, asking again whenever something changed; returns what it returned.
+
+        Raises:
+            TimeoutError: it was not true within `timeout` seconds.
+        """
+        return await self.engine.announcer.wait_for(predicate, timeout=timeout)
+
+    def _place(self, where: Where | None) -> Where:
+        return next(iter(self.world.channels.values())) if where is None else where
+
+    async def _serve_gateway(self, request: web.Request) -> web.StreamResponse:
+        if self.engine.faults.armed and self.gateway.refuses:
+            return web.Response(status=503)
+        return await Socket(self.gateway, request).serve()
+
+    async def _hang_up(self, app: web.Application) -> None:
+        """Let go of everyone whose connection would otherwise keep the server from stopping."""
+        self.engine.closing.set()
+        self.engine.announcer.wake()
+        for connection in list(self.gateway.connections):
+            connection.close_soon(1001)
+        await asyncio.sleep(0)

@@ -1,0 +1,84 @@
+"""The things a Discord is made of, as plain data.
+
+No behaviour beyond looking at oneself: who may change what, and what follows from a change, is `World`'s business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from sandbox.discord.world.permissions import Overwrite, Permission
+
+
+class ChannelKind(IntEnum):
+    """The two kinds of channel that the sandbox has, by Discord's numbers."""
+
+    TEXT = 0
+    DM = 1
+
+
+@dataclass(slots=True)
+class User:
+    """A person, or the bot. `colour` is what their initials are painted on."""
+
+    id: int
+    name: str
+    display_name: str
+    colour: str
+    bot: bool = False
+    dms_closed: bool = False
+
+
+@dataclass(slots=True)
+class Role:
+    """A role of one guild; the role whose id is the guild's is everyone's."""
+
+    id: int
+    name: str
+    permissions: Permission
+    position: int = 0
+    colour: int = 0
+    mentionable: bool = False
+    managed: bool = False
+
+
+@dataclass(slots=True)
+class Member:
+    """A user in a guild."""
+
+    user: User
+    joined_at: float
+    role_ids: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Channel:
+    """A text channel of a guild, or the direct messages between the bot and one person."""
+
+    id: int
+    kind: ChannelKind
+    name: str
+    guild_id: int | None = None
+    topic: str = ""
+    position: int = 0
+    overwrites: list[Overwrite] = field(default_factory=list)
+    recipient: User | None = None
+    last_message_id: int | None = None
+
+
+@dataclass(slots=True)
+class Guild:
+    """A server: its people, roles and channels."""
+
+    id: int
+    name: str
+    owner_id: int
+    roles: dict[int, Role] = field(default_factory=dict)
+    members: dict[int, Member] = field(default_factory=dict)
+    channels: dict[int, Channel] = field(default_factory=dict)
+
+    @property
+    def everyone(self) -> Role:
+        """The role that every member has."""
+        return self.roles[self.id]

@@ -1,0 +1,72 @@
+"""Packages of this machine's distribution, installed without side effects.
+
+Debian's server packages start their service when they are installed, PostgreSQL's makes a cluster as well, and both
+would hold memory and a well-known port on the user's machine, after its next boot too. The script forbids that while
+apt runs, takes every such setting back, also when it is interrupted, and disables the services that apt enabled.
+Unpacking the packages by hand into the cache was rejected: it needs no root, but Erlang and PostgreSQL find their files
+by fixed paths and shared libraries.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from sandbox.servers.command import run, unbroken
+from sandbox.servers.errors import ServerFailedError
+
+_INSTALL_SECONDS = 900.0
+
+_SCRIPT = r"""
+set -eu
+exec 9</etc/apt && flock 9
+policy=/usr/sbin/policy-rc.d
+clusters=/etc/postgresql-common/createcluster.d
+kept=$(mktemp -d)
+restore() {
+  rm -f "$policy" "$clusters/questbell.conf"
+  [ ! -e "$kept/policy" ] || cp -a "$kept/policy" "$policy"
+  rmdir -p --ignore-fail-on-non-empty "$clusters"
+  rm -rf "$kept"
+}
+trap restore EXIT
+trap 'exit 1' HUP INT TERM
+[ ! -e "$policy" ] || cp -a "$policy" "$kept/policy"
+printf '#!/bin/sh\nexit 101\n' >"$kept/never" && chmod 755 "$kept/never" && mv "$kept/never" "$policy"
+mkdir -p "$clusters" && echo 'create_main_cluster = false' >"$clusters/questbell.conf"
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+install() { apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" >&2; }
+enabled() {
+  ! command -v systemctl >/dev/null || systemctl list-unit-files --state=enabled --no-legend |
+    grep -Eo '^(postgresql|rabbitmq-server|epmd)\.\S+' | sort
+}
+enabled >"$kept/enabled"
+install "$@" || { apt-get update -q >&2 && install "$@"; }
+enabled | comm -13 "$kept/enabled" - | xargs -r systemctl --quiet disable >&2
+"""
+"""As root, with the packages as arguments: 101 is a policy-rc.d's word for "never" (invoke-rc.d(8))."""
+
+
+async def may_install() -> bool:
+    """Whether this is a Debian-like machine on which we are root, or sudo asks for no password."""
+    if shutil.which("apt-get") is None:
+        return False
+    if os.geteuid() == 0:
+        return True
+    try:
+        await run("sudo", "-n", "true", within=5)
+    except ServerFailedError:
+        return False
+    return True
+
+
+async def install(*packages: str) -> None:
+    """Install packages; their services are neither started nor enabled.
+
+    A cancelled installation is finished first: dpkg, interrupted half-way, leaves a broken machine behind.
+
+    Raises:
+        ServerFailedError: apt-get could not; the message ends with its last lines.
+    """
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    await unbroken(run(*sudo, "sh", "-c", _SCRIPT, "sh", *packages, within=_INSTALL_SECONDS))

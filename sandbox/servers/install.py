@@ -1,0 +1,47 @@
+"""Everything that the servers need, fetched or built ahead of time: for images, for CI caches, for the impatient."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from sandbox.servers.control_plane import SETTING as KUBECONFIG_SETTING
+from sandbox.servers.control_plane_binaries import obtain_binaries, obtain_kubectl
+from sandbox.servers.lifecycle import Report
+from sandbox.servers.postgres import WANTED as POSTGRES
+from sandbox.servers.rabbitmq import WANTED as RABBITMQ
+from sandbox.servers.source import obtain
+from shared.errors import QuestbellError
+
+
+async def install_all(*, report: Report) -> None:
+    """Fetch or build what is missing, the control plane beside the packages; nothing is started.
+
+    What a setting gives is not installed.
+
+    Raises:
+        ConfigurationError: something cannot be had, or a setting is wrong.
+        ServerFailedError: a build failed.
+    """
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_control_plane(report))
+            tasks.create_task(_packages(report))
+    except ExceptionGroup as group:
+        ours, others = group.split(QuestbellError)
+        if ours is None or others is not None:
+            raise
+        raise ours.exceptions[0] from None
+
+
+async def _control_plane(report: Report) -> None:
+    if os.environ.get(KUBECONFIG_SETTING):
+        await obtain_kubectl(report=report)
+    else:
+        await obtain_binaries(report=report)
+
+
+async def _packages(report: Report) -> None:
+    for wanted in (POSTGRES, RABBITMQ):
+        if not os.environ.get(wanted.setting):
+            await obtain(wanted, report=report)

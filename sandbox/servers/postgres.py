@@ -1,0 +1,199 @@
+"""A private PostgreSQL: its own data directory, port and password, and no care for power cuts.
+
+`fsync` and `full_page_writes` are off: they decide what survives when the machine itself goes down, which no test here
+causes, and cost most of a test's time. `synchronous_commit` stays on: without it a killed server loses commits that it
+had confirmed, and that would be a lie. One data directory, copied for every run to save initdb's second, was rejected:
+it is one more thing to invalidate.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+from sandbox.servers.account import Account, private_home, server_account
+from sandbox.servers.command import run
+from sandbox.servers.containers import Container
+from sandbox.servers.lifecycle import Foreign, Lifecycle, Report
+from sandbox.servers.network import HOST, free_port
+from sandbox.servers.process import Process, unattended
+from sandbox.servers.source import Wanted, obtain
+
+_SETTING = "QUESTBELL_DATABASE_URL"
+_IMAGE = "postgres:17"
+_OLDEST_MAJOR = 15
+_NAME = "questbell"
+_ANSWER_SECONDS = 5.0
+
+_SERVER_SETTINGS = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+
+
+class Postgres:
+    """A running PostgreSQL. `url` is SQLAlchemy's, for asyncpg; its user may create databases."""
+
+    def __init__(self, url: str, server: Lifecycle) -> None:
+        self.url = url
+        self._server = server
+
+    async def create_database(self, name: str, *, template: str | None = None) -> str:
+        """Create a database, as a copy of `template` if given (nobody may be connected to that); return its URL."""
+        copied = f" TEMPLATE {_quoted(template)}" if template else ""
+        await self._execute(f"CREATE DATABASE {_quoted(name)}{copied}")
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{quote(name, safe='')}"))
+
+    async def drop_database(self, name: str) -> None:
+        """Drop a database, if it is there, and end the sessions that are connected to it."""
+        await self._execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+
+    async def terminate_backends(self) -> None:
+        """End all clients' sessions, as a failover does.
+
+        Raises:
+            ServerIsForeignError: the server was given, and its sessions may be other people's.
+        """
+        if isinstance(self._server, Foreign):
+            self._server.refuse("end the sessions of")
+        await self._execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+
+    async def stop(self) -> None:
+        """Stop the server as its operator would: sessions end, transactions roll back."""
+        await self._server.stop()
+
+    async def start(self) -> None:
+        """Start it again, with its data and at the same address."""
+        await self._server.start()
+
+    async def restart(self) -> None:
+        """Stop and start it."""
+        await self.stop()
+        await self.start()
+
+    async def _execute(self, statement: str) -> None:
+        connection = await _connect(self.url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close(timeout=_ANSWER_SECONDS)
+
+
+@asynccontextmanager
+async def postgres(directory: Path, *, report: Report) -> AsyncIterator[Postgres]:
+    """A PostgreSQL for as long as the context lasts; its log goes to `directory`.
+
+    Raises:
+        ServerNotAvailableError: there is none, and none can be installed.
+        ServerFailedError: it did not start.
+    """
+    given = os.environ.get(_SETTING)
+    if given:
+        yield Postgres(_with_scheme(given, "postgresql+asyncpg"), Foreign("PostgreSQL", setting=_SETTING))
+        return
+    binaries = await obtain(WANTED, report=report)
+    report("starting PostgreSQL")
+    password, port = secrets.token_urlsafe(), free_port()
+    url = f"postgresql+asyncpg://{_NAME}:{password}@{HOST}:{port}/{_NAME}"
+    run_it = _in_docker(url) if binaries is None else _as_process(url, binaries=binaries, directory=directory)
+    async with run_it as server:
+        yield Postgres(url, server)
+
+
+def find_binaries() -> Path | None:
+    """The folder of this machine's newest PostgreSQL server, if that is new enough."""
+    versions = {
+        int(folder.parent.name): folder
+        for folder in Path("/usr/lib/postgresql").glob("*/bin")
+        if folder.parent.name.isdigit() and (folder / "postgres").exists() and (folder / "initdb").exists()
+    }
+    newest = max(versions, default=0)
+    return versions[newest] if newest >= _OLDEST_MAJOR else None
+
+
+WANTED = Wanted("PostgreSQL", setting=_SETTING, image=_IMAGE, package="postgresql", find=find_binaries)
+"""For `install_all`."""
+
+
+@asynccontextmanager
+async def _as_process(url: str, *, binaries: Path, directory: Path) -> AsyncIterator[Lifecycle]:
+    account = server_account("postgres")
+    async with private_home(directory, "postgres", account=account) as home:
+        data = home / "data"
+        await _initialise(data, binaries=binaries, password=urlsplit(url).password or "", account=account)
+        address = ("-h", HOST, "-p", str(urlsplit(url).port), "-c", "unix_socket_directories=")
+        server = Process(
+            "PostgreSQL",
+            [binaries / "postgres", "-D", data, *address, *_SERVER_SETTINGS],
+            ready=lambda: _answers(url),
+            log=directory / "postgres.log",
+            account=account,
+            stopped_by=signal.SIGINT,  # the fast shutdown: SIGTERM would wait for every client to leave
+            killed_by=signal.SIGQUIT,  # the immediate shutdown: SIGKILL would leave its shared memory behind
+        )
+        try:
+            await server.start()
+            await Postgres(url, server).create_database(_NAME)
+            yield server
+        finally:
+            await server.stop()
+
+
+async def _initialise(data: Path, *, binaries: Path, password: str, account: Account | None) -> None:
+    secret = data.with_name("password")
+    secret.touch(mode=0o600)
+    secret.write_text(password)
+    if account:
+        account.own(secret)
+    options = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+    command = (binaries / "initdb", "-D", data, "-U", _NAME, f"--pwfile={secret}", *options)
+    await run(*unattended(signal.SIGKILL, account), *command, within=60, directory=data.parent)
+    secret.unlink()
+
+
+@asynccontextmanager
+async def _in_docker(url: str) -> AsyncIterator[Lifecycle]:
+    parts = urlsplit(url)
+    server = Container(
+        "PostgreSQL",
+        _IMAGE,
+        ready=lambda: _answers(url),
+        ports={5432: parts.port or 0},
+        environment={"POSTGRES_USER": _NAME, "POSTGRES_PASSWORD": parts.password or ""},
+        command=["postgres", *_SERVER_SETTINGS],
+    )
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.remove()
+
+
+async def _answers(url: str) -> bool:
+    try:
+        connection = await _connect(url)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    await connection.close(timeout=_ANSWER_SECONDS)
+    return True
+
+
+async def _connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
+    """Connect to the database that is always there, so that all others may be dropped or copied."""
+    dsn = _with_scheme(url, "postgresql")
+    return await asyncpg.connect(dsn, database="postgres", timeout=_ANSWER_SECONDS, command_timeout=60)
+
+
+def _with_scheme(url: str, scheme: str) -> str:
+    return f"{scheme}://{url.partition('://')[2]}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

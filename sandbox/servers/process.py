@@ -1,0 +1,155 @@
+"""A server process of ours: started when it is ready, and never left behind.
+
+Each runs in a session of its own, so that Ctrl-C at the terminal reaches only us and the clients are shut down before
+their servers. The kernel ends it when we die, even by SIGKILL (`setpriv --pdeathsig`, which also drops root's
+privileges). A guard process with a pipe would do the same on systems without setpriv, at the price of one more thing
+that can be left behind. Servers get an environment of their own: a PGDATA or RABBITMQ_NODENAME of the person who
+starts us must not reach them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from sandbox.servers.account import Account
+from sandbox.servers.errors import ServerFailedError
+
+Ready = Callable[[], Awaitable[bool]]
+"""Asks a server whether it serves. Returns soon, and says no instead of raising while the server comes up."""
+
+_LOG_LINES = 15
+_STOP_PATIENCE_SECONDS = 15.0
+_POLL_SECONDS = 0.05
+
+
+class Process:
+    """One server process; `start` and `stop` may alternate, as for a server that fails and comes back."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        ready: Ready,
+        log: Path,
+        ready_within: float = 60.0,
+        account: Account | None = None,
+        environment: Mapping[str, str] | None = None,
+        stopped_by: signal.Signals = signal.SIGTERM,
+        killed_by: signal.Signals = signal.SIGKILL,
+    ) -> None:
+        """`ready_within` is in seconds; `killed_by` is what the kernel sends when we die."""
+        self.name = name
+        self._command = [*unattended(killed_by, account), *map(str, command)]
+        self._ready = ready
+        self._ready_within = ready_within
+        self._log = log
+        self._environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"} | dict(environment or {})
+        self._stopped_by = stopped_by
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start and wait until it is ready.
+
+        Raises:
+            ServerFailedError: it ended, or was not ready in time; it does not run then.
+        """
+        await self.stop()
+        self._child = await self._spawn()
+        try:
+            await until_ready(
+                self.name,
+                self._ready,
+                within=self._ready_within,
+                running=self._runs,
+                last_words=lambda: last_lines(self._log),
+            )
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop and wait for the end, also of what it started; kill what does not end in time."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        try:
+            with suppress(ProcessLookupError):
+                child.send_signal(self._stopped_by)
+            with suppress(TimeoutError):  # what does not end in time is killed
+                async with asyncio.timeout(_STOP_PATIENCE_SECONDS):
+                    await child.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            await child.wait()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and to what it started: SIGKILL is a crash, after which `start` may follow."""
+        if self._child is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, number)
+
+    async def ended(self) -> None:
+        """Return when it has ended, by itself or stopped; at once when it does not run."""
+        if self._child is not None:
+            await self._child.wait()
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process, None when it does not run."""
+        return self._child.pid if self._child is not None and self._child.returncode is None else None
+
+    def _runs(self) -> bool:
+        return self._child is not None and self._child.returncode is None
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        log = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=self._environment,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+
+def unattended(killed_by: signal.Signals, account: Account | None = None) -> list[str]:
+    """The words before a command that make it run as `account` and get `killed_by` when we die."""
+    change = account.setpriv_options() if account else []
+    return ["setpriv", "--pdeathsig", killed_by.name.removeprefix("SIG"), *change, "--"]
+
+
+async def until_ready(
+    name: str, ready: Ready, *, within: float, running: Callable[[], bool], last_words: Callable[[], str]
+) -> None:
+    """Wait until `ready` says yes.
+
+    Raises:
+        ServerFailedError: it stopped running, or `within` seconds passed.
+    """
+    try:
+        async with asyncio.timeout(within):
+            while not await ready():
+                if not running():
+                    raise ServerFailedError(f"{name} ended while starting. Its last words:\n{last_words()}")
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        problem = f"{name} was not ready after {within:.0f} s. Its last words:\n{last_words()}"
+        raise ServerFailedError(problem) from None
+
+
+def last_lines(log: Path) -> str:
+    """The last lines of a log file, for an error message."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(lines[-_LOG_LINES:])

@@ -1,0 +1,232 @@
+"""The way to PostgreSQL: one engine a process, and the translation of its failures into ours.
+
+Every session carries short keepalives and an idle-in-transaction limit: the rows that a frozen or cut-off replica had
+locked come free in seconds, whatever the replica does. Every statement has a time-out on our side too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy import ARRAY, ColumnElement, Subquery, any_, bindparam, cast, func, select
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.pool import Pool, QueuePool
+from sqlalchemy.types import TypeEngine
+
+from shared import metrics
+from shared.errors import ConfigurationError, QuestbellError, TransientError
+from shared.settings import DatabaseSettings, Timing
+
+DIALECT = "postgresql+asyncpg://"
+CONNECT_TIMEOUT = 5.0
+"""Seconds to open a connection."""
+DISPOSE_TIMEOUT = 1.0
+"""Seconds for a polite good-bye of the whole pool; a server that is frozen is not waited for."""
+STATEMENT_TIMEOUT = 10.0
+"""Seconds for one statement, after which the connection is given up."""
+
+UNAVAILABLE = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+    TimeoutError,
+)
+"""What the drivers raise while PostgreSQL cannot be reached, is starting or is shutting down."""
+
+REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+"""What asyncpg raises while connecting when waiting does not help: a wrong user, password, database or parameter."""
+
+Sessions = async_sessionmaker[AsyncSession]
+V = TypeVar("V")
+
+
+def server_settings(*, application_name: str, timing: Timing) -> dict[str, str]:
+    """Return the session parameters that every connection of ours carries, LISTEN and advisory locks too."""
+    return {
+        "application_name": application_name,
+        "timezone": "UTC",
+        "idle_in_transaction_session_timeout": str(int(timing.transaction_timeout * 1000)),
+        "tcp_keepalives_idle": "4",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+    }
+
+
+async def connect(
+    settings: DatabaseSettings,
+    *,
+    application_name: str,
+    timing: Timing,
+    statement_timeout: float | None = STATEMENT_TIMEOUT,
+    **parameters: str,
+) -> asyncpg.Connection:
+    """Open a connection; `parameters` are more of the session's. The URL may say whatever libpq's may, as `sslmode`."""
+    return await asyncpg.connect(
+        settings.url.get_secret_value(),
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=statement_timeout,
+        server_settings={**server_settings(application_name=application_name, timing=timing), **parameters},
+    )
+
+
+@asynccontextmanager
+async def engine(settings: DatabaseSettings, *, application_name: str, timing: Timing) -> AsyncIterator[AsyncEngine]:
+    """Open the process's connection pool, and dispose of it at the end."""
+    made = create_async_engine(
+        DIALECT,
+        async_creator=partial(connect, settings, application_name=application_name, timing=timing),
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_TIMEOUT,
+        pool_pre_ping=True,
+    )
+    _show_pool(made.pool, size=settings.pool_size)
+    try:
+        yield made
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISPOSE_TIMEOUT):
+                await made.dispose()
+
+
+def _show_pool(pool: Pool, *, size: int) -> None:
+    metrics.DATABASE_CONNECTIONS_MAX.set(size)
+    if isinstance(pool, QueuePool):
+        metrics.DATABASE_CONNECTIONS.labels("in_use").set_function(pool.checkedout)
+        metrics.DATABASE_CONNECTIONS.labels("idle").set_function(pool.checkedin)
+
+
+def sessions(made: AsyncEngine) -> Sessions:
+    """Return the factory of sessions; objects stay readable after their commit."""
+    return async_sessionmaker(made, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def transaction(factory: Sessions) -> AsyncIterator[AsyncSession]:
+    """Run a block in one transaction.
+
+    Raises:
+        TransientError: PostgreSQL could not be reached or ended the connection, or the transaction met a deadlock.
+            Whether a commit that failed so was applied is unknown: callers must be repeatable.
+    """
+    with translated():
+        async with factory() as session, session.begin():
+            yield session
+
+
+async def ping(factory: Sessions) -> None:
+    """Return when PostgreSQL answers. Raises as `transaction`."""
+    async with transaction(factory) as session:
+        await session.execute(select(1))
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the drivers' failures of a block as ours.
+
+    Raises:
+        ConfigurationError: PostgreSQL refuses the user, the password or the database's name.
+        TransientError: as `transaction`.
+    """
+    try:
+        yield
+    except (DBAPIError, *UNAVAILABLE, *REFUSED) as error:
+        ours = _classified(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _classified(error: BaseException) -> QuestbellError | None:
+    """Return what a driver's error means to us, or None when it is a mistake of ours."""
+    state: str = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    if isinstance(error, REFUSED) or state in _REFUSED_STATES:
+        return ConfigurationError(f"QUESTBELL_DATABASE_URL: {_first_line(error)}")
+    retryable = state in _RETRYABLE or state.startswith(_CONNECTION_EXCEPTION)
+    if isinstance(error, UNAVAILABLE) or retryable or getattr(error, "connection_invalidated", False):
+        return TransientError(f"database unavailable (QUESTBELL_DATABASE_URL): {_first_line(error)}")
+    return None
+
+
+def among(column: InstrumentedAttribute[V], values: Iterable[V]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of some values: one parameter and one prepared statement for any
+    number of them, which `in_` does not give."""
+    return column == any_(cast(list(values), ARRAY(column.type)))
+
+
+def in_list(column: InstrumentedAttribute[V], name: str) -> ColumnElement[bool]:
+    """Return the condition that a column has one of the values of a parameter: for statements that are made once, where
+    making them each time would cost more than running them."""
+    return column == any_(bindparam(name, type_=ARRAY(column.type)))
+
+
+def given(rows: Iterable[Sequence[Any]], **columns: TypeEngine[Any]) -> Subquery:
+    """Return rows of our own as a table to join with, as many as there are in one parameter a column."""
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    unnested = [
+        func.unnest(cast(list(column), ARRAY(kind))).label(name)
+        for (name, kind), column in zip(columns.items(), values, strict=True)
+    ]
+    return select(*unnested).subquery()
+
+
+def given_as(**columns: TypeEngine[Any]) -> Subquery:
+    """Return rows of our own as a table, as `given`, for statements that are made once: `as_columns` has the rows."""
+    unnested = [
+        func.unnest(bindparam(f"given_{name}", type_=ARRAY(kind))).label(name) for name, kind in columns.items()
+    ]
+    return select(*unnested).subquery()
+
+
+def as_columns(rows: Iterable[Sequence[Any]], *names: str) -> dict[str, list[Any]]:
+    """Return rows as the parameters of a statement that has a `given_as` of these columns."""
+    return {f"given_{name}": list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+async def now(session: AsyncSession) -> datetime:
+    """Return the database's clock, the only one that says what is due."""
+    moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return moment
+
+
+_REFUSED_STATES = {
+    "28000",  # invalid_authorization_specification
+    "28P01",  # invalid_password
+    "3D000",  # invalid_catalog_name
+}
+_CONNECTION_EXCEPTION = "08"
+"""The class of states that say that a connection was lost, or never came about
+(https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+_RETRYABLE = {
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "25P03",  # idle_in_transaction_session_timeout
+    "57P01",  # admin_shutdown
+    "57P02",  # crash_shutdown
+    "57P03",  # cannot_connect_now
+    "53300",  # too_many_connections
+}
+
+
+def _first_line(error: BaseException) -> str:
+    said = getattr(error, "orig", None) or error
+    return (str(said) or type(said).__name__).partition("\n")[0].rpartition("Error'>: ")[2]

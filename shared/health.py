@@ -1,0 +1,61 @@
+"""What a workload answers to probes and to Prometheus.
+
+`/livez` fails only when the process cannot make progress any more and a restart would help; `/readyz` also when a
+dependency is gone. Each says in words what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared.errors import ConfigurationError
+from shared.settings import HealthSettings
+
+Check = Callable[[], str | None]
+"""Returns what is wrong, or None."""
+
+
+@asynccontextmanager
+async def serving(
+    settings: HealthSettings, *, live: Mapping[str, Check], ready: Mapping[str, Check]
+) -> AsyncIterator[None]:
+    """Answer probes for a block.
+
+    Raises:
+        ConfigurationError: the port is taken.
+    """
+    app = web.Application()
+    app.router.add_get("/livez", _answering(live))
+    app.router.add_get("/readyz", _answering({**live, **ready}))
+    app.router.add_get("/metrics", _metrics)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await _listen(runner, settings)
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, settings: HealthSettings) -> None:
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise ConfigurationError(f"QUESTBELL_HEALTH_PORT: cannot listen on {where}: {error.strerror}") from error
+
+
+def _answering(checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        problems = {name: problem for name, check in checks.items() if (problem := check()) is not None}
+        return web.json_response({"problems": problems}, status=503 if problems else 200)
+
+    return answer
+
+
+async def _metrics(_request: web.Request) -> web.StreamResponse:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

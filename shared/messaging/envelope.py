@@ -1,0 +1,110 @@
+"""What is said over RabbitMQ.
+
+An event names a row; the truth about it is in PostgreSQL, so events stay small and a stale copy does no harm. The AMQP
+`message_id` is the row's id, the same for every copy.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from shared.errors import EnvelopeError
+from shared.models import GameStatus, NotificationKind
+
+SCHEMA_VERSION = 1
+READABLE_VERSIONS = {SCHEMA_VERSION, SCHEMA_VERSION - 1}
+"""A consumer reads its own version and the one before, so that controllers and bot can be upgraded in any order."""
+
+ATTEMPT_HEADER = "questbell-attempt"
+"""Which attempt of its row a copy is. Not an `x-` header: RabbitMQ 4 keeps those for itself."""
+
+
+class Event(BaseModel):
+    """A row that is due."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    event_type: str
+    row_id: UUID
+    game_id: UUID
+
+
+class GameReminderDue(Event):
+    """Players must be reminded of a game."""
+
+    event_type: Literal["game.reminder_due"] = "game.reminder_due"
+    game_scheduled_at: AwareDatetime
+    offset_minutes: int
+
+
+class NoticeDue(Event):
+    """Something about a game must be told now, or its announcement refreshed."""
+
+    event_type: Literal["game.notice_due"] = "game.notice_due"
+    kind: NotificationKind
+
+
+class StatusTransitionDue(Event):
+    """A game must take a status."""
+
+    event_type: Literal["game.status_transition_due"] = "game.status_transition_due"
+    target_status: GameStatus
+
+
+AnyEvent = GameReminderDue | NoticeDue | StatusTransitionDue
+EVENT_TYPES: dict[str, type[AnyEvent]] = {
+    "game.reminder_due": GameReminderDue,
+    "game.notice_due": NoticeDue,
+    "game.status_transition_due": StatusTransitionDue,
+}
+
+
+class Envelope(BaseModel):
+    """The body of every message."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: int = SCHEMA_VERSION
+    occurred_at: AwareDatetime
+    data: Annotated[AnyEvent, Field(discriminator="event_type")]
+    traceparent: str
+
+
+def encode(event: AnyEvent) -> bytes:
+    """Return the message body for an event. The trace id is the row's id, so one id tells a row's whole story."""
+    envelope = Envelope(
+        occurred_at=datetime.now(UTC), data=event, traceparent=f"00-{event.row_id.hex}-{secrets.token_hex(8)}-01"
+    )
+    return envelope.model_dump_json().encode()
+
+
+def decode(body: bytes) -> AnyEvent:
+    """Return the event of a message body.
+
+    Raises:
+        EnvelopeError: the body is not an envelope of a version that this release reads.
+    """
+    try:
+        envelope = Envelope.model_validate_json(body)
+    except ValidationError as error:
+        raise EnvelopeError(f"unreadable message: {_problems(error)}") from error
+    if envelope.schema_version not in READABLE_VERSIONS:
+        raise EnvelopeError(f"schema version {envelope.schema_version} is not one of {sorted(READABLE_VERSIONS)}")
+    return envelope.data
+
+
+def attempt_of(headers: dict[str, Any] | Any) -> int:
+    """Return which attempt of its row a copy is; 0 when the header is missing or not a number."""
+    value = headers.get(ATTEMPT_HEADER, 0)
+    return value if isinstance(value, int) else 0
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in error.errors()[:3]
+    )

@@ -1,0 +1,34 @@
+"""The tables. PostgreSQL is the truth; everything else is a copy or an effect."""
+
+from shared.models.base import Base, new_id
+from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind
+from shared.models.game import Game, GameStatus, Guild, Participant
+from shared.models.parked import ParkedMessage, Resolution
+from shared.models.person import Person
+from shared.models.schedule import (
+    DueRow,
+    GameStatusSchedule,
+    NotificationKind,
+    NotificationSchedule,
+    Outcome,
+)
+
+__all__ = [
+    "Base",
+    "DeliveryState",
+    "DueRow",
+    "Game",
+    "GameStatus",
+    "GameStatusSchedule",
+    "Guild",
+    "NotificationDelivery",
+    "NotificationKind",
+    "NotificationSchedule",
+    "Outcome",
+    "ParkedMessage",
+    "Participant",
+    "Person",
+    "RecipientKind",
+    "Resolution",
+    "new_id",
+]

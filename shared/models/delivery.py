@@ -1,0 +1,63 @@
+"""The delivery ledger: what Discord was asked to tell to whom, and what came of it.
+
+One row for each (notification, recipient), written before the request is made. It is what lets a process that was
+killed between Discord's "yes" and ours be told apart from one that never asked."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.models.base import Base, new_id, text_enum
+
+
+class RecipientKind(enum.StrEnum):
+    """Where a message goes."""
+
+    CHANNEL = "channel"
+    USER = "user"
+
+
+class DeliveryState(enum.StrEnum):
+    """Where one recipient's message stands; the last three are final."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class NotificationDelivery(Base):
+    """One message to one recipient.
+
+    A channel message that mentions many is one recipient a `chunk`; `mentions`, who is in it, is fixed when the row
+    is made. The nonce is derived from `id` and so the same at every attempt."""
+
+    __tablename__ = "notification_delivery"
+    __table_args__ = (
+        UniqueConstraint(
+            "notification_id", "recipient_kind", "recipient_id", "chunk", name="uq_notification_delivery_recipient"
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notification_schedule.id", ondelete="CASCADE"))
+    recipient_kind: Mapped[RecipientKind] = mapped_column(text_enum(RecipientKind, name="recipient_kind"))
+    recipient_id: Mapped[int]
+    chunk: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    mentions: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
+    state: Mapped[DeliveryState] = mapped_column(
+        text_enum(DeliveryState, name="state"), default=DeliveryState.PENDING, server_default=text("'pending'")
+    )
+    attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    first_sending_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    message_id: Mapped[int | None]
+    last_error: Mapped[str | None]
+    finished_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -1,0 +1,91 @@
+"""A game session, who plays in it, and the guild it belongs to."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, Index, Integer, func, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from shared.models.base import Base, new_id, text_enum
+
+
+class GameStatus(enum.StrEnum):
+    """Where a session stands. It only moves down this list."""
+
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can follow."""
+        return self in (GameStatus.COMPLETED, GameStatus.CANCELLED)
+
+
+class Guild(Base):
+    """A Discord server and what it set."""
+
+    __tablename__ = "guild"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    zone: Mapped[str] = mapped_column(server_default=text("'UTC'"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Game(Base):
+    """One session.
+
+    `version` rises when the time changes or the session is cancelled: what was scheduled for an older one is
+    superseded. `revision` rises with everything that its announcement shows.
+    """
+
+    __tablename__ = "game"
+    __table_args__ = (
+        CheckConstraint("capacity IS NULL OR capacity > 0", name="capacity"),
+        CheckConstraint("duration > interval '0'", name="duration"),
+        Index("ix_game_guild_id_scheduled_at", "guild_id", "scheduled_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    guild_id: Mapped[int] = mapped_column(ForeignKey("guild.id", ondelete="CASCADE"))
+    channel_id: Mapped[int]
+    message_id: Mapped[int | None]
+    interaction_id: Mapped[int | None] = mapped_column(unique=True)
+    host_id: Mapped[int]
+    title: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default=text("''"))
+    scheduled_at: Mapped[datetime]
+    zone: Mapped[str]
+    local_time: Mapped[datetime] = mapped_column(DateTime(timezone=False))
+    duration: Mapped[timedelta]
+    capacity: Mapped[int | None]
+    reminder_offsets: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    status: Mapped[GameStatus] = mapped_column(
+        text_enum(GameStatus, name="status"), default=GameStatus.SCHEDULED, server_default=text("'scheduled'")
+    )
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    revision: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    participants: Mapped[list[Participant]] = relationship(
+        order_by="Participant.joined_at, Participant.user_id", passive_deletes=True, lazy="raise"
+    )
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the session is over."""
+        return self.scheduled_at + self.duration
+
+
+class Participant(Base):
+    """A player who signed up for a game."""
+
+    __tablename__ = "participant"
+
+    game_id: Mapped[UUID] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    joined_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

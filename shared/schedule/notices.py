@@ -1,0 +1,92 @@
+"""What each kind of notification is good for, in one table, and the writing of notices.
+
+A notice is a row that is due now: it has no TTL, outlives the game's start and is published at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.models import Game, NotificationKind, NotificationSchedule, Outcome, new_id
+from shared.schedule import wake
+
+BEGUN_AFTER = timedelta(seconds=60)
+"""A game has begun this long after its start: the floor of a reminder's TTL, so that one due at the start can still
+be told.
+"""
+
+
+@dataclass(frozen=True)
+class Validity:
+    """When a notification of one kind is no longer worth telling."""
+
+    expires_at_begin: bool
+    """Once the game has begun: outcome `expired`."""
+    bound_to_version: bool
+    """Once the game's time changed or it was cancelled: outcome `superseded`."""
+
+
+VALIDITY: dict[NotificationKind, Validity] = {
+    NotificationKind.REMINDER: Validity(expires_at_begin=True, bound_to_version=True),
+    NotificationKind.ANNOUNCEMENT: Validity(expires_at_begin=False, bound_to_version=False),
+    NotificationKind.CANCELLATION: Validity(expires_at_begin=False, bound_to_version=True),
+}
+
+
+def has_begun(game_scheduled_at: datetime, *, now: datetime) -> bool:
+    """Return whether it is too late to remind of a game."""
+    return now >= game_scheduled_at + BEGUN_AFTER
+
+
+def stale(row: NotificationSchedule, game: Game, *, now: datetime) -> tuple[Outcome, str] | None:
+    """Return the outcome and reason of a row that must not be told any more, or None when it still holds."""
+    validity = VALIDITY[row.kind]
+    if validity.bound_to_version and row.game_version != game.version:
+        return Outcome.SUPERSEDED, f"the session changed (version {game.version})"
+    if validity.expires_at_begin and has_begun(row.game_scheduled_at, now=now):
+        return Outcome.EXPIRED, "the session had begun"
+    return None
+
+
+async def add_notice(session: AsyncSession, games: Sequence[Game], kind: NotificationKind) -> None:
+    """Write a notice of each of some games, which the caller has locked.
+
+    An open notice of the same kind already stands for this one (it is told from the game's state at that time), so
+    nothing is doubled: ten edits of an announcement in a second are one request to Discord.
+    """
+    table = NotificationSchedule
+    await session.flush()
+    notices = [
+        {
+            "id": new_id(),
+            "game_id": game.id,
+            "game_version": game.version,
+            "kind": kind,
+            "game_scheduled_at": game.scheduled_at,
+        }
+        for game in games
+    ]
+    now = func.clock_timestamp()
+    await session.execute(
+        insert(table)
+        .values(due_at=now, attempt_at=now)
+        .on_conflict_do_nothing(
+            index_elements=[table.game_id, table.kind],
+            index_where=text("kind <> 'reminder' AND settled_at IS NULL"),
+        ),
+        notices,
+    )
+    await wake.notify(session)
+
+
+async def refresh_announcement(session: AsyncSession, *games: Game) -> None:
+    """Say that what the announcements of games show has changed. The caller has locked the games."""
+    for game in games:
+        game.revision += 1
+    await add_notice(session, games, NotificationKind.ANNOUNCEMENT)

@@ -1,0 +1,65 @@
+"""When something that failed is tried again: the only such rule of Questbell, used by the loops and by the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from shared.errors import TransientError
+from shared.settings import Timing
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Exponential delays with jitter: `first` doubles up to `longest` seconds.
+
+    Jitter takes up to a quarter off, so that rows which failed together do not come back together, and no delay exceeds
+    its bound.
+    """
+
+    first: float
+    longest: float
+    chance: random.Random = field(default_factory=random.Random, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, timing: Timing) -> Backoff:
+        """Return the backoff that the settings name."""
+        return cls(first=timing.backoff_first, longest=timing.backoff_max)
+
+    def delay(self, attempt: int) -> float:
+        """Return the seconds to wait after the given number of failed attempts (1 or more)."""
+        bound = min(self.longest, self.first * 2.0 ** min(max(attempt, 1) - 1, 30))
+        return bound * (1 - 0.25 * self.chance.random())
+
+
+async def insist(
+    work: Callable[[], Awaitable[T]],
+    *,
+    backoff: Backoff,
+    within: float = math.inf,
+    failed: Callable[[TransientError], None] = lambda _error: None,
+) -> T:
+    """Do a repeatable thing until it succeeds, and return what it returned; `failed` hears of each failure.
+
+    Raises:
+        TransientError: the last failure, when `within` seconds would be over before the next try.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + within
+    for attempt in itertools.count(1):
+        try:
+            return await work()
+        except TransientError as error:
+            failed(error)
+            delay = backoff.delay(attempt)
+            if clock() + delay > until:
+                raise
+        await asyncio.sleep(delay)
+    raise AssertionError("count() does not end")

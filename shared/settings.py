@@ -1,0 +1,178 @@
+"""Every setting of Questbell, with its meaning, default and environment variable.
+
+One small class a concern, so that a workload asks only for what it uses and the sandbox can make one without an
+environment. Values come from the environment or, for secrets, from files named like the variable in
+`QUESTBELL_SECRETS_DIR` (how Kubernetes mounts a Secret). Reading them at import was rejected: tests and the sandbox
+read them when they choose, and a mistake must become one clear line instead of a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from itertools import pairwise
+from typing import Annotated, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from shared.errors import ConfigurationError
+
+
+def _database_scheme(url: SecretStr) -> SecretStr:
+    scheme, separator, rest = url.get_secret_value().partition("://")
+    if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return _readable(SecretStr(f"postgresql://{rest}"))
+
+
+def _amqp_scheme(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("amqp://", "amqps://")):
+        raise ValueError("must look like amqp://user:password@host:5672/")
+    return _readable(url)
+
+
+def _readable(url: SecretStr) -> SecretStr:
+    """Refuse here what a driver would refuse later, with a part of the password in its words."""
+    try:
+        _ = urlsplit(url.get_secret_value()).port
+    except ValueError:
+        raise ValueError("cannot be read as a URL: in a password write %2F for /, %23 for # and %3F for ?") from None
+    return url
+
+
+def _http_scheme(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return url.rstrip("/")
+
+
+class DatabaseSettings(BaseSettings):
+    """Where PostgreSQL is."""
+
+    model_config = SettingsConfigDict(env_prefix="QUESTBELL_DATABASE_")
+
+    url: Annotated[SecretStr, AfterValidator(_database_scheme)]
+    pool_size: int = Field(default=20, ge=1, le=100)
+
+
+class BrokerSettings(BaseSettings):
+    """Where RabbitMQ is."""
+
+    model_config = SettingsConfigDict(env_prefix="QUESTBELL_AMQP_")
+
+    url: Annotated[SecretStr, AfterValidator(_amqp_scheme)]
+    prefetch: int = Field(default=100, ge=1, le=100)
+    """Messages that one consumer holds at once, and so the size of its batches at the database. What it holds in an
+    outage waits there for the end of it."""
+
+
+class DiscordSettings(BaseSettings):
+    """Who the bot is, and which Discord it talks to."""
+
+    model_config = SettingsConfigDict(env_prefix="DISCORD_")
+
+    token: SecretStr = Field(min_length=1)
+    api_url: Annotated[str, AfterValidator(_http_scheme)] = "https://discord.com"
+
+
+class KubernetesSettings(BaseSettings):
+    """Which namespace the operator watches, and where it answers probes."""
+
+    model_config = SettingsConfigDict(env_prefix="QUESTBELL_")
+
+    namespace: str = Field(default="default", pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+
+
+class HealthSettings(BaseSettings):
+    """Where a workload answers probes and shows its metrics."""
+
+    model_config = SettingsConfigDict(env_prefix="QUESTBELL_HEALTH_")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+
+
+class LogSettings(BaseSettings):
+    """How a workload logs: JSON for machines, `console` for people."""
+
+    model_config = SettingsConfigDict(env_prefix="QUESTBELL_LOG_")
+
+    format: str = Field(default="json", pattern="^(json|console)$")
+    level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+
+Seconds = Annotated[float, Field(ge=0.01, le=86_400, allow_inf_nan=False)]
+
+
+class Timing(BaseSettings):
+    """The one table of time-outs, in seconds. Their order is what makes delivery safe.
+
+    request time-out < lease < young < settle time-out < consumer time-out
+    """
+
+    model_config = SettingsConfigDict(env_prefix="QUESTBELL_TIMING_")
+
+    request_timeout: Seconds = 6.0
+    """One HTTP try. Shorter than the lease, so that who holds a lease has stopped sending when it ends."""
+    lease: Seconds = 8.0
+    """How long one process may own the sending of a message to one recipient."""
+    young: Seconds = 60.0
+    """How long Discord surely remembers a nonce ("a few minutes"): a resend within it is safe."""
+    settle_timeout: Seconds = 90.0
+    """How long a published row waits for its outcome before it is published again."""
+    consumer_timeout: Seconds = 1800.0
+    """RabbitMQ's own limit on an unacknowledged delivery; a property of the broker, repeated for the check."""
+    publish_timeout: Seconds = 3.0
+    """One batch of confirmed publishes. Rows stay locked meanwhile."""
+    transaction_timeout: Seconds = 5.0
+    """After this PostgreSQL ends a session that is idle in a transaction: a frozen replica's rows come free."""
+    backoff_first: Seconds = 1.0
+    """The delay after a first failure; it doubles."""
+    backoff_max: Seconds = 60.0
+    """The longest delay between two attempts of one row."""
+    shutdown: Seconds = 10.0
+    """From SIGTERM to exit: what is in flight is finished within it."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        chain = ("request_timeout", "lease", "young", "settle_timeout", "consumer_timeout")
+        for shorter, longer in pairwise(chain):
+            if not getattr(self, shorter) < getattr(self, longer):
+                raise ValueError(f"{shorter} must be below {longer}: {' < '.join(chain)}")
+        if not self.publish_timeout < self.transaction_timeout:
+            raise ValueError("publish_timeout must be below transaction_timeout: a slow broker must not cost the claim")
+        return self
+
+    @property
+    def settle_interval(self) -> timedelta:
+        """The settle time-out as an interval."""
+        return timedelta(seconds=self.settle_timeout)
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(kind: type[S]) -> S:
+    """Read one group of settings.
+
+    Raises:
+        ConfigurationError: naming each variable that is missing or wrong, and what it must look like.
+    """
+    try:
+        return kind(_secrets_dir=os.environ.get("QUESTBELL_SECRETS_DIR"))
+    except SettingsError as error:
+        raise ConfigurationError(f"QUESTBELL_SECRETS_DIR: {error}") from error
+    except ValidationError as error:
+        raise ConfigurationError(_explain(kind, error)) from error
+
+
+def _explain(kind: type[BaseSettings], error: ValidationError) -> str:
+    prefix = str(kind.model_config.get("env_prefix", ""))
+    lines = []
+    for problem in error.errors():
+        name = prefix + ("_".join(str(part) for part in problem["loc"]).upper() or "*")
+        what = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {what}")
+    return f"{kind.__doc__ or ''}".partition("\n")[0] + " " + "; ".join(lines)

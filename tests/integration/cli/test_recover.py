@@ -1,0 +1,254 @@
+"""`questbell recover`: the bot tells, the database forgets, and nobody is told twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import delete, func, text, update
+
+from bot.delivery.discord_api import DiscordApi
+from bot.delivery.limits import Limits
+from bot.delivery.messenger import Messenger
+from bot.events.handling import Handling
+from bot.main import handling
+from cli import channel_history
+from cli.recover import recover
+from sandbox.discord.faults.model import Match, Status, TooMany
+from sandbox.discord.server import SandboxDiscord
+from shared import database as db
+from shared.games import cancel_game
+from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue
+from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
+from shared.settings import DiscordSettings, Timing
+from tests.conftest import Database
+from tests.integration.cli.conftest import Run
+from tests.integration.conftest import make_due, new_game, rows_of
+
+REMINDER, ANNOUNCEMENT, CANCELLATION = NotificationKind
+READ = Match(method="GET", route=r"/channels/\d+/messages$")
+
+
+@pytest.fixture
+async def handle(database: Database, discord: SandboxDiscord, timing: Timing) -> AsyncIterator[Handling]:
+    settings = DiscordSettings(token=SecretStr(discord.token), api_url=discord.url)
+    async with DiscordApi.connected(settings, timing) as api:
+        yield handling(Messenger(database.sessions, api, Limits(), timing))
+
+
+@pytest.fixture
+def channel(discord: SandboxDiscord) -> int:
+    return next(iter(discord.world.channels))
+
+
+def an_hour_ago() -> str:
+    return (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+
+
+def event_of(row: NotificationSchedule) -> AnyEvent:
+    if row.kind is REMINDER:
+        return GameReminderDue(
+            row_id=row.id,
+            game_id=row.game_id,
+            game_scheduled_at=row.game_scheduled_at,
+            offset_minutes=row.offset_minutes or 0,
+        )
+    return NoticeDue(row_id=row.id, game_id=row.game_id, kind=row.kind)
+
+
+async def due(database: Database, game: Game, kind: NotificationKind = REMINDER) -> NotificationSchedule:
+    """The newest row of a kind, due a moment ago."""
+    row = (await rows_of(database.sessions, game, kind))[-1]
+    await make_due(database.sessions, row, ago=timedelta(seconds=2))
+    return row
+
+
+async def without_announcement(database: Database, game: Game) -> None:
+    async with db.transaction(database.sessions) as session:
+        rows = NotificationSchedule
+        await session.execute(delete(rows).where(rows.game_id == game.id, rows.kind == ANNOUNCEMENT))
+
+
+async def forget(database: Database) -> None:
+    """Put the database back to a backup from before anything was told."""
+    async with db.transaction(database.sessions) as session:
+        await session.execute(delete(NotificationDelivery))
+        await session.execute(update(Game).values(message_id=None))
+        await session.execute(
+            update(NotificationSchedule)
+            .where(NotificationSchedule.due_at <= func.clock_timestamp())
+            .values(settled_at=None, outcome=None, outcome_detail=None, attempt_at=NotificationSchedule.due_at)
+        )
+
+
+async def state(database: Database, row: NotificationSchedule) -> tuple[Outcome | None, str | None]:
+    [now] = [one for one in await rows_of(database.sessions, Game(id=row.game_id)) if one.id == row.id]
+    return now.outcome, now.outcome_detail
+
+
+def steps(document: Any) -> dict[str, str]:
+    return {step["row_id"]: step["action"] for step in document["steps"]}
+
+
+async def test_what_was_told_before_the_disaster_is_found_and_not_told_again(
+    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+) -> None:
+    game = await new_game(database.sessions, channel_id=channel, title="The *Sunken* Keep_2", players=(1, 2))
+    rows = [await due(database, game, ANNOUNCEMENT), await due(database, game)]
+    for row in rows:
+        await handle(event_of(row))
+    posted, told = discord.messages(channel)
+    await forget(database)
+    answer = await run(recover, an_hour_ago(), yes=True, as_json=True)
+    assert (answer.code, answer.err) == (0, "")
+    assert await state(database, rows[1]) == (
+        Outcome.DELIVERED,
+        f"found in the channel after a restore: message {told.id}",
+    )
+    async with db.transaction(database.sessions) as session:
+        assert (await session.get_one(Game, game.id)).message_id == posted.id
+    for row in rows:
+        await handle(event_of(row))
+    assert len(discord.messages(channel)) == 2
+
+
+async def test_the_plan_is_printed_and_nothing_is_written_without_yes(
+    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+) -> None:
+    row = await due(database, await new_game(database.sessions, channel_id=channel))
+    await handle(event_of(row))
+    await forget(database)
+    answer = await run(recover, an_hour_ago())
+    assert "settle delivered" in answer.out
+    assert "say --yes to write them" in answer.out
+    assert await state(database, row) == (None, None)
+
+
+async def test_a_cancellation_is_found_by_its_own_sign(
+    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+) -> None:
+    game = await new_game(database.sessions, channel_id=channel, players=(1,))
+    async with db.transaction(database.sessions) as session:
+        await cancel_game(session, game.id)
+    row = await due(database, game, CANCELLATION)
+    await handle(event_of(row))
+    await forget(database)
+    assert steps((await run(recover, an_hour_ago(), as_json=True)).document)[str(row.id)] == "settle delivered"
+
+
+async def test_what_the_channel_does_not_show_stays_open_and_is_told_by_the_bot(
+    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+) -> None:
+    game = await new_game(database.sessions, channel_id=channel, title="Keep")
+    row = await due(database, game)
+    discord.say("Mia", f"🔔 **Keep** <t:{int(game.scheduled_at.timestamp())}:R>", where=channel)
+    assert (await run(recover, an_hour_ago(), yes=True)).code == 0
+    assert await state(database, row) == (None, None)
+    await handle(event_of(row))
+    assert (await state(database, row))[0] is Outcome.DELIVERED
+
+
+async def test_another_sessions_reminder_is_not_taken_for_this_ones(
+    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+) -> None:
+    games = [
+        await new_game(database.sessions, channel_id=channel, title=title, starts_in=starts_in)
+        for title, starts_in in (
+            ("Keep", timedelta(hours=2)),
+            ("Keep", timedelta(hours=3)),
+            ("Tower", timedelta(hours=2)),
+        )
+    ]
+    rows = [await due(database, game) for game in games]
+    await handle(event_of(rows[0]))
+    await forget(database)
+    plan = steps((await run(recover, an_hour_ago(), as_json=True)).document)
+    assert [plan[str(row.id)] for row in rows] == ["settle delivered", "leave open", "leave open"]
+
+
+@pytest.mark.parametrize("trouble", ["the channel is gone", "no history"])
+async def test_where_nobody_can_look_the_outcome_is_unknown_and_nothing_is_sent(
+    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int, trouble: str
+) -> None:
+    row = await due(database, await new_game(database.sessions, channel_id=channel))
+    await handle(event_of(row))
+    await forget(database)
+    if trouble == "no history":
+        discord.world.deny(channel, "READ_MESSAGE_HISTORY")
+    else:
+        discord.world.delete_channel(channel)
+    assert (await run(recover, an_hour_ago(), yes=True)).code == 0
+    outcome, detail = await state(database, row)
+    assert outcome is Outcome.UNDELIVERABLE
+    assert (detail or "").startswith("unknown after a restore: ")
+
+
+async def test_a_discord_that_is_away_leaves_everything_as_it_was(
+    run: Run, database: Database, discord: SandboxDiscord, channel: int
+) -> None:
+    row = await due(database, await new_game(database.sessions, channel_id=channel))
+    discord.faults.add(Status(503), match=READ, times=1)
+    answer = await run(recover, an_hour_ago(), yes=True)
+    assert answer.code == 1
+    assert "Discord answered 503" in answer.err
+    assert await state(database, row) == (None, None)
+
+
+async def test_too_fast_is_waited_for_and_long_histories_are_read_to_their_end(
+    run: Run,
+    database: Database,
+    discord: SandboxDiscord,
+    handle: Handling,
+    channel: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(channel_history, "PAGE", 2)
+    game = await new_game(database.sessions, channel_id=channel)
+    await without_announcement(database, game)
+    row = await due(database, game)
+    for number in range(5):
+        discord.say("Mia", f"noise {number}", where=channel)
+    await handle(event_of(row))
+    await forget(database)
+    discord.faults.add(TooMany(retry_after=0.05), match=READ, times=2)
+    answer = await run(recover, an_hour_ago(), as_json=True)
+    assert steps(answer.document) == {str(row.id): "settle delivered"}
+
+
+async def test_a_connected_workload_forbids_writing(
+    run: Run, database: Database, discord: SandboxDiscord, timing: Timing
+) -> None:
+    async with (
+        db.engine(database.settings, application_name="questbell bot", timing=timing) as engine,
+        engine.connect() as connection,
+    ):
+        await connection.execute(text("SELECT 1"))
+        answer, plan = await run(recover, an_hour_ago(), yes=True), await run(recover, an_hour_ago())
+    assert answer.code == 1
+    assert "questbell bot is connected and could send meanwhile" in answer.err
+    assert (plan.code, "Connected now: questbell bot." in plan.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [
+        ("yesterday", "is no time: write it like"),
+        ("2030-05-01T18:00:00", "says no zone"),
+        ("2999-01-01T00:00Z", "lies ahead"),
+    ],
+)
+async def test_a_time_that_makes_no_sense_is_refused(
+    run: Run, database: Database, discord: SandboxDiscord, since: str, said: str
+) -> None:
+    answer = await run(recover, since)
+    assert answer.code == 1
+    assert said in answer.err
+
+
+async def test_without_a_token_it_is_a_configuration_mistake(run: Run) -> None:
+    answer = await run(recover, an_hour_ago())
+    assert answer.code == 2
+    assert "DISCORD_TOKEN: is not set" in answer.err
