@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from alembic import context
+from alembic.operations.ops import MigrationScript
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from shared import database
 from shared.models import Base
-from shared.settings import DatabaseSettings, load
+from shared.settings import DatabaseSettings, Timing, load
+
+
+def _number(_: MigrationContext, __: Any, directives: list[MigrationScript]) -> None:
+    """Number new revisions 0005, 0006, …, so that the folder lists them in order."""
+    head = ScriptDirectory.from_config(context.config).get_current_head()
+    directives[0].rev_id = f"{int(head or 0) + 1:04d}"
 
 
 def _run(connection: Connection) -> None:
@@ -19,16 +29,18 @@ def _run(connection: Connection) -> None:
         compare_type=True,
         compare_server_default=True,
         transaction_per_migration=True,
+        process_revision_directives=_number,
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
 async def _connect_and_run() -> None:
-    engine = create_async_engine(load(DatabaseSettings).url.get_secret_value())
-    async with engine.connect() as connection:
+    async with (
+        database.engine(load(DatabaseSettings), application_name="alembic", timing=Timing()) as engine,
+        engine.connect() as connection,
+    ):
         await connection.run_sync(_run)
-    await engine.dispose()
 
 
 if (given := context.config.attributes.get("connection")) is not None:
