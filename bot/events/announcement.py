@@ -115,7 +115,7 @@ class _FirstPost(Telling):
         post = announcement(standing.game, standing.roster)
         mark = nonce(delivery.id)
         joinable = bool(post["components"])
-        post["components"] = signup(standing.game.id, mark=mark) if joinable else closed("Sign-up is over", mark=mark)
+        post["components"] = signup(standing.game.id, mark=mark) if joinable else closed("Sign-ups closed", mark=mark)
         return Message(post)
 
 

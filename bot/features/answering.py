@@ -92,7 +92,7 @@ async def _outcome(work: Callable[[], Awaitable[Answer]], log: Logger) -> Answer
         return Answer(str(error))
     except (TransientError, TimeoutError) as error:
         log.warning("Could not save", action="interaction_failed", error=str(error) or "timed out")
-        return Answer("I could not save that just now; nothing is half done. Please try again in a minute.")
+        return Answer("I couldn't complete that right now. Please try again in a minute.")
     except Exception as error:  # reason: the person must get an answer; the log has the traceback by its reference
         return Answer(apology(log, error))
     log.info("Answered", action="interaction_answered")
@@ -103,7 +103,10 @@ def apology(log: Logger, error: Exception) -> str:
     """Log an unexpected exception with its traceback, and return an apology that refers to it."""
     reference = secrets.token_hex(4)
     log.error("Unexpected failure", action="interaction_failed", reference=reference, exc_info=error)
-    return f"Sorry, that went wrong on my side. If it stays so, tell whoever runs this bot: reference `{reference}`."
+    return (
+        "Sorry, something went wrong on my end. "
+        f"If it keeps happening, give this reference to the bot's administrator: `{reference}`."
+    )
 
 
 async def _show(interaction: Interaction, made: Answer, log: Logger) -> None:

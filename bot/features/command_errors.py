@@ -14,7 +14,7 @@ from shared import logs
 if TYPE_CHECKING:
     from bot.features.answering import Interaction
 
-_OUTDATED = "This command has just changed. Please try again in a minute; if it stays so, restart your Discord app."
+_OUTDATED = "This command was just updated. Please try again in a minute. If it keeps happening, restart Discord."
 
 
 class QuestbellTree(app_commands.CommandTree[Any]):

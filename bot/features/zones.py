@@ -54,7 +54,7 @@ def find(text: str) -> str:
     near = found or matching(text, limit=3) or _similar(wish)
     suggestions = ", ".join(f"`{name}`" for name in near[:3])
     raise UserError(
-        f"I know no time zone “{escaped(text, limit=60)}”. Write a region and a city, for example {suggestions}."
+        f"I don't recognize the time zone “{escaped(text, limit=60)}”. Use a region and a city, such as {suggestions}."
     )
 
 

@@ -58,7 +58,7 @@ def card(game: Game, players: Sequence[int]) -> Payload:
             _field("Host", words.mention(game.host_id), inline=True),
             _field(f"Players {seats(game, players)}", _roster(players)),
         ],
-        "footer": {"text": "Times are shown in your own time zone."},
+        "footer": {"text": "Times are shown in your time zone."},
     }
 
 
@@ -68,7 +68,7 @@ def seats(game: Game, players: Sequence[int]) -> str:
 
 
 def _title(game: Game) -> str:
-    title = escaped(game.title, limit=EMBED_TITLE_LIMIT - 8) or "Untitled session"
+    title = escaped(game.title, limit=EMBED_TITLE_LIMIT - 8) or "Untitled game"
     return f"🎲 ~~{title}~~" if game.status is GameStatus.CANCELLED else f"🎲 {title}"
 
 
@@ -76,7 +76,7 @@ def _description(game: Game, players: Sequence[int]) -> str:
     line = LOOKS[game.status].line
     if game.status is GameStatus.SCHEDULED and game.capacity is not None:
         free = game.capacity - len(players)
-        line += f" · {words.plural(free, 'seat')} free" if free > 0 else " · full"
+        line += f" · {words.plural(free, 'seat')} left" if free > 0 else " · full"
     text = escaped(game.description, limit=_DESCRIPTION_LIMIT, lines=True)
     return f"{line}\n\n{text}" if text else line
 

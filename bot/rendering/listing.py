@@ -26,14 +26,14 @@ def listing(games: Sequence[Game]) -> Payload:
             break
         lines.append(line)
     return {
-        "title": "🎲 Coming sessions",
-        "description": "\n\n".join(lines) or "None yet. Plan one with `/game create`.",
+        "title": "🎲 Upcoming games",
+        "description": "\n\n".join(lines) or "No games planned yet. Create one with `/game create`.",
         "color": LOOKS[GameStatus.SCHEDULED].colour,
     }
 
 
 def _line(game: Game) -> str:
-    title = escaped(game.title, limit=150) or "Untitled session"
+    title = escaped(game.title, limit=150) or "Untitled game"
     link = message_link(game)
     players = [participant.user_id for participant in game.participants]
     return (f"**[{title}]({link})**" if link else f"**{title}**") + (

@@ -22,12 +22,13 @@ from bot.rendering.text import escaped, length
 from shared.models import Game
 
 NOBODY = "Nobody has signed up yet."
-TOLD_DIRECTLY = "Its players are told by direct message."
-CLOSED_DMS = "-# Your direct messages are closed to me, so I say it here. `/game remind-me` changes where I tell you."
+TOLD_DIRECTLY = "Players are being notified by DM."
+CLOSED_DMS = "-# I couldn't DM you, so I'm mentioning you here. Change this with `/game remind-me`."
 
 _TITLE_LIMIT = 200
 _LEAST_TITLE = 20
 _MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
 _LATE = 2 * _MINUTE
 """From here on a reminder says that it is late."""
 
@@ -45,24 +46,29 @@ def reminder(
 
     It pings exactly `mentions`, at most `MENTIONS_LIMIT`; with nobody to ping it says `nobody`. A `note` comes below.
     """
-    sentence = f"🔔 **{{title}}** {starting(game, now=now)} ({words.moment(game.scheduled_at, 'R')})."
+    sentence = f"🔔 **{{title}}** {starting(game, now=now)}."
     late = _lateness(game, offset_minutes=offset_minutes, now=now)
     return _telling(game, sentence, mentions, nobody=nobody, notes=(late, note))
 
 
 def cancellation(game: Game, *, mentions: Sequence[int], note: str = "") -> Payload:
     """Return the message that says that a game is off, to exactly `mentions`, at most `MENTIONS_LIMIT`."""
-    sentence = f"❌ **{{title}}**, planned for {words.moment(game.scheduled_at, 'F')}, is cancelled."
+    sentence = f"❌ **{{title}}**, planned for {words.moment(game.scheduled_at, 'F')}, has been cancelled."
     return _telling(game, sentence, mentions, notes=(note,))
 
 
 def starting(game: Game, *, now: datetime) -> str:
-    """Return, to the nearest minute, "starts in 30 minutes", "starts now" or "started 4 minutes ago"."""
+    """Return, to the nearest minute, "starts in 30 minutes, at …", "starts now (…)" or "started 4 minutes ago, at …".
+
+    Discord renders the moment in each reader's time zone. `questbell recover` finds a game's messages by it.
+    """
     minutes = round((game.scheduled_at - now) / _MINUTE)
+    clock = words.moment(game.scheduled_at, "t")
     if minutes == 0:
-        return "starts now"
+        return f"starts now ({clock})"
     span = words.duration(abs(minutes) * _MINUTE)
-    return f"starts in {span}" if minutes > 0 else f"started {span} ago"
+    at = f"on {words.moment(game.scheduled_at, 'F')}" if abs(minutes) * _MINUTE >= _DAY else f"at {clock}"
+    return f"starts in {span}, {at}" if minutes > 0 else f"started {span} ago, {at}"
 
 
 def _lateness(game: Game, *, offset_minutes: int, now: datetime) -> str:
@@ -70,7 +76,7 @@ def _lateness(game: Game, *, offset_minutes: int, now: datetime) -> str:
     late = now - (game.scheduled_at - offset_minutes * _MINUTE)
     if late < _LATE or now >= game.scheduled_at:
         return ""
-    return f"-# This reminder is late; it was due {words.duration(round(late / _MINUTE) * _MINUTE)} ago."
+    return f"-# Sorry, this reminder is {words.duration(round(late / _MINUTE) * _MINUTE)} late."
 
 
 def _telling(
@@ -83,7 +89,7 @@ def _telling(
     room, rest = _room(sentence, who, *notes, link)
     if room < _LEAST_TITLE:  # whom it tells, and of what, goes before why
         room, rest = _room(sentence, who, link)
-    title = escaped(game.title, limit=min(_TITLE_LIMIT, room)) or "The session"
+    title = escaped(game.title, limit=min(_TITLE_LIMIT, room)) or "Untitled game"
     return {
         "content": sentence.format(title=title) + rest,
         "flags": SUPPRESS_EMBEDS,

@@ -37,15 +37,15 @@ async def cancel(interaction: Interaction, text: str) -> Answer:
             game = await choose(session, text, guild_id=interaction.guild_id or 0)
             if not may_cancel(interaction, game):
                 raise UserError(
-                    f"Only the host, {words.mention(game.host_id)}, or a member with the permission "
-                    "Manage Events can cancel this session. Ask one of them to do it."
+                    f"Only the host, {words.mention(game.host_id)}, or someone with the Manage Events permission "
+                    "can cancel this game."
                 )
             return game, await cancel_game(session, game.id)
 
     game, cancelled = await persistently(work)
     title = f"**{escaped(game.title, limit=200)}**"
     if cancelled:
-        return Answer(f"{title} is cancelled. Its players hear of it in <#{game.channel_id}> in a moment.")
+        return Answer(f"{title} is cancelled. I'll let the players know in <#{game.channel_id}>.")
     if game.status is GameStatus.CANCELLED:
-        return Answer(f"{title} is cancelled already.")
-    raise UserError(f"{title} is over, so there is nothing to cancel. `/game list` shows what is planned.")
+        return Answer(f"{title} is already cancelled.")
+    raise UserError(f"{title} is already over, so it can't be cancelled. See `/game list` for upcoming games.")

@@ -31,10 +31,10 @@ async def choose(session: AsyncSession, text: str, *, guild_id: int) -> Game:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UserError(f"{len(found)} sessions fit that title. Choose one from the suggestions while you type.")
+        raise UserError(f"{len(found)} games match that title. Choose one from the suggestions as you type.")
     raise UserError(
-        f"I know no coming session “{escaped(text, limit=80)}”. "
-        "Choose one from the suggestions while you type; `/game list` shows them all."
+        f"I can't find an upcoming game called “{escaped(text, limit=80)}”. "
+        "Choose one from the suggestions as you type, or see `/game list`."
     )
 
 

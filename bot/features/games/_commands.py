@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class GameCommands(app_commands.Group):
-    """Plan game sessions, and see who plays."""
+    """Plan games and see who's playing."""
 
     def __init__(self) -> None:
         super().__init__(
             name="game",
-            description="Plan game sessions, and see who plays.",
+            description="Plan games and see who's playing.",
             guild_only=True,
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
@@ -32,12 +32,12 @@ class GameCommands(app_commands.Group):
 
     @app_commands.command()
     @app_commands.describe(
-        title="What you will play",
-        when="When it starts, by this server's clocks: “tomorrow 8pm”, “friday 19:30”, “in 2 hours”",
-        duration=f"How long it lasts: “3h”, “90m”. {DEFAULT_DURATION} if you leave it out",
-        players="How many can join. Without it, everyone can",
-        reminders=f"When to remind, before the start: “1d, 1h, 0”, or “none”. {DEFAULT_REMINDERS} if you leave it out",
-        description="What else players should know",
+        title="What you're going to play",
+        when="When it starts, in this server's time zone: “tomorrow 8pm”, “friday 19:30”, “in 2 hours”",
+        duration=f"How long it lasts: “3h”, “90m” (default: {DEFAULT_DURATION})",
+        players="How many players can join (default: no limit)",
+        reminders=f"How long before the start to remind players: “1d, 1h, 0” or “none” (default: {DEFAULT_REMINDERS})",
+        description="Anything else players should know",
     )
     @app_commands.autocomplete(when=_suggesting.readings)
     async def create(
@@ -50,7 +50,7 @@ class GameCommands(app_commands.Group):
         reminders: app_commands.Range[str, 1, 100] = DEFAULT_REMINDERS,
         description: app_commands.Range[str, 1, 1000] = "",
     ) -> None:
-        """Plan a session and announce it in this channel."""
+        """Plan a game and announce it in this channel."""
         wish = Wish(
             title=title,
             when=when,
@@ -63,34 +63,35 @@ class GameCommands(app_commands.Group):
 
     @app_commands.command(name="list")
     async def list_games(self, interaction: Interaction) -> None:
-        """Show the sessions to come on this server."""
+        """Show this server's upcoming games."""
         sessions, guild_id = interaction.client.sessions, interaction.guild_id or 0
         await answer(interaction, lambda: _viewing.list_games(sessions, guild_id=guild_id))
 
     @app_commands.command()
-    @app_commands.describe(game="The session, by its title")
+    @app_commands.describe(game="The title of the game")
     @app_commands.autocomplete(game=_suggesting.any_game)
     async def show(self, interaction: Interaction, game: str) -> None:
-        """Show one session, with its players."""
+        """Show a game and its players."""
         sessions, guild_id = interaction.client.sessions, interaction.guild_id or 0
         await answer(interaction, lambda: _viewing.show(sessions, game, guild_id=guild_id))
 
     @app_commands.command()
-    @app_commands.describe(game="The session, by its title")
+    @app_commands.describe(game="The title of the game")
     @app_commands.autocomplete(game=_suggesting.cancellable_game)
     async def cancel(self, interaction: Interaction, game: str) -> None:
-        """Cancel a session you host, and tell its players."""
+        """Cancel a game and notify its players."""
         await answer(interaction, lambda: _cancelling.cancel(interaction, game))
 
     @app_commands.command()
-    @app_commands.describe(zone="A region and a city: “Europe/Berlin”, “America/New_York”")
+    @app_commands.describe(zone="Region and city: “Europe/Berlin”, “America/New_York”")
     @app_commands.autocomplete(zone=_suggesting.zone)
     async def timezone(self, interaction: Interaction, zone: str) -> None:
-        """Set the time zone in which this server's times are read."""
+        """Set this server's time zone."""
         await answer(interaction, lambda: _zone.set_zone(interaction, zone))
 
     @app_commands.command(name="remind-me")
-    @app_commands.describe(where="In the session's channel, where you are mentioned, or by direct message")
-    async def remind_me(self, interaction: Interaction, where: _reminding.Where) -> None:
-        """Choose where you are reminded of the sessions that you join."""
-        await answer(interaction, lambda: _reminding.remind(interaction, where))
+    @app_commands.describe(where="A mention in the game's channel, or a DM")
+    @app_commands.choices(where=_reminding.CHOICES)
+    async def remind_me(self, interaction: Interaction, where: app_commands.Choice[str]) -> None:
+        """Choose where you get reminders for games you join."""
+        await answer(interaction, lambda: _reminding.remind(interaction, _reminding.Where(where.value)))

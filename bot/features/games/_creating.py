@@ -59,17 +59,17 @@ def confirmation(game: Game, *, moment: datetime) -> str:
     coming = reminder_times(game, after=moment)
     past = [offset for offset in game.reminder_offsets if offset not in coming]
     lines = [
-        f"**{escaped(game.title, limit=200)}** is planned for {words.moment(game.scheduled_at, 'F')} "
-        f"({words.moment(game.scheduled_at, 'R')}), {words.duration(game.duration)} long. "
-        f"The announcement appears in <#{game.channel_id}> in a moment."
+        f"**{escaped(game.title, limit=200)}** is set for {words.moment(game.scheduled_at, 'F')} "
+        f"({words.moment(game.scheduled_at, 'R')}), for {words.duration(game.duration)}. "
+        f"I'm posting it in <#{game.channel_id}>."
     ]
     lines += [f"🔔 {_before(offset)}: {words.moment(at, 'f')}" for offset, at in sorted(coming.items(), reverse=True)]
     if not game.reminder_offsets:
-        lines.append("🔕 No reminders, as you asked.")
+        lines.append("🔕 No reminders will be sent.")
     if past:
-        lines.append(f"🔕 Already past, so not sent: {words.listed(map(_before, past)).lower()}.")
+        lines.append(f"🔕 Too late to send: {words.listed(map(_before, past)).lower()}.")
     if game.zone == "UTC":
-        lines.append("I read times as UTC. `/game timezone` sets this server's own zone.")
+        lines.append("-# This server's time zone is UTC. Change it with `/game timezone`.")
     return "\n".join(lines)
 
 
@@ -83,16 +83,17 @@ def _require_permission_to_post(interaction: Interaction) -> None:
     }
     missing = [name for name, has in needed.items() if not (has or granted.administrator)]
     if missing:
+        permissions = "permission" if len(missing) == 1 else "permissions"
         raise UserError(
-            f"I may not post in this channel: I lack {words.listed(missing)} here. "
-            "Use the command in another channel, or let a moderator give me that permission."
+            f"I can't post in this channel: I'm missing the {words.listed(missing)} {permissions}. "
+            "Use another channel, or ask an admin to fix this."
         )
 
 
 async def _read(interaction: Interaction, wish: Wish, *, zone: str) -> NewGame:
     title = clean(wish.title)
     if is_blank(title):
-        raise UserError("The title is empty. Write what you will play, for example `Curse of Strahd`.")
+        raise UserError("The title can't be empty. Enter what you're going to play, such as `Curse of Strahd`.")
     return NewGame(
         guild_id=interaction.guild_id or 0,
         channel_id=interaction.channel_id or 0,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
+from discord import app_commands
 
 from bot.features.answering import Answer
 from bot.features.retrying import persistently
@@ -25,10 +26,17 @@ OPEN_TIMEOUT = 5.0
 
 
 class Where(enum.Enum):
-    """Where somebody is told. Discord shows the names."""
+    """Where a player gets reminders."""
 
     IN_THE_CHANNEL = "channel"
     BY_DIRECT_MESSAGE = "dm"
+
+
+CHOICES = [
+    app_commands.Choice(name="In the channel", value=Where.IN_THE_CHANNEL.value),
+    app_commands.Choice(name="By DM", value=Where.BY_DIRECT_MESSAGE.value),
+]
+"""The names that Discord shows. The library would show the names of an enum's members, in capitals."""
 
 
 async def remind(interaction: Interaction, where: Where) -> Answer:
@@ -45,9 +53,9 @@ async def remind(interaction: Interaction, where: Where) -> Answer:
     await persistently(work)
     if directly:
         return Answer(
-            "I will remind you by direct message. If Discord does not let me, I tell you in the session's channel."
+            "I'll remind you by DM. If Discord won't let me DM you, I'll mention you in the game's channel instead."
         )
-    return Answer("I will mention you in the session's channel.")
+    return Answer("I'll mention you in the game's channel.")
 
 
 async def _opened(interaction: Interaction) -> int | None:

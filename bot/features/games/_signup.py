@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bot.features.answering import Interaction
 
 _CLOSED = {
-    GameStatus.IN_PROGRESS: "has begun, so nobody can join any more. Ask the host, {host}.",
+    GameStatus.IN_PROGRESS: "has started, so sign-ups are closed. If you'd still like to join, ask the host, {host}.",
     GameStatus.COMPLETED: "is over.",
     GameStatus.CANCELLED: "is cancelled.",
 }
@@ -42,14 +42,14 @@ async def join(interaction: Interaction, game_id: UUID) -> Answer:
     when = f"{words.moment(game.scheduled_at, 'F')} ({words.moment(game.scheduled_at, 'R')})"
     match outcome:
         case Joining.JOINED:
-            remind = f" I will remind you in <#{game.channel_id}>." if game.reminder_offsets else ""
-            return Answer(f"You are in: {_title(game)}, {when}.{remind}")
+            remind = " I'll remind you. To choose where, use `/game remind-me`." if game.reminder_offsets else ""
+            return Answer(f"You're in: {_title(game)}, {when}.{remind}")
         case Joining.ALREADY_IN:
-            return Answer(f"You are in {_title(game)} already: {when}.")
+            return Answer(f"You're already in {_title(game)}, {when}.")
         case Joining.FULL:
-            return Answer(f"{_title(game)} is full. Press Join again when somebody has left.")
+            return Answer(f"{_title(game)} is full. Try again if someone drops out.")
         case Joining.CLOSED:
-            reason = _CLOSED.get(game.status, "is not open.").format(host=words.mention(game.host_id))
+            reason = _CLOSED.get(game.status, "isn't open for sign-ups.").format(host=words.mention(game.host_id))
             return Answer(f"{_title(game)} {reason}")
 
 
@@ -67,14 +67,14 @@ async def leave(interaction: Interaction, game_id: UUID) -> Answer:
 
     game, left = await persistently(work)
     if left:
-        return Answer(f"You have left {_title(game)} and will not be reminded of it.")
-    return Answer(f"You are not in {_title(game)}.")
+        return Answer(f"You've left {_title(game)}. I won't remind you about it.")
+    return Answer(f"You're not in {_title(game)}.")
 
 
 async def _existing(session: AsyncSession, game_id: UUID, *, guild_id: int) -> Game:
     game = await find_game(session, game_id, guild_id=guild_id)
     if game is None:
-        raise UserError("This session no longer exists. `/game list` shows those that do.")
+        raise UserError("This game no longer exists. See `/game list` for upcoming games.")
     return game
 
 

@@ -88,7 +88,8 @@ async def _reading(text: str, *, zone: str) -> app_commands.Choice[str] | None:
 
 def _named(text: str, at: datetime, info: ZoneInfo) -> str:
     """Return a text and a time by the server's clocks: Discord renders no `<t:…>` in suggestions."""
-    when = f" · {at.astimezone(info):%a %d %b %Y, %H:%M} {info.key}"
+    local = at.astimezone(info)
+    when = f" · {local:%a} {local.day} {local:%b %Y, %H:%M} ({info.key})"
     shown, room = clean(text), _NAME_LIMIT - len(when)
     return (shown if len(shown) <= room else f"{shown[: room - 1]}…") + when
 

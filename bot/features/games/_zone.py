@@ -26,7 +26,7 @@ async def set_zone(interaction: Interaction, text: str) -> Answer:
     """
     granted = interaction.permissions
     if not (granted.manage_guild or granted.administrator):
-        raise UserError("Only a member with the permission Manage Server can set the time zone. Ask one to do it.")
+        raise UserError("Only members with the Manage Server permission can set the time zone.")
     zone = await asyncio.to_thread(zones.find, text)
 
     async def work() -> None:
@@ -36,6 +36,6 @@ async def set_zone(interaction: Interaction, text: str) -> Answer:
     await persistently(work)
     clock = datetime.now(UTC).astimezone(ZoneInfo(zone))
     return Answer(
-        f"From now on I read times by the clocks in {zone}, where it is {clock:%H:%M} now. "
-        "Sessions already planned keep their times."
+        f"Times on this server are now in {zone} (currently {clock:%H:%M}). "
+        "Games that are already planned keep their times."
     )

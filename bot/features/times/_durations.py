@@ -51,11 +51,11 @@ def parse_duration(text: str) -> timedelta:
     """
     found = span(text)
     if found is None:
-        raise UserError(f"I cannot read “{_quoted(text)}” as a duration. Write for example `3h`, `1h30m` or `45m`.")
+        raise UserError(f"“{_quoted(text)}” isn't a valid duration. Try `3h`, `1h30m` or `45m`.")
     if found < SHORTEST:
-        raise UserError("A session lasts at least 10 seconds. Write for example `3h` or `90m`.")
+        raise UserError("A game must last at least 10 seconds. Try `3h` or `90m`.")
     if found > LONGEST:
-        raise UserError("A session lasts at most 7 days. Write for example `2d` or `36h`.")
+        raise UserError("A game can last at most 7 days. Try `2d` or `36h`.")
     return timedelta(seconds=round(found.total_seconds()))
 
 
@@ -74,7 +74,7 @@ def parse_offsets(text: str) -> tuple[int, ...]:
     offsets = tuple(sorted({_offset(part) for part in parts}, reverse=True))
     if len(offsets) > MOST_REMINDERS:
         raise UserError(
-            f"At most {MOST_REMINDERS} reminders, please; you asked for {len(offsets)}. Write for example `1d, 1h, 0`."
+            f"A game can have at most {MOST_REMINDERS} reminders, and you entered {len(offsets)}. Try `1d, 1h, 0`."
         )
     return offsets
 
@@ -85,20 +85,20 @@ def _offset(part: str) -> int:
         return 0
     if part.isdecimal():
         raise UserError(
-            f"Is the reminder `{part[:9]}` minutes or hours before? "
-            f"Write `{part[:9]}m` or `{part[:9]}h`, and `0` for the start itself."
+            f"Is the reminder `{part[:9]}` in minutes or hours? "
+            f"Enter `{part[:9]}m` or `{part[:9]}h`. Use `0` for a reminder at the start."
         )
     found = span(part)
     if found is None:
         raise UserError(
-            f"I cannot read “{_quoted(part)}” as a reminder. "
-            "Write how long before the start, for example `1d, 1h, 10m, 0`, or `none`."
+            f"“{_quoted(part)}” isn't a valid reminder. "
+            "Enter how long before the start, such as `1d, 1h, 10m, 0`, or enter `none`."
         )
     minutes, seconds = divmod(round(found.total_seconds()), 60)
     if seconds:
-        raise UserError(f"Reminders go by whole minutes, “{_quoted(part)}” does not. Write for example `2m` or `0`.")
+        raise UserError("Reminders must be whole minutes. Try `2m` or `0`.")
     if found > EARLIEST_REMINDER:
-        raise UserError("A reminder comes at most 30 days before the start. Write for example `30d` or `1w`.")
+        raise UserError("A reminder can be at most 30 days before the start. Try `30d` or `1w`.")
     return minutes
 
 

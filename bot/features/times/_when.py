@@ -32,6 +32,7 @@ _YEAR = re.compile(r"\b\d{4}\b")
 _NUMERIC_DATE = re.compile(r"(?<![\d/.-])(\d{1,2})(?:[/-](\d{1,2})(?:[/-]\d{2,4})?|\.(\d{1,2})\.(?:\d{2,4})?)(?!\d)")
 _CONTINENTAL_HOUR = re.compile(r"\b([01]?\d|2[0-3])h([0-5]\d)?\b")
 _FROM_NOW = re.compile(r"in\b.*|.*\bfrom now")
+_BARE_HOUR = re.compile(r"\b(?:at|today|tonight|tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)day) (?:[1-9]|1[0-2])$")
 _CLOCK_UNIT = re.compile(r"\d\s*[hms]\b|\b(?:hours?|hrs?|minutes?|mins?|seconds?|secs?)\b")
 
 
@@ -48,14 +49,16 @@ def parse_when(text: str, *, zone: str, now: datetime) -> datetime:
     try:
         at = _timestamp(wish) or _iso(wish, zone=zone) or _natural(wish, zone=zone, now=now)
     except OverflowError:
-        raise UserError(f"{_quoted(text)} is not in my calendar. Write for example {_EXAMPLES}.") from None
+        raise UserError(f"{_quoted(text)} isn't a valid date. Try {_EXAMPLES}.") from None
     if at <= now:
-        raise UserError(f"{_quoted(text)} is past ({moment(at, 'F')}). Write a time to come, for example {_EXAMPLES}.")
+        raise UserError(
+            f"{_quoted(text)} is in the past ({moment(at, 'F')}). Enter a future time, such as {_EXAMPLES}."
+        )
     if at - now > _SURPRISING and not (_YEAR.search(wish) or _TIMESTAMP.fullmatch(wish)):
         local = at.astimezone(ZoneInfo(zone))
-        raise UserError(f"{_quoted(text)} has just passed. To mean next year, write `{local:%Y-%m-%d %H:%M}`.")
+        raise UserError(f"{_quoted(text)} has just passed. If you mean next year, enter `{local:%Y-%m-%d %H:%M}`.")
     if at - now > FURTHEST:
-        raise UserError(f"{_quoted(text)} is more than a year ahead. Sessions can be planned up to a year before.")
+        raise UserError(f"{_quoted(text)} is more than a year away. Games can be planned up to a year ahead.")
     return at
 
 
@@ -72,7 +75,7 @@ def _iso(wish: str, *, zone: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(f"{date}T{hour:0>2}{rest}{offset.upper()}")
     except ValueError:
-        raise UserError(f"{_quoted(wish)} is not in the calendar. Write for example `2030-12-31 20:00`.") from None
+        raise UserError(f"{_quoted(wish)} isn't a valid date and time. Try `2030-12-31 20:00`.") from None
     return at.astimezone(UTC) if at.tzinfo is not None else _by_clocks(at, zone=zone)
 
 
@@ -92,28 +95,35 @@ def _natural(wish: str, *, zone: str, now: datetime) -> datetime:
     }
     found = DateDataParser(languages=["en"], settings=settings).get_date_data(wish)
     if found.date_obj is None:
-        raise UserError(f"I cannot read {_quoted(wish)} as a time. Write for example {_EXAMPLES}.")
+        raise UserError(f"I don't understand the time {_quoted(wish)}. Try {_EXAMPLES}.")
     if found.date_obj.tzinfo is not None:
         raise UserError(
-            f"Write the time as the clocks in {zone} show it, without a zone, for example `tomorrow 8pm`; "
-            "or with its offset, for example `2030-12-31 20:00+02:00`. `/game timezone` sets this server's zone."
+            f"Leave the time zone out: times here are in {zone}. "
+            "Or give a UTC offset, as in `2030-12-31 20:00+02:00`. `/game timezone` changes this server's time zone."
         )
     if found.period != "time":
-        raise UserError(f"At what time of day? Write for example `tomorrow 8pm` or `friday 19:30` for {_quoted(wish)}.")
+        raise UserError(_ask_for_time_of_day(wish))
     return _by_clocks(found.date_obj, zone=base_zone)
+
+
+def _ask_for_time_of_day(wish: str) -> str:
+    """Return the question: morning or evening for a bare hour such as "friday 8", otherwise what time at all."""
+    if _BARE_HOUR.search(wish):
+        return f"{_quoted(wish)}: morning or evening? Enter `{wish}am` or `{wish}pm`."
+    return f"{_quoted(wish)} needs a time of day, as in `tomorrow 8pm` or `friday 19:30`."
 
 
 def _refuse_ambiguous(wish: str) -> None:
     if span(wish) is not None:
-        raise UserError(f"For a time from now, write `in {wish}`; for a time of day, write for example `20:00`.")
+        raise UserError(f"For a time from now, enter `in {wish}`. For a time of day, enter something like `20:00`.")
     found = _NUMERIC_DATE.search(wish)
     if found is None:
         return
     first, second = int(found[1]), int(found[2] or found[3])
     if first != second and max(first, second) <= 12:
         raise UserError(
-            f"Does `{found[0]}` start with the day or with the month? "
-            "Write the month as a word, for example `6 may 8pm`, or `2030-05-06 20:00`."
+            f"Is the day or the month first in `{found[0]}`? "
+            "Spell out the month, as in `6 may 8pm`, or enter `2030-05-06 20:00`."
         )
 
 
@@ -129,7 +139,8 @@ def _by_clocks(local: datetime, *, zone: str) -> datetime:
         return first
     before, after = (f"{at.astimezone(info):%Y-%m-%d %H:%M}" for at in (second, first))
     raise UserError(
-        f"The clocks in {zone} skip {local:%H:%M} on that day, when summer time begins. Write `{before}` or `{after}`."
+        f"{local:%H:%M} doesn't exist in {zone} on that day because the clocks go forward. "
+        f"Enter `{before}` or `{after}`."
     )
 
 

@@ -119,7 +119,7 @@ class TestCreate:
         assert f"<t:{start}:F> (<t:{start}:R>)" in text
         assert f"10 minutes before: <t:{start - 600}:f>" in text
         assert f"At the start: <t:{start}:f>" in text
-        assert "Already past, so not sent: 1 day before and 1 hour before." in text
+        assert "Too late to send: 1 day before and 1 hour before." in text
 
     async def test_the_answer_is_for_the_host_alone_and_pings_nobody(self, sandbox: SandboxDiscord) -> None:
         result = await create(sandbox, title="@everyone <@1>")
@@ -147,7 +147,7 @@ class TestCreate:
         ("wrong", "said_instead"),
         [
             ({"when": "whenever"}, "`tomorrow 8pm`"),
-            ({"when": "2025-01-01 20:00"}, "is past"),
+            ({"when": "2025-01-01 20:00"}, "is in the past"),
             ({"duration": "90"}, "`3h`"),
             ({"reminders": "1h, 24"}, "`24m` or `24h`"),
             ({"title": " \u202e\u200b "}, "`Curse of Strahd`"),
@@ -166,20 +166,22 @@ class TestCreate:
             sandbox.world.bot.id, for_member=True, deny=Permission.SEND_MESSAGES | Permission.EMBED_LINKS
         )
         sandbox.world.channel(CHANNEL).overwrites.append(silent)
-        assert "I lack Send Messages and Embed Links here" in await said(create(sandbox, in_channel=CHANNEL))
+        assert "I'm missing the Send Messages and Embed Links permissions" in await said(
+            create(sandbox, in_channel=CHANNEL)
+        )
         assert await all_games(database) == []
 
     async def test_an_answer_that_discord_drops_is_sent_again(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         sandbox.faults.add(Drop(), Match(method="PATCH", route="@original"), times=1)
-        assert "is planned" in await said(create(sandbox))
+        assert "is set for" in await said(create(sandbox))
 
     async def test_an_acknowledgement_whose_answer_was_lost_is_taken_as_made(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         sandbox.faults.add(Status(502, accepted=True), Match(route="callback"), times=1)
-        assert "is planned" in await said(create(sandbox))
+        assert "is set for" in await said(create(sandbox))
         assert len(await all_games(database)) == 1
 
     async def test_an_interaction_that_cannot_be_acknowledged_changes_nothing(
@@ -197,14 +199,14 @@ class TestTrouble:
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:
         async with start_bot(Failing(database.sessions, ConnectionRefusedError(), times=100)):
-            assert "could not save that just now" in await said(create(sandbox))
+            assert "couldn't complete that right now" in await said(create(sandbox))
         assert await all_games(database) == []
 
     async def test_a_short_failure_of_the_database_goes_unnoticed(
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:
         async with start_bot(Failing(database.sessions, ConnectionRefusedError(), times=2)):
-            assert "is planned" in await said(create(sandbox))
+            assert "is set for" in await said(create(sandbox))
         assert len(await all_games(database)) == 1
 
     async def test_a_bug_is_an_apology_whose_reference_is_in_the_log(
@@ -215,7 +217,7 @@ class TestTrouble:
             with capture_logs() as logs:
                 text = await said(create(sandbox))
         [entry] = [entry for entry in logs if entry["action"] == "interaction_failed"]
-        assert f"reference `{entry['reference']}`" in text
+        assert f"`{entry['reference']}`" in text
         assert entry["exc_info"] is bug
 
     async def test_without_a_database_nothing_is_suggested(
@@ -243,7 +245,7 @@ class TestListAndShow:
         game = await planned(database, sandbox)
         result = await sandbox.slash(PLAYER, "game show", game=str(game.id))
         await result.done()
-        assert "You are in" in await press(sandbox, PLAYER, result.message.id, "join", game)
+        assert "You're in" in await press(sandbox, PLAYER, result.message.id, "join", game)
         again = await sandbox.slash(PLAYER, "game show", game="strahd")
         await again.done()
         assert f"<@{sandbox.world.user(PLAYER).id}>" in str(again.message.embeds)
@@ -253,7 +255,7 @@ class TestListAndShow:
     ) -> None:
         await planned(database, sandbox, title="Strahd I")
         await planned(database, sandbox, title="Strahd II")
-        assert "2 sessions fit" in await said(sandbox.slash(PLAYER, "game show", game="strahd"))
+        assert "2 games match" in await said(sandbox.slash(PLAYER, "game show", game="strahd"))
         one = await sandbox.slash(PLAYER, "game show", game="STRAHD I")
         await one.done()
         assert "Strahd I" in one.message.embeds[0]["title"]
@@ -263,7 +265,7 @@ class TestListAndShow:
     ) -> None:
         elsewhere = await planned(database, sandbox, guild_id=999)
         text = await said(sandbox.slash(PLAYER, "game show", game=str(elsewhere.id)))
-        assert "I know no coming session" in text
+        assert "I can't find an upcoming game" in text
 
     async def test_suggestions_name_coming_sessions_with_their_local_time(
         self, sandbox: SandboxDiscord, database: Database
@@ -272,7 +274,9 @@ class TestListAndShow:
         game = await planned(database, sandbox, scheduled_at=start)
         await planned(database, sandbox, title="Another")
         asked = await sandbox.autocomplete(PLAYER, "game show", "game", game="str")
-        assert asked.choices == [{"name": f"Curse of Strahd · {start:%a %d %b %Y, %H:%M} UTC", "value": str(game.id)}]
+        assert asked.choices == [
+            {"name": f"Curse of Strahd · {start:%a} {start.day} {start:%b %Y, %H:%M} (UTC)", "value": str(game.id)}
+        ]
 
 
 @pytest.mark.usefixtures("bot")
@@ -310,7 +314,7 @@ class TestCancel:
     ) -> None:
         game = await planned(database, sandbox)
         await said(sandbox.slash(HOST, "game cancel", game=str(game.id)))
-        assert "cancelled already" in await said(sandbox.slash(HOST, "game cancel", game=str(game.id)))
+        assert "already cancelled" in await said(sandbox.slash(HOST, "game cancel", game=str(game.id)))
 
     async def test_only_sessions_that_one_may_cancel_are_suggested(
         self, sandbox: SandboxDiscord, database: Database
@@ -328,22 +332,22 @@ class TestRemindMe:
     async def test_direct_messages_are_opened_when_they_are_asked_for(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        assert "direct message" in await said(sandbox.slash(PLAYER, "game remind-me", where="BY_DIRECT_MESSAGE"))
+        assert "by DM" in await said(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
         person = await the_person(database, sandbox)
         channel = sandbox.world.dm(PLAYER)
         assert channel is not None
         assert (person.wants_dm, person.dm_channel_id) == (True, channel.id)
 
     async def test_who_changes_their_mind_is_mentioned_again(self, sandbox: SandboxDiscord, database: Database) -> None:
-        await said(sandbox.slash(PLAYER, "game remind-me", where="BY_DIRECT_MESSAGE"))
-        await said(sandbox.slash(PLAYER, "game remind-me", where="IN_THE_CHANNEL"))
+        await said(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
+        await said(sandbox.slash(PLAYER, "game remind-me", where="In the channel"))
         assert (await the_person(database, sandbox)).wants_dm is False
 
     async def test_a_discord_that_opens_none_now_changes_nothing_about_the_wish(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         sandbox.faults.add(Refuse(40003), Match(method="POST", route=r"^/users/@me/channels$"))
-        await said(sandbox.slash(PLAYER, "game remind-me", where="BY_DIRECT_MESSAGE"))
+        await said(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
         person = await the_person(database, sandbox)
         assert (person.wants_dm, person.dm_channel_id) == (True, None)
 
@@ -379,7 +383,7 @@ class TestTimezone:
         await said(sandbox.slash(OWNER, "game timezone", zone="Asia/Tokyo"))
         asked = await sandbox.autocomplete(HOST, "game create", "when", when="2027-01-05 8pm")
         assert asked.choices == [
-            {"name": "2027-01-05 8pm · Tue 05 Jan 2027, 20:00 Asia/Tokyo", "value": "2027-01-05 8pm"}
+            {"name": "2027-01-05 8pm · Tue 5 Jan 2027, 20:00 (Asia/Tokyo)", "value": "2027-01-05 8pm"}
         ]
 
 
@@ -390,16 +394,16 @@ class TestButtons:
     ) -> None:
         game = await planned(database, sandbox)
         message_id = await post_announcement(sandbox, game)
-        assert "You are in" in await press(sandbox, PLAYER, message_id, "join", game)
+        assert "You're in" in await press(sandbox, PLAYER, message_id, "join", game)
         assert await players_of(database, game) == [sandbox.world.user(PLAYER).id]
         assert (await only_game(database)).revision == game.revision + 1
-        assert "You have left" in await press(sandbox, PLAYER, message_id, "leave", game)
+        assert "You've left" in await press(sandbox, PLAYER, message_id, "leave", game)
         assert await players_of(database, game) == []
 
     async def test_pressing_twice_changes_nothing(self, sandbox: SandboxDiscord, database: Database) -> None:
         game = await planned(database, sandbox)
         message_id = await post_announcement(sandbox, game)
-        assert "You are not in" in await press(sandbox, PLAYER, message_id, "leave", game)
+        assert "You're not in" in await press(sandbox, PLAYER, message_id, "leave", game)
         await press(sandbox, PLAYER, message_id, "join", game)
         assert "already" in await press(sandbox, PLAYER, message_id, "join", game)
         assert len(await players_of(database, game)) == 1
@@ -415,7 +419,7 @@ class TestButtons:
     @pytest.mark.parametrize(
         ("status", "reason"),
         [
-            (GameStatus.IN_PROGRESS, "has begun"),
+            (GameStatus.IN_PROGRESS, "has started"),
             (GameStatus.COMPLETED, "is over"),
             (GameStatus.CANCELLED, "is cancelled"),
         ],
@@ -445,7 +449,7 @@ async def test_buttons_work_after_the_bot_has_restarted(
     async with start_bot(database.sessions):
         message_id = await post_announcement(sandbox, game)
     async with start_bot(database.sessions):
-        assert "You are in" in await press(sandbox, PLAYER, message_id, "join", game)
+        assert "You're in" in await press(sandbox, PLAYER, message_id, "join", game)
 
 
 @pytest.mark.usefixtures("bot")

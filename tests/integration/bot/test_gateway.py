@@ -120,7 +120,7 @@ async def test_a_dropped_connection_is_resumed_without_a_new_session(
     await sandbox.wait_for(
         lambda: sandbox.gateway.online and not before & sandbox.gateway.connections, timeout=PATIENCE
     )
-    assert "None yet" in str((await (await sandbox.slash("Mia", "game list")).done()).message.embeds)
+    assert "No games planned yet" in str((await (await sandbox.slash("Mia", "game list")).done()).message.embeds)
     assert sandbox.gateway.starts_left == starts
 
 

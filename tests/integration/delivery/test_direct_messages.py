@@ -67,7 +67,7 @@ async def test_a_channel_whose_players_are_all_told_directly_says_so(bot: Bot) -
     await want_dm(bot, "Mia")
     await bot.tell_until_settled(await bot.row(await bot.game(("Mia",))))
     [public] = publicly(bot)
-    assert (len(public.pinged_users), "by direct message" in public.content) == (0, True)
+    assert (len(public.pinged_users), "by DM" in public.content) == (0, True)
 
 
 async def test_who_has_closed_their_direct_messages_is_told_in_the_channel_and_remembered(bot: Bot) -> None:
@@ -76,7 +76,7 @@ async def test_who_has_closed_their_direct_messages_is_told_in_the_channel_and_r
     mia = bot.discord.world.user("Mia").id
     assert await bot.tell_until_settled(await bot.row(await bot.game(("Mia", "Jonas")))) is Outcome.DELIVERED
     told = [message for message in publicly(bot) if mia in message.pinged_users]
-    assert [("closed to me" in message.content, set(message.pinged_users)) for message in told] == [(True, {mia})]
+    assert [("I couldn't DM you" in message.content, set(message.pinged_users)) for message in told] == [(True, {mia})]
     bot.discord.world.close_dms("Mia", closed=False)
     assert await bot.tell_until_settled(await bot.row(await bot.game(("Mia",)))) is Outcome.DELIVERED
     assert directly(bot, "Mia") == []  # not even tried, until she asks for them again
