@@ -1,7 +1,6 @@
-"""The reference of values in docs/configure.md, made from the comments and defaults of values.yaml.
+"""Generates the table of values in docs/configure.md from values.yaml: `python -m tests.chart.reference`.
 
-`python -m tests.chart.reference` writes it; a test compares. A generator of the Helm world would be one more program to
-install for fifty lines.
+A test fails if the table is out of date. helm-docs was rejected: it is another program to install, for fifty lines.
 """
 
 from __future__ import annotations
@@ -23,57 +22,59 @@ _KEY = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z]\w*):")
 
 @dataclass(frozen=True)
 class Value:
-    """One key of values.yaml; a group has keys of its own, and needs no words."""
+    """A key of values.yaml. A group has nested keys and needs no comment."""
 
     path: str
     default: Any
-    words: str
+    comment: str
     is_group: bool
 
 
 def values() -> list[Value]:
-    """Return every key in the order of the file."""
+    """Return all keys in the order of the file."""
     text = (CHART / "values.yaml").read_text(encoding="utf-8")
-    everything = yaml.safe_load(text)
-    return [_value(everything, path, words) for path, words in _keys(text.splitlines())]
+    defaults = yaml.safe_load(text)
+    return [_value(defaults, path, comment) for path, comment in _keys(text.splitlines())]
 
 
-def _value(everything: Any, path: str, words: str) -> Value:
-    default = everything
+def _value(defaults: Any, path: str, comment: str) -> Value:
+    default = defaults
     for key in path.split("."):
         default = default[key]
     is_group = isinstance(default, dict) and bool(default) and not path.endswith("resources")
-    return Value(path, default, words, is_group)
+    return Value(path, default, comment, is_group)
 
 
 def _keys(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each key's path with the comment that stands right above it."""
+    """Yield each key's path with the comment directly above it."""
     path: list[str] = []
-    words: list[str] = []
+    comment: list[str] = []
     for line in lines:
-        found = _KEY.match(line)
+        match = _KEY.match(line)
         if line.lstrip().startswith("#"):
-            words.append(line.lstrip(" #"))
+            comment.append(line.lstrip(" #"))
             continue
-        if found:
-            path = [*path[: len(found["indent"]) // 2], found["key"]]
+        if match:
+            path = [*path[: len(match["indent"]) // 2], match["key"]]
             if "resources" not in path[:-1]:
-                yield ".".join(path), " ".join(words)
-        words = []
+                yield ".".join(path), " ".join(comment)
+        comment = []
 
 
 def table() -> str:
-    """Return the reference as a Markdown table."""
-    rows = [f"| `{value.path}` | {_shown(value.default)} | {value.words} |" for value in values() if not value.is_group]
-    return "\n".join(["| value | default | meaning |", "|---|---|---|", *rows])
+    """Return the Markdown table of all values."""
+    rows = [
+        f"| `{value.path}` | {_format(value.default)} | {value.comment} |" for value in values() if not value.is_group
+    ]
+    return "\n".join(["| value | default | description |", "|---|---|---|", *rows])
 
 
-def _shown(default: Any) -> str:
+def _format(default: Any) -> str:
     return "" if default == "" else f"`{json.dumps(default) if not isinstance(default, str) else default}`"
 
 
 def page() -> str:
-    """Return the page as it must be: what people wrote, with the table between its marks."""
+    """Return the page with an up-to-date table between the markers."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"

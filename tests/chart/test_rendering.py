@@ -190,14 +190,14 @@ def test_another_secret_starts_other_pods(helm: Helm) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({}, "Which Discord"),
+        ({}, "No Discord is configured"),
         (
             {"discord": {"token": "t", "sandbox": {"enabled": True}}},
-            "Only one of discord.token, discord.sandbox.enabled",
+            "Set only one of discord.token, discord.sandbox.enabled",
         ),
-        ({"discord": {"apiUrl": "http://x", "sandbox": {"enabled": True}}}, "leave it empty"),
+        ({"discord": {"apiUrl": "http://x", "sandbox": {"enabled": True}}}, "Leave it empty"),
         ({**SANDBOX, "postgresql": {"enabled": False}}, "set either externalPostgresql.existingSecret.name or"),
-        ({**SANDBOX, "externalRabbitmq": {"url": "amqp://mq/"}}, "set rabbitmq.enabled=false"),
+        ({**SANDBOX, "externalRabbitmq": {"url": "amqp://mq/"}}, "Set rabbitmq.enabled=false"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused_with_what_to_do(values: Any, said: str, helm: Helm) -> None:

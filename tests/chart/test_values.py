@@ -39,7 +39,7 @@ def test_the_schema_knows_exactly_the_values() -> None:
 
 
 def test_every_value_is_documented() -> None:
-    assert [value.path for value in VALUES if not value.is_group and not value.words] == []
+    assert [value.path for value in VALUES if not value.is_group and not value.comment] == []
 
 
 def test_the_reference_is_up_to_date() -> None:
@@ -49,7 +49,7 @@ def test_the_reference_is_up_to_date() -> None:
 def test_every_time_out_can_be_set_and_is_named() -> None:
     [timing] = [value for value in VALUES if value.path == "timing"]
     for name in Timing.model_fields:
-        assert to_camel(name) in timing.words
+        assert to_camel(name) in timing.comment
 
 
 @pytest.mark.parametrize("value", [value for value in VALUES if value.is_group], ids=lambda value: value.path)

@@ -146,7 +146,7 @@ async def _judge(image: str, namespace: str) -> str:
     values = {
         "fullnameOverride": JUDGE,
         "discord.sandbox.enabled": "true",
-        "discord.sandbox.play": "false",
+        "discord.sandbox.seedDemo": "false",
         "image.repository": repository,
         "image.tag": tag,
     }

@@ -64,7 +64,7 @@ async def test_a_scheduler_needs_a_spec(kubectl: Kubectl) -> None:
 
 async def test_the_source_must_not_change(kubectl: Kubectl) -> None:
     await kubectl.apply("Scheduler", "one", source="Notifications")
-    with pytest.raises(KubectlError, match=r"spec.source.*must not change; delete this Scheduler and create another"):
+    with pytest.raises(KubectlError, match=r"spec.source.*is immutable; delete this Scheduler and create a new one"):
         await kubectl.patch("scheduler/one", source="StatusTransitions")
 
 
@@ -202,7 +202,7 @@ async def test_a_reconciler_has_a_short_name_too(kubectl: Kubectl) -> None:
 
 
 async def test_fields_are_explained(kubectl: Kubectl) -> None:
-    assert "How many rows are published in one transaction" in await kubectl("explain", "scheduler.spec.batchSize")
+    assert "Maximum number of rows published in one transaction" in await kubectl("explain", "scheduler.spec.batchSize")
 
 
 async def test_definitions_can_be_applied_again(api: ApiServer) -> None:

@@ -1,10 +1,10 @@
-{{/* Names and labels. Objects are named after the release, so that those of two never collide. */}}
+{{/* Names and labels. Objects are named after the release, so that two releases do not collide. */}}
 
 {{- define "questbell.name" -}}
 {{ default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Short enough that a pod of a StatefulSet still has room for what follows it: 63 characters are a hostname's limit. */}}
+{{/* Truncated to leave room for the suffixes of StatefulSet pods: a hostname has at most 63 characters. */}}
 {{- define "questbell.fullname" -}}
 {{- $name := include "questbell.name" . -}}
 {{- if .Values.fullnameOverride -}}
@@ -24,7 +24,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* What selects the pods of a component: (dict "root" $ "component" "bot"). It must never change. */}}
+{{/* Selector of a component's pods: (dict "root" $ "component" "bot"). Kubernetes does not allow it to change. */}}
 {{- define "questbell.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "questbell.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -39,13 +39,13 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Of pods: without versions, so that an upgrade restarts only what it changes. */}}
+{{/* Pod labels. They contain no version, so that an upgrade restarts only the pods it changes. */}}
 {{- define "questbell.podLabels" -}}
 {{ include "questbell.selectorLabels" . }}
 app.kubernetes.io/part-of: questbell
 {{- end }}
 
-{{/* The metadata of an object of a component; its name ends in the component's. */}}
+{{/* Metadata of a component's object. The object's name ends in the component's name. */}}
 {{- define "questbell.metadata" -}}
 name: {{ include "questbell.fullname" .root }}-{{ .component }}
 namespace: {{ .root.Release.Namespace }}

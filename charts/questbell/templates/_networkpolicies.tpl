@@ -1,6 +1,6 @@
 {{/*
-Who may speak to whom. Egress needs DNS wherever it is, since node-local caches have addresses outside of the cluster's
-network. The API server and what is external have no pods to select, so their ports stand for them.
+Allowed traffic. DNS is allowed to any address, because node-local caches are outside the pod network. The API server and
+external servers have no pods to select, so they are identified by port.
 */}}
 
 {{/* (dict "root" $ "component" "bot" "rules" "ingress and egress, as YAML"). */}}
@@ -77,7 +77,7 @@ ports:
 {{- end }}
 {{- end }}
 
-{{/* What may reach a server of ours: (dict "root" $ "port" 5432 "components" (list …)). */}}
+{{/* Ingress from components of this release: (dict "root" $ "port" 5432 "components" (list …)). */}}
 {{- define "questbell.fromComponents" -}}
 - from:
     {{- $root := .root }}

@@ -1,14 +1,14 @@
-{{/* What the pods have in common. All of it satisfies the `restricted` Pod Security level. */}}
+{{/* Shared parts of all pods. They satisfy the `restricted` Pod Security Standard. */}}
 
-{{/* The pod's part: (dict "root" $ "values" .Values.bot "uid" 65532 "component" "bot"). */}}
+{{/* Pod spec: (dict "root" $ "values" .Values.bot "uid" 65532 "component" "bot"). */}}
 {{- define "questbell.podSpec" -}}
 automountServiceAccountToken: false
 {{- if eq (int .uid) 65532 }}
-# Else the program is process 1, which the kernel spares every signal that it has no handler for yet: a SIGTERM while it
-# starts would be lost, and the pod linger until it is killed.
+# Without this the program is PID 1, for which the kernel ignores signals without a handler: a SIGTERM during start-up would
+# be lost, and the pod would run until it is killed.
 shareProcessNamespace: true
 {{- end }}
-# A Service's variables would be taken for settings: QUESTBELL_DISCORD_PORT is tcp://… with them.
+# Service link variables would be read as settings: QUESTBELL_DISCORD_PORT would be tcp://…
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
@@ -48,7 +48,7 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* A container of our image: (dict "root" $ "secrets" "volume's name" "values" .Values.bot, or none). */}}
+{{/* A container of the Questbell image: (dict "root" $ "secrets" "volume name" "values" .Values.bot); "values" is optional. */}}
 {{- define "questbell.container" -}}
 image: {{ include "questbell.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -65,7 +65,7 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* The settings that every workload reads. */}}
+{{/* Settings of all workloads. */}}
 {{- define "questbell.env" -}}
 - name: QUESTBELL_SECRETS_DIR
   value: /etc/questbell/secrets
@@ -83,15 +83,15 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
-{{/* More than a workload takes to finish what is in flight, and then to close. */}}
+{{/* Longer than a workload takes to finish work in flight and shut down. */}}
 {{- define "questbell.gracePeriod" -}}
 {{ add (get .Values.timing "shutdown" | default 10 | ceil | int) 10 }}
 {{- end }}
 
 {{/*
-Start: five minutes, for a first database or a broker that is still coming. Readiness falls with a dependency and is
-asked often, because a rollout waits for it. Liveness falls only when a restart would help; it is patient, for a busy
-node must not restart what works.
+Start-up: five minutes, because the database or the broker may still be starting. Readiness: fails while a dependency is
+down, and is probed often because a rollout waits for it. Liveness: fails only if a restart would help, with generous
+time-outs so that a busy node does not restart a healthy pod.
 */}}
 {{- define "questbell.probes" -}}
 ports:
@@ -114,8 +114,8 @@ livenessProbe:
   failureThreshold: 3
 {{- end }}
 
-{{/* Where metrics are read. Without a cluster IP, so that each pod is asked, and also while a pod is not ready: it is then
-     that one wants to know. */}}
+{{/* Service for metrics. It is headless so that every pod is scraped, and includes pods that are not ready, because their
+     metrics matter most then. */}}
 {{- define "questbell.healthService" -}}
 apiVersion: v1
 kind: Service
@@ -132,7 +132,7 @@ spec:
       targetPort: health
 {{- end }}
 
-{{/* Its labels never change, for a StatefulSet's claims cannot be changed: so the chart's version is not among them. */}}
+{{/* Selector labels only: volumeClaimTemplates are immutable, so a chart version must not be in them. */}}
 {{- define "questbell.volumeClaim" -}}
 - apiVersion: v1
   kind: PersistentVolumeClaim
@@ -150,7 +150,7 @@ spec:
         storage: {{ .persistence.size }}
 {{- end }}
 
-{{/* Which Discord, when it is not the real one. */}}
+{{/* The API URL if it is not the real Discord. */}}
 {{- define "questbell.discordEnv" -}}
 {{- $url := ternary (include "questbell.discordUrl" .) .Values.discord.apiUrl .Values.discord.sandbox.enabled -}}
 {{- if $url -}}

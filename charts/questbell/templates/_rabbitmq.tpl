@@ -1,7 +1,7 @@
 {{/*
-How the bundled RabbitMQ is configured. The definitions are read at every start, so the Secret has the last word on the
-password; the image's own variables would count only once. They hold the password, therefore they are written by the
-container itself into its memory.
+Configuration of the bundled RabbitMQ. The definitions are loaded at every start, so a new password in the Secret takes
+effect; the image's own variables are read only at the first start. The definitions contain the password, so the container
+writes them to a memory-backed volume.
 */}}
 {{- define "questbell.rabbitmq.files" -}}
 questbell.conf: |
@@ -11,7 +11,7 @@ questbell.conf: |
   {{- end }}
 start.sh: |
   set -eu
-  # Erlang makes a table with room for every file that it may open, and some nodes allow a billion.
+  # Erlang allocates a table for the maximum number of open files, and some nodes allow a billion.
   ulimit -n 65536 2>/dev/null || true
   password=$(printf %s "$RABBITMQ_PASSWORD" | sed 's/[\\"]/\\&/g')
   unset RABBITMQ_PASSWORD

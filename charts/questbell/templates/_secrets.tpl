@@ -1,8 +1,8 @@
 {{/*
-Passwords are made once. They are looked up in the Secret of the release's last revision, which stays when the release is
-uninstalled as its volumes do, so that upgrades, rollbacks and reinstallations find the password that the data was made
-with. One rendering asks for the same password several times (the Secret, its URL, the checksums), and chance would give
-another each time: so what was drawn is noted in the rendering's own context.
+Passwords are generated once. Later renderings look them up in the existing Secret, which is kept on uninstall together
+with the volumes, so upgrades, rollbacks and reinstallations find the password that the data was created with. One
+rendering needs the same password several times (the Secret, its URL, the checksums), so a generated value is cached in
+the rendering's context.
 */}}
 {{- define "questbell.kept" -}}
 {{- $id := printf "%s/%s" .secret .key -}}
@@ -39,8 +39,8 @@ amqp://questbell:{{ include "questbell.rabbitmq.password" . }}@{{ include "quest
 {{- end }}
 
 {{/*
-Where a workload finds each of its secrets, whether the chart made it or the user: a variable's name to the Secret, the
-key in it, and, when it is the chart's, the value, a change of which restarts the workload. YAML, to be read back.
+The location of each secret, as YAML: the Secret's name, the key in it, and the value if the chart created the Secret. A
+change of that value restarts the workload. The template is named after the environment variable.
 */}}
 {{- define "questbell.secret.QUESTBELL_DATABASE_URL" -}}
 {{- $fullname := include "questbell.fullname" . -}}
@@ -90,7 +90,7 @@ value: {{ include "questbell.discord.token" . | quote }}
 {{- end -}}
 {{- end }}
 
-{{/* A volume with files named like variables, from as many Secrets as need be: (dict "root" $ "name" … "variables" (list …)). */}}
+{{/* A volume with one file for each environment variable, from all their Secrets: (dict "root" $ "name" … "variables" (list …)). */}}
 {{- define "questbell.secretsVolume" -}}
 {{- $root := .root -}}
 - name: {{ .name }}
@@ -107,7 +107,7 @@ value: {{ include "questbell.discord.token" . | quote }}
       {{- end }}
 {{- end }}
 
-{{/* Changes with the secrets that the chart makes, and lets a Deployment start pods that read them. */}}
+{{/* A checksum of the secrets that the chart creates. A Deployment restarts its pods when it changes. */}}
 {{- define "questbell.secretsChecksum" -}}
 {{- $root := .root -}}
 {{- $values := list -}}
@@ -117,7 +117,7 @@ value: {{ include "questbell.discord.token" . | quote }}
 {{ $values | toJson | sha256sum }}
 {{- end }}
 
-{{/* A Secret of the chart, kept with the data that it opens: (dict "root" $ "component" … "data" (dict …) "keep" bool). */}}
+{{/* A Secret created by the chart; "keep" keeps it on uninstall, with the data it protects: (dict "root" $ "component" … "data" (dict …) "keep" bool). */}}
 {{- define "questbell.ownSecret" -}}
 apiVersion: v1
 kind: Secret

@@ -1,6 +1,6 @@
-"""The reference of custom resources in docs/custom-resources.md, made from their definitions.
+"""Generates docs/custom-resources.md from the CRDs: `python -m tests.unit.controllers.reference`.
 
-`python -m tests.unit.controllers.reference` writes it; a test compares.
+A test fails if the page is out of date.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from tests.support import definitions
 PAGE = Path(__file__).parents[3] / "docs" / "custom-resources.md"
 _HEAD = """# Custom resources
 
-Made from the definitions in `charts/questbell/definitions`; `kubectl explain scheduler.spec` says the same.
-The operator creates one `Scheduler` for each source and one `DeadLetterReconciler` where there are none; what you
-change stays as you changed it.
+This page is generated from the CRDs in `charts/questbell/definitions`. `kubectl explain scheduler.spec`
+prints the same texts. The controllers create one `Scheduler` for each source and one
+`DeadLetterReconciler` if there are none. They never overwrite your changes.
 """
 
 
@@ -31,15 +31,15 @@ def _kind(spec: dict[str, Any]) -> str:
     lines = [
         f"## {names['kind']}",
         "",
-        f"`{spec['group']}/{version['name']}`, {spec['scope'].lower()}; "
-        f"`kubectl get {names['plural']}`, `{'`, `'.join(names['shortNames'])}`, or all of `{names['categories'][0]}`.",
+        f"API version `{spec['group']}/{version['name']}`, {spec['scope'].lower()}, short name "
+        f"`{'`, `'.join(names['shortNames'])}`. `kubectl get {names['categories'][0]}` lists all kinds.",
         "",
         _text(schema["description"]),
     ]
     for part in ("spec", "status"):
-        lines += ["", f"| {part} | type | meaning |", "|---|---|---|", *_rows(schema["properties"][part])]
+        lines += ["", f"| {part} field | type | description |", "|---|---|---|", *_rows(schema["properties"][part])]
     columns = [column for column in version["additionalPrinterColumns"] if "description" in column]
-    lines += ["", "| column | shows |", "|---|---|"]
+    lines += ["", "| column | description |", "|---|---|"]
     lines += [f"| {column['name'].upper()} | {_text(column['description'])} |" for column in columns]
     return "\n".join([*lines, ""])
 
@@ -67,9 +67,9 @@ def _rules(field: dict[str, Any]) -> Iterator[str]:
         yield f"From {field['minimum']} to {field['maximum']}."
     if "default" in field:
         default = field["default"]
-        yield f"By default `{str(default).lower() if isinstance(default, bool) else default}`."
+        yield f"Default: `{str(default).lower() if isinstance(default, bool) else default}`."
     for rule in field.get("x-kubernetes-validations", ()):
-        yield f"It {rule['message']}."
+        yield f"The field {rule['message']}."
 
 
 def _text(words: str) -> str:
