@@ -1,29 +1,28 @@
-"""What every test may use: servers that start once a session, and a database and a broker of its own for each test."""
+"""Fixtures of every layer: servers that start once a session, and a database and a virtual host for each test."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 import pytest
 import structlog
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from migrations import command
 from sandbox.servers.postgres import Postgres, postgres
 from sandbox.servers.rabbitmq import RabbitMQ, rabbitmq
 from shared import database as db
-from shared.database import Sessions
+from shared.messaging import topology
+from shared.messaging.connection import connected
+from shared.messaging.publisher import Publisher
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
+from tests.support.database import Database
+from tests.support.servers import report
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
-
-
-def report(step: str) -> None:
-    """Take the servers' progress; pytest shows it when a test fails."""
-    print(step)
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +39,11 @@ async def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 
 @pytest.fixture(scope="session")
 async def migrated_template(postgres_server: Postgres) -> str:
-    """The name of a migrated database, from which each test's own is copied in milliseconds."""
+    """The name of a migrated database that each test copies in milliseconds."""
     engine = create_async_engine(await postgres_server.create_database("questbell_template"))
     await command.upgrade(engine)
     await engine.dispose()
     return "questbell_template"
-
-
-@dataclass(frozen=True)
-class Database:
-    """A migrated database of one test's own."""
-
-    settings: DatabaseSettings
-    engine: AsyncEngine
-    sessions: Sessions
 
 
 @pytest.fixture
@@ -68,7 +58,7 @@ async def database(postgres_server: Postgres, migrated_template: str, timing: Ti
 
 @pytest.fixture
 async def broker(rabbitmq_server: RabbitMQ) -> AsyncIterator[BrokerSettings]:
-    """A virtual host of one test's own."""
+    """A virtual host that only one test uses."""
     name = f"test-{uuid.uuid4().hex}"
     yield BrokerSettings(url=SecretStr(await rabbitmq_server.add_vhost(name)))
     await rabbitmq_server.discard_vhost(name)
@@ -77,3 +67,38 @@ async def broker(rabbitmq_server: RabbitMQ) -> AsyncIterator[BrokerSettings]:
 @pytest.fixture
 def timing() -> Timing:
     return Timing()
+
+
+@pytest.fixture
+async def declared(broker: BrokerSettings) -> BrokerSettings:
+    """A broker on which our topology is declared."""
+    async with connected(broker, name="test") as connection:
+        await topology.declare(await connection.channel())
+    return broker
+
+
+@pytest.fixture
+def patient() -> Timing:
+    """Limits for tests that are not about speed: a busy broker takes seconds to make quorum queues."""
+    return Timing(publish_timeout=30, transaction_timeout=40)
+
+
+@pytest.fixture
+async def publisher(broker: BrokerSettings, patient: Timing) -> AsyncIterator[Publisher]:
+    made = Publisher(broker, patient, name="test", on_queues_lost=_nothing)
+    await made.connect()
+    yield made
+    await made.close()
+
+
+async def _nothing() -> None:
+    return
+
+
+@pytest.fixture
+def now_utc(database: Database) -> Callable[[], Awaitable[datetime]]:
+    async def ask() -> datetime:
+        async with db.transaction(database.sessions) as session:
+            return await db.now(session)
+
+    return ask

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sandbox.servers.control_plane import ControlPlane, control_plane
-from tests.chart.helm import EXTERNAL, SANDBOX, Helm, Rendered, find
-from tests.conftest import report
-from tests.controlplane.conftest import Kubectl
+from tests.support.helm import EXTERNAL, SANDBOX, Helm, Rendered, find
+from tests.support.kubectl import Kubectl
+from tests.support.servers import report
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tests.chart.helm import CHART
+from tests.support.helm import CHART
 
 PAGE = CHART.parents[1] / "docs" / "configure.md"
 BEGIN, END = "<!-- values: begin -->", "<!-- values: end -->"

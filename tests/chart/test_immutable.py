@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syrupy.assertion import SnapshotAssertion
 
-from tests.chart.helm import Rendered
+from tests.support.helm import Rendered
 
 
 def test_what_kubernetes_lets_no_upgrade_change_is_as_it_was(sandbox: Rendered, snapshot: SnapshotAssertion) -> None:

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from sandbox.servers.control_plane import ControlPlane
-from tests.chart.helm import CHART, EXTERNAL, RELEASE, SANDBOX, Helm, Rendered, Values
-from tests.controlplane.conftest import Kubectl
+from tests.support.helm import CHART, EXTERNAL, RELEASE, SANDBOX, Helm, Rendered, Values
+from tests.support.kubectl import Kubectl
 
 OFF = {"crds": {"enabled": False}}
 """The definitions belong to the whole cluster: two tests that install them would meet."""

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shared.settings import Timing
-from tests.chart.helm import CHART, EXTERNAL, RELEASE, SANDBOX, Helm, HelmError, Object, Rendered
-from tests.controlplane.test_role import RULES
 from tests.support import definitions
+from tests.support.helm import CHART, EXTERNAL, RELEASE, SANDBOX, Helm, HelmError, Object, Rendered
+from tests.support.role import RULES
 
 OURS = ["controllers", "bot", "discord"]
 

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.settings import Timing
 from tests.chart import reference
-from tests.chart.helm import CHART, SANDBOX, Helm, HelmError
+from tests.support.helm import CHART, SANDBOX, Helm, HelmError
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 VALUES = reference.values()

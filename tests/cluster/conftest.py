@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.helm import CHART, RELEASE, SANDBOX
 from tests.cluster import clusters, diagnostics, images
 from tests.cluster.choosing import RefusedError
 from tests.cluster.clusters import Cluster
 from tests.cluster.discord import following
 from tests.cluster.programs import run
 from tests.cluster.release import Release
+from tests.support.helm import CHART, RELEASE, SANDBOX
 
 ORDER = ("test_installation", "test_permissions", "test_network_policies", "test_availability", "test_lifecycle")
 JUDGE = "judge"

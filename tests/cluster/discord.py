@@ -6,7 +6,7 @@ Its evidence is in its memory and ends with its pod, so it is read as it grows a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +19,8 @@ from tests.cluster.kubectl import Kubectl
 from tests.cluster.programs import ProgramError
 
 PORT = 8090
-AGAIN, LOOK = 0.3, 0.1
-"""Seconds until it is tried to reach it again, and between two looks at what is known."""
+AGAIN = 0.3
+"""Seconds until it is tried to reach it again."""
 LONG_POLL = 5.0
 CHANNELS, FURNISHED = 20, 3
 """Channels that the tests see to, and those of them that a sandbox has when it starts."""
@@ -67,16 +67,6 @@ class Discord:
             self._following.cancel()
             with suppress(asyncio.CancelledError):
                 await self._following
-
-    async def until(self, condition: Callable[[], object], *, within: float) -> bool:
-        """Wait until a condition holds, and return whether it does in the end."""
-        try:
-            async with asyncio.timeout(within):
-                while not condition():
-                    await asyncio.sleep(LOOK)
-        except TimeoutError:
-            return bool(condition())
-        return True
 
     async def place(self) -> Place:
         """Return where sessions can be: enough channels for Discord's limit of five messages in five seconds each."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import yaml
 
-from tests.chart.helm import CHART
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.programs import ProgramError, run
+from tests.support.helm import CHART
 
 REPOSITORY = "questbell"
 BUILD_TIMEOUT, LOAD_TIMEOUT = 400.0, 180.0

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.cluster.programs import ProgramError, run
-from tests.controlplane.conftest import Kubectl as ControlPlaneKubectl
-from tests.waiting import PATIENCE
+from tests.support.kubectl import Kubectl as ControlPlaneKubectl
+from tests.support.waiting import WAIT_TIMEOUT
 
 INSIDE = Path(__file__).parent / "inside"
 """Scripts that run in a pod, with the Python and the code of its image."""
@@ -57,7 +57,7 @@ class Kubectl(ControlPlaneKubectl):
         """Return kubectl for a namespace of a context, whatever becomes the current context meanwhile."""
         return cls(("kubectl", "--context", context, "--namespace", namespace), namespace)
 
-    async def __call__(self, *words: str, stdin: str = "", within: float = PATIENCE) -> str:
+    async def __call__(self, *words: str, stdin: str = "", within: float = WAIT_TIMEOUT) -> str:
         """Run it and return what it printed.
 
         Raises:
@@ -71,7 +71,7 @@ class Kubectl(ControlPlaneKubectl):
         listed = await self.json("get", "pods", *selector)
         return [Pod.of(body) for body in listed["items"] if body["status"].get("phase") != "Succeeded"]
 
-    async def inside(self, target: str, script: str, *words: str, within: float = PATIENCE) -> str:
+    async def inside(self, target: str, script: str, *words: str, within: float = WAIT_TIMEOUT) -> str:
         """Run one of the scripts in a pod and return what it printed."""
         source = (INSIDE / script).read_text()
         return await self("exec", "--stdin", target, "--", "python", "-", *words, stdin=source, within=within)

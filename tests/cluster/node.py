@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.cluster.clusters import Cluster
 from tests.cluster.kubectl import Kubectl, Pod
-from tests.cluster.release import until
+from tests.support.waiting import eventually
 
 ROOT = "root"
 READY_WITHIN = 30
@@ -40,7 +40,7 @@ class Root:
         async def are_open() -> bool:
             return await release.sql(LEFT_OPEN.format(address=self.pod.body["status"]["podIP"])) != "0"
 
-        await until(are_open, within=2, what="an open transaction: it held nothing any more, or is not cut off")
+        await eventually(are_open, within=2, what="an open transaction: it held nothing any more, or is not cut off")
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,12 @@ from typing import Any
 
 import yaml
 
-from tests.chart.helm import CHART, RELEASE
 from tests.cluster.discord import CHANNELS, Discord
 from tests.cluster.judging import Reminder, Verdict, judge
 from tests.cluster.kubectl import Kubectl, Pod
 from tests.cluster.programs import run
+from tests.support.helm import CHART, RELEASE
+from tests.support.waiting import eventually
 
 HELM_TIMEOUT = 120
 """Seconds for what Helm waits for."""
@@ -96,7 +97,7 @@ class Release:
             pods = await self.kubectl.pods(*WORKLOADS)
             return len(pods) == 3 and all(pod.ready and not pod.ending for pod in pods)
 
-        await until(at_rest, within=within, what="three ready pods of controllers and bot")
+        await eventually(at_rest, within=within, what="three ready pods of controllers and bot")
 
     async def replaced(self, old: Pod, component: str, *, within: float = 60.0) -> None:
         """Wait until as many pods are ready as before, and the old one is none of them."""
@@ -105,7 +106,7 @@ class Release:
             pods = await self.kubectl.pods(component)
             return all(pod.ready for pod in pods) and old.uid not in {pod.uid for pod in pods} and len(pods) > 0
 
-        await until(new_is_there, within=within, what=f"another pod than {old.name}")
+        await eventually(new_is_there, within=within, what=f"another pod than {old.name}")
 
     async def schedule(
         self,
@@ -134,7 +135,7 @@ class Release:
 
     async def until_told(self, reminder: Reminder) -> None:
         """Wait until a reminder is told: those after it meet what comes next."""
-        assert await self.discord.until(lambda: not judge([reminder], self.discord.evidence).lost, within=TOLD_WITHIN)
+        await eventually(lambda: not judge([reminder], self.discord.evidence).lost, within=TOLD_WITHIN)
 
     async def call_off_the_rest(self, reminders: Sequence[Reminder]) -> list[Reminder]:
         """Delete what is not due yet, and return what is: how long it would take was not known before."""
@@ -155,7 +156,8 @@ class Release:
         def all_told() -> bool:
             return not judge(reminders, self.discord.evidence).lost
 
-        await self.discord.until(all_told, within=max(0.0, last - time.time()) + within)
+        with suppress(AssertionError):  # the judge says what is missing
+            await eventually(all_told, within=max(0.0, last - time.time()) + within)
         return judge(reminders, self.discord.evidence)
 
     @asynccontextmanager
@@ -178,17 +180,3 @@ class Release:
                 there = asked
             absence.longest = max(absence.longest, time.monotonic() - there)
             await asyncio.sleep(LOOK)
-
-
-async def until(holds: Callable[[], Awaitable[object]], *, within: float, what: str, every: float = LOOK) -> None:
-    """Wait until something asked of the cluster holds.
-
-    Raises:
-        AssertionError: it did not within so many seconds; `what` says what was waited for.
-    """
-    try:
-        async with asyncio.timeout(within):
-            while not await holds():
-                await asyncio.sleep(every)
-    except TimeoutError:
-        raise AssertionError(f"waited {within:.0f} s for {what}") from None

@@ -14,13 +14,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.chart.helm import RELEASE
 from tests.cluster.clusters import Cluster
 from tests.cluster.conftest import Trial
 from tests.cluster.kubectl import Pod
 from tests.cluster.node import root_on_node_of
 from tests.cluster.programs import ProgramError
-from tests.cluster.release import LEASE, WORKLOADS, until
+from tests.cluster.release import LEASE, WORKLOADS
+from tests.support.helm import RELEASE
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -153,9 +154,9 @@ async def test_a_lost_database_makes_pods_not_ready_and_restarts_none(trial: Tri
     reminders = await trial.schedule("without a database", count=4, every=5.0, first=20.0)
     async with _without_a_database(trial):
         lost_at = time.monotonic()
-        await until(lambda: _none_is_ready(trial), within=RESTART_WITHIN, what="all pods to be not ready")
+        await eventually(lambda: _none_is_ready(trial), within=RESTART_WITHIN, what="all pods to be not ready")
         measured(f"database gone: all pods not ready after {time.monotonic() - lost_at:.0f} s")
-        await until(lambda: _says_why(trial), within=RESTART_WITHIN, what="kubectl describe to tell of the database")
+        await eventually(lambda: _says_why(trial), within=RESTART_WITHIN, what="kubectl describe to name the database")
         await _stays_up(trial, before, until_then=lost_at + LIVENESS)
     back_at = time.time()
     await trial.settled()
@@ -176,7 +177,7 @@ async def _until_restarted(trial: Trial, pod: Pod) -> None:
         [now] = [each for each in await trial.kubectl.pods() if each.uid == pod.uid]
         return now.restarts == pod.restarts + 1 and now.ready
 
-    await until(restarted, within=RESTART_WITHIN, what=f"{pod.name} to be restarted")
+    await eventually(restarted, within=RESTART_WITHIN, what=f"{pod.name} to be restarted")
 
 
 async def _evict(trial: Trial, pod: Pod) -> None:
@@ -213,4 +214,4 @@ async def _stays_up(trial: Trial, before: dict[str, int], *, until_then: float) 
         assert {pod.uid: pod.restarts for pod in await trial.kubectl.pods(*WORKLOADS)} == before
         return time.monotonic() >= until_then
 
-    await until(over, within=LIVENESS + 30, every=2.0, what="the time after which a pod would have been restarted")
+    await eventually(over, within=LIVENESS + 30, every=2.0, what="the time after which a pod would have been restarted")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.chart.helm import RELEASE
 from tests.cluster.conftest import Trial
-from tests.cluster.release import until
+from tests.support.helm import RELEASE
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -25,7 +25,7 @@ async def test_a_fresh_installation_tells_its_first_reminder_within_a_minute(
     trial: Trial, measured: Callable[[str], None]
 ) -> None:
     left = trial.began + FIRST_REMINDER_WITHIN - time.time()
-    assert await trial.discord.until(lambda: _reminders(trial), within=max(0.0, left)), "no reminder was told"
+    await eventually(lambda: _reminders(trial), within=max(0.0, left), what="the first reminder")
     took = min(record["wall"] for record in _reminders(trial)) - trial.began
     measured(f"helm install to the first reminder: {took:.1f} s")
     assert took <= FIRST_REMINDER_WITHIN
@@ -57,7 +57,7 @@ async def test_the_columns_show_live_figures(trial: Trial) -> None:
         next_due = datetime.fromisoformat(row["NEXT DUE"]).timestamp()
         return int(row["PENDING"]) >= 7 and row["OVERDUE"] == "0" and time.time() - 60 < next_due < made[0].due_at
 
-    await until(shown, within=SHOWN_WITHIN, what="seven pending reminders in the columns")
+    await eventually(shown, within=SHOWN_WITHIN, what="seven pending reminders in the columns")
     header, row = await _row(trial, "default", kind="deadletterreconcilers")
     assert header == ["NAME", "READY", "DEPTH", "OLDEST", "REPUBLISHED", "PARKED", "LAST RUN", "AGE"]
     assert (row["READY"], row["DEPTH"]) == ("True", "0")
@@ -72,7 +72,7 @@ async def test_a_changed_spec_is_observed(trial: Trial) -> None:
         generations = {each["observedGeneration"] for each in [body["status"], *body["status"]["conditions"]]}
         return body["spec"]["batchSize"] == 50 and generations == {body["metadata"]["generation"]}
 
-    await until(observed, within=SHOWN_WITHIN, what="the generation of the new spec")
+    await eventually(observed, within=SHOWN_WITHIN, what="the generation of the new spec")
 
 
 async def test_suspending_and_resuming_are_conditions_and_events(trial: Trial) -> None:
@@ -87,7 +87,7 @@ async def test_suspending_and_resuming_are_conditions_and_events(trial: Trial) -
             events = await _events(trial)
             return is_so and reason in {events[uid] for uid in events.keys() - earlier.keys()}
 
-        await until(told, within=SHOWN_WITHIN, what=f"Ready={ready} because {reason}, and an Event")
+        await eventually(told, within=SHOWN_WITHIN, what=f"Ready={ready} because {reason}, and an Event")
 
 
 def _reminders(trial: Trial) -> list[dict[str, Any]]:

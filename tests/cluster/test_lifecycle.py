@@ -18,13 +18,14 @@ from typing import Any, Self
 
 import pytest
 
-from tests.chart.helm import CHART, RELEASE
 from tests.cluster.clusters import Cluster
 from tests.cluster.conftest import JUDGE, NEXT_COLUMN, Trial
 from tests.cluster.discord import FURNISHED
 from tests.cluster.judging import Verdict
 from tests.cluster.programs import run
-from tests.cluster.release import LEASE, RESOURCES, WORKLOADS, Release, until
+from tests.cluster.release import LEASE, RESOURCES, WORKLOADS, Release
+from tests.support.helm import CHART, RELEASE
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -229,7 +230,7 @@ async def _uninstall_beside_resources(release: Release) -> None:
         selector = ("--selector", f"app.kubernetes.io/instance={RELEASE}", "--field-selector", "status.phase=Running")
         return not await release.kubectl("get", "pods", "--output", "name", *selector)
 
-    await until(no_pod_is_left, within=GONE_WITHIN, what="the pods to be gone")
+    await eventually(no_pod_is_left, within=GONE_WITHIN, what="the pods to be gone")
     assert await release.kubectl("get", RESOURCES, "--output", "name") == resources
 
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests.chart.helm import RELEASE
 from tests.cluster.clusters import Cluster
 from tests.cluster.conftest import Trial
 from tests.cluster.kubectl import Kubectl, Pod
-from tests.cluster.release import WORKLOADS, until
+from tests.cluster.release import WORKLOADS
+from tests.support.helm import RELEASE
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -109,7 +110,7 @@ async def guarded(trial: Trial, outside: Kubectl) -> Guarded:
         return after == MAY_REACH
 
     with suppress(AssertionError):  # the tests tell what is amiss
-        await until(enforced, within=ENFORCED_WITHIN, what="the release's policies to be enforced")
+        await eventually(enforced, within=ENFORCED_WITHIN, what="the release's policies to be enforced")
     return Guarded(before, after, uids, {pod.uid for pod in await trial.kubectl.pods()})
 
 
@@ -150,7 +151,7 @@ async def test_a_release_starts_and_tells_its_reminders_behind_policies(
     async def shown() -> bool:
         return await _last_dispatch(trial) > before
 
-    await until(shown, within=TOLD_WITHIN, what="the operator to tell the API server of its last dispatch")
+    await eventually(shown, within=TOLD_WITHIN, what="the operator to tell the API server of its last dispatch")
 
 
 @pytest.mark.usefixtures("guarded")
@@ -175,16 +176,16 @@ async def _enforced(guarded: Kubectl, *, neighbour: Kubectl) -> bool:
     async def is_closed() -> bool:
         return not await is_open()
 
-    await until(is_open, within=STARTED_WITHIN, what="a stranger to be reached")
+    await eventually(is_open, within=STARTED_WITHIN, what="a stranger to be reached")
     policy = json.dumps(DENY_ALL)
     await guarded("apply", "--filename", "-", stdin=policy)
     try:
-        await until(is_closed, within=ENFORCED_WITHIN, what="a policy to be enforced")
+        await eventually(is_closed, within=ENFORCED_WITHIN, what="a policy to be enforced")
     except AssertionError:
         return False
     finally:
         await guarded("delete", "--filename", "-", stdin=policy)
-    await until(is_open, within=ENFORCED_WITHIN, what="a policy that is gone to be enforced no more")
+    await eventually(is_open, within=ENFORCED_WITHIN, what="a policy that is gone to be enforced no more")
     return True
 
 

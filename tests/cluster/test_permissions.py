@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.chart.helm import RELEASE
 from tests.cluster.clusters import Cluster
 from tests.cluster.conftest import Trial
 from tests.cluster.kubectl import Kubectl, Pod
 from tests.cluster.programs import ProgramError
-from tests.cluster.release import RESOURCES, until
+from tests.cluster.release import RESOURCES
+from tests.support.helm import RELEASE
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -81,9 +82,9 @@ async def test_each_right_of_the_role_is_needed(
         return not not_missed
 
     with suppress(AssertionError):
-        await until(all_are_missed, within=MISSED_WITHIN, every=2.0, what="each operator to miss its right")
+        await eventually(all_are_missed, within=MISSED_WITHIN, every=2.0, what="each operator to miss its right")
     assert not not_missed, "nobody needs these"
-    await until(lambda: _is_content(content), within=MISSED_WITHIN, what="an operator with the whole role to be ready")
+    await eventually(lambda: _is_content(content), within=MISSED_WITHIN, what="an operator with all rights to be ready")
     assert "forbidden" not in await content("logs", "operator")
     for kubectl in (content, *operators.values()):
         await cluster.kubectl()("delete", "namespace", kubectl.namespace, "--wait=false")

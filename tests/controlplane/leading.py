@@ -13,7 +13,7 @@ from sandbox.servers.postgres import Postgres
 from shared import process
 from shared.schedule.retry import Backoff
 from shared.settings import DatabaseSettings, Timing
-from tests.unit.controllers.fakes import until
+from tests.support.waiting import eventually
 
 
 def settings_of(server: Postgres) -> DatabaseSettings:
@@ -28,7 +28,7 @@ async def leading(settings: DatabaseSettings, *, namespace: str) -> AsyncIterato
     work = process.keep_running("leadership", leadership.run, backoff=Backoff(first=0.2, longest=0.5))
     task = asyncio.create_task(work)
     try:
-        await until(lambda: leadership.standing is not Standing.UNKNOWN)
+        await eventually(lambda: leadership.standing is not Standing.UNKNOWN)
         yield leadership
     finally:
         task.cancel()

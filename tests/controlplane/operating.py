@@ -17,8 +17,8 @@ from controllers.status_writer import Leading, StatusWriter
 from controllers.supervisor import Supervisor
 from shared import process
 from shared.schedule.retry import Backoff
-from tests.unit.controllers.fakes import FakeLoop, FakeLoops, until
-from tests.waiting import PATIENCE
+from tests.support.fakes import FakeLoop, FakeLoops
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 RESTART = Backoff(first=0.2, longest=1.0)
 
@@ -57,9 +57,9 @@ class Replica:
     def runs(self, name: str) -> bool:
         return self.loops.runs(name)
 
-    async def started(self, name: str, *, within: float = PATIENCE) -> FakeLoop:
+    async def started(self, name: str, *, within: float = WAIT_TIMEOUT) -> FakeLoop:
         """Wait until a resource's loop runs, and return it."""
-        await until(lambda: self.loops.runs(name), within=within)
+        await eventually(lambda: self.loops.runs(name), within=within)
         return self.loops.of(name)
 
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from controllers.api_server import ApiServer
-from tests.controlplane.conftest import Kubectl, KubectlError
 from tests.support import definitions
+from tests.support.kubectl import Kubectl, KubectlError
 
 SCHEDULER: tuple[str, dict[str, object]] = ("Scheduler", {"source": "Notifications"})
 RECONCILER: tuple[str, dict[str, object]] = ("DeadLetterReconciler", {})

@@ -17,7 +17,7 @@ from sandbox.servers.postgres import Postgres
 from shared.errors import ConfigurationError
 from shared.settings import DatabaseSettings, Timing
 from tests.controlplane.leading import leading, settings_of
-from tests.unit.controllers.fakes import until
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def test_the_other_leads_within_seconds_of_the_leaders_death(postgres_serv
         async with leading(settings, namespace=namespace) as other:
             assert other.standing is Standing.FOLLOWS
             await stack.aclose()
-            await until(lambda: other.standing is Standing.LEADS)
+            await eventually(lambda: other.standing is Standing.LEADS)
 
 
 async def test_after_a_failover_one_leads_again(postgres_server: Postgres, namespace: str) -> None:
@@ -53,18 +53,18 @@ async def test_after_a_failover_one_leads_again(postgres_server: Postgres, names
         await postgres_server.terminate_backends()
         expected = {Standing.LEADS, Standing.FOLLOWS}
         await asyncio.sleep(module.CHECK_INTERVAL)
-        await until(lambda: {one.standing, two.standing} == expected)
+        await eventually(lambda: {one.standing, two.standing} == expected)
 
 
 async def test_nothing_is_claimed_while_the_database_is_away(postgres_server: Postgres, namespace: str) -> None:
     async with leading(settings_of(postgres_server), namespace=namespace) as alone:
         await postgres_server.stop()
         try:
-            await until(lambda: alone.standing is Standing.UNKNOWN)
+            await eventually(lambda: alone.standing is Standing.UNKNOWN)
             assert alone.last_known is Standing.LEADS
         finally:
             await postgres_server.start()
-        await until(lambda: alone.standing is Standing.LEADS)
+        await eventually(lambda: alone.standing is Standing.LEADS)
 
 
 async def test_a_frozen_leader_is_replaced_and_does_not_think_that_it_leads_when_it_thaws(
@@ -87,7 +87,7 @@ async def test_a_frozen_leader_is_replaced_and_does_not_think_that_it_leads_when
     await asyncio.to_thread(leads.wait, 10)
     began = time.monotonic()
     async with leading(settings, namespace=namespace) as other:
-        await until(lambda: other.standing is Standing.LEADS)
+        await eventually(lambda: other.standing is Standing.LEADS)
         assert time.monotonic() - began < 10, "that is what it would take without the shorter time-out"
         thaw.set()
         await asyncio.to_thread(thread.join, 10)

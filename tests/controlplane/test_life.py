@@ -11,10 +11,9 @@ import pytest
 
 from controllers.loops.loop import Report
 from controllers.resources.specs import SchedulerSpec, Source
-from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import Replica, conditions, operating
-from tests.unit.controllers.fakes import until
-from tests.waiting import PATIENCE
+from tests.support.kubectl import Kubectl
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 """Seconds, far less than until resources are listed again."""
 
@@ -26,14 +25,14 @@ async def replica(namespace: str) -> AsyncIterator[Replica]:
         yield replica
 
 
-async def shown(kubectl: Kubectl, what: str, holds: Callable[[Any], bool], *, within: float = PATIENCE) -> Any:
+async def shown(kubectl: Kubectl, what: str, holds: Callable[[Any], bool], *, within: float = WAIT_TIMEOUT) -> Any:
     """Wait until a resource, as kubectl shows it, is as expected; return it."""
-    async with asyncio.timeout(within):
-        while True:
-            body = await kubectl.json("get", what)
-            if holds(body):
-                return body
-            await asyncio.sleep(0.1)
+
+    async def expected() -> Any:
+        body = await kubectl.json("get", what)
+        return body if holds(body) else None
+
+    return await eventually(expected, within=within, what=what)
 
 
 def says(kind: str, status: str, reason: str | None = None) -> Callable[[Any], bool]:
@@ -101,7 +100,7 @@ async def test_a_new_resource_runs_without_waiting_for_the_next_list(replica: Re
 async def test_a_new_spec_is_applied_without_a_restart(replica: Replica, kubectl: Kubectl) -> None:
     loop = replica.loops.of("notifications")
     await kubectl.patch("scheduler/notifications", batchSize=7)
-    await until(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7))
+    await eventually(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7))
     assert loop.running
     body = await shown(kubectl, "scheduler/notifications", has("observedGeneration", 2))
     assert {condition["observedGeneration"] for condition in body["status"]["conditions"]} == {2}
@@ -118,7 +117,7 @@ async def test_a_resource_is_gone_at_once_when_it_is_deleted(replica: Replica, k
     loop = replica.loops.of("notifications")
     loop.in_flight = asyncio.Event()
     await kubectl("delete", "scheduler", "notifications", "--wait=true")
-    await until(
+    await eventually(
         lambda: (
             replica.supervisor.known()
             and not any(keeper.resource.name == "notifications" for keeper in replica.supervisor.keepers())
@@ -126,14 +125,14 @@ async def test_a_resource_is_gone_at_once_when_it_is_deleted(replica: Replica, k
     )
     assert loop.running, "what is in flight is finished, and nobody waits for it"
     loop.in_flight.set()
-    await until(lambda: not loop.running)
+    await eventually(lambda: not loop.running)
 
 
 async def test_a_resource_of_the_same_name_gets_a_new_loop(replica: Replica, kubectl: Kubectl) -> None:
     old = replica.loops.of("notifications")
     await kubectl("delete", "scheduler", "notifications")
     await kubectl.apply("Scheduler", "notifications", source="StatusTransitions")
-    await until(lambda: not old.running and replica.runs("notifications"))
+    await eventually(lambda: not old.running and replica.runs("notifications"))
     assert replica.loops.of("notifications").spec == SchedulerSpec(source=Source.STATUS_TRANSITIONS)
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
 
@@ -168,9 +167,11 @@ async def test_flips_are_events_and_other_changes_are_not(replica: Replica, kube
     loop.said = Report(ready=True, reason="Working", message="All is well")
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
     expected = [("Normal", "Working"), ("Warning", "Waiting"), ("Normal", "Working")]
-    async with asyncio.timeout(PATIENCE):
-        while await events(kubectl, "notifications") != expected:
-            await asyncio.sleep(0.1)
+
+    async def are_posted() -> bool:
+        return await events(kubectl, "notifications") == expected
+
+    await eventually(are_posted)
     assert "The broker is away" in await kubectl("describe", "scheduler", "notifications")
 
 

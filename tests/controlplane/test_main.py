@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,10 +19,10 @@ import pytest
 from sandbox.servers.control_plane import ControlPlane
 from sandbox.servers.network import free_ports
 from shared.settings import BrokerSettings
-from tests.conftest import Database
-from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import conditions
-from tests.waiting import PATIENCE
+from tests.support.database import Database
+from tests.support.kubectl import Kubectl
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 PROGRAM = [sys.executable, "-c", "from cli.app import main; main()", "controllers"]
 
@@ -42,14 +43,19 @@ class Running:
             return problems
 
     async def until_ready(self) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                try:
-                    if not await self.problems():
-                        return
-                except aiohttp.ClientError:
-                    assert self.child.returncode is None, self.lines
-                await asyncio.sleep(0.1)
+        await self.until_problems(lambda problems: not problems)
+
+    async def until_problems(self, expected: Callable[[dict[str, str]], bool]) -> None:
+        """Wait until `/readyz` answers with such problems."""
+
+        async def answered() -> bool:
+            try:
+                return expected(await self.problems())
+            except aiohttp.ClientError:
+                assert self.child.returncode is None, self.lines
+                return False
+
+        await eventually(answered)
 
     def actions(self) -> set[object]:
         return {line["action"] for line in self.lines}
@@ -89,13 +95,14 @@ async def controllers(environment: Mapping[str, str]) -> AsyncIterator[Running]:
 async def test_it_serves_its_resources_and_ends_in_order(environment: Mapping[str, str], kubectl: Kubectl) -> None:
     async with controllers(environment) as running:
         await running.until_ready()
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                found = await kubectl.json("get", "questbell")
-                ready = {item["metadata"]["name"]: conditions(item).get("Ready", {}) for item in found["items"]}
-                if len(ready) == 3 and ready["notifications"].get("status") == "True" and ready["default"]:
-                    break
-                await asyncio.sleep(0.2)
+        ready: dict[str, Any] = {}
+
+        async def all_have_a_status() -> bool:
+            found = await kubectl.json("get", "questbell")
+            ready.update((item["metadata"]["name"], conditions(item).get("Ready", {})) for item in found["items"])
+            return len(ready) == 3 and ready["notifications"].get("status") == "True" and bool(ready["default"])
+
+        await eventually(all_have_a_status)
         assert ready["status-transitions"]["reason"] == "Dispatching"
         began = time.monotonic()
         running.child.send_signal(signal.SIGTERM)
@@ -111,15 +118,9 @@ async def test_it_says_what_is_missing_and_goes_on_when_it_is_there(
     await cluster.stop()
     try:
         async with controllers(environment) as running:
-            async with asyncio.timeout(PATIENCE):
-                while True:
-                    try:
-                        problems = await running.problems()
-                        if problems.keys() == {"api-server"} and "unreachable" in problems["api-server"]:
-                            break
-                    except aiohttp.ClientError:
-                        assert running.child.returncode is None, running.lines
-                    await asyncio.sleep(0.1)
+            await running.until_problems(
+                lambda problems: problems.keys() == {"api-server"} and "unreachable" in problems["api-server"]
+            )
             await cluster.start()
             await running.until_ready()
     finally:
@@ -143,7 +144,7 @@ async def test_a_mistake_is_one_line_that_names_the_setting(
     child = await asyncio.create_subprocess_exec(
         *PROGRAM, env=wrong, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_TIMEOUT):
         _, said = await child.communicate()
     assert child.returncode == 2
     assert setting in said.decode()

@@ -12,11 +12,11 @@ import pytest
 from controllers.api_server import ApiServer
 from controllers.resources.specs import SchedulerSpec, Source
 from sandbox.servers.control_plane import ControlPlane
-from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import operating
 from tests.controlplane.proxy import Mode, Proxy
 from tests.support import definitions
-from tests.unit.controllers.fakes import until
+from tests.support.kubectl import Kubectl
+from tests.support.waiting import eventually
 
 AWAY = 13.0
 """Seconds of an outage: longer than all of Kopf's own tries, so that it ends and is started again."""
@@ -42,15 +42,15 @@ async def test_the_loops_go_on_without_the_api_server_and_changes_arrive_when_it
 ) -> None:
     async with operating(namespace) as replica:
         loop = await replica.started("notifications")
-        await until(lambda: len(replica.loops.made) == 3)
+        await eventually(lambda: len(replica.loops.made) == 3)
         proxy.fail(mode)
-        await until(lambda: replica.resync.problem() is not None)
+        await eventually(lambda: replica.resync.problem() is not None)
         await kubectl.patch("scheduler/notifications", batchSize=7)
         await asyncio.sleep(AWAY)
         assert loop.running
         assert len(replica.loops.made) == 3, "no loop was made anew"
         proxy.mode = Mode.PASSES
-        await until(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7))
+        await eventually(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7))
         await kubectl.apply("Scheduler", "mine", source="Notifications")
         await replica.started("mine")
 
@@ -66,7 +66,7 @@ async def test_an_api_server_that_stops_and_starts_is_found_again(
         finally:
             await cluster.start()
         await kubectl.patch("scheduler/notifications", batchSize=7)
-        await until(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7))
+        await eventually(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7))
         await kubectl.apply("Scheduler", "mine", source="Notifications")
         await replica.started("mine")
         assert loop.running
@@ -81,7 +81,7 @@ async def test_a_deletion_that_the_watch_missed_is_noticed(
         await kubectl("delete", "scheduler", "notifications")
         await restart(cluster)
         proxy.mode = Mode.PASSES
-        await until(lambda: not loop.running)
+        await eventually(lambda: not loop.running)
         assert replica.runs("status-transitions")
 
 
@@ -95,7 +95,7 @@ async def test_a_resource_that_was_replaced_unseen_gets_one_new_loop(
         await kubectl.apply("Scheduler", "notifications", source="StatusTransitions")
         await restart(cluster)
         proxy.mode = Mode.PASSES
-        await until(lambda: not old.running and replica.runs("notifications"))
+        await eventually(lambda: not old.running and replica.runs("notifications"))
         assert replica.loops.of("notifications").spec == SchedulerSpec(source=Source.STATUS_TRANSITIONS)
         assert len([loop for loop in replica.loops.running if loop.resource.name == "notifications"]) == 1
 
@@ -104,7 +104,7 @@ async def test_an_operator_that_starts_before_its_api_server_waits_for_it(proxy:
     proxy.fail(Mode.UNAVAILABLE)
 
     async def back_later() -> None:
-        await until(lambda: proxy.requests.total() >= 2)
+        await eventually(lambda: proxy.requests.total() >= 2)
         proxy.mode = Mode.PASSES
 
     later = asyncio.create_task(back_later())
@@ -116,7 +116,7 @@ async def test_an_operator_that_starts_before_its_api_server_waits_for_it(proxy:
 async def test_a_quiet_cluster_is_asked_for_next_to_nothing(proxy: Proxy, namespace: str) -> None:
     async with operating(namespace) as replica:
         await replica.started("notifications")
-        await until(lambda: len(replica.api.statuses) == 3)
+        await eventually(lambda: len(replica.api.statuses) == 3)
         await asyncio.sleep(2)
         before = proxy.requests.total()
         await asyncio.sleep(10)  # the silence is what is looked at
@@ -129,7 +129,7 @@ async def test_the_operator_leaves_nothing_behind(namespace: str) -> None:
     async with operating(namespace) as replica:
         await replica.started("notifications")
         assert "kopf" in {thread.name for thread in threading.enumerate()}
-    await until(lambda: "kopf" not in {thread.name for thread in threading.enumerate()})
+    await eventually(lambda: "kopf" not in {thread.name for thread in threading.enumerate()})
     assert not replica.loops.running
 
 
@@ -138,10 +138,10 @@ async def test_missing_definitions_are_named_and_waited_for(api: ApiServer, name
         loop = await replica.started("notifications")
         await kubectl("delete", "crd", *(definition["metadata"]["name"] for definition in definitions.load()))
         try:
-            await until(lambda: not replica.loops.running)
-            await until(lambda: "crds.enabled" in (replica.resync.problem() or ""))
+            await eventually(lambda: not replica.loops.running)
+            await eventually(lambda: "crds.enabled" in (replica.resync.problem() or ""))
         finally:
             await definitions.apply(api)
-        await until(lambda: replica.resync.problem() is None)
+        await eventually(lambda: replica.resync.problem() is None)
         await kubectl.apply("Scheduler", "notifications", source="Notifications")
         assert await replica.started("notifications") is not loop

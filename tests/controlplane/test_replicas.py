@@ -12,10 +12,10 @@ from controllers.loops.loop import Report
 from controllers.resources.specs import SchedulerSpec, Source
 from sandbox.servers.postgres import Postgres
 from shared.settings import DatabaseSettings
-from tests.controlplane.conftest import Kubectl
 from tests.controlplane.leading import leading, settings_of
 from tests.controlplane.operating import Replica, conditions, operating
-from tests.unit.controllers.fakes import until
+from tests.support.kubectl import Kubectl
+from tests.support.waiting import eventually
 
 AWAY = Report(ready=False, reason="Waiting", message="The database is away")
 
@@ -43,11 +43,13 @@ async def test_both_follow_the_specs_and_one_writes_the_status(
         replica(namespace, database_settings, name="one") as one,
         replica(namespace, database_settings, name="two") as two,
     ):
-        await until(lambda: len(one.api.statuses) == 3)
+        await eventually(lambda: len(one.api.statuses) == 3)
         for batch_size in range(1, 6):
             await kubectl.patch("scheduler/notifications", batchSize=batch_size)
             expected = SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=batch_size)
-            await until(lambda: one.loops.of("notifications").spec == two.loops.of("notifications").spec == expected)
+            await eventually(
+                lambda: one.loops.of("notifications").spec == two.loops.of("notifications").spec == expected
+            )
         await asyncio.sleep(5)  # the storm that must not come
         assert two.api.statuses == []
         assert len(one.api.statuses) <= 3 + 5
@@ -62,11 +64,11 @@ async def test_the_other_writes_within_seconds_when_the_writer_is_gone(
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(replica(namespace, database_settings, name="one"))
         async with replica(namespace, database_settings, name="two") as two:
-            await until(lambda: len(one.api.statuses) == 3)
+            await eventually(lambda: len(one.api.statuses) == 3)
             before = await kubectl.json("get", "scheduler", "notifications")
             await stack.aclose()
             two.loops.of("notifications").counted = {"pending": "4"}
-            await until(lambda: two.api.statuses)
+            await eventually(lambda: two.api.statuses)
             after = await kubectl.json("get", "scheduler", "notifications")
             assert after["status"]["pending"] == "4"
             since = [conditions(body)["Ready"]["lastTransitionTime"] for body in (before, after)]
@@ -80,14 +82,14 @@ async def test_the_writer_goes_on_telling_while_the_database_is_away(
         replica(namespace, database_settings, name="one") as one,
         replica(namespace, database_settings, name="two") as two,
     ):
-        await until(lambda: len(one.api.statuses) == 3)
+        await eventually(lambda: len(one.api.statuses) == 3)
         await postgres_server.stop()
         try:
             for running in (one, two):
                 running.loops.of("notifications").said = AWAY
             await asyncio.sleep(7)  # until even the last standing counts no more
             one.loops.of("notifications").said = Report(False, "Waiting", "The database is still away")
-            await until(lambda: "still" in str(one.api.statuses[-1]))
+            await eventually(lambda: "still" in str(one.api.statuses[-1]))
         finally:
             await postgres_server.start()
         assert two.api.statuses == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -10,17 +9,12 @@ import pytest
 from controllers.api_server import ForbiddenError, api_server
 from controllers.resources.resource import SCHEDULER
 from sandbox.servers.control_plane import ControlPlane
-from tests.controlplane.conftest import Kubectl
 from tests.controlplane.operating import operating
-from tests.waiting import PATIENCE
+from tests.support.kubectl import Kubectl
+from tests.support.role import RULES
+from tests.support.waiting import eventually
 
 ACCOUNT = "questbell-controllers"
-KINDS = ["schedulers", "deadletterreconcilers"]
-RULES = [
-    {"apiGroups": ["questbell.dev"], "resources": KINDS, "verbs": ["list", "watch", "create"]},
-    {"apiGroups": ["questbell.dev"], "resources": [f"{kind}/status" for kind in KINDS], "verbs": ["patch"]},
-    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
-]
 
 
 @pytest.fixture
@@ -46,9 +40,11 @@ async def test_the_operator_needs_no_more(namespace: str, kubectl: Kubectl) -> N
     async with operating(namespace) as replica:
         await kubectl.apply("Scheduler", "mine", source="Notifications")
         await replica.started("mine")
-        async with asyncio.timeout(PATIENCE):
-            while len([line for line in (await kubectl("get", "events")).splitlines() if "Working" in line]) < 4:
-                await asyncio.sleep(0.1)  # until each resource has its status, and the Event of it
+
+        async def each_has_its_event() -> bool:  # posted after its status
+            return len([line for line in (await kubectl("get", "events")).splitlines() if "Working" in line]) >= 4
+
+        await eventually(each_has_its_event)
         assert len(replica.api.statuses) == 4
         assert replica.resync.problem() is None
 

@@ -21,8 +21,8 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.envelope import AnyEvent, GameReminderDue
 from shared.messaging.publisher import Outgoing, Publisher, message
 from shared.settings import BrokerSettings, Timing
-from tests.integration.conftest import eventually, queue_length, take
-from tests.waiting import PATIENCE
+from tests.support.broker import queue_length, take
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 Handler = Callable[[AnyEvent], Awaitable[None]]
 QUEUE = topology.REMINDERS
@@ -36,14 +36,10 @@ def reminder() -> GameReminderDue:
 async def consuming(broker: BrokerSettings, timing: Timing, handler: Handler) -> AsyncIterator[Consumer]:
     consumer = Consumer(broker, timing, queue=QUEUE, handler=handler)
     task = asyncio.create_task(consumer.run())
-    await eventually(lambda: _true(consumer.attached))
+    await eventually(lambda: consumer.attached)
     yield consumer
     task.cancel()
     await asyncio.wait({task})
-
-
-async def _true(value: bool) -> bool:
-    return value
 
 
 async def publish(publisher: Publisher, *events: AnyEvent, ttl: int | None = None) -> None:
@@ -61,7 +57,7 @@ async def test_a_message_is_acked_only_after_its_handler_succeeded(
 
     await publish(publisher, reminder())
     async with consuming(declared, timing, handler):
-        await asyncio.wait_for(handling.wait(), PATIENCE)
+        await asyncio.wait_for(handling.wait(), WAIT_TIMEOUT)
         await eventually(lambda: _holds(rabbitmq_server, declared, (0, 1)))  # delivered, not acknowledged
         finish.set()
         await eventually(lambda: _holds(rabbitmq_server, declared, (0, 0)))
@@ -101,7 +97,7 @@ async def test_an_unreadable_message_is_dead_lettered_and_the_next_is_handled(
     event = reminder()
     await publish(publisher, event)
     async with consuming(declared, timing, handler):
-        await eventually(lambda: _true(handled == [event]))
+        await eventually(lambda: handled == [event])
         assert (await take(declared, QUEUE.dead_letters)).body == b"\xff not json"
 
 
@@ -123,11 +119,11 @@ async def test_a_queue_that_is_deleted_ends_the_consumer(declared: BrokerSetting
 
     consumer = Consumer(declared, timing, queue=QUEUE, handler=handler)
     running = asyncio.create_task(consumer.run())
-    await eventually(lambda: _true(consumer.attached))
+    await eventually(lambda: consumer.attached)
     async with connected(declared, name="test") as connection:
         await (await connection.channel()).queue_delete(QUEUE.name)
     with pytest.raises(TransientError, match=f"{QUEUE.name} was deleted"):
-        await asyncio.wait_for(running, PATIENCE)
+        await asyncio.wait_for(running, WAIT_TIMEOUT)
     assert not consumer.attached
 
 
@@ -142,7 +138,7 @@ async def test_stopping_lets_what_is_in_flight_finish(
 
     await publish(publisher, reminder())
     task = asyncio.create_task(Consumer(declared, timing, queue=QUEUE, handler=handler).run())
-    await asyncio.wait_for(handling.wait(), PATIENCE)
+    await asyncio.wait_for(handling.wait(), WAIT_TIMEOUT)
     task.cancel()
     await asyncio.sleep(0)
     finish.set()
@@ -164,7 +160,7 @@ async def test_at_most_the_prefetch_is_handled_at_once(
     await publish(publisher, *(reminder() for _ in range(30)))
     narrow = declared.model_copy(update={"prefetch": 8})
     async with consuming(narrow, timing, handler):
-        await eventually(lambda: _true(len(at_once) == 8))
+        await eventually(lambda: len(at_once) == 8)
         assert await queue_length(declared, QUEUE.name) == 22
         finish.set()
         await eventually(lambda: _empty(declared))

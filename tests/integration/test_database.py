@@ -17,8 +17,8 @@ from shared import schema
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff
 from shared.settings import DatabaseSettings, Timing
-from tests.conftest import Database
-from tests.integration.conftest import eventually
+from tests.support.database import Database
+from tests.support.waiting import eventually
 
 AT_ONCE = Backoff(first=0.01, longest=0.05)
 

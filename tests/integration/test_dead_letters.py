@@ -32,8 +32,10 @@ from shared.models import (
 from shared.schedule.retry import Backoff
 from shared.schedule.settle import record_failure, settle
 from shared.settings import BrokerSettings, Timing
-from tests.conftest import Database
-from tests.integration.conftest import eventually, new_game, queue_length, rows_of, take
+from tests.support.broker import queue_length, take
+from tests.support.builders import new_game, rows_of
+from tests.support.database import Database
+from tests.support.waiting import eventually
 
 REMINDERS, TRANSITIONS = topology.REMINDERS, topology.TRANSITIONS
 Start = Callable[..., Awaitable[DeadLetterLoop]]

@@ -31,9 +31,10 @@ from shared.models import Game, GameStatusSchedule, NotificationKind, Notificati
 from shared.schedule.settle import rearm_published
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
 from tests.chaos.links import Link
-from tests.conftest import Database
-from tests.integration.conftest import drop_notices, eventually, make_due, new_game, queue_length, rows_of, take
-from tests.waiting import PATIENCE
+from tests.support.broker import queue_length, take
+from tests.support.builders import drop_notices, make_due, new_game, rows_of
+from tests.support.database import Database
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 REMINDER = NotificationKind.REMINDER
 LONG_WAIT = 900
@@ -152,7 +153,7 @@ async def test_a_new_row_wakes_a_loop_that_sleeps_for_long(
     database: Database, broker: BrokerSettings, start: Start
 ) -> None:
     running = await start()
-    await eventually(lambda: _true(running.loop.report().ready))
+    await eventually(lambda: running.loop.report().ready)
     await new_game(database.sessions)
     assert decode((await take(broker, topology.NOTICES.name)).body).event_type == "game.notice_due"
 
@@ -187,7 +188,7 @@ async def test_two_loops_share_ten_thousand_rows_with_none_doubled_or_missed(
         tag = await queue.consume(read)
         await start(batch_size=100)
         await start(batch_size=100)
-        await eventually(lambda: _true(len(seen) >= 10_000))
+        await eventually(lambda: len(seen) >= 10_000)
         await eventually(lambda: _none_due(database))
         await queue.cancel(tag)
     assert len(seen) == len(set(seen)) == 10_000
@@ -199,7 +200,7 @@ async def test_a_full_queue_leaves_rows_due_and_counts_no_attempt(
 ) -> None:
     await many_due(database, 1_500)
     running = await start(batch_size=200)
-    await eventually(lambda: _true("full" in (running.loop.report().degraded or "")))
+    await eventually(lambda: "full" in (running.loop.report().degraded or ""))
     counted = await attempts(database)
     assert counted[0] > 0
     assert set(counted) == {0, 1}
@@ -264,13 +265,13 @@ async def test_suspending_stops_dispatch_and_resuming_starts_it(
     database: Database, broker: BrokerSettings, start: Start
 ) -> None:
     running = await start()
-    await eventually(lambda: _true(running.loop.report().ready))
+    await eventually(lambda: running.loop.report().ready)
     spec = running.loop.spec
     running.loop.apply(spec.model_copy(update={"suspend": True}))
     assert running.loop.report().reason == "Suspended"
     witness = running.wake.subscribe()
     game = await new_game(database.sessions)
-    await asyncio.wait_for(witness.wait(), PATIENCE)  # the loop was woken for it at the same moment
+    await asyncio.wait_for(witness.wait(), WAIT_TIMEOUT)  # the loop was woken for it at the same moment
     assert [row.attempts for row in await rows_of(database.sessions, game)] == [0, 0, 0]
     assert await queue_length(broker, topology.NOTICES.name) == 0
     running.loop.apply(spec)
@@ -281,10 +282,10 @@ async def test_an_outage_of_the_broker_is_waited_out_and_said(
     database: Database, broker: BrokerSettings, rabbitmq_server: RabbitMQ, start: Start
 ) -> None:
     running = await start()
-    await eventually(lambda: _true(running.loop.report().ready))
+    await eventually(lambda: running.loop.report().ready)
     await rabbitmq_server.stop()
     game = await new_game(database.sessions, offsets=())
-    await eventually(lambda: _true("broker unavailable" in running.loop.report().message))
+    await eventually(lambda: "broker unavailable" in running.loop.report().message)
     [row] = await rows_of(database.sessions, game)
     assert row.attempts == 0
     await rabbitmq_server.start()
@@ -298,7 +299,7 @@ async def test_the_loops_are_woken_for_what_a_broker_lost(
     running = await start()
     await take(broker, topology.REMINDERS.name)
     await marked(database, game)
-    await eventually(lambda: _true(running.loop.report().ready))
+    await eventually(lambda: running.loop.report().ready)
     async with db.transaction(database.sessions) as session:
         assert await rearm_published(session, NotificationSchedule) == 1
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
@@ -315,10 +316,10 @@ async def test_a_silent_connection_to_the_database_is_noticed_by_who_listens(
         listener = WakeListener(DatabaseSettings(url=SecretStr(through.geturl())), patient)
         listening = asyncio.create_task(listener.run())
         hint = listener.subscribe()
-        await asyncio.wait_for(hint.wait(), PATIENCE)  # it listens
+        await asyncio.wait_for(hint.wait(), WAIT_TIMEOUT)  # it listens
         link.silence()
         with pytest.raises(TransientError, match="database unavailable"):
-            await asyncio.wait_for(listening, PATIENCE)
+            await asyncio.wait_for(listening, WAIT_TIMEOUT)
 
 
 async def test_a_reminder_whose_game_has_begun_is_published_at_most_once_in_five_minutes(
@@ -345,7 +346,7 @@ async def test_a_process_that_dies_with_its_claim_gives_it_back(
         claimed = await dying.execute(rows.claim_statement(NOTIFICATIONS, batch_size=10))
         assert len(claimed.all()) == 1
         running = await start()
-        await eventually(lambda: _true(running.loop.report().ready))  # it has looked, and found the row held
+        await eventually(lambda: running.loop.report().ready)  # it has looked, and found the row held
         assert await queue_length(broker, topology.REMINDERS.name) == 0
         await dying.invalidate()
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
@@ -393,7 +394,7 @@ async def take_when_back(broker: BrokerSettings):  # type: ignore[no-untyped-def
     async def got():  # type: ignore[no-untyped-def]  # an incoming message
         try:
             return await take(broker, topology.NOTICES.name, within=2)
-        except (TransientError, TimeoutError):
+        except (TransientError, AssertionError):
             return None
 
     return await eventually(got)
@@ -429,7 +430,3 @@ async def _ids(database: Database, kind: NotificationKind, expected: list[UUID])
     statement = select(NotificationSchedule.id).where(NotificationSchedule.kind == kind)
     async with db.transaction(database.sessions) as session:
         return list((await session.execute(statement)).scalars()) == expected
-
-
-async def _true(value: object) -> bool:
-    return bool(value)

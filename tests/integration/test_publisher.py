@@ -26,7 +26,8 @@ from shared.messaging.envelope import (
 from shared.messaging.publisher import Answer, Outgoing, Publisher, message
 from shared.models import GameStatus, NotificationKind
 from shared.settings import BrokerSettings, Timing
-from tests.integration.conftest import eventually, queue_length, take
+from tests.support.broker import queue_length, take
+from tests.support.waiting import eventually
 
 
 def reminder() -> GameReminderDue:

@@ -27,8 +27,8 @@ from shared.models import (
 )
 from shared.schedule import settle
 from shared.schedule.populate import populate_schedule
-from tests.conftest import Database
-from tests.integration.conftest import new_game, rows_of
+from tests.support.builders import new_game, rows_of
+from tests.support.database import Database
 
 REMINDER = NotificationKind.REMINDER
 

@@ -23,12 +23,11 @@ from sandbox.servers import (
 )
 from sandbox.servers.command import run
 from sandbox.servers.network import listens
-from tests.integration.conftest import eventually
-from tests.waiting import PATIENCE
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 
 async def connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
-    return await asyncpg.connect(url.replace("+asyncpg", ""), timeout=PATIENCE)
+    return await asyncpg.connect(url.replace("+asyncpg", ""), timeout=WAIT_TIMEOUT)
 
 
 @pytest.fixture
@@ -143,7 +142,7 @@ async def api_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 
 async def kubectl(server: ControlPlane, *words: str, kubeconfig: Path | None = None) -> str:
-    return await run(server.kubectl, f"--kubeconfig={kubeconfig or server.kubeconfig}", *words, within=PATIENCE)
+    return await run(server.kubectl, f"--kubeconfig={kubeconfig or server.kubeconfig}", *words, within=WAIT_TIMEOUT)
 
 
 async def test_a_restarted_api_server_has_its_objects(api_server: ControlPlane) -> None:

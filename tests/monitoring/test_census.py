@@ -22,9 +22,9 @@ from shared.messaging import topology
 from shared.messaging.connection import connected
 from shared.models import GameStatusSchedule, NotificationKind, NotificationSchedule, ParkedMessage
 from shared.settings import BrokerSettings
-from tests.conftest import Database
-from tests.integration.conftest import drop_notices, eventually, make_due, new_game, rows_of
-from tests.waiting import PATIENCE
+from tests.support.builders import drop_notices, make_due, new_game, rows_of
+from tests.support.database import Database
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 DEAD_REMINDERS, DEAD_NOTICES = topology.REMINDERS.dead_letters, topology.NOTICES.dead_letters
 
@@ -132,7 +132,7 @@ async def test_nothing_is_shown_of_a_database_that_cannot_be_asked(
         name = (await session.execute(select(func.current_database()))).scalar_one()
     await postgres_server.drop_database(name)
     with pytest.raises(QuestbellError):
-        await asyncio.wait_for(task, timeout=PATIENCE)
+        await asyncio.wait_for(task, timeout=WAIT_TIMEOUT)
     assert [shown.value("questbell_pending_rows", source=source) for source in metrics.SOURCES] == [None, None]
 
 
@@ -153,5 +153,5 @@ async def test_nothing_is_shown_of_queues_that_are_gone(declared: BrokerSettings
     async with connected(declared, name="test") as connection:
         await (await connection.channel()).queue_delete(DEAD_REMINDERS)
     with pytest.raises(TransientError):
-        await asyncio.wait_for(task, timeout=PATIENCE)
+        await asyncio.wait_for(task, timeout=WAIT_TIMEOUT)
     assert [shown.value("questbell_dead_letters", queue=queue) for queue in metrics.DEAD_LETTER_QUEUES] == [None] * 3

@@ -7,8 +7,8 @@ import json
 import pytest
 import yaml
 
-from tests.chart.helm import SANDBOX, Helm, Object, Rendered, Values, find
 from tests.monitoring import written
+from tests.support.helm import SANDBOX, Helm, Object, Rendered, Values, find
 
 KINDS = {"serviceMonitor": "ServiceMonitor", "prometheusRule": "PrometheusRule", "dashboard": "ConfigMap"}
 LABELS = {"serviceMonitor": {"release": "prom"}, "prometheusRule": {"release": "rules"}, "dashboard": {"board": "1"}}

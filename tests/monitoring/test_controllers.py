@@ -27,9 +27,11 @@ from shared.probes import Dependency
 from shared.schedule.populate import populate_schedule
 from shared.schedule.retry import Backoff
 from shared.settings import BrokerSettings, Timing
-from tests.conftest import Database
-from tests.integration.conftest import drop_notices, eventually, make_due, new_game, rows_of, take
-from tests.unit.controllers.fakes import FakeLoops, scheduler
+from tests.support.broker import take
+from tests.support.builders import drop_notices, make_due, new_game, rows_of
+from tests.support.database import Database
+from tests.support.fakes import FakeLoops, scheduler
+from tests.support.waiting import eventually
 
 REMINDERS = topology.REMINDERS
 OFTEN = Backoff(first=0.01, longest=0.01)

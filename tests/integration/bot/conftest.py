@@ -17,8 +17,8 @@ from sandbox.discord.server import SandboxDiscord
 from shared.database import Sessions
 from shared.models import Game
 from shared.settings import DiscordSettings
-from tests.conftest import Database
-from tests.waiting import PATIENCE
+from tests.support.database import Database
+from tests.support.waiting import WAIT_TIMEOUT
 
 with warnings.catch_warnings():
     # discord.py imports audioop, deprecated since Python 3.11, for voice alone.
@@ -50,7 +50,7 @@ def start_bot(discord_settings: DiscordSettings) -> StartBot:
         ready = asyncio.Event()
         bot = asyncio.create_task(run_gateway(discord_settings, sessions, on_ready=ready.set))
         waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait([bot, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
+        await asyncio.wait([bot, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=WAIT_TIMEOUT)
         waiting.cancel()
         try:
             if not ready.is_set():

@@ -19,9 +19,9 @@ from shared import database as db
 from shared.database import Sessions
 from shared.games import NewGame, create_game, roster
 from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, Person
-from tests.conftest import Database
 from tests.integration.bot.conftest import StartBot, post_announcement, said
-from tests.waiting import PATIENCE
+from tests.support.database import Database
+from tests.support.waiting import WAIT_TIMEOUT
 
 CHANNEL = "game-night"
 OWNER, KEEPER, HOST, PLAYER, OTHER = "Mia", "Jonas", "Priya", "Aiko", "Ben"
@@ -140,7 +140,7 @@ class TestCreate:
     ) -> None:
         sandbox.faults.add(DuplicateInteraction(), times=1)
         await said(create(sandbox))
-        await sandbox.wait_for(lambda: [one.kind for one in sandbox.evidence].count("edit") == 2, timeout=PATIENCE)
+        await sandbox.wait_for(lambda: [one.kind for one in sandbox.evidence].count("edit") == 2, timeout=WAIT_TIMEOUT)
         assert len(await all_games(database)) == 1
 
     @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ from sandbox.discord.faults.model import DropGateway, Match, Reconnect, RefuseGa
 from sandbox.discord.server import SandboxDiscord
 from shared.errors import ConfigurationError, TransientError
 from shared.settings import DiscordSettings
-from tests.conftest import Database
 from tests.integration.bot.conftest import StartBot, said
-from tests.waiting import PATIENCE
+from tests.support.database import Database
+from tests.support.waiting import WAIT_TIMEOUT
 
 
 async def outcome(settings: DiscordSettings, database: Database) -> BaseException | None:
     """What a connection that ends by itself ends with."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_TIMEOUT):
         [ended] = await asyncio.gather(run_gateway(settings, database.sessions), return_exceptions=True)
     return ended
 
@@ -43,11 +43,11 @@ async def test_a_token_that_is_reset_while_connected_is_a_configuration_error(
 ) -> None:
     ready = asyncio.Event()
     bot = asyncio.create_task(run_gateway(discord_settings, database.sessions, on_ready=ready.set))
-    await asyncio.wait_for(ready.wait(), PATIENCE)
+    await asyncio.wait_for(ready.wait(), WAIT_TIMEOUT)
     sandbox.gateway.token = "another"
     sandbox.faults.add(DropGateway())
     with pytest.raises(ConfigurationError, match="DISCORD_TOKEN"):
-        await asyncio.wait_for(bot, PATIENCE)
+        await asyncio.wait_for(bot, WAIT_TIMEOUT)
 
 
 async def test_a_discord_that_is_away_is_transient(
@@ -118,7 +118,7 @@ async def test_a_dropped_connection_is_resumed_without_a_new_session(
     starts, before = sandbox.gateway.starts_left, set(sandbox.gateway.connections)
     sandbox.faults.add(trouble)
     await sandbox.wait_for(
-        lambda: sandbox.gateway.online and not before & sandbox.gateway.connections, timeout=PATIENCE
+        lambda: sandbox.gateway.online and not before & sandbox.gateway.connections, timeout=WAIT_TIMEOUT
     )
     assert "No games planned yet" in str((await (await sandbox.slash("Mia", "game list")).done()).message.embeds)
     assert sandbox.gateway.starts_left == starts
@@ -155,7 +155,7 @@ async def test_an_answer_in_progress_is_finished_before_the_bot_leaves(
 async def test_a_cancelled_bot_says_goodbye(sandbox: SandboxDiscord, database: Database, start_bot: StartBot) -> None:
     async with start_bot(database.sessions):
         assert sandbox.gateway.online
-    await sandbox.wait_for(lambda: not sandbox.gateway.sessions, timeout=PATIENCE)
+    await sandbox.wait_for(lambda: not sandbox.gateway.sessions, timeout=WAIT_TIMEOUT)
 
 
 async def test_a_bot_without_its_commands_options_is_answered_too(

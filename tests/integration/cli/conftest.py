@@ -15,7 +15,7 @@ import structlog
 from sandbox.discord.rate_limits import Limits
 from sandbox.discord.server import SandboxDiscord
 from shared.settings import BrokerSettings
-from tests.conftest import Database
+from tests.support.database import Database
 
 
 @dataclass(frozen=True)

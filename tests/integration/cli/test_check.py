@@ -15,8 +15,8 @@ from shared import database as db
 from shared.messaging.connection import connected
 from shared.messaging.topology import NOTICES
 from shared.settings import BrokerSettings
-from tests.conftest import Database
 from tests.integration.cli.conftest import Answer, Run
+from tests.support.database import Database
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,10 @@ from shared.messaging.connection import connected
 from shared.messaging.envelope import StatusTransitionDue, encode
 from shared.models import GameStatus, ParkedMessage, Resolution
 from shared.settings import BrokerSettings
-from tests.conftest import Database
 from tests.integration.cli.conftest import Run
-from tests.integration.conftest import eventually, queue_length, take
+from tests.support.broker import queue_length, take
+from tests.support.database import Database
+from tests.support.waiting import eventually
 
 REMINDERS = topology.REMINDERS
 

@@ -24,9 +24,9 @@ from shared.games import cancel_game
 from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
 from shared.settings import DiscordSettings, Timing
-from tests.conftest import Database
 from tests.integration.cli.conftest import Run
-from tests.integration.conftest import make_due, new_game, rows_of
+from tests.support.builders import make_due, new_game, rows_of
+from tests.support.database import Database
 
 REMINDER, ANNOUNCEMENT, CANCELLATION = NotificationKind
 READ = Match(method="GET", route=r"/channels/\d+/messages$")

@@ -31,9 +31,9 @@ from shared.models import (
     NotificationSchedule,
 )
 from shared.settings import DiscordSettings, Timing
-from tests.conftest import Database
 from tests.integration.cli.conftest import Run
-from tests.integration.conftest import new_game, rows_of
+from tests.support.builders import new_game, rows_of
+from tests.support.database import Database
 
 CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
 

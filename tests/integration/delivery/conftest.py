@@ -25,8 +25,9 @@ from shared.errors import TransientError
 from shared.messaging.envelope import AnyEvent
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
 from shared.settings import DiscordSettings, Timing
-from tests.conftest import Database
-from tests.integration.conftest import eventually, new_game, rows_of
+from tests.support.builders import new_game, rows_of
+from tests.support.database import Database
+from tests.support.waiting import eventually
 
 
 @dataclass

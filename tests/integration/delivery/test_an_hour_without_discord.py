@@ -21,8 +21,9 @@ from shared.messaging.publisher import Publisher
 from shared.messaging.topology import REMINDERS
 from shared.models import Game, NotificationSchedule, Outcome
 from shared.settings import BrokerSettings, Timing
-from tests.integration.conftest import drop_notices, make_due, queue_length
 from tests.integration.delivery.conftest import Bot
+from tests.support.broker import queue_length
+from tests.support.builders import drop_notices, make_due
 
 HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
 BACKOFFS = 7 + HOUR.total_seconds() / (60 * 0.75)

@@ -29,9 +29,9 @@ from shared.models import (
     Outcome,
 )
 from shared.settings import Timing
-from tests.integration.conftest import make_due, rows_of
 from tests.integration.delivery.conftest import Bot
-from tests.waiting import PATIENCE
+from tests.support.builders import make_due, rows_of
+from tests.support.waiting import WAIT_TIMEOUT
 
 REMINDER, ANNOUNCEMENT, CANCELLATION = NotificationKind
 CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
@@ -65,7 +65,7 @@ async def test_copies_that_are_handled_at_once_tell_once(bot: Bot) -> None:
 @pytest.fixture
 def room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for the channel waits as long as it takes: a busy machine must not put a chunk off."""
-    monkeypatch.setattr(limits, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(limits, "WAIT_TIMEOUT", WAIT_TIMEOUT)
 
 
 @pytest.mark.usefixtures("room_for_all")
@@ -277,7 +277,7 @@ async def test_a_change_while_the_announcement_is_on_its_way_is_shown_too(bot: B
     mia = bot.discord.world.user("Mia").id
     bot.discord.faults.add(Hang(0.3, accepted=True), match=CREATE, times=1)
     telling = asyncio.create_task(bot.tell(await bot.row(game, ANNOUNCEMENT)))
-    await bot.discord.wait_for(lambda: bot.discord.messages(bot.channel), timeout=PATIENCE)
+    await bot.discord.wait_for(lambda: bot.discord.messages(bot.channel), timeout=WAIT_TIMEOUT)
     async with db.transaction(bot.database.sessions) as session:
         await join_game(session, game.id, user_id=mia)
     with pytest.raises(TransientError):

@@ -13,8 +13,8 @@ from sandbox.discord.faults.model import Hang, Match, Status, TooMany
 from shared import database as db
 from shared.errors import TransientError
 from shared.models import NotificationSchedule, Outcome
-from tests.integration.conftest import eventually
 from tests.integration.delivery.conftest import Bot
+from tests.support.waiting import eventually
 
 SENDING = Match(method="POST", route=r"/channels/\d+/messages$")
 EVERYTHING = Match()
@@ -82,7 +82,7 @@ async def test_a_discord_that_is_away_is_waited_for_and_not_failed_at(bot: Bot) 
     tried = away.fired
     rows = [row for _ in range(10) for row in await rows_in(bot, another_channel(bot), 1)]
     telling = asyncio.create_task(tell_all(bot, rows))
-    await eventually(lambda: _true(away.fired > tried))  # by a probe
+    await eventually(lambda: away.fired > tried)  # by a probe
     assert not telling.done()
     assert away.fired - tried < len(rows)
     bot.discord.faults.clear()
@@ -97,7 +97,7 @@ async def test_a_database_that_is_away_rejects_nothing(bot: Bot) -> None:
     try:
         telling = asyncio.create_task(bot.tell(row))
         with capture_logs() as logs:
-            await eventually(lambda: _true(any(log["action"] == "failure_unrecorded" for log in logs)))
+            await eventually(lambda: any(log["action"] == "failure_unrecorded" for log in logs))
         assert not telling.done()
     finally:
         await server.start()
@@ -107,7 +107,3 @@ async def test_a_database_that_is_away_rejects_nothing(bot: Bot) -> None:
         now = await session.get(NotificationSchedule, row.id)
         assert now is not None and now.last_error is not None and "database" in now.last_error
     assert await bot.tell_until_settled(row) is Outcome.DELIVERED
-
-
-async def _true(value: bool) -> bool:
-    return value

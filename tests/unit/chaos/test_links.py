@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos.links import Fate, Link, Towards
 from tests.chaos.moments import ACKS, CONFIRMED, PUBLISHES, Moment, Tripwire
-from tests.waiting import PATIENCE
+from tests.support.waiting import WAIT_TIMEOUT
 
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -42,7 +42,7 @@ async def connect(link: Link) -> AsyncIterator[Callable[[], Awaitable[Pair]]]:
         writer.transport.abort()
 
 
-async def ask(pair: Pair, words: bytes, *, within: float = PATIENCE) -> bytes:
+async def ask(pair: Pair, words: bytes, *, within: float = WAIT_TIMEOUT) -> bytes:
     pair[1].write(words)
     async with asyncio.timeout(within):
         return await pair[0].readexactly(len(words))
@@ -59,7 +59,7 @@ async def test_a_silent_link_says_nothing_and_delivers_all_when_it_is_restored(l
     with pytest.raises(TimeoutError):
         await ask(pair, b"hello", within=0.1)
     link.restore()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_TIMEOUT):
         assert await pair[0].readexactly(5) == b"hello"
 
 

@@ -25,7 +25,7 @@ from controllers.api_server import (
 )
 from controllers.resources.resource import SCHEDULER
 from shared.errors import ConfigurationError, TransientError
-from tests.unit.controllers.fakes import body, scheduler
+from tests.support.fakes import body, scheduler
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 
 from controllers.loops.loop import Report
 from controllers.status import MESSAGE_LIMIT, compose, transitions
-from tests.unit.controllers.fakes import WELL, seconds
+from tests.support.fakes import WELL, seconds
 
 SUSPENDED = Report(ready=False, reason="Suspended", message="As the spec says")
 FAILED = Report(ready=False, reason="LoopFailed", message="It died", degraded="It died")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,8 +16,8 @@ from controllers.status_writer import StatusWriter
 from controllers.supervisor import Supervisor
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff
-from tests.unit.controllers.fakes import FakeLoop, FakeLoops, scheduler, until
-from tests.waiting import PATIENCE
+from tests.support.fakes import FakeLoop, FakeLoops, scheduler
+from tests.support.waiting import eventually
 
 NOT_READY = Report(ready=False, reason="Waiting", message="The broker is away")
 
@@ -81,7 +80,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     loops, api, leading = FakeLoops(), FakeApi(), Leading()
     async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=1) as supervisor:
         supervisor.observe(scheduler())
-        await until(lambda: loops.running)
+        await eventually(lambda: loops.running)
         yield Desk(StatusWriter(supervisor, api, leading, instance="pod-1"), supervisor, api, leading, loops)
 
 
@@ -116,10 +115,12 @@ async def test_changes_are_written_at_most_once_in_the_interval(desk: Desk, monk
         desk.loop.said = replace(NOT_READY, message=f"Try {number}")
         await desk.look()
     assert len(desk.api.written) == 1
-    async with asyncio.timeout(PATIENCE):
-        while len(desk.api.written) == 1:
-            await desk.look()
-            await asyncio.sleep(0.01)
+
+    async def another_is_written() -> bool:
+        await desk.look()
+        return len(desk.api.written) > 1
+
+    await eventually(another_is_written)
     assert desk.api.written[-1]["conditions"][0]["message"] == "Try 9"
 
 
@@ -198,7 +199,7 @@ async def test_a_write_that_fails_is_tried_again(desk: Desk) -> None:
 async def test_a_mistake_in_one_loop_does_not_silence_the_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = desk.loop
     desk.supervisor.observe(scheduler(uid="u-2", name="other"))
-    await until(lambda: len(desk.loops.running) == 2)
+    await eventually(lambda: len(desk.loops.running) == 2)
 
     def fail() -> Report:
         raise ZeroDivisionError

@@ -12,7 +12,8 @@ from controllers.resources.specs import SchedulerSpec, Source
 from controllers.supervisor import Supervisor
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff
-from tests.unit.controllers.fakes import FakeLoop, FakeLoops, scheduler, until
+from tests.support.fakes import FakeLoop, FakeLoops, scheduler
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -27,14 +28,14 @@ async def supervisor(loops: FakeLoops) -> AsyncIterator[Supervisor]:
 
 
 async def started(loops: FakeLoops, count: int = 1) -> FakeLoop:
-    await until(lambda: len(loops.made) == count and loops.made[-1].running)
+    await eventually(lambda: len(loops.made) == count and loops.made[-1].running)
     return loops.made[-1]
 
 
 async def test_each_resource_gets_a_loop_of_its_own(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler(uid="a", name="one"))
     supervisor.observe(scheduler(uid="b", name="two"))
-    await until(lambda: loops.runs("one") and loops.runs("two"))
+    await eventually(lambda: loops.runs("one") and loops.runs("two"))
     assert supervisor.known() == {"a", "b"}
 
 
@@ -69,7 +70,7 @@ async def test_a_deleted_resource_stops_after_what_is_in_flight(supervisor: Supe
     await asyncio.sleep(0)
     assert loop.running
     loop.in_flight.set()
-    await until(lambda: not loop.running)
+    await eventually(lambda: not loop.running)
     assert supervisor.known() == frozenset()
 
 
@@ -77,7 +78,7 @@ async def test_a_resource_that_is_being_deleted_stops(supervisor: Supervisor, lo
     supervisor.observe(scheduler(version=1))
     loop = await started(loops)
     supervisor.observe(scheduler(version=2, deleting=True))
-    await until(lambda: not loop.running)
+    await eventually(lambda: not loop.running)
 
 
 async def test_a_list_from_before_a_deletion_does_not_start_it_again(supervisor: Supervisor, loops: FakeLoops) -> None:
@@ -98,7 +99,7 @@ async def test_the_list_stops_what_was_deleted_unseen(supervisor: Supervisor, lo
     supervisor.observe(scheduler())
     loop = await started(loops)
     supervisor.reconcile([], known=supervisor.known())
-    await until(lambda: not loop.running)
+    await eventually(lambda: not loop.running)
 
 
 async def test_the_list_applies_a_spec_that_changed_unseen(supervisor: Supervisor, loops: FakeLoops) -> None:
@@ -122,7 +123,7 @@ async def test_a_new_resource_of_the_same_name_replaces_the_old(supervisor: Supe
     old = await started(loops)
     supervisor.observe(scheduler(uid="new", version=9))
     await started(loops, 2)
-    await until(lambda: not old.running)
+    await eventually(lambda: not old.running)
     supervisor.observe(scheduler(uid="old", version=10))
     assert supervisor.known() == {"new"}
 
@@ -151,7 +152,7 @@ async def test_a_dead_loop_makes_its_resource_not_ready_and_says_why(supervisor:
     supervisor.observe(scheduler())
     (await started(loops)).die(TransientError("the broker is away"))
     [keeper] = supervisor.keepers()
-    await until(lambda: keeper.report().reason == "LoopFailed")
+    await eventually(lambda: keeper.report().reason == "LoopFailed")
     report = keeper.report()
     assert not report.ready
     assert "the broker is away" in report.message
@@ -165,7 +166,7 @@ async def test_the_message_of_an_unexpected_death_keeps_its_details_to_the_log(
     supervisor.observe(scheduler())
     (await started(loops)).die(RuntimeError("postgresql://user:secret@host"))
     [keeper] = supervisor.keepers()
-    await until(lambda: keeper.report().reason == "LoopFailed")
+    await eventually(lambda: keeper.report().reason == "LoopFailed")
     assert "RuntimeError" in keeper.report().message
     assert "secret" not in keeper.report().message
 
@@ -177,7 +178,7 @@ async def test_a_loop_that_runs_again_is_ready_when_it_has_proved_itself(loops: 
         [keeper] = supervisor.keepers()
         await started(loops, 2)
         assert not keeper.report().ready
-        await until(lambda: keeper.report().ready)
+        await eventually(lambda: keeper.report().ready)
         assert supervisor.problem() is None
 
 
@@ -185,7 +186,7 @@ async def test_a_factory_that_fails_is_tried_again(supervisor: Supervisor, loops
     loops.broken = TransientError("not yet")
     supervisor.observe(scheduler())
     [keeper] = supervisor.keepers()
-    await until(lambda: "not yet" in keeper.report().message)
+    await eventually(lambda: "not yet" in keeper.report().message)
     loops.broken = None
     await started(loops)
 
@@ -195,7 +196,7 @@ async def test_a_new_spec_ends_the_wait_for_the_next_start(loops: FakeLoops) -> 
         supervisor.observe(scheduler(version=1))
         (await started(loops)).die(TransientError())
         [keeper] = supervisor.keepers()
-        await until(lambda: not keeper.report().ready)
+        await eventually(lambda: not keeper.report().ready)
         supervisor.observe(scheduler(version=2, generation=2, batchSize=7))
         loop = await started(loops, 2)
         assert loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7)
@@ -204,10 +205,10 @@ async def test_a_new_spec_ends_the_wait_for_the_next_start(loops: FakeLoops) -> 
 async def test_the_death_of_one_loop_leaves_the_others_alone(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler(uid="a", name="one"))
     supervisor.observe(scheduler(uid="b", name="two"))
-    await until(lambda: loops.runs("one") and loops.runs("two"))
+    await eventually(lambda: loops.runs("one") and loops.runs("two"))
     two = loops.of("two")
     loops.of("one").die(ZeroDivisionError())
-    await until(lambda: len(loops.made) == 3)
+    await eventually(lambda: len(loops.made) == 3)
     assert two.running
 
 
@@ -257,7 +258,7 @@ async def test_a_loop_that_nobody_keeps_any_more_is_told(loops: FakeLoops, monke
     async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=1) as supervisor:
         assert supervisor.lost() is None
         supervisor.observe(scheduler())
-        await until(supervisor.lost)
+        await eventually(supervisor.lost)
         assert supervisor.lost() == "not kept running: Scheduler games/notifications"
 
 

@@ -18,8 +18,8 @@ from sandbox.discord.world.messages import Message
 from sandbox.servers.errors import ServerFailedError
 from sandbox.servers.network import free_port
 from shared.schedule.retry import Backoff
+from tests.support.waiting import WAIT_TIMEOUT
 from tests.unit.sandbox.discord.clients import RawBot
-from tests.waiting import PATIENCE
 
 PUBLIC = "http://discord.example:8090"
 
@@ -75,7 +75,7 @@ async def test_its_people_wait_for_the_bot_and_go_on_where_they_were_not_answere
     for replaced in (make, join, announcement):
         monkeypatch.setattr(demo_script, replaced.__name__, replaced)
     monkeypatch.setattr(discord_main, "REPLAY", Backoff(first=0.01, longest=0.01))
-    async with SandboxDiscord() as sandbox, aiohttp.ClientSession() as http, asyncio.timeout(PATIENCE):
+    async with SandboxDiscord() as sandbox, aiohttp.ClientSession() as http, asyncio.timeout(WAIT_TIMEOUT):
         playing = asyncio.create_task(discord_main.play_through(sandbox))
         async with RawBot(sandbox, http) as bot:
             assert not done

@@ -10,7 +10,7 @@ import pytest
 from shared import probes
 from shared.errors import ConfigurationError, TransientError
 from shared.probes import Dependency
-from tests.unit.controllers.fakes import until
+from tests.support.waiting import eventually
 
 
 class Server:
@@ -43,18 +43,18 @@ async def test_a_dependency_is_missing_until_it_answered(server: Server) -> None
 
 
 async def test_what_is_wrong_is_told_until_it_is_right(dependency: Dependency, server: Server) -> None:
-    await until(lambda: dependency.problem() is None)
+    await eventually(lambda: dependency.problem() is None)
     server.error = TransientError("connection refused")
-    await until(lambda: dependency.problem() == "connection refused")
+    await eventually(lambda: dependency.problem() == "connection refused")
     server.error = None
-    await until(lambda: dependency.problem() is None)
+    await eventually(lambda: dependency.problem() is None)
 
 
 async def test_a_dependency_that_hangs_is_a_problem(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "ASK_TIMEOUT", 0.01)
     dependency = Dependency("database", asyncio.Event().wait)
     task = asyncio.create_task(dependency.run())
-    await until(lambda: "no answer" in str(dependency.problem()))
+    await eventually(lambda: "no answer" in str(dependency.problem()))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from sandbox.discord.server import SandboxDiscord
-from tests.waiting import PATIENCE
+from tests.support.waiting import WAIT_TIMEOUT
 
 Json = dict[str, Any]
 
@@ -78,13 +78,13 @@ class RawBot:
 
     async def frame(self) -> Json:
         """The next frame."""
-        frame: Json = json.loads(await self.socket.receive_str(timeout=PATIENCE))
+        frame: Json = json.loads(await self.socket.receive_str(timeout=WAIT_TIMEOUT))
         self.seq = frame.get("s") or self.seq
         return frame
 
     async def event(self, name: str) -> Json:
         """The data of the next event of this name; earlier events are passed over."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             while (frame := await self.frame())["t"] != name:
                 pass
         data: Json = frame["d"]
@@ -103,7 +103,7 @@ class RawBot:
 
     async def close_code(self) -> int | None:
         """Read until the sandbox closes the connection; the code with which it did."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             while not self.socket.closed:
                 await self.socket.receive()
         return self.socket.close_code

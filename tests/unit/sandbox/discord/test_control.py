@@ -15,9 +15,9 @@ import pytest
 from sandbox.discord.client import SandboxClient, SandboxError
 from sandbox.discord.faults.model import Status
 from sandbox.discord.server import SandboxDiscord
+from tests.support.waiting import WAIT_TIMEOUT
 from tests.unit.sandbox.discord.clients import Api, RawBot
 from tests.unit.sandbox.discord.test_interactions import GAME, JOIN, answer
-from tests.waiting import PATIENCE
 
 STATIC = files("sandbox.discord.page") / "static"
 
@@ -76,7 +76,7 @@ async def test_evidence_is_read_from_where_one_was(client: SandboxClient, api: A
 
 
 async def test_evidence_is_waited_for(client: SandboxClient, api: Api, game_night: int) -> None:
-    waiting = asyncio.ensure_future(client.wait_for_evidence(lambda records: len(records) == 2, timeout=PATIENCE))
+    waiting = asyncio.ensure_future(client.wait_for_evidence(lambda records: len(records) == 2, timeout=WAIT_TIMEOUT))
     await api.send(game_night, "one")
     await api.send(game_night, "two")
     assert [record["content"] for record in await waiting] == ["one", "two"]

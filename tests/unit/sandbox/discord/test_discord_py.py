@@ -24,7 +24,7 @@ from sandbox.discord.faults.model import (
 )
 from sandbox.discord.rate_limits import Window
 from sandbox.discord.server import SandboxDiscord
-from tests.waiting import PATIENCE
+from tests.support.waiting import WAIT_TIMEOUT
 
 MESSAGES = Match(method="POST", route="/messages$")
 
@@ -105,8 +105,8 @@ async def client(sandbox: SandboxDiscord, monkeypatch: pytest.MonkeyPatch) -> As
     monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(sandbox.gateway_url))
     bot = Bot()
     running = asyncio.create_task(bot.start(sandbox.token))
-    await sandbox.wait_for(lambda: sandbox.gateway.online or running.done(), timeout=PATIENCE)
-    async with asyncio.timeout(PATIENCE):
+    await sandbox.wait_for(lambda: sandbox.gateway.online or running.done(), timeout=WAIT_TIMEOUT)
+    async with asyncio.timeout(WAIT_TIMEOUT):
         await bot.wait_until_ready()
     yield bot
     await bot.close()
@@ -138,7 +138,7 @@ async def test_a_command_is_answered_and_its_button_edits_the_answer(client: Bot
 async def test_a_deferred_answer_is_filled_in_and_followed_up(client: Bot, sandbox: SandboxDiscord) -> None:
     result = await sandbox.slash("Mia", "slowly")
     assert result.ephemeral
-    await sandbox.wait_for(lambda: result.followups, timeout=PATIENCE)
+    await sandbox.wait_for(lambda: result.followups, timeout=WAIT_TIMEOUT)
     assert (result.content, result.followups[0].content) == ("done", "and more")
 
 
@@ -218,10 +218,10 @@ async def test_a_lost_answer_and_the_same_nonce_make_one_message(
 async def test_a_lost_connection_is_resumed_and_nothing_is_missed(
     client: Bot, sandbox: SandboxDiscord, action: Reconnect | DropGateway | InvalidSession
 ) -> None:
-    resumed = asyncio.ensure_future(client.wait_for("resumed", timeout=PATIENCE))
+    resumed = asyncio.ensure_future(client.wait_for("resumed", timeout=WAIT_TIMEOUT))
     await asyncio.sleep(0)
     sandbox.faults.add(action)
-    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=PATIENCE)
+    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=WAIT_TIMEOUT)
     sandbox.say("Mia", f"<@{sandbox.world.bot.id}> are you there?")
     await resumed
     assert client.heard == [f"<@{sandbox.world.bot.id}> are you there?"]
@@ -229,7 +229,7 @@ async def test_a_lost_connection_is_resumed_and_nothing_is_missed(
 
 
 async def test_an_invalid_session_is_started_anew(client: Bot, sandbox: SandboxDiscord) -> None:
-    ready = asyncio.ensure_future(client.wait_for("ready", timeout=PATIENCE))
+    ready = asyncio.ensure_future(client.wait_for("ready", timeout=WAIT_TIMEOUT))
     await asyncio.sleep(0)
     sandbox.faults.add(InvalidSession())
     await ready
@@ -246,7 +246,7 @@ async def test_an_interaction_that_arrives_twice_is_answered_once(client: Bot, s
 
     sandbox.faults.add(DuplicateInteraction(), times=1)
     await sandbox.slash("Mia", "plan", title="Dragons")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_TIMEOUT):
         error = await refused
     assert isinstance(error, app_commands.CommandInvokeError)
     assert isinstance(error.original, discord.HTTPException)

@@ -23,8 +23,8 @@ from sandbox.discord.faults.model import (
     action_to_json,
 )
 from sandbox.discord.server import SandboxDiscord
+from tests.support.waiting import WAIT_TIMEOUT
 from tests.unit.sandbox.discord.clients import Api
-from tests.waiting import PATIENCE
 
 IMPATIENT = aiohttp.ClientTimeout(total=0.15)
 
@@ -80,7 +80,7 @@ async def test_a_slow_request_is_accepted_after_the_client_gave_up(
     with pytest.raises(TimeoutError):
         await api("POST", f"/channels/{game_night}/messages", {"content": "x"}, timeout=IMPATIENT)
     assert sandbox.evidence == []
-    await sandbox.wait_for(lambda: sandbox.evidence, timeout=PATIENCE)
+    await sandbox.wait_for(lambda: sandbox.evidence, timeout=WAIT_TIMEOUT)
 
 
 @pytest.mark.parametrize("scope", ["user", "global", "shared"])
@@ -162,8 +162,8 @@ async def test_the_sandbox_ends_although_requests_hang(api: Api, game_night: int
         other.faults.add(Hang(60))
         async with aiohttp.ClientSession() as session:
             hanging = asyncio.ensure_future(session.get(other.url + "/api/v10/gateway"))
-            await other.wait_for(lambda: other.faults.all()[0].fired, timeout=PATIENCE)
-            async with asyncio.timeout(PATIENCE):
+            await other.wait_for(lambda: other.faults.all()[0].fired, timeout=WAIT_TIMEOUT)
+            async with asyncio.timeout(WAIT_TIMEOUT):
                 await other.__aexit__(None, None, None)
             with pytest.raises(aiohttp.ClientError):
                 await hanging

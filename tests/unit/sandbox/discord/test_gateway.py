@@ -10,8 +10,8 @@ from sandbox.discord.faults.model import DropGateway, InvalidSession, Reconnect,
 from sandbox.discord.gateway.session import RESUME_WITHIN
 from sandbox.discord.rate_limits import Window
 from sandbox.discord.server import SandboxDiscord
+from tests.support.waiting import WAIT_TIMEOUT
 from tests.unit.sandbox.discord.clients import Api, RawBot
-from tests.waiting import PATIENCE
 
 GUILD_MEMBERS = 1 << 1
 GUILD_MESSAGES = 1 << 9
@@ -86,7 +86,7 @@ async def test_a_resumed_session_hears_what_it_missed_in_order(
     async with RawBot(sandbox, session) as first:
         await first.identify()
         session_id, seq = first.ready["session_id"], first.seq
-    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=PATIENCE)
+    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=WAIT_TIMEOUT)
     sandbox.say("Mia", "one")
     sandbox.say("Mia", "two")
     async with RawBot(sandbox, session) as again:
@@ -101,7 +101,7 @@ async def test_a_session_cannot_be_resumed_after_minutes(
 ) -> None:
     async with RawBot(sandbox, session) as first:
         await first.identify()
-    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=PATIENCE)
+    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=WAIT_TIMEOUT)
     clock.advance(RESUME_WITHIN + 1)
     async with RawBot(sandbox, session) as again:
         await again.resume(first.ready["session_id"], first.seq)
@@ -114,7 +114,7 @@ async def test_a_session_ends_when_the_bot_closes_it_properly(
     async with RawBot(sandbox, session) as first:
         await first.identify()
         await first.socket.close(code=1000)
-        await sandbox.wait_for(lambda: not sandbox.gateway.sessions, timeout=PATIENCE)
+        await sandbox.wait_for(lambda: not sandbox.gateway.sessions, timeout=WAIT_TIMEOUT)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from sandbox.discord.interactions import invoke
 from sandbox.discord.interactions.interaction import AnswerKind, InteractionResult
 from sandbox.discord.rules.errors import UsageError
 from sandbox.discord.server import SandboxDiscord
+from tests.support.waiting import WAIT_TIMEOUT
 from tests.unit.sandbox.discord.clients import Api, RawBot, Reply
-from tests.waiting import PATIENCE
 
 Json = dict[str, Any]
 
@@ -57,7 +57,7 @@ class Hand:
         self.interaction = interaction
 
     async def result(self) -> InteractionResult:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             return await self.deed
 
 
@@ -194,7 +194,7 @@ class TestCommands:
         assert result.message is not None and result.message.loading
         original = f"/webhooks/{sandbox.world.bot.id}/{hand.interaction['token']}/messages/@original"
         await api("PATCH", original, {"content": "there"})
-        await result.done(timeout=PATIENCE)
+        await result.done(timeout=WAIT_TIMEOUT)
         assert (result.content, result.message.loading) == ("there", False)
         assert (await api("GET", original)).body["content"] == "there"
         assert (await api("DELETE", original)).status == 204
@@ -208,7 +208,7 @@ class TestCommands:
         webhook = f"/webhooks/{sandbox.world.bot.id}/{hand.interaction['token']}"
         first = await api("POST", webhook, {"content": "first"})
         second = await api("POST", webhook, {"content": "second"})
-        result = await (await hand.result()).done(timeout=PATIENCE)
+        result = await (await hand.result()).done(timeout=WAIT_TIMEOUT)
         assert result.message is not None
         assert first.body["id"] == str(result.message.id)
         assert [message.content for message in result.followups] == ["second"]
@@ -277,7 +277,7 @@ class TestComponents:
         await answer(api, hand.interaction, 6)
         original = f"/webhooks/{sandbox.world.bot.id}/{hand.interaction['token']}/messages/@original"
         assert (await api("PATCH", original, {"content": "later"})).body["id"] == str(message)
-        assert (await (await hand.result()).done(timeout=PATIENCE)).content == "later"
+        assert (await (await hand.result()).done(timeout=WAIT_TIMEOUT)).content == "later"
 
     async def test_an_answer_to_a_click_is_a_reply(
         self, bot: RawBot, api: Api, sandbox: SandboxDiscord, message: int

@@ -11,7 +11,7 @@ from sandbox.discord.engine import Engine, build_engine
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.permissions import Permission
 from sandbox.discord.world.snowflakes import Snowflakes, created_at
-from tests.waiting import PATIENCE
+from tests.support.waiting import WAIT_TIMEOUT
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_an_unknown_permission_is_named(engine: Engine) -> None:
 
 
 async def test_waiting_ends_when_the_condition_comes_true(sandbox: SandboxDiscord) -> None:
-    waiting = asyncio.ensure_future(sandbox.wait_for(lambda: sandbox.messages("off-topic"), timeout=PATIENCE))
+    waiting = asyncio.ensure_future(sandbox.wait_for(lambda: sandbox.messages("off-topic"), timeout=WAIT_TIMEOUT))
     sandbox.say("Mia", "elsewhere", where="game-night")
     sandbox.say("Mia", "here", where="off-topic")
     assert [message.content for message in await waiting] == ["here"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.servers.cache import arriving_in, cache_directory, locked
-from tests.waiting import PATIENCE
+from tests.support.waiting import WAIT_TIMEOUT
 
 
 def names_in(directory: Path) -> list[str]:
@@ -42,9 +42,9 @@ async def test_one_builds_while_the_others_wait(tmp_path: Path) -> None:
         async with locked(tmp_path, on_wait=waits.set):
             order.append("second")
 
-    async with locked(tmp_path, on_wait=pytest.fail), asyncio.timeout(PATIENCE):
+    async with locked(tmp_path, on_wait=pytest.fail), asyncio.timeout(WAIT_TIMEOUT):
         waiting = asyncio.create_task(second())
         await waits.wait()
         order.append("first")
-    await asyncio.wait_for(waiting, timeout=PATIENCE)
+    await asyncio.wait_for(waiting, timeout=WAIT_TIMEOUT)
     assert order == ["first", "second"]

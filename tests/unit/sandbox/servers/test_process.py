@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 from sandbox.servers import process
 from sandbox.servers.errors import ServerFailedError
 from sandbox.servers.process import Process, Ready
-from tests.waiting import PATIENCE
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 
 @pytest.fixture
@@ -54,12 +54,6 @@ async def running(server: Process) -> AsyncIterator[None]:
         await server.stop()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 def lives(pid: int) -> bool:
     """Whether a process runs; one that only waits to be reaped does not."""
     status = Path(f"/proc/{pid}/stat")
@@ -92,10 +86,10 @@ async def test_a_server_that_is_never_ready_is_stopped(log: Path) -> None:
 async def test_a_stopped_server_can_be_started_again(log: Path) -> None:
     server = Process("it", ["sh", "-c", "echo run; exec sleep 60"], ready=at_once, log=log)
     async with running(server):
-        await until(lambda: words(log) == ["run"])
+        await eventually(lambda: words(log) == ["run"])
         await server.stop()
         await server.start()
-        await until(lambda: words(log) == ["run", "run"])
+        await eventually(lambda: words(log) == ["run", "run"])
 
 
 async def test_what_does_not_stop_is_killed_with_its_children(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +99,7 @@ async def test_what_does_not_stop_is_killed_with_its_children(log: Path, monkeyp
     async with running(server):
         pids = [int(word) for word in words(log)]
         assert all(lives(pid) for pid in pids)
-    await until(lambda: not any(lives(pid) for pid in pids))
+    await eventually(lambda: not any(lives(pid) for pid in pids))
 
 
 async def test_ctrl_c_at_our_terminal_does_not_reach_a_server(log: Path) -> None:
@@ -140,12 +134,12 @@ asyncio.run(main(pathlib.Path(sys.argv[1])))
 async def test_a_server_dies_with_us_even_when_we_are_killed(log: Path) -> None:
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, log, stdout=subprocess.PIPE)
     assert parent.stdout is not None
-    await asyncio.wait_for(parent.stdout.readline(), PATIENCE)
+    await asyncio.wait_for(parent.stdout.readline(), WAIT_TIMEOUT)
     server = int(words(log)[0])
     assert lives(server)
     parent.kill()
     await parent.communicate()
-    await until(lambda: not lives(server))
+    await eventually(lambda: not lives(server))
 
 
 async def test_a_crashed_server_can_be_started_again(log: Path) -> None:
@@ -153,6 +147,6 @@ async def test_a_crashed_server_can_be_started_again(log: Path) -> None:
     async with running(server):
         crashed = int(words(log)[0])
         server.send_signal(signal.SIGKILL)
-        await until(lambda: not lives(crashed))
+        await eventually(lambda: not lives(crashed))
         await server.start()
-        await until(lambda: len(words(log)) == 2)
+        await eventually(lambda: len(words(log)) == 2)

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 
 from controllers.loops.loop import Report
 from controllers.resources.resource import API_VERSION, SCHEDULER, Body, Resource
 from controllers.resources.specs import Spec
 from shared.errors import TransientError
-from tests.waiting import PATIENCE
 
 WELL = Report(ready=True, reason="Working", message="All is well")
-
-
-async def until(condition: Callable[[], object], *, within: float = PATIENCE) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(within):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.005)
 
 
 class FakeLoop:

@@ -1,0 +1,24 @@
+"""Reading a test's queues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.messaging.connection import connected
+from shared.settings import BrokerSettings
+from tests.support.waiting import WAIT_TIMEOUT, eventually
+
+
+async def queue_length(broker: BrokerSettings, name: str) -> int:
+    """Return how many messages of a queue are ready."""
+    async with connected(broker, name="test") as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(name, passive=True)
+        return queue.declaration_result.message_count or 0
+
+
+async def take(broker: BrokerSettings, name: str, *, within: float = WAIT_TIMEOUT) -> Any:
+    """Take the next message of a queue, and acknowledge it."""
+    async with connected(broker, name="test") as connection:
+        queue = await (await connection.channel()).get_queue(name)
+        return await eventually(lambda: queue.get(no_ack=True, fail=False), within=within, what=f"a message in {name}")

@@ -1,0 +1,70 @@
+"""Games and their rows in a test's database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from shared import database as db
+from shared.database import Sessions
+from shared.games import NewGame, create_game, join_game
+from shared.models import Game, NotificationKind, NotificationSchedule
+
+GUILD, CHANNEL, HOST = 900, 901, 902
+
+
+async def new_game(
+    sessions: Sessions,
+    *,
+    starts_in: timedelta = timedelta(hours=2),
+    offsets: Sequence[int] = (60, 10),
+    players: Sequence[int] = (),
+    **fields: Any,
+) -> Game:
+    """Create a game that starts `starts_in` from the database's now, with players."""
+    async with db.transaction(sessions) as session:
+        now = await db.now(session)
+        defaults: dict[str, Any] = {
+            "guild_id": GUILD,
+            "channel_id": CHANNEL,
+            "host_id": HOST,
+            "title": "The Sunken Keep",
+            "zone": "Europe/Berlin",
+            "duration": timedelta(hours=3),
+            "reminder_offsets": tuple(offsets),
+            "scheduled_at": now + starts_in,
+        }
+        game = await create_game(session, NewGame(**(defaults | fields)))
+        for player in players:
+            await join_game(session, game.id, user_id=player)
+    return game
+
+
+async def rows_of(sessions: Sessions, game: Game, kind: NotificationKind | None = None) -> list[NotificationSchedule]:
+    """Return the notification rows of a game as they are now, earliest due first."""
+    statement = select(NotificationSchedule).where(NotificationSchedule.game_id == game.id)
+    if kind is not None:
+        statement = statement.where(NotificationSchedule.kind == kind)
+    async with db.transaction(sessions) as session:
+        return list((await session.execute(statement.order_by(NotificationSchedule.due_at))).scalars())
+
+
+async def make_due(sessions: Sessions, *rows: NotificationSchedule, ago: timedelta = timedelta(0)) -> None:
+    """Make rows due now, or `ago` before now."""
+    async with db.transaction(sessions) as session:
+        moment = await db.now(session) - ago
+        await session.execute(
+            update(NotificationSchedule)
+            .where(NotificationSchedule.id.in_([row.id for row in rows]))
+            .values(due_at=moment, attempt_at=moment)
+        )
+
+
+async def drop_notices(sessions: Sessions) -> None:
+    """Delete the announcements of new games, for tests that are about reminders alone."""
+    async with db.transaction(sessions) as session:
+        notices = NotificationSchedule.kind != NotificationKind.REMINDER
+        await session.execute(delete(NotificationSchedule).where(notices))
