@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.rendering import words
 from bot.rendering.buttons import signup
+from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import EMBED_TITLE_LIMIT, FIELD_LIMIT, Payload, pings
 from bot.rendering.text import escaped, length
+from shared.formatting import format_duration, plural
 from shared.models import Game, GameStatus
 
 _DESCRIPTION_LIMIT = 2000
@@ -53,9 +54,9 @@ def card(game: Game, players: Sequence[int]) -> Payload:
         "description": _description(game, players),
         "color": look.colour,
         "fields": [
-            _field("When", f"{words.moment(game.scheduled_at, 'F')}\n{words.moment(game.scheduled_at, 'R')}"),
-            _field("Duration", words.duration(game.duration), inline=True),
-            _field("Host", words.mention(game.host_id), inline=True),
+            _field("When", f"{format_timestamp(game.scheduled_at, 'F')}\n{format_timestamp(game.scheduled_at, 'R')}"),
+            _field("Duration", format_duration(game.duration), inline=True),
+            _field("Host", format_mention(game.host_id), inline=True),
             _field(f"Players {seats(game, players)}", _roster(players)),
         ],
         "footer": {"text": "Times are shown in your time zone."},
@@ -76,7 +77,7 @@ def _description(game: Game, players: Sequence[int]) -> str:
     line = LOOKS[game.status].line
     if game.status is GameStatus.SCHEDULED and game.capacity is not None:
         free = game.capacity - len(players)
-        line += f" · {words.plural(free, 'seat')} left" if free > 0 else " · full"
+        line += f" · {plural(free, 'seat')} left" if free > 0 else " · full"
     text = escaped(game.description, limit=_DESCRIPTION_LIMIT, lines=True)
     return f"{line}\n\n{text}" if text else line
 
@@ -88,7 +89,7 @@ def _roster(players: Sequence[int]) -> str:
     room = FIELD_LIMIT - length(f"{separator}and {len(players)} more")
     shown: list[str] = []
     for player in players:
-        name = words.mention(player)
+        name = format_mention(player)
         room -= length(name + separator)
         if room < 0:
             return separator.join([*shown, f"and {len(players) - len(shown)} more"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.rendering import words
 from bot.rendering.announcements import LOOKS, seats
+from bot.rendering.formatting import format_timestamp
 from bot.rendering.payload import Payload, message_link
 from bot.rendering.text import escaped, length
+from shared.formatting import plural
 from shared.models import Game, GameStatus
 
 _LIMIT = 4000
@@ -37,6 +38,6 @@ def _line(game: Game) -> str:
     link = message_link(game)
     players = [participant.user_id for participant in game.participants]
     return (f"**[{title}]({link})**" if link else f"**{title}**") + (
-        f" · {words.plural(len(players), 'player') if game.capacity is None else seats(game, players) + ' players'}"
-        f"\n{words.moment(game.scheduled_at, 'F')} ({words.moment(game.scheduled_at, 'R')})"
+        f" · {plural(len(players), 'player') if game.capacity is None else seats(game, players) + ' players'}"
+        f"\n{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     )

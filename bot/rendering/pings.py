@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.rendering import words
+from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import (
     CONTENT_LIMIT,
     MENTIONS_LIMIT,
@@ -19,6 +19,7 @@ from bot.rendering.payload import (
     pings,
 )
 from bot.rendering.text import escaped, length
+from shared.formatting import format_duration
 from shared.models import Game
 
 NOBODY = "Nobody has signed up yet."
@@ -53,7 +54,7 @@ def reminder(
 
 def cancellation(game: Game, *, mentions: Sequence[int], note: str = "") -> Payload:
     """Return the message that says that a game is off, to exactly `mentions`, at most `MENTIONS_LIMIT`."""
-    sentence = f"❌ **{{title}}**, planned for {words.moment(game.scheduled_at, 'F')}, has been cancelled."
+    sentence = f"❌ **{{title}}**, planned for {format_timestamp(game.scheduled_at, 'F')}, has been cancelled."
     return _telling(game, sentence, mentions, notes=(note,))
 
 
@@ -63,11 +64,11 @@ def starting(game: Game, *, now: datetime) -> str:
     Discord renders the moment in each reader's time zone. `questbell recover` finds a game's messages by it.
     """
     minutes = round((game.scheduled_at - now) / _MINUTE)
-    clock = words.moment(game.scheduled_at, "t")
+    clock = format_timestamp(game.scheduled_at, "t")
     if minutes == 0:
         return f"starts now ({clock})"
-    span = words.duration(abs(minutes) * _MINUTE)
-    at = f"on {words.moment(game.scheduled_at, 'F')}" if abs(minutes) * _MINUTE >= _DAY else f"at {clock}"
+    span = format_duration(abs(minutes) * _MINUTE)
+    at = f"on {format_timestamp(game.scheduled_at, 'F')}" if abs(minutes) * _MINUTE >= _DAY else f"at {clock}"
     return f"starts in {span}, {at}" if minutes > 0 else f"started {span} ago, {at}"
 
 
@@ -76,7 +77,7 @@ def _lateness(game: Game, *, offset_minutes: int, now: datetime) -> str:
     late = now - (game.scheduled_at - offset_minutes * _MINUTE)
     if late < _LATE or now >= game.scheduled_at:
         return ""
-    return f"-# Sorry, this reminder is {words.duration(round(late / _MINUTE) * _MINUTE)} late."
+    return f"-# Sorry, this reminder is {format_duration(round(late / _MINUTE) * _MINUTE)} late."
 
 
 def _telling(
@@ -85,7 +86,7 @@ def _telling(
     told = tuple(dict.fromkeys(mentions))
     if len(told) > MENTIONS_LIMIT:
         raise ValueError(f"one message pings at most {MENTIONS_LIMIT} people, not {len(told)}: use chunks()")
-    who, link = " ".join(map(words.mention, told)) or nobody, message_link(game) or ""
+    who, link = " ".join(map(format_mention, told)) or nobody, message_link(game) or ""
     room, rest = _room(sentence, who, *notes, link)
     if room < _LEAST_TITLE:  # whom it tells, and of what, goes before why
         room, rest = _room(sentence, who, link)

@@ -8,7 +8,7 @@ from bot.features.answering import Answer
 from bot.features.errors import UserError
 from bot.features.games._choosing import choose
 from bot.features.retrying import persistently
-from bot.rendering import words
+from bot.rendering.formatting import format_mention
 from bot.rendering.text import escaped
 from shared import database
 from shared.games import cancel_game
@@ -37,7 +37,7 @@ async def cancel(interaction: Interaction, text: str) -> Answer:
             game = await choose(session, text, guild_id=interaction.guild_id or 0)
             if not may_cancel(interaction, game):
                 raise UserError(
-                    f"Only the host, {words.mention(game.host_id)}, or someone with the Manage Events permission "
+                    f"Only the host, {format_mention(game.host_id)}, or someone with the Manage Events permission "
                     "can cancel this game."
                 )
             return game, await cancel_game(session, game.id)

@@ -13,10 +13,11 @@ from bot.features.answering import Answer
 from bot.features.errors import UserError
 from bot.features.retrying import persistently
 from bot.features.times import parse_duration, parse_offsets, parse_when
-from bot.rendering import words
+from bot.rendering.formatting import format_timestamp
 from bot.rendering.text import clean, escaped, is_blank
 from shared import database
 from shared.database import Sessions
+from shared.formatting import format_duration, join_words
 from shared.games import NewGame, create_game, guild_zone
 from shared.models import Game
 from shared.schedule.populate import reminder_times
@@ -59,15 +60,17 @@ def confirmation(game: Game, *, moment: datetime) -> str:
     coming = reminder_times(game, after=moment)
     past = [offset for offset in game.reminder_offsets if offset not in coming]
     lines = [
-        f"**{escaped(game.title, limit=200)}** is set for {words.moment(game.scheduled_at, 'F')} "
-        f"({words.moment(game.scheduled_at, 'R')}), for {words.duration(game.duration)}. "
+        f"**{escaped(game.title, limit=200)}** is set for {format_timestamp(game.scheduled_at, 'F')} "
+        f"({format_timestamp(game.scheduled_at, 'R')}), for {format_duration(game.duration)}. "
         f"I'm posting it in <#{game.channel_id}>."
     ]
-    lines += [f"🔔 {_before(offset)}: {words.moment(at, 'f')}" for offset, at in sorted(coming.items(), reverse=True)]
+    lines += [
+        f"🔔 {_before(offset)}: {format_timestamp(at, 'f')}" for offset, at in sorted(coming.items(), reverse=True)
+    ]
     if not game.reminder_offsets:
         lines.append("🔕 No reminders will be sent.")
     if past:
-        lines.append(f"🔕 Too late to send: {words.listed(map(_before, past)).lower()}.")
+        lines.append(f"🔕 Too late to send: {join_words(map(_before, past)).lower()}.")
     if game.zone == "UTC":
         lines.append("-# This server's time zone is UTC. Change it with `/game timezone`.")
     return "\n".join(lines)
@@ -85,7 +88,7 @@ def _require_permission_to_post(interaction: Interaction) -> None:
     if missing:
         permissions = "permission" if len(missing) == 1 else "permissions"
         raise UserError(
-            f"I can't post in this channel: I'm missing the {words.listed(missing)} {permissions}. "
+            f"I can't post in this channel: I'm missing the {join_words(missing)} {permissions}. "
             "Use another channel, or ask an admin to fix this."
         )
 
@@ -121,4 +124,4 @@ async def _store(sessions: Sessions, new: NewGame) -> tuple[Game, datetime]:
 
 
 def _before(offset: int) -> str:
-    return f"{words.duration(timedelta(minutes=offset)).capitalize()} before" if offset else "At the start"
+    return f"{format_duration(timedelta(minutes=offset)).capitalize()} before" if offset else "At the start"

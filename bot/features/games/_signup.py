@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.features.answering import Answer
 from bot.features.errors import UserError
 from bot.features.retrying import persistently
-from bot.rendering import words
+from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.text import escaped
 from shared import database
 from shared.games import Joining, find_game, join_game, leave_game
@@ -39,7 +39,7 @@ async def join(interaction: Interaction, game_id: UUID) -> Answer:
             return game, await join_game(session, game_id, user_id=interaction.user.id)
 
     game, outcome = await persistently(work)
-    when = f"{words.moment(game.scheduled_at, 'F')} ({words.moment(game.scheduled_at, 'R')})"
+    when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     match outcome:
         case Joining.JOINED:
             remind = " I'll remind you. To choose where, use `/game remind-me`." if game.reminder_offsets else ""
@@ -49,7 +49,7 @@ async def join(interaction: Interaction, game_id: UUID) -> Answer:
         case Joining.FULL:
             return Answer(f"{_title(game)} is full. Try again if someone drops out.")
         case Joining.CLOSED:
-            reason = _CLOSED.get(game.status, "isn't open for sign-ups.").format(host=words.mention(game.host_id))
+            reason = _CLOSED.get(game.status, "isn't open for sign-ups.").format(host=format_mention(game.host_id))
             return Answer(f"{_title(game)} {reason}")
 
 

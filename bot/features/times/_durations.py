@@ -10,12 +10,13 @@ from datetime import timedelta
 
 from bot.features.errors import UserError
 from bot.rendering.text import escaped
+from shared.formatting import SECONDS_PER_UNIT
 
 SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=7)
 MOST_REMINDERS = 5
 EARLIEST_REMINDER = timedelta(days=30)
 
-_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_SECONDS = {unit[0]: seconds for unit, seconds in SECONDS_PER_UNIT.items()}
 _NUMBER = r"(\d{1,7}(?:\.\d{1,4})?)"
 _UNIT = r"(w(?:eeks?)?|d(?:ays?)?|h(?:rs?|ours?)?|m(?:ins?|inutes?)?|s(?:ecs?|econds?)?)"
 _PART = re.compile(rf"{_NUMBER}\s*{_UNIT}(?![a-z])|{_NUMBER}{_UNIT}(?=\d)")

@@ -18,8 +18,8 @@ from dateparser.date import DateDataParser
 
 from bot.features.errors import UserError
 from bot.features.times._durations import span
+from bot.rendering.formatting import format_timestamp
 from bot.rendering.text import escaped
-from bot.rendering.words import moment
 
 FURTHEST = timedelta(days=366)
 _SURPRISING = timedelta(days=335)
@@ -52,7 +52,7 @@ def parse_when(text: str, *, zone: str, now: datetime) -> datetime:
         raise UserError(f"{_quoted(text)} isn't a valid date. Try {_EXAMPLES}.") from None
     if at <= now:
         raise UserError(
-            f"{_quoted(text)} is in the past ({moment(at, 'F')}). Enter a future time, such as {_EXAMPLES}."
+            f"{_quoted(text)} is in the past ({format_timestamp(at, 'F')}). Enter a future time, such as {_EXAMPLES}."
         )
     if at - now > _SURPRISING and not (_YEAR.search(wish) or _TIMESTAMP.fullmatch(wish)):
         local = at.astimezone(ZoneInfo(zone))

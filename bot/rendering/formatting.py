@@ -1,0 +1,25 @@
+"""Times and users in Discord's own notation, which every reader sees in their own time zone and language.
+
+Formatting times in the server's zone was rejected: the players of one game often live in several zones.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+TimestampStyle = Literal["t", "T", "d", "D", "f", "F", "R"]
+"""F is date and time in full. R is relative ("in 2 hours") and kept current by the client.
+
+Source: https://docs.discord.com/developers/reference#message-formatting
+"""
+
+
+def format_timestamp(at: datetime, style: TimestampStyle) -> str:
+    """Return a time that each reader sees in their own zone."""
+    return f"<t:{int(at.timestamp())}:{style}>"
+
+
+def format_mention(user_id: int) -> str:
+    """Return a user's name as a link. It pings only if `allowed_mentions` permits it."""
+    return f"<@{user_id}>"
