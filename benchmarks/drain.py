@@ -24,7 +24,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from controllers.loops.dead_letters import DeadLetterLoop
-from controllers.resources.specs import DeadLetterReconcilerSpec
+from controllers.resources.models import DeadLetterReconcilerSpec
 from migrations import command
 from sandbox.demo.progress import Story
 from sandbox.servers import postgres, rabbitmq

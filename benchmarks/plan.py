@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from controllers.resources.specs import SchedulerSpec
+from controllers.resources.models import SchedulerSpec
 from shared.messaging.topology import MAX_LENGTH
 from shared.settings import BrokerSettings
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from secrets import token_hex
 
-from controllers.resources.resource import API_VERSION, Body, Resource
-from controllers.status import Transition
+from controllers.conditions import Transition
+from controllers.resources.models import API_VERSION, Body, Resource
 
 CONTROLLER = "questbell.dev/controllers"
 _NOTE_LIMIT = 1024

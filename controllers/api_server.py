@@ -19,7 +19,7 @@ import aiohttp
 import kopf
 
 from controllers.api_login import login
-from controllers.resources.resource import Body, Kind, Resource
+from controllers.resources.models import Body, Kind, Resource
 from shared.errors import ConfigurationError, PermanentError, TransientError
 
 REQUEST_TIMEOUT = 10.0

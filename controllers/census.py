@@ -16,7 +16,7 @@ from typing import Any
 from controllers.loops import housekeeping
 from controllers.loops.dead_letters import depths_of
 from controllers.loops.source import SOURCES
-from controllers.resources.specs import Source
+from controllers.resources.models import Source
 from shared import database, metrics
 from shared.database import Sessions
 from shared.messaging.connection import connected

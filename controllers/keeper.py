@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from controllers.loops.loop import Loop, Report, pause
-from controllers.resources.resource import Resource
+from controllers.resources.models import Resource
 from shared import logs, metrics
 from shared.errors import QuestbellError, raise_if_cancelled
 from shared.schedule.retry import Backoff

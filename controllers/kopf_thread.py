@@ -20,7 +20,7 @@ from typing import Any
 import kopf
 
 from controllers import operator
-from controllers.resources.resource import Resource
+from controllers.resources.models import Resource
 from shared import logs
 from shared.errors import TransientError
 

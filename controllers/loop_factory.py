@@ -7,8 +7,7 @@ from controllers.loops.dead_letters import DeadLetterLoop
 from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.source import SOURCES
 from controllers.loops.wake import WakeListener
-from controllers.resources.resource import Resource
-from controllers.resources.specs import DeadLetterReconcilerSpec, SchedulerSpec
+from controllers.resources.models import DeadLetterReconcilerSpec, Resource, SchedulerSpec
 from shared.database import Sessions
 from shared.errors import PermanentError
 from shared.messaging.publisher import Publisher

@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from controllers.api_login import login
-from controllers.resources.resource import GROUP, KINDS, VERSION, Kind, Resource
+from controllers.resources.models import GROUP, KINDS, VERSION, Kind, Resource
 
 Observe = Callable[[Resource], None]
 Forget = Callable[[str], None]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 
-from controllers.api_server import ApiServer, NotFoundError
-from controllers.resources import defaults
-from controllers.resources.resource import KINDS, Resource
+from controllers.api_server import ApiServer, ConflictError, NotFoundError
+from controllers.resources.defaults import missing_defaults
+from controllers.resources.models import KINDS, Resource
 from controllers.supervisor import Supervisor
-from shared import metrics
+from shared import logs, metrics
 from shared.errors import QuestbellError, TransientError
 
 LIST_INTERVAL = 60.0
@@ -81,7 +81,7 @@ class Resync:
         listed = await self._listed()
         self._supervisor.reconcile(listed, known=known)
         if not self._has_defaults:
-            await defaults.create_missing(self._api, self._namespace, existing=listed)
+            await self._create_missing(listed)
             self._has_defaults = True
         self._list_at = asyncio.get_running_loop().time() + self._list_interval
 
@@ -93,3 +93,13 @@ class Resync:
                 "the definitions of Scheduler and DeadLetterReconciler are not in this cluster: install the chart with "
                 "crds.enabled=true, or apply them"
             ) from error
+
+    async def _create_missing(self, existing: list[Resource]) -> None:
+        for kind, body in missing_defaults(existing):
+            log = logs.get(kind=kind.name, namespace=self._namespace, name=body["metadata"]["name"])
+            try:
+                await self._api.create(kind, self._namespace, body)
+            except ConflictError:
+                log.debug("Another replica was faster", action="default_exists")
+            else:
+                log.info("Created a default resource", action="default_created")

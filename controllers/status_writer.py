@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from controllers import status
+from controllers import conditions
 from controllers.api_events import event_body
 from controllers.api_server import NotFoundError, RefusedError
 from controllers.keeper import Keeper
 from controllers.leadership import Standing
-from controllers.resources.resource import Body, Resource
+from controllers.resources.models import Body, Resource
 from controllers.supervisor import Supervisor
 from shared import logs
 from shared.errors import QuestbellError, TransientError
@@ -126,7 +126,7 @@ class StatusWriter:
         if now >= page.figures_at:
             await self._refresh(keeper, page)
         resource = keeper.resource
-        wanted = status.compose(
+        wanted = conditions.compose(
             keeper.report(), page.figures, before=resource.status, generation=resource.generation, now=datetime.now(UTC)
         )
         if now < page.writable_at or wanted == resource.status or _was_answered(wanted, page, resource):
@@ -136,7 +136,7 @@ class StatusWriter:
         page.answered = await self._api.replace_status(resource, wanted)
         page.sent = wanted
         keeper.observe(page.answered)
-        for transition in status.transitions(resource.status, wanted):
+        for transition in conditions.transitions(resource.status, wanted):
             body = event_body(resource, transition, instance=self._instance, now=datetime.now(UTC))
             await self._api.post_event(resource.namespace, body)
 

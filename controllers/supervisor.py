@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from controllers.keeper import Keeper, MakeLoop
-from controllers.resources.resource import Resource
+from controllers.resources.models import Resource
 from shared import logs
 from shared.schedule.retry import Backoff
 

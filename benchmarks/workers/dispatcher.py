@@ -18,7 +18,7 @@ from benchmarks.workers.serving import Answer, background, serve
 from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.source import NOTIFICATIONS
 from controllers.loops.wake import WakeListener
-from controllers.resources.specs import SchedulerSpec
+from controllers.resources.models import SchedulerSpec
 from shared import database, logs, process
 from shared.database import Sessions
 from shared.messaging import publisher

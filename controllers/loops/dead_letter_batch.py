@@ -13,7 +13,7 @@ from controllers.loops.claim import claim_copies
 from controllers.loops.parking import park
 from controllers.loops.publishing import RowPublisher
 from controllers.loops.source import NOTIFICATIONS, SOURCES, STATUS_TRANSITIONS, DispatchSource
-from controllers.resources.specs import Source
+from controllers.resources.models import Source
 from shared import database, logs, metrics
 from shared.database import Sessions
 from shared.errors import EnvelopeError

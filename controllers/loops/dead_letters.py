@@ -20,7 +20,7 @@ from controllers.loops.loop import Report, capped, pause, to_its_end
 from controllers.loops.progress import Progress
 from controllers.loops.publishing import RowPublisher
 from controllers.loops.source import SOURCES
-from controllers.resources.specs import DeadLetterReconcilerSpec
+from controllers.resources.models import DeadLetterReconcilerSpec
 from shared import database, logs
 from shared.database import Sessions
 from shared.errors import TransientError, raise_if_cancelled

@@ -17,7 +17,7 @@ from controllers.loops.progress import Progress
 from controllers.loops.publishing import RowPublisher
 from controllers.loops.source import DispatchSource
 from controllers.loops.wake import WakeListener
-from controllers.resources.specs import SchedulerSpec
+from controllers.resources.models import SchedulerSpec
 from shared import database, logs, metrics
 from shared.database import Sessions
 from shared.errors import TransientError, raise_if_cancelled

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from controllers.resources.specs import Spec
+from controllers.resources.models import Spec
 from shared import logs
 
 SpecT = TypeVar("SpecT", bound=Spec, contravariant=True)

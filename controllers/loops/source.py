@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import InstrumentedAttribute
 
 from controllers.event_builders import Due, build_notification_event, build_status_transition_event
-from controllers.resources.specs import Source
+from controllers.resources.models import Source
 from shared.messaging.envelope import AnyEvent
 from shared.models import GameStatusSchedule, NotificationSchedule
 from shared.schedule.settle import Table

@@ -1,1 +1,1 @@
-"""The custom resources: their specs as frozen models, and their definitions (`crds/`) for the API server."""
+"""The custom resources: their models, and the defaults that the operator creates."""

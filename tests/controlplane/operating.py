@@ -11,7 +11,7 @@ from typing import Any
 from controllers import kopf_thread
 from controllers.api_server import ApiServer, api_server
 from controllers.leadership import Standing
-from controllers.resources.resource import Body, Resource
+from controllers.resources.models import Body, Resource
 from controllers.resync import LIST_INTERVAL, Resync
 from controllers.status_writer import Leading, StatusWriter
 from controllers.supervisor import Supervisor

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controllers.loops.loop import Report
-from controllers.resources.specs import SchedulerSpec, Source
+from controllers.resources.models import SchedulerSpec, Source
 from tests.controlplane.operating import Replica, conditions, operating
 from tests.support.kubectl import Kubectl
 from tests.support.waiting import WAIT_TIMEOUT, eventually

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from controllers.api_server import ApiServer
-from controllers.resources.specs import SchedulerSpec, Source
+from controllers.resources.models import SchedulerSpec, Source
 from sandbox.servers.control_plane import ControlPlane
 from tests.controlplane.operating import operating
 from tests.controlplane.proxy import Mode, Proxy

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from controllers.loops.loop import Report
-from controllers.resources.specs import SchedulerSpec, Source
+from controllers.resources.models import SchedulerSpec, Source
 from sandbox.servers.postgres import Postgres
 from shared.settings import DatabaseSettings
 from tests.controlplane.leading import leading, settings_of

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from controllers.api_server import ForbiddenError, api_server
-from controllers.resources.resource import SCHEDULER
+from controllers.resources.models import SCHEDULER
 from sandbox.servers.control_plane import ControlPlane
 from tests.controlplane.operating import operating
 from tests.support.kubectl import Kubectl

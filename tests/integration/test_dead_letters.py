@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 
 from controllers.loops import dead_letters, housekeeping
 from controllers.loops.dead_letters import DeadLetterLoop
-from controllers.resources.specs import DeadLetterReconcilerSpec
+from controllers.resources.models import DeadLetterReconcilerSpec
 from shared import database as db
 from shared.messaging import topology
 from shared.messaging.connection import connected

@@ -19,7 +19,7 @@ from controllers.loops import housekeeping, wake
 from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.source import NOTIFICATIONS, STATUS_TRANSITIONS, DispatchSource
 from controllers.loops.wake import WakeListener
-from controllers.resources.specs import SchedulerSpec
+from controllers.resources.models import SchedulerSpec
 from sandbox.servers.rabbitmq import RabbitMQ
 from shared import database as db
 from shared.errors import TransientError

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from controllers.loops.source import SOURCES
-from controllers.resources.specs import Source
+from controllers.resources.models import Source
 from shared.models import GameStatus
 from tests.model.broker import Fate
 from tests.model.discord import Answer

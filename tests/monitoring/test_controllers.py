@@ -17,7 +17,7 @@ from controllers.loops.dead_letters import DeadLetterLoop
 from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.source import NOTIFICATIONS
 from controllers.loops.wake import WakeListener
-from controllers.resources.specs import DeadLetterReconcilerSpec, SchedulerSpec
+from controllers.resources.models import DeadLetterReconcilerSpec, SchedulerSpec
 from shared import metrics
 from shared.errors import TransientError
 from shared.messaging import topology

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from controllers.api_server import ApiServer, NotFoundError
-from controllers.resources.resource import KINDS, Body, Kind
+from controllers.resources.models import KINDS, Body, Kind
 from shared.errors import TransientError
 
 DIRECTORY = Path(__file__).parents[2] / "charts" / "questbell" / "definitions"

@@ -6,8 +6,7 @@ import asyncio
 from datetime import datetime
 
 from controllers.loops.loop import Report
-from controllers.resources.resource import API_VERSION, SCHEDULER, Body, Resource
-from controllers.resources.specs import Spec
+from controllers.resources.models import API_VERSION, SCHEDULER, Body, Resource, Spec
 from shared.errors import TransientError
 
 WELL = Report(ready=True, reason="Working", message="All is well")

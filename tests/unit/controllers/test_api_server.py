@@ -23,7 +23,7 @@ from controllers.api_server import (
     NotFoundError,
     RefusedError,
 )
-from controllers.resources.resource import SCHEDULER
+from controllers.resources.models import SCHEDULER
 from shared.errors import ConfigurationError, TransientError
 from tests.support.fakes import body, scheduler
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from controllers.resources.defaults import DEFAULTS
-from controllers.resources.resource import DEAD_LETTER_RECONCILER, GROUP, KINDS, SCHEDULER, VERSION, Kind
+from controllers.resources.models import DEAD_LETTER_RECONCILER, GROUP, KINDS, SCHEDULER, VERSION, Kind
 from shared.messaging.topology import QUEUES
 from tests.support import definitions
 from tests.unit.controllers import reference

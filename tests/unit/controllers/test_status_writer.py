@@ -11,7 +11,7 @@ import pytest
 from controllers import status_writer
 from controllers.leadership import Standing
 from controllers.loops.loop import Report
-from controllers.resources.resource import Body, Resource
+from controllers.resources.models import Body, Resource
 from controllers.status_writer import StatusWriter
 from controllers.supervisor import Supervisor
 from shared.errors import TransientError

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from controllers.keeper import Keeper
-from controllers.resources.specs import SchedulerSpec, Source
+from controllers.resources.models import SchedulerSpec, Source
 from controllers.supervisor import Supervisor
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from controllers.loops.source import SOURCES
-from controllers.resources.resource import KINDS
+from controllers.resources.models import KINDS
 from shared import metrics
 from shared.messaging import topology
 from shared.messaging.publisher import Answer

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from controllers.conditions import MESSAGE_LIMIT, compose, transitions
 from controllers.loops.loop import Report
-from controllers.status import MESSAGE_LIMIT, compose, transitions
 from tests.support.fakes import WELL, seconds
 
 SUSPENDED = Report(ready=False, reason="Suspended", message="As the spec says")

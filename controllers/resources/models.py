@@ -1,20 +1,24 @@
-"""A custom resource as the controllers see it: who it is, which version of it this is, and what it asks for.
+"""The custom resources as the controllers see them: kinds, specs, and one object in one version.
 
-Bodies come from three places (the watch, the minute's list, the answer to a status PATCH) and overtake one another.
+The API server has validated and defaulted every spec by its CRD. The models repeat the bounds and defaults so that a
+loop can be made without a cluster, and a test compares the two.
+
+Bodies come from three places (the watch, the minute's list, the answer to a status PATCH) and can overtake one another.
 `version` puts them in order: resource versions of one kind are comparable integers, documented since Kubernetes 1.35
-(KEP-5504) and so on every API server before it that stores in etcd. Asking the server again before each decision was
+(KEP-5504) and true of every older API server that stores in etcd. Asking the server again before each decision was
 rejected: it costs requests and is only a little fresher.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
-from controllers.resources.specs import DeadLetterReconcilerSpec, SchedulerSpec, Spec
 from shared import logs
 
 GROUP = "questbell.dev"
@@ -23,6 +27,39 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 Body = Mapping[str, Any]
 """An object as the API server sends it."""
+
+
+class Source(enum.StrEnum):
+    """Which table a scheduler serves."""
+
+    NOTIFICATIONS = "Notifications"
+    STATUS_TRANSITIONS = "StatusTransitions"
+
+
+class Spec(BaseModel):
+    """The base of specs: camelCase outside, frozen inside."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    suspend: bool = False
+
+
+class SchedulerSpec(Spec):
+    """A scheduler loop: publishes the rows of one source when they are due."""
+
+    source: Source
+    batch_size: int = Field(default=100, ge=1, le=1000)
+    max_wait_seconds: int = Field(default=15, ge=1, le=900)
+    retention_days: int = Field(default=30, ge=1, le=3650)
+
+
+class DeadLetterReconcilerSpec(Spec):
+    """A dead-letter loop: empties dead-letter queues at start and on an interval."""
+
+    queues: tuple[str, ...] = ("bot.reminders.dlq", "bot.notices.dlq", "bot.transitions.dlq")
+    interval_seconds: int = Field(default=900, ge=1, le=86400)
+    batch_size: int = Field(default=100, ge=1, le=1000)
+    alert_after_attempts: int = Field(default=5, ge=1, le=1000)
 
 
 @dataclass(frozen=True)
