@@ -19,7 +19,8 @@ from shared.models import (
     NotificationSchedule,
     Outcome,
 )
-from shared.schedule.notices import stale
+from shared.schedule.notices import staleness
+from shared.schedule.settle import Settlement
 from shared.settings import Timing
 
 PATIENCE = timedelta(seconds=5)
@@ -78,11 +79,11 @@ def lateness(row: DueRow, ledger: list[NotificationDelivery]) -> float | None:
     return None if done is None else (done - row.due_at).total_seconds()
 
 
-def _stale(row: DueRow, game: Game, *, now: datetime) -> tuple[Outcome, str] | None:
+def _stale(row: DueRow, game: Game, *, now: datetime) -> Settlement | None:
     if isinstance(row, NotificationSchedule):
-        return stale(row, game, now=now)
+        return staleness(row, game, now=now)
     if row.game_version != game.version:
-        return Outcome.SUPERSEDED, f"the session changed (version {game.version})"
+        return Settlement(Outcome.SUPERSEDED, f"the session changed (version {game.version})")
     return None
 
 

@@ -18,7 +18,7 @@ from cli.discord_rest import DiscordReader, UnreadableError
 from cli.recognise import CLOCKS, Post, announces, told
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
 from shared.schedule.populate import lock_game
-from shared.schedule.settle import settle
+from shared.schedule.settle import Settlement, settle
 
 FOUND = "found in the channel after a restore"
 UNKNOWN = "unknown after a restore"
@@ -129,7 +129,7 @@ async def running_workloads(session: AsyncSession, *, but: str) -> list[str]:
 
 
 async def _settle(session: AsyncSession, step: Step, outcome: Outcome) -> None:
-    await settle(session, NotificationSchedule, [step.row_id], outcome=outcome, detail=step.detail[:500])
+    await settle(session, NotificationSchedule, {step.row_id: Settlement(outcome, step.detail[:500])})
 
 
 def _steps(rows: Sequence[Doubtful], posts: Sequence[Post]) -> list[Step]:

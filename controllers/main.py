@@ -27,7 +27,7 @@ from shared.database import Sessions
 from shared.messaging.publisher import Publisher
 from shared.probes import Dependency
 from shared.schedule.retry import Backoff
-from shared.schedule.settle import rearm_published
+from shared.schedule.settle import requeue_published
 from shared.settings import (
     BrokerSettings,
     DatabaseSettings,
@@ -140,7 +140,7 @@ def _publisher(settings: Settings, sessions: Sessions) -> Publisher:
     async def rearm() -> None:
         async with database.transaction(sessions) as session:
             for source in SOURCES.values():
-                metrics.REARMED.labels(source.name).inc(await rearm_published(session, source.table))
+                metrics.REARMED.labels(source.name).inc(await requeue_published(session, source.table))
 
     return Publisher(settings.broker, settings.timing, name="questbell controllers", on_queues_lost=rearm)
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from migrations import command
 from shared import database, logs, process
 from shared.errors import TransientError
-from shared.schedule.retry import Backoff, insist
+from shared.schedule.retry import Backoff, retry
 from shared.settings import DatabaseSettings, LogSettings, Timing, load
 
 
@@ -38,6 +38,6 @@ async def _migrate(settings: DatabaseSettings) -> None:
         )
 
     try:
-        await insist(upgrade, backoff=Backoff(first=0.2, longest=5.0), failed=waiting)
+        await retry(upgrade, backoff=Backoff(first=0.2, longest=5.0), on_failure=waiting)
     finally:
         await engine.dispose()

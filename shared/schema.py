@@ -8,7 +8,7 @@ from sqlalchemy.exc import ProgrammingError
 from shared import database, logs
 from shared.database import Sessions
 from shared.errors import TransientError
-from shared.schedule.retry import Backoff, insist
+from shared.schedule.retry import Backoff, retry
 
 REVISION = "0004"
 """The newest revision of `migrations`. Revisions are numbered, and a newer schema serves this release too."""
@@ -30,7 +30,7 @@ async def until_usable(sessions: Sessions, *, backoff: Backoff) -> None:
     def waiting(why: TransientError) -> None:
         log.warning("Waiting for the database", action="dependency_missing", error=str(why))
 
-    await insist(look, backoff=backoff, failed=waiting)
+    await retry(look, backoff=backoff, on_failure=waiting)
 
 
 async def _revision(sessions: Sessions) -> str:

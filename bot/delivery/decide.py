@@ -11,16 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row as RowOf
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from bot.delivery.ledger import ledgers_of
-from shared import logs, metrics
 from shared.database import in_list
 from shared.models import (
     Game,
@@ -31,8 +28,8 @@ from shared.models import (
     Participant,
     Person,
 )
-from shared.schedule.notices import stale
-from shared.schedule.settle import settle
+from shared.schedule.notices import staleness
+from shared.schedule.settle import Settlement, log_settled, settle
 
 Row = NotificationSchedule
 
@@ -86,12 +83,15 @@ async def decide(session: AsyncSession, asked: Mapping[UUID, UUID], *, wait: boo
     games = await _locked_games(session, set(asked.values()), wait=wait)
     found = await _open_rows(session, asked)
     holding: dict[Row, datetime] = {}
+    ended: dict[UUID, Settlement] = {}
     for row, overtaken, now in found:
         ending = _ending(row, games.get(row.game_id), overtaken=overtaken, now=now)
         if ending is not None:
-            await conclude(session, row, outcome=ending[0], detail=ending[1])
+            ended[row.id] = ending
         elif row.game_id in games:
             holding[row] = now
+    for settled in await settle(session, Row, ended):
+        log_settled(settled)
     players = await _players(session, {row.game_id for row in holding})
     ledgers = await ledgers_of(session, [row.id for row in holding])
     return Decisions(
@@ -106,27 +106,6 @@ async def decide(session: AsyncSession, asked: Mapping[UUID, UUID], *, wait: boo
 async def decide_one(session: AsyncSession, row_id: UUID, *, game_id: UUID) -> Standing | None:
     """Return one notification if it must be told; else None, with its outcome recorded if it had none."""
     return (await decide(session, {row_id: game_id}, wait=True)).standing.get(row_id)
-
-
-async def conclude(session: AsyncSession, row: Row, *, outcome: Outcome, detail: str | None = None) -> None:
-    """Settle a notification and say so."""
-    if await settle(session, Row, [row.id], outcome=outcome, detail=detail):
-        say_settled(row, outcome=outcome, detail=detail)
-
-
-def say_settled(row: NotificationSchedule | RowOf[*tuple[Any, ...]], *, outcome: Outcome, detail: str | None) -> None:
-    """Log and count that a notification has its outcome."""
-    metrics.settled("Notifications", outcome, attempts=row.attempts)
-    logs.get().info(
-        "Settled",
-        action="settled",
-        event_type=row.kind,
-        notification_id=str(row.id),
-        game_id=str(row.game_id),
-        attempt=row.attempts,
-        outcome=outcome,
-        detail=detail,
-    )
 
 
 _GAMES = select(Game).where(in_list(Game.id, "games")).order_by(Game.id)
@@ -161,11 +140,11 @@ async def _open_rows(session: AsyncSession, ids: Iterable[UUID]) -> Sequence[tup
     return [(row, is_overtaken, now) for row, is_overtaken, now in found]
 
 
-def _ending(row: Row, game: Game | None, *, overtaken: bool, now: datetime) -> tuple[Outcome, str] | None:
+def _ending(row: Row, game: Game | None, *, overtaken: bool, now: datetime) -> Settlement | None:
     if game is None:
         return None
-    late = (Outcome.SUPERSEDED, "a later reminder was due too") if overtaken else None
-    return stale(row, game, now=now) or late
+    late = Settlement(Outcome.SUPERSEDED, "a later reminder was due too") if overtaken else None
+    return staleness(row, game, now=now) or late
 
 
 async def _players(session: AsyncSession, games: Iterable[UUID]) -> Mapping[UUID, Sequence[Player]]:

@@ -43,7 +43,7 @@ from shared import database, logs, metrics, people
 from shared.database import Sessions
 from shared.errors import TransientError
 from shared.models import DeliveryState, NotificationDelivery, RecipientKind
-from shared.schedule.retry import Backoff, insist
+from shared.schedule.retry import Backoff, retry
 from shared.settings import Timing
 
 
@@ -210,7 +210,7 @@ class Messenger:
         What is known must not be forgotten for a hiccup of the database: it is tried again while the nonce is
         young, when a resend would be safe too.
         """
-        await insist(lambda: self._endings(ending), backoff=self._backoff, within=self.timing.young)
+        await retry(lambda: self._endings(ending), backoff=self._backoff, within=self.timing.young)
 
 
 def _raise_worst(results: Iterable[BaseException | None]) -> None:

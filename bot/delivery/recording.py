@@ -9,25 +9,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import case, func, select, type_coerce, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery import ledger
-from bot.delivery.decide import say_settled
-from bot.delivery.ledger import FINAL, Recipient, Turn
+from bot.delivery.ledger import Recipient, Turn
 from shared import people
 from shared.database import in_list
-from shared.models import (
-    DeliveryState,
-    NotificationDelivery,
-    NotificationKind,
-    NotificationSchedule,
-    Outcome,
-    RecipientKind,
-)
+from shared.models import DeliveryState, NotificationSchedule, RecipientKind
+from shared.schedule.settle import settle_attempted
 
 Row = NotificationSchedule
-Delivery = NotificationDelivery
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ async def record(session: AsyncSession, endings: Sequence[Ending]) -> list[None]
         found = [one.delivery_id for one in endings if isinstance(one, Resolved) and one.state is state]
         if found:
             await ledger.resolve(session, found, state=state)
-    await conclude_told(session, rows)
+    await settle_attempted(session, rows)
     return [None] * len(endings)
 
 
@@ -134,42 +126,4 @@ async def lock_rows(session: AsyncSession, rows: Collection[UUID]) -> None:
         await session.execute(_LOCK, {"rows": list(rows)})
 
 
-async def conclude_told(session: AsyncSession, rows: Collection[UUID]) -> None:
-    """Settle the notifications whose recipients are all final: told all, some or none. Who is `unknown` does not count
-    as told. An announcement is not over when it was posted: its own code settles it."""
-    if not rows:
-        return
-    for row in await session.execute(_CONCLUDE, {"rows": list(rows)}):
-        say_settled(row, outcome=row.outcome, detail=row.outcome_detail)
-
-
 _LOCK = select(Row.id).where(in_list(Row.id, "rows")).order_by(Row.id).with_for_update(key_share=True)
-_SENT = Delivery.state == DeliveryState.SENT
-_OVER = (
-    select(
-        Delivery.notification_id,
-        case(
-            (func.bool_and(_SENT), Outcome.DELIVERED),
-            (func.bool_or(_SENT), Outcome.PARTLY_DELIVERED),
-            else_=Outcome.UNDELIVERABLE,
-        ).label("outcome"),
-        func.string_agg(Delivery.last_error.distinct(), "; ").label("detail"),
-    )
-    .where(in_list(Delivery.notification_id, "rows"))
-    .group_by(Delivery.notification_id)
-    .having(func.bool_and(Delivery.state.in_(FINAL)))
-    .subquery()
-)
-"""The notifications about whose recipients everything is known."""
-_CONCLUDE = (
-    update(Row)
-    .where(Row.id == _OVER.c.notification_id, Row.settled_at.is_(None), Row.kind != NotificationKind.ANNOUNCEMENT)
-    .values(
-        settled_at=func.clock_timestamp(),
-        attempt_at=None,
-        outcome=type_coerce(_OVER.c.outcome, Row.outcome.type),
-        outcome_detail=_OVER.c.detail,
-    )
-    .returning(Row.id, Row.game_id, Row.kind, Row.attempts, Row.outcome, Row.outcome_detail)
-    .execution_options(synchronize_session=False)
-)

@@ -19,10 +19,11 @@ from bot.delivery import ledger
 from bot.delivery.decide import Standing, decide
 from bot.delivery.ledger import FINAL, Trying, Turn
 from bot.delivery.limits import HeadStart
-from bot.delivery.recording import conclude_told, lock_rows
+from bot.delivery.recording import lock_rows
 from bot.delivery.refusals import HeldError
 from bot.delivery.telling import Message, Telling
 from shared.models import NotificationDelivery, RecipientKind
+from shared.schedule.settle import settle_attempted
 from shared.settings import Timing
 
 
@@ -96,7 +97,7 @@ async def begin(
     decisions = await decide(session, {one.row_id: one.game_id for one in asked}, wait=wait)
     standing = await _opened(session, asked, decisions.standing)
     untold = {row_id: ledger.unsettled(found.ledger) for row_id, found in standing.items()}
-    await conclude_told(session, [row_id for row_id, left in untold.items() if not left])
+    await settle_attempted(session, [row_id for row_id, left in untold.items() if not left])
     left = [untold.get(one.row_id, []) for one in asked]
     firsts = [await _ahead(one, rows) for one, rows in zip(asked, left, strict=True)]
     ahead = [first for first in firsts if first is not None]
@@ -190,7 +191,7 @@ def _left(one: Wanted, standing: Standing) -> bool:
 async def _forget(session: AsyncSession, gone: Sequence[Wanted]) -> None:
     if gone:
         await ledger.drop(session, [one.delivery.id for one in gone])
-        await conclude_told(session, {one.asked.row_id for one in gone})
+        await settle_attempted(session, {one.asked.row_id for one in gone})
 
 
 def _without_turn(one: Wanted, standing: Standing, found: Trying | None, timing: Timing) -> Step:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.delivery.decide import Standing, conclude, decide_one
+from bot.delivery.decide import Standing, decide_one
 from bot.delivery.ledger import FINAL, Recipient
 from bot.delivery.messenger import Messenger
 from bot.delivery.nonce import nonce
@@ -30,7 +30,7 @@ from shared.models import (
 )
 from shared.schedule.notices import add_notice
 from shared.schedule.populate import lock_game
-from shared.schedule.settle import try_again
+from shared.schedule.settle import settle_and_log, try_again
 
 
 class Announcement:
@@ -66,7 +66,9 @@ class Announcement:
             if delivery.state is not DeliveryState.SENT:
                 if delivery.state in FINAL:
                     detail = delivery.last_error
-                    await conclude(session, standing.row, outcome=Outcome.UNDELIVERABLE, detail=detail)
+                    await settle_and_log(
+                        session, NotificationSchedule, [standing.row.id], outcome=Outcome.UNDELIVERABLE, detail=detail
+                    )
                 return
             game.message_id = delivery.message_id
             await session.flush()
@@ -97,7 +99,9 @@ class Announcement:
             game = await lock_game(session, standing.game.id)
             if game.status.is_final or standing.ledger:
                 detail = "the announcement was deleted"
-                await conclude(session, standing.row, outcome=Outcome.UNDELIVERABLE, detail=detail)
+                await settle_and_log(
+                    session, NotificationSchedule, [standing.row.id], outcome=Outcome.UNDELIVERABLE, detail=detail
+                )
             else:
                 game.message_id = None
                 await try_again(session, NotificationSchedule, standing.row.id, seconds=0.0)
@@ -126,7 +130,7 @@ async def settle_if_current(session: AsyncSession, shown: Standing) -> None:
     """
     game = await lock_game(session, shown.game.id)
     if game.revision == shown.game.revision:
-        await conclude(session, shown.row, outcome=Outcome.DELIVERED)
+        await settle_and_log(session, NotificationSchedule, [shown.row.id], outcome=Outcome.DELIVERED)
     else:
         await add_notice(session, [game], NotificationKind.ANNOUNCEMENT)
         await try_again(session, NotificationSchedule, shown.row.id, seconds=0.0)

@@ -6,21 +6,30 @@ the message is ACKed; anything else sets the row's next attempt and is raised, s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery.refusals import HeldError
-from shared import database, logs, metrics
+from shared import database, logs
 from shared.database import Sessions
 from shared.errors import PermanentError, QuestbellError, TransientError
 from shared.messaging.envelope import AnyEvent, StatusTransitionDue
 from shared.models import GameStatusSchedule, NotificationSchedule, Outcome
-from shared.schedule.retry import Backoff, insist
-from shared.schedule.settle import Table, record_failure, settle, source_of, try_again
+from shared.schedule.retry import Backoff, retry
+from shared.schedule.settle import (
+    DETAIL_LIMIT,
+    SettledRow,
+    Settlement,
+    Table,
+    log_settled,
+    record_failure,
+    settle,
+    try_again,
+)
 
 T = TypeVar("T")
 
@@ -59,22 +68,12 @@ class Handling:
         await self._written(event, write)
 
     async def _settle(self, event: AnyEvent, error: PermanentError) -> None:
-        async def write(session: AsyncSession) -> list[UUID]:
-            table, detail = table_of(event), str(error)[:500]
-            return await settle(session, table, [event.row_id], outcome=Outcome.UNDELIVERABLE, detail=detail)
+        async def write(session: AsyncSession) -> list[SettledRow]:
+            table, detail = table_of(event), str(error)[:DETAIL_LIMIT]
+            return await settle(session, table, {event.row_id: Settlement(Outcome.UNDELIVERABLE, detail)})
 
-        if not await self._written(event, write):
-            return
-        metrics.SETTLED.labels(source_of(table_of(event)), Outcome.UNDELIVERABLE).inc()
-        self.log.warning(
-            "Undeliverable",
-            action="settled",
-            event_type=event.event_type,
-            notification_id=str(event.row_id),
-            game_id=str(event.game_id),
-            outcome=Outcome.UNDELIVERABLE,
-            detail=str(error),
-        )
+        for row in await self._written(event, write):
+            log_settled(row, level=logging.WARNING)
 
     async def _record(self, event: AnyEvent, error: Exception) -> None:
         retry_after = error.retry_after if isinstance(error, TransientError) else None
@@ -103,7 +102,7 @@ class Handling:
                 error=str(why),
             )
 
-        return await insist(written, backoff=self.backoff, failed=unwritten)
+        return await retry(written, backoff=self.backoff, on_failure=unwritten)
 
 
 def table_of(event: AnyEvent) -> Table:

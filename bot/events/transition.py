@@ -5,7 +5,6 @@ Many sessions begin at the full hour, so statuses are committed many at once.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery.batch import Batch
-from shared import database, logs, metrics
+from shared import database, metrics
 from shared.database import Sessions, among
 from shared.messaging.envelope import AnyEvent
 from shared.models import Game, GameStatus, GameStatusSchedule, Outcome
 from shared.schedule.notices import refresh_announcement
-from shared.schedule.settle import settle
+from shared.schedule.settle import Settlement, log_settled, settle
 
 Row = GameStatusSchedule
 _ORDER = list(GameStatus)
@@ -86,27 +85,10 @@ async def _settle_all(session: AsyncSession, ended: Sequence[_Ended]) -> None:
     changed = {one.game.id: one.game for one in ended if one.outcome is Outcome.APPLIED}
     if changed:
         await refresh_announcement(session, *changed.values())
-    alike: defaultdict[tuple[Outcome, str | None], list[_Ended]] = defaultdict(list)
-    for one in ended:
-        alike[one.outcome, one.detail].append(one)
-    for (outcome, detail), group in alike.items():
-        await settle(session, Row, [one.row.id for one in group], outcome=outcome, detail=detail)
-    for one in ended:
-        _say_settled(one)
-
-
-def _say_settled(one: _Ended) -> None:
-    metrics.settled("StatusTransitions", one.outcome, attempts=one.row.attempts)
-    if one.outcome is Outcome.APPLIED:
-        metrics.DELIVERY_LATENESS.labels(metrics.TRANSITION).observe(max(0.0, one.late))
-    logs.get().info(
-        "Settled",
-        action="settled",
-        event_type="game.status_transition_due",
-        notification_id=str(one.row.id),
-        game_id=str(one.row.game_id),
-        attempt=one.row.attempts,
-        outcome=one.outcome,
-        detail=one.detail,
-        lateness_ms=round(one.late * 1000),
-    )
+    settlements = {one.row.id: Settlement(one.outcome, one.detail) for one in ended}
+    lateness = {one.row.id: one.late for one in ended}
+    for row in await settle(session, Row, settlements):
+        late = lateness[row.id]
+        if row.outcome is Outcome.APPLIED:
+            metrics.DELIVERY_LATENESS.labels(metrics.TRANSITION).observe(max(0.0, late))
+        log_settled(row, lateness_ms=round(late * 1000))

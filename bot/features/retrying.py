@@ -6,12 +6,10 @@ an answer is edited into place.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from shared.errors import TransientError
-from shared.schedule.retry import Backoff
+from shared.schedule.retry import Backoff, retry
 
 TRIES = 3
 _BACKOFF = Backoff(first=0.25, longest=1.0)
@@ -22,9 +20,4 @@ T = TypeVar("T")
 async def persistently(work: Callable[[], Awaitable[T]]) -> T:
     """Do a repeatable thing, and again after a moment while it fails with `TransientError`, which the last try
     raises."""
-    for attempt in range(1, TRIES):
-        try:
-            return await work()
-        except TransientError:
-            await asyncio.sleep(_BACKOFF.delay(attempt))
-    return await work()
+    return await retry(work, backoff=_BACKOFF, attempts=TRIES)

@@ -5,6 +5,7 @@ The caller holds the rows' locks in its transaction; what is recorded here count
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from shared.messaging.envelope import AnyEvent
 from shared.messaging.publisher import Answer, Outgoing, Publisher, message
 from shared.models import Outcome
 from shared.schedule.retry import Backoff
-from shared.schedule.settle import settle
+from shared.schedule.settle import settle_and_log
 from shared.settings import Timing
 
 
@@ -80,9 +81,15 @@ class RowPublisher:
 
     async def _refuse(self, session: AsyncSession, row_id: UUID, error: Exception) -> None:
         detail = f"cannot be published: {error}"
-        await settle(session, self.source.table, [row_id], outcome=Outcome.UNDELIVERABLE, detail=detail)
-        metrics.SETTLED.labels(self.source.name, Outcome.UNDELIVERABLE).inc()
-        self.log.error("Cannot be published", action="settled", notification_id=str(row_id), error=str(error))
+        await settle_and_log(
+            session,
+            self.source.table,
+            [row_id],
+            outcome=Outcome.UNDELIVERABLE,
+            detail=detail,
+            level=logging.ERROR,
+            was_attempted=False,
+        )
 
     async def _record_confirmed(self, session: AsyncSession, confirmed: Sequence[Due]) -> datetime | None:
         if not confirmed:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models import Game, NotificationKind, NotificationSchedule, Outcome, new_id
 from shared.schedule import wake
+from shared.schedule.settle import Settlement
 
 BEGUN_AFTER = timedelta(seconds=60)
 """A game has begun this long after its start: the floor of a reminder's TTL, so that one due at the start can still
@@ -44,13 +45,13 @@ def has_begun(game_scheduled_at: datetime, *, now: datetime) -> bool:
     return now >= game_scheduled_at + BEGUN_AFTER
 
 
-def stale(row: NotificationSchedule, game: Game, *, now: datetime) -> tuple[Outcome, str] | None:
-    """Return the outcome and reason of a row that must not be told any more, or None when it still holds."""
+def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settlement | None:
+    """Return how a notification that must not be delivered any more ends; None while it is still valid."""
     validity = VALIDITY[row.kind]
     if validity.bound_to_version and row.game_version != game.version:
-        return Outcome.SUPERSEDED, f"the session changed (version {game.version})"
+        return Settlement(Outcome.SUPERSEDED, f"the session changed (version {game.version})")
     if validity.expires_at_begin and has_begun(row.game_scheduled_at, now=now):
-        return Outcome.EXPIRED, "the session had begun"
+        return Settlement(Outcome.EXPIRED, "the session had begun")
     return None
 
 

@@ -7,14 +7,15 @@ rows that do not are settled `superseded`, and only what is missing is written.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, literal, or_, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import database, logs, metrics
+from shared import database
 from shared.errors import PermanentError
 from shared.models import (
     Game,
@@ -26,7 +27,7 @@ from shared.models import (
     new_id,
 )
 from shared.schedule import wake
-from shared.schedule.settle import source_of
+from shared.schedule.settle import settle_and_log
 
 
 async def lock_game(session: AsyncSession, game_id: UUID) -> Game:
@@ -79,18 +80,19 @@ def transition_times(game: Game) -> dict[GameStatus, datetime]:
 async def _populate_reminders(session: AsyncSession, game: Game, *, moment: datetime) -> None:
     table = NotificationSchedule
     wanted = reminder_times(game, after=moment)
-    await _supersede(
-        session,
-        table,
-        game,
-        table.kind == NotificationKind.REMINDER,
-        or_(
-            table.game_scheduled_at != game.scheduled_at,
-            table.offset_minutes.not_in(game.reminder_offsets),
-            literal(game.status is not GameStatus.SCHEDULED),
-        ),
+    open_rows = await session.execute(
+        select(table.id, table.game_scheduled_at, table.offset_minutes).where(
+            table.game_id == game.id, table.kind == NotificationKind.REMINDER, table.settled_at.is_(None)
+        )
     )
-    # What still holds is of the new version also when its time has come and it is on its way.
+    valid_offsets = game.reminder_offsets if game.status is GameStatus.SCHEDULED else []
+    obsolete = [
+        row.id
+        for row in open_rows
+        if row.game_scheduled_at != game.scheduled_at or row.offset_minutes not in valid_offsets
+    ]
+    await _supersede(session, table, game, obsolete)
+    # Rows that stay valid move to the new version, even if they are already in flight.
     await session.execute(
         update(table)
         .where(table.game_id == game.id, table.kind == NotificationKind.REMINDER, table.settled_at.is_(None))
@@ -134,10 +136,14 @@ async def _populate_transitions(session: AsyncSession, game: Game, *, moment: da
     table = GameStatusSchedule
     wanted = transition_times(game)
     open_rows = (
-        await session.execute(select(table).where(table.game_id == game.id, table.settled_at.is_(None)))
-    ).scalars()
+        await session.execute(
+            select(table.id, table.target_status, table.due_at).where(
+                table.game_id == game.id, table.settled_at.is_(None)
+            )
+        )
+    ).all()
     kept = {row.target_status for row in open_rows if wanted.get(row.target_status) == row.due_at}
-    await _supersede(session, table, game, table.target_status.not_in(kept))
+    await _supersede(session, table, game, [row.id for row in open_rows if row.target_status not in kept])
     await session.execute(
         update(table).where(table.game_id == game.id, table.settled_at.is_(None)).values(game_version=game.version)
     )
@@ -156,24 +162,7 @@ async def _populate_transitions(session: AsyncSession, game: Game, *, moment: da
 
 
 async def _supersede(
-    session: AsyncSession, table: type[NotificationSchedule | GameStatusSchedule], game: Game, *which: object
+    session: AsyncSession, table: type[NotificationSchedule | GameStatusSchedule], game: Game, row_ids: Iterable[UUID]
 ) -> None:
     detail = f"the session changed (version {game.version})"
-    superseded = await session.execute(
-        update(table)
-        .where(table.game_id == game.id, table.settled_at.is_(None), *which)  # type: ignore[arg-type]  # conditions of either table
-        .values(settled_at=func.clock_timestamp(), attempt_at=None, outcome=Outcome.SUPERSEDED, outcome_detail=detail)
-        .returning(table.id, table.attempts)
-        .execution_options(synchronize_session=False)
-    )
-    for row_id, attempts in superseded:
-        metrics.SETTLED.labels(source_of(table), Outcome.SUPERSEDED).inc()
-        logs.get().info(
-            "Settled",
-            action="settled",
-            notification_id=str(row_id),
-            game_id=str(game.id),
-            attempt=attempts,
-            outcome=Outcome.SUPERSEDED,
-            detail=detail,
-        )
+    await settle_and_log(session, table, row_ids, outcome=Outcome.SUPERSEDED, detail=detail, was_attempted=False)

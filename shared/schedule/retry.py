@@ -1,4 +1,4 @@
-"""When something that failed is tried again: the only such rule of Questbell, used by the loops and by the bot."""
+"""When something that failed is tried again: one rule for the loops, the bot and the start of every process."""
 
 from __future__ import annotations
 
@@ -39,17 +39,18 @@ class Backoff:
         return bound * (1 - 0.25 * self.chance.random())
 
 
-async def insist(
+async def retry(
     work: Callable[[], Awaitable[T]],
     *,
     backoff: Backoff,
+    attempts: float = math.inf,
     within: float = math.inf,
-    failed: Callable[[TransientError], None] = lambda _error: None,
+    on_failure: Callable[[TransientError], None] = lambda _error: None,
 ) -> T:
-    """Do a repeatable thing until it succeeds, and return what it returned; `failed` hears of each failure.
+    """Repeat `work` until it succeeds, and return its result; `on_failure` is called with each failure.
 
     Raises:
-        TransientError: the last failure, when `within` seconds would be over before the next try.
+        TransientError: the last failure, once `attempts` were made or the next one would begin after `within` seconds.
     """
     clock = asyncio.get_running_loop().time
     until = clock() + within
@@ -57,9 +58,9 @@ async def insist(
         try:
             return await work()
         except TransientError as error:
-            failed(error)
+            on_failure(error)
             delay = backoff.delay(attempt)
-            if clock() + delay > until:
+            if attempt >= attempts or clock() + delay > until:
                 raise
         await asyncio.sleep(delay)
     raise AssertionError("count() does not end")

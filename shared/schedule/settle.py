@@ -1,68 +1,150 @@
-"""How an open row ends, or is tried again. Every statement says `settled_at IS NULL`: the first to settle a row
-wins.
+"""How an open row is settled or tried again.
+
+Every statement says `settled_at IS NULL`, so the first to settle a row wins. Those that settle are in `schedule.sql`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import metrics
-from shared.database import among
+from shared import logs, metrics, sql
 from shared.models import GameStatusSchedule, NotificationSchedule, Outcome
 from shared.schedule import wake
 from shared.schedule.retry import Backoff
 
-TOGETHER = 0.25
-"""Seconds, to whose multiples waits are rounded up."""
+ATTEMPT_ROUNDING_SECONDS = 0.25
+"""Retry times are rounded up to a multiple of this many seconds."""
+DETAIL_LIMIT = 500
 
 Table = type[NotificationSchedule] | type[GameStatusSchedule]
+_SQL = sql.load("schedule")
+
+
+class Settlement(NamedTuple):
+    """How a row ends."""
+
+    outcome: Outcome
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class SettledRow:
+    """A row that was open and is settled now."""
+
+    table: Table
+    id: UUID
+    game_id: UUID
+    event_type: str
+    attempts: int
+    outcome: Outcome
+    detail: str | None
 
 
 def source_of(table: Table) -> str:
-    """Return the name by which schedulers and metrics know a table's rows."""
+    """Return the name of a table's rows in scheduler resources and metrics."""
     return "StatusTransitions" if table is GameStatusSchedule else "Notifications"
 
 
-async def settle(
-    session: AsyncSession, table: Table, ids: Sequence[UUID], *, outcome: Outcome, detail: str | None = None
-) -> list[UUID]:
-    """Settle open rows with an outcome; return those that were still open."""
-    result = await session.execute(
-        update(table)
-        .where(among(table.id, ids), table.settled_at.is_(None))
-        .values(settled_at=func.clock_timestamp(), attempt_at=None, outcome=outcome, outcome_detail=detail)
-        .returning(table.id)
-        .execution_options(synchronize_session=False)
+async def settle(session: AsyncSession, table: Table, settlements: Mapping[UUID, Settlement]) -> list[SettledRow]:
+    """Settle open rows, each with its own outcome; return those that were still open."""
+    if not settlements:
+        return []
+    parameters: dict[str, Any] = {
+        "ids": list(settlements),
+        "outcomes": [settlement.outcome for settlement in settlements.values()],
+        "details": [settlement.detail for settlement in settlements.values()],
+    }
+    if table is GameStatusSchedule:
+        return _settled(table, await session.execute(_SQL["settle_transitions"], parameters))
+    return _settled(table, await session.execute(_SQL["settle_notifications"], {**parameters, "attempted": []}))
+
+
+async def settle_attempted(session: AsyncSession, notifications: Collection[UUID]) -> list[SettledRow]:
+    """Settle the notifications whose deliveries are all final, announcements excepted; return and log them."""
+    if not notifications:
+        return []
+    parameters: dict[str, list[Any]] = {"ids": [], "outcomes": [], "details": [], "attempted": list(notifications)}
+    rows = _settled(NotificationSchedule, await session.execute(_SQL["settle_notifications"], parameters))
+    for row in rows:
+        log_settled(row)
+    return rows
+
+
+async def settle_and_log(
+    session: AsyncSession,
+    table: Table,
+    row_ids: Iterable[UUID],
+    *,
+    outcome: Outcome,
+    detail: str | None = None,
+    level: int = logging.INFO,
+    was_attempted: bool = True,
+) -> list[SettledRow]:
+    """Settle open rows with one outcome; return and log those that were still open."""
+    rows = await settle(session, table, dict.fromkeys(row_ids, Settlement(outcome, detail)))
+    for row in rows:
+        log_settled(row, level=level, was_attempted=was_attempted)
+    return rows
+
+
+def log_settled(row: SettledRow, *, level: int = logging.INFO, was_attempted: bool = True, **more: object) -> None:
+    """Log and count a row's outcome. `was_attempted` is False for a row that nothing was tried for this time."""
+    source = source_of(row.table)
+    if was_attempted:
+        metrics.settled(source, row.outcome, attempts=row.attempts)
+    else:
+        metrics.SETTLED.labels(source, row.outcome).inc()
+    logs.get().log(
+        level,
+        "Settled",
+        action="settled",
+        event_type=row.event_type,
+        notification_id=str(row.id),
+        game_id=str(row.game_id),
+        attempt=row.attempts,
+        outcome=row.outcome,
+        detail=row.detail,
+        **more,
     )
-    return list(result.scalars())
+
+
+def _settled(table: Table, found: Iterable[Any]) -> list[SettledRow]:
+    return [
+        SettledRow(table, row.id, row.game_id, row.event_type, row.attempts, Outcome(row.outcome), row.outcome_detail)
+        for row in found
+    ]
 
 
 async def try_again(session: AsyncSession, table: Table, row_id: UUID, *, seconds: float) -> None:
     """Make an open row due again after a wait, and wake the loops for it.
 
-    Rows that wait for the same thing, as a channel that Discord opens again, come due at the same instant. So the
-    claim's order decides who goes first, and the oldest is not overtaken by whoever asked a moment earlier.
+    Rows that wait for the same thing, such as a rate-limited channel, come due at the same instant. The claim's order
+    then decides which goes first, so the oldest is not overtaken by a row that was deferred a moment earlier.
     """
     moment = func.clock_timestamp() + timedelta(seconds=seconds)
     if seconds > 0:
-        moment = func.to_timestamp(func.ceil(func.extract("epoch", moment) / TOGETHER) * TOGETHER)
+        rounding = ATTEMPT_ROUNDING_SECONDS
+        moment = func.to_timestamp(func.ceil(func.extract("epoch", moment) / rounding) * rounding)
     await _try_at(session, table, row_id, moment)
 
 
 async def record_failure(
     session: AsyncSession, table: Table, row_id: UUID, *, backoff: Backoff, error: str, retry_after: float | None = None
 ) -> None:
-    """Record why an attempt failed and when the next one is: after `retry_after` seconds if stated, else by the
+    """Record why an attempt failed and when the next one is: after `retry_after` seconds if given, else by the
     backoff, whose jitter keeps rows apart that failed together."""
     failed = await session.execute(
         update(table)
         .where(table.id == row_id, table.settled_at.is_(None))
-        .values(last_error=error[:500], failed_attempt=table.attempts)
+        .values(last_error=error[:DETAIL_LIMIT], failed_attempt=table.attempts)
         .returning(table.attempts)
         .execution_options(synchronize_session=False)
     )
@@ -87,8 +169,8 @@ async def _try_at(session: AsyncSession, table: Table, row_id: UUID, moment: Col
     await wake.notify(session)
 
 
-async def rearm_published(session: AsyncSession, table: Table) -> int:
-    """Make every open row that was published due now: the broker lost its copies. Return how many."""
+async def requeue_published(session: AsyncSession, table: Table) -> int:
+    """Make every open row that was published due now, after the broker lost its messages. Return how many."""
     result = await session.execute(
         update(table)
         .where(table.attempt_at.is_not(None), table.attempts > 0)

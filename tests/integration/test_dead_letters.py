@@ -30,7 +30,7 @@ from shared.models import (
     ParkedMessage,
 )
 from shared.schedule.retry import Backoff
-from shared.schedule.settle import record_failure, settle
+from shared.schedule.settle import Settlement, record_failure, settle
 from shared.settings import BrokerSettings, Timing
 from tests.support.broker import queue_length, take
 from tests.support.builders import new_game, rows_of
@@ -145,7 +145,7 @@ async def _ready(loop: DeadLetterLoop) -> bool:
 async def test_the_copy_of_a_settled_row_is_dropped(database: Database, declared: BrokerSettings, start: Start) -> None:
     row = await published_row(database)
     async with db.transaction(database.sessions) as session:
-        await settle(session, NotificationSchedule, [row.id], outcome=Outcome.DELIVERED)
+        await settle(session, NotificationSchedule, {row.id: Settlement(Outcome.DELIVERED)})
     await dead(declared, reminder(row))
     loop = await start()
     await emptied(loop, declared)

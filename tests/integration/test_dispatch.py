@@ -28,7 +28,7 @@ from shared.messaging.connection import connected
 from shared.messaging.envelope import decode
 from shared.messaging.publisher import Publisher
 from shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
-from shared.schedule.settle import rearm_published
+from shared.schedule.settle import requeue_published
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
 from tests.chaos.links import Link
 from tests.support.broker import queue_length, take
@@ -301,7 +301,7 @@ async def test_the_loops_are_woken_for_what_a_broker_lost(
     await marked(database, game)
     await eventually(lambda: running.loop.report().ready)
     async with db.transaction(database.sessions) as session:
-        assert await rearm_published(session, NotificationSchedule) == 1
+        assert await requeue_published(session, NotificationSchedule) == 1
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
 
 

@@ -167,7 +167,7 @@ async def transitions(database: Database, game: Game) -> dict[GameStatus, object
 async def test_rows_that_wait_for_the_same_channel_come_due_together(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settle, "TOGETHER", 3600.0)
+    monkeypatch.setattr(settle, "ATTEMPT_ROUNDING_SECONDS", 3600.0)
     game = await new_game(database.sessions, starts_in=timedelta(hours=9), offsets=(60, 30, 10))
     reminders = await rows_of(database.sessions, game, NotificationKind.REMINDER)
     async with db.transaction(database.sessions) as session:

@@ -14,7 +14,7 @@ from controllers.loops.publishing import RowPublisher
 from controllers.loops.source import NOTIFICATIONS, SOURCES, DispatchSource
 from shared import database, logs
 from shared.messaging.publisher import Publisher
-from shared.schedule.settle import rearm_published
+from shared.schedule.settle import requeue_published
 from tests.model import plans
 from tests.model.broker import Fate, Letter
 from tests.model.run import Doing, Run
@@ -88,7 +88,7 @@ class Controllers:
         async def work() -> None:
             async with database.transaction(self._sessions) as session:
                 for source in SOURCES.values():
-                    await rearm_published(session, source.table)
+                    await requeue_published(session, source.table)
 
         await self._stage.whole(run, work())
 
