@@ -18,7 +18,7 @@ from bot.delivery.messenger import Messenger
 from bot.delivery.nonce import nonce
 from bot.delivery.refusals import UNKNOWN_MESSAGE, Refused
 from bot.delivery.telling import Message, Telling
-from bot.rendering import announcement, closed, signup
+from bot.rendering import announcement, disabled_button, signup_buttons
 from shared import database
 from shared.models import (
     DeliveryState,
@@ -119,7 +119,9 @@ class _FirstPost(Telling):
         post = announcement(standing.game, standing.roster)
         mark = nonce(delivery.id)
         joinable = bool(post["components"])
-        post["components"] = signup(standing.game.id, mark=mark) if joinable else closed("Sign-ups closed", mark=mark)
+        post["components"] = (
+            signup_buttons(standing.game.id, nonce=mark) if joinable else disabled_button("Sign-ups closed", nonce=mark)
+        )
         return Message(post)
 
 

@@ -11,7 +11,7 @@ from bot.delivery.nonce import nonce
 from bot.delivery.telling import Message, Telling
 from bot.events.announcement import Announcement
 from bot.events.reminder import mentioned_now, note_for, players_told
-from bot.rendering import cancellation, closed
+from bot.rendering import cancellation, disabled_button
 from shared.errors import PermanentError
 from shared.messaging.envelope import AnyEvent, NoticeDue
 from shared.models import NotificationDelivery, NotificationKind
@@ -28,7 +28,7 @@ class Cancellation(Telling):
         """Return the cancellation."""
         mentions = mentioned_now(standing, delivery, fresh=fresh)
         told = cancellation(standing.game, mentions=mentions, note=note_for(standing, delivery, mentions))
-        return Message({**told, "components": closed("Cancelled", mark=nonce(delivery.id))}, mentions)
+        return Message({**told, "components": disabled_button("Cancelled", nonce=nonce(delivery.id))}, mentions)
 
 
 class TellNotice:

@@ -10,7 +10,7 @@ from bot.delivery.ledger import Recipient
 from bot.delivery.messenger import Messenger
 from bot.delivery.nonce import nonce
 from bot.delivery.telling import Message, Telling
-from bot.rendering import chunks, leave, reminder
+from bot.rendering import chunks, leave_button, reminder
 from bot.rendering.payload import MENTIONS_LIMIT
 from bot.rendering.pings import CLOSED_DMS, NOBODY, TOLD_DIRECTLY
 from shared.messaging.envelope import AnyEvent
@@ -70,7 +70,7 @@ class Reminder(Telling):
             nobody=_nobody(standing, delivery),
             note=note_for(standing, delivery, mentions),
         )
-        return Message({**told, "components": leave(standing.game.id, mark=nonce(delivery.id))}, mentions)
+        return Message({**told, "components": leave_button(standing.game.id, nonce=nonce(delivery.id))}, mentions)
 
 
 def _nobody(standing: Standing, delivery: NotificationDelivery) -> str:

@@ -11,7 +11,7 @@ import zoneinfo
 from functools import cache
 
 from bot.features.errors import UserError
-from bot.rendering.text import escaped
+from bot.rendering.escaping import escape
 
 _REGIONS = (
     "Africa/",
@@ -54,7 +54,7 @@ def find(text: str) -> str:
     near = found or matching(text, limit=3) or _similar(wish)
     suggestions = ", ".join(f"`{name}`" for name in near[:3])
     raise UserError(
-        f"I don't recognize the time zone “{escaped(text, limit=60)}”. Use a region and a city, such as {suggestions}."
+        f"I don't recognize the time zone “{escape(text, limit=60)}”. Use a region and a city, such as {suggestions}."
     )
 
 

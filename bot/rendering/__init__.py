@@ -1,23 +1,21 @@
 """Games as Discord messages: pure functions from models to the JSON that the REST API takes.
 
-No discord.py here: its objects would tie the delivery side to its HTTP client, and a dictionary is what a test reads.
+discord.py is not used here: its objects would tie delivery to its HTTP client, and a dictionary is easy to test.
 """
 
-from bot.rendering.announcements import announcement, card
-from bot.rendering.buttons import closed, leave, signup
-from bot.rendering.listing import listing
-from bot.rendering.payload import Payload
+from bot.rendering.embeds import announcement, game_embed, game_list_embed
+from bot.rendering.payload import Payload, disabled_button, leave_button, signup_buttons
 from bot.rendering.pings import cancellation, chunks, reminder
 
 __all__ = [
     "Payload",
     "announcement",
     "cancellation",
-    "card",
     "chunks",
-    "closed",
-    "leave",
-    "listing",
+    "disabled_button",
+    "game_embed",
+    "game_list_embed",
+    "leave_button",
     "reminder",
-    "signup",
+    "signup_buttons",
 ]

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bot.rendering.escaping import escape, utf16_length
 from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import (
     CONTENT_LIMIT,
     MENTIONS_LIMIT,
     SUPPRESS_EMBEDS,
     Payload,
+    allowed_mentions,
     message_link,
-    pings,
 )
-from bot.rendering.text import escaped, length
 from shared.formatting import format_duration
 from shared.models import Game
 
@@ -90,15 +90,15 @@ def _telling(
     room, rest = _room(sentence, who, *notes, link)
     if room < _LEAST_TITLE:  # whom it tells, and of what, goes before why
         room, rest = _room(sentence, who, link)
-    title = escaped(game.title, limit=min(_TITLE_LIMIT, room)) or "Untitled game"
+    title = escape(game.title, limit=min(_TITLE_LIMIT, room)) or "Untitled game"
     return {
         "content": sentence.format(title=title) + rest,
         "flags": SUPPRESS_EMBEDS,
-        "allowed_mentions": pings(told),
+        "allowed_mentions": allowed_mentions(told),
     }
 
 
 def _room(sentence: str, *below: str) -> tuple[int, str]:
     """Return the characters that are left for the title above some lines, and the lines."""
     rest = "".join(f"\n{line}" for line in below if line)
-    return CONTENT_LIMIT - length(sentence.format(title="")) - length(rest), rest
+    return CONTENT_LIMIT - utf16_length(sentence.format(title="")) - utf16_length(rest), rest

@@ -10,7 +10,7 @@ import discord
 
 from bot.features.answering import answer
 from bot.features.games import _signup
-from bot.rendering.buttons import JOIN, LEAVE
+from bot.rendering.payload import JOIN_ID, LEAVE_ID
 
 Pressed = discord.Interaction[Any]
 """The library promises buttons to any client; ours is a `QuestbellBot`."""
@@ -20,12 +20,12 @@ _MARK = r"(?::[\w-]{22})?"
 """What a message that was told carries besides: the mark by which it is found again."""
 
 
-class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN + _GAME + _MARK):
+class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_ID + _GAME + _MARK):
     """Signs up whoever presses it."""
 
     def __init__(self, game_id: UUID) -> None:
         style = discord.ButtonStyle.success
-        super().__init__(discord.ui.Button(label="Join", style=style, custom_id=f"{JOIN}{game_id}"))
+        super().__init__(discord.ui.Button(label="Join", style=style, custom_id=f"{JOIN_ID}{game_id}"))
         self.game_id = game_id
 
     @classmethod
@@ -38,11 +38,11 @@ class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN +
         await answer(interaction, lambda: _signup.join(interaction, self.game_id))
 
 
-class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE + _GAME + _MARK):
+class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE_ID + _GAME + _MARK):
     """Takes whoever presses it off the roster."""
 
     def __init__(self, game_id: UUID) -> None:
-        super().__init__(discord.ui.Button(label="Leave", custom_id=f"{LEAVE}{game_id}"))
+        super().__init__(discord.ui.Button(label="Leave", custom_id=f"{LEAVE_ID}{game_id}"))
         self.game_id = game_id
 
     @classmethod

@@ -8,8 +8,8 @@ from bot.features.answering import Answer
 from bot.features.errors import UserError
 from bot.features.games._choosing import choose
 from bot.features.retrying import persistently
+from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention
-from bot.rendering.text import escaped
 from shared import database
 from shared.games import cancel_game
 from shared.models import Game, GameStatus
@@ -43,7 +43,7 @@ async def cancel(interaction: Interaction, text: str) -> Answer:
             return game, await cancel_game(session, game.id)
 
     game, cancelled = await persistently(work)
-    title = f"**{escaped(game.title, limit=200)}**"
+    title = f"**{escape(game.title, limit=200)}**"
     if cancelled:
         return Answer(f"{title} is cancelled. I'll let the players know in <#{game.channel_id}>.")
     if game.status is GameStatus.CANCELLED:

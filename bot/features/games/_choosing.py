@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.features.errors import UserError
-from bot.rendering.text import clean, escaped
+from bot.rendering.escaping import clean, escape
 from shared.games import find_game, upcoming_games
 from shared.models import Game
 
@@ -33,7 +33,7 @@ async def choose(session: AsyncSession, text: str, *, guild_id: int) -> Game:
     if found:
         raise UserError(f"{len(found)} games match that title. Choose one from the suggestions as you type.")
     raise UserError(
-        f"I can't find an upcoming game called “{escaped(text, limit=80)}”. "
+        f"I can't find an upcoming game called “{escape(text, limit=80)}”. "
         "Choose one from the suggestions as you type, or see `/game list`."
     )
 

@@ -13,8 +13,8 @@ from bot.features.answering import Answer
 from bot.features.errors import UserError
 from bot.features.retrying import persistently
 from bot.features.times import parse_duration, parse_offsets, parse_when
+from bot.rendering.escaping import clean, escape, is_blank
 from bot.rendering.formatting import format_timestamp
-from bot.rendering.text import clean, escaped, is_blank
 from shared import database
 from shared.database import Sessions
 from shared.formatting import format_duration, join_words
@@ -60,7 +60,7 @@ def confirmation(game: Game, *, moment: datetime) -> str:
     coming = reminder_times(game, after=moment)
     past = [offset for offset in game.reminder_offsets if offset not in coming]
     lines = [
-        f"**{escaped(game.title, limit=200)}** is set for {format_timestamp(game.scheduled_at, 'F')} "
+        f"**{escape(game.title, limit=200)}** is set for {format_timestamp(game.scheduled_at, 'F')} "
         f"({format_timestamp(game.scheduled_at, 'R')}), for {format_duration(game.duration)}. "
         f"I'm posting it in <#{game.channel_id}>."
     ]
@@ -102,7 +102,7 @@ async def _read(interaction: Interaction, wish: Wish, *, zone: str) -> NewGame:
         channel_id=interaction.channel_id or 0,
         host_id=interaction.user.id,
         title=title,
-        description=clean(wish.description, lines=True),
+        description=clean(wish.description, keep_lines=True),
         scheduled_at=await asyncio.to_thread(parse_when, wish.when, zone=zone, now=datetime.now(UTC)),
         zone=zone,
         duration=parse_duration(wish.duration),

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.features.answering import Answer
 from bot.features.errors import UserError
 from bot.features.retrying import persistently
+from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
-from bot.rendering.text import escaped
 from shared import database
 from shared.games import Joining, find_game, join_game, leave_game
 from shared.models import Game, GameStatus
@@ -79,4 +79,4 @@ async def _existing(session: AsyncSession, game_id: UUID, *, guild_id: int) -> G
 
 
 def _title(game: Game) -> str:
-    return f"**{escaped(game.title, limit=200)}**"
+    return f"**{escape(game.title, limit=200)}**"

@@ -19,7 +19,7 @@ from bot.features.errors import UserError
 from bot.features.games import _cancelling
 from bot.features.games._choosing import SEARCHED, titled
 from bot.features.times import parse_when
-from bot.rendering.text import clean
+from bot.rendering.escaping import clean
 from shared import database, logs
 from shared.errors import TransientError
 from shared.games import guild_zone, upcoming_games

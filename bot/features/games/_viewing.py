@@ -6,7 +6,7 @@ from bot.features.answering import Answer
 from bot.features.games._buttons import signup
 from bot.features.games._choosing import choose
 from bot.features.retrying import persistently
-from bot.rendering import card, listing
+from bot.rendering import game_embed, game_list_embed
 from shared import database
 from shared.database import Sessions
 from shared.games import upcoming_games
@@ -20,7 +20,7 @@ async def list_games(sessions: Sessions, *, guild_id: int) -> Answer:
         async with database.transaction(sessions) as session:
             return await upcoming_games(session, guild_id)
 
-    return Answer(embeds=[listing(await persistently(work))])
+    return Answer(embeds=[game_list_embed(await persistently(work))])
 
 
 async def show(sessions: Sessions, text: str, *, guild_id: int) -> Answer:
@@ -37,4 +37,4 @@ async def show(sessions: Sessions, text: str, *, guild_id: int) -> Answer:
     game = await persistently(work)
     players = [participant.user_id for participant in game.participants]
     open_now = game.status is GameStatus.SCHEDULED
-    return Answer(embeds=[card(game, players)], view=signup(game.id) if open_now else None)
+    return Answer(embeds=[game_embed(game, players)], view=signup(game.id) if open_now else None)

@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 
 from bot.features.errors import UserError
-from bot.rendering.text import escaped
+from bot.rendering.escaping import escape
 from shared.formatting import SECONDS_PER_UNIT
 
 SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=7)
@@ -104,4 +104,4 @@ def _offset(part: str) -> int:
 
 
 def _quoted(text: str) -> str:
-    return escaped(text, limit=60)
+    return escape(text, limit=60)

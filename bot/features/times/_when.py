@@ -18,8 +18,8 @@ from dateparser.date import DateDataParser
 
 from bot.features.errors import UserError
 from bot.features.times._durations import span
+from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_timestamp
-from bot.rendering.text import escaped
 
 FURTHEST = timedelta(days=366)
 _SURPRISING = timedelta(days=335)
@@ -145,4 +145,4 @@ def _by_clocks(local: datetime, *, zone: str) -> datetime:
 
 
 def _quoted(text: str) -> str:
-    return f"“{escaped(text, limit=80)}”"
+    return f"“{escape(text, limit=80)}”"

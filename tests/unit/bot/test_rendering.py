@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rendering import Payload, announcement, cancellation, chunks, listing, reminder
+from bot.rendering import Payload, announcement, cancellation, chunks, game_list_embed, reminder
+from bot.rendering.escaping import utf16_length
 from bot.rendering.pings import CLOSED_DMS
-from bot.rendering.text import length
 from shared.models import Game, GameStatus, Participant
 
 START = datetime(2026, 12, 4, 19, 30, tzinfo=UTC)
@@ -66,7 +66,7 @@ def pinged(payload: Payload) -> set[int]:
 
 
 def assert_within_limits(payload: Payload) -> None:
-    assert length(payload.get("content", "")) <= 2000
+    assert utf16_length(payload.get("content", "")) <= 2000
     assert len(payload["allowed_mentions"].get("users", [])) <= 100
     total = 0
     for shown in payload.get("embeds", []):
@@ -75,8 +75,8 @@ def assert_within_limits(payload: Payload) -> None:
         parts += [(field["value"], 1024) for field in shown.get("fields", [])]
         assert len(shown.get("fields", [])) <= 25
         for text, limit in parts:
-            assert length(text) <= limit
-            total += length(text)
+            assert utf16_length(text) <= limit
+            total += utf16_length(text)
         assert all(field["name"].strip() and field["value"].strip() for field in shown.get("fields", []))
     assert total <= 6000
 
@@ -239,16 +239,16 @@ def test_chunks_hold_everyone_once_in_order(roster: list[int]) -> None:
 
 
 def test_a_list_shows_each_session_with_its_link_seats_and_time() -> None:
-    [line] = listing([game(participants=[Participant(user_id=1)])])["description"].split("\n\n")
+    [line] = game_list_embed([game(participants=[Participant(user_id=1)])])["description"].split("\n\n")
     assert line.startswith("**[Curse of Strahd](https://discord.com/channels/10/20/30)** · 1/5 players")
     assert f"<t:{int(START.timestamp())}:F>" in line
 
 
 def test_an_empty_list_says_how_to_plan_a_session() -> None:
-    assert "/game create" in listing([])["description"]
+    assert "/game create" in game_list_embed([])["description"]
 
 
 @given(st.lists(TEXT, max_size=60))
 def test_a_list_of_any_titles_fits(titles: list[str]) -> None:
-    shown = listing([game(title=title, participants=[]) for title in titles])
+    shown = game_list_embed([game(title=title, participants=[]) for title in titles])
     assert_within_limits({"embeds": [shown], "allowed_mentions": {"parse": []}})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rendering.text import clean, escaped, is_blank, length
+from bot.rendering.escaping import clean, escape, is_blank, utf16_length
 
 ANY_TEXT = st.text(st.characters(), max_size=400)  # lone surrogates and control characters too
 NASTY = st.lists(
@@ -32,19 +32,19 @@ LINK = re.compile(r"https?://\S+")
     ],
 )
 def test_markdown_is_shown_and_not_applied(written: str, shown: str) -> None:
-    assert escaped(written, limit=200) == shown
+    assert escape(written, limit=200) == shown
 
 
 @pytest.mark.parametrize("mention", ["@everyone", "@here", "<@42>", "<@!42>", "<@&42>"])
 def test_a_mention_is_no_mention_any_more(mention: str) -> None:
-    shown = escaped(f"hi {mention}!", limit=200)
+    shown = escape(f"hi {mention}!", limit=200)
     assert mention not in shown
     assert shown.replace("\u200b", "").replace("\\", "") == f"hi {mention}!"
 
 
 def test_a_link_in_a_description_stays_whole() -> None:
     sheet = "https://sheets.example/a_b_c/~me?x=1#top"
-    assert escaped(f"Bring *this*: {sheet}", limit=200, lines=True) == rf"Bring \*this\*: {sheet}"
+    assert escape(f"Bring *this*: {sheet}", limit=200, keep_lines=True) == rf"Bring \*this\*: {sheet}"
 
 
 def test_what_turns_text_around_or_hides_it_is_dropped() -> None:
@@ -57,32 +57,32 @@ def test_a_text_of_which_nothing_is_seen_is_blank(text: str, blank: bool) -> Non
 
 
 def test_lines_are_kept_only_where_they_are_wanted() -> None:
-    assert clean("one\r\n\r\n\r\n\r\ntwo\n", lines=True) == "one\n\ntwo"
+    assert clean("one\r\n\r\n\r\n\r\ntwo\n", keep_lines=True) == "one\n\ntwo"
     assert clean("one\n two") == "one two"
 
 
 def test_text_that_fits_is_not_cut() -> None:
-    assert escaped("abc", limit=3) == "abc"
-    assert escaped("abcd", limit=3) == "ab…"
+    assert escape("abc", limit=3) == "abc"
+    assert escape("abcd", limit=3) == "ab…"
 
 
 @pytest.mark.parametrize("limit", range(1, 12))
 def test_a_cut_leaves_no_half_of_an_escape(limit: int) -> None:
-    shown = escaped("*_*_*_*", limit=limit)
+    shown = escape("*_*_*_*", limit=limit)
     assert not shown.removesuffix("…").replace("\\*", "").replace("\\_", "")
 
 
 @given(ANY_TEXT | NASTY, st.integers(1, 300), st.booleans())
-def test_no_text_exceeds_its_limit(text: str, limit: int, lines: bool) -> None:
-    assert length(escaped(text, limit=limit, lines=lines)) <= limit
+def test_no_text_exceeds_its_limit(text: str, limit: int, keep_lines: bool) -> None:
+    assert utf16_length(escape(text, limit=limit, keep_lines=keep_lines)) <= limit
 
 
 @given(ANY_TEXT | NASTY, st.integers(1, 300))
 def test_no_mark_is_left_without_its_escape_even_where_the_text_is_cut(text: str, limit: int) -> None:
-    unescaped = re.sub(r"\\[\\*_~`|\[\]<>#+.-]", "", LINK.sub("", escaped(text, limit=limit)))
+    unescaped = re.sub(r"\\[\\*_~`|\[\]<>#+.-]", "", LINK.sub("", escape(text, limit=limit)))
     assert not set(unescaped) & set("\\*_~`|[]<>")
 
 
 @given(ANY_TEXT)
 def test_safe_text_can_be_sent(text: str) -> None:
-    escaped(text, limit=500, lines=True).encode("utf-8")
+    escape(text, limit=500, keep_lines=True).encode("utf-8")

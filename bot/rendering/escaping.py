@@ -1,10 +1,10 @@
-"""What users wrote, made safe to show: it pings nobody, formats nothing and never exceeds Discord's limits.
+"""User text made safe to show: it pings nobody, formats nothing and never exceeds Discord's limits.
 
-Text is escaped and cut in one pass over its pieces, because each of the two breaks the other when done apart: a cut
-through a finished escape leaves a backslash that swallows our own formatting, and an escape after the cut makes the
-text too long again. Dropping everything but letters was rejected: titles are written in every script and with emoji.
+Text is escaped and cut in one pass over its pieces, because separate passes break each other: a cut through a finished
+escape leaves a backslash that swallows our own formatting, and escaping after the cut makes the text too long again.
+Dropping everything but letters was rejected: titles are written in every script and with emoji.
 
-Lengths are counted in UTF-16 units, the strictest reading of "characters" that a Discord client has.
+Lengths are counted in UTF-16 units, the strictest way in which a Discord client counts characters.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ ELLIPSIS = "…"
 _ZERO_WIDTH_SPACE = "\u200b"
 
 _INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
-"""Categories that carry no text: control characters, lone surrogates (which no JSON can hold), odd line breaks."""
+"""Categories without visible text: control characters, lone surrogates (invalid in JSON), odd line breaks."""
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Direction marks, which could turn our own text around."""
+"""Direction marks, which could reverse our own text."""
 
 _LINK = r"(?<!\w)https?://[A-Za-z0-9.-]{2,}(?:[/?#:][^\s<>\\`*|]*)?"
 _PIECE = re.compile(
@@ -32,48 +32,47 @@ _PIECE = re.compile(
 )
 
 _SPECIAL = re.compile(r"[@#+.\-\\*_~`|\[\]<>]|://")
-"""What is in every piece that is not plain."""
+"""Matches something in every piece that is not plain."""
 
 
-def length(text: str) -> int:
+def utf16_length(text: str) -> int:
     """Return the length that counts against Discord's limits."""
     return len(text.encode("utf-16-le")) // 2
 
 
-def clean(text: str, *, lines: bool = False) -> str:
-    """Return the text without what nobody sees: control characters, direction marks, surplus blank space.
+def clean(text: str, *, keep_lines: bool = False) -> str:
+    """Return the text without control characters, direction marks and surplus whitespace.
 
-    `lines` keeps line breaks, at most one blank line in a row; otherwise they become spaces.
+    `keep_lines` keeps line breaks, with at most one blank line in a row. Otherwise they become spaces.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.isprintable():  # which most are, and then nothing in them is invisible
+    if not text.isprintable():  # a printable text has nothing invisible
         text = "".join(char for char in text if char in "\n\t" or not _is_invisible(char))
-    if not lines:
+    if not keep_lines:
         return " ".join(text.split())
     return re.sub(r"\n[ \t]*\n\s*\n", "\n\n", text).strip()
 
 
 def is_blank(text: str) -> bool:
-    """Return whether nothing of a text is seen: it is empty, or of spaces and characters without width."""
+    """Return whether a text has no visible character."""
     return all(unicodedata.category(char)[0] in "ZC" and unicodedata.category(char) != "Cn" for char in text)
 
 
-def escaped(text: str, *, limit: int, lines: bool = False) -> str:
-    """Return user text as Discord must show it: literally, and within `limit` characters.
+def escape(text: str, *, limit: int, keep_lines: bool = False) -> str:
+    """Return user text so that Discord shows it literally and within `limit` characters.
 
-    With `lines`, line breaks stay and so do links, which escapes would break; without, a link is shown but not
-    followed.
+    `keep_lines` keeps line breaks, and links stay clickable. Otherwise a link is shown as text.
     """
-    text = clean(text, lines=lines)
-    if not _SPECIAL.search(text) and length(text) <= limit:
+    text = clean(text, keep_lines=keep_lines)
+    if not _SPECIAL.search(text) and utf16_length(text) <= limit:
         return text
-    pieces = list(_pieces(text, links=lines))
+    pieces = list(_pieces(text, links=keep_lines))
     whole = "".join(pieces)
-    if length(whole) <= limit:
+    if utf16_length(whole) <= limit:
         return whole
-    kept, room = [], limit - length(ELLIPSIS)
+    kept, room = [], limit - utf16_length(ELLIPSIS)
     for piece in pieces:
-        room -= length(piece)
+        room -= utf16_length(piece)
         if room < 0:
             break
         kept.append(piece)

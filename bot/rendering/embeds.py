@@ -1,0 +1,137 @@
+"""Games as embeds: the announcement that players join by, and the list of a server's upcoming games.
+
+An announcement is rendered in full from the game's current state for every edit. Nothing is patched into an older one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.rendering.escaping import escape, utf16_length
+from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.payload import (
+    EMBED_TITLE_LIMIT,
+    FIELD_LIMIT,
+    Payload,
+    allowed_mentions,
+    message_link,
+    signup_buttons,
+)
+from shared.formatting import format_duration, plural
+from shared.models import Game, GameStatus
+
+_UNTITLED = "Untitled game"
+_DESCRIPTION_LIMIT = 2000
+"""Below Discord's 4096, so that a game fits a screen and the whole embed stays within 6000."""
+_ONE_LINE_EACH = 10
+"""Up to this many players are shown one per line. Larger rosters are shown as running text."""
+_LIST_LIMIT = 4000
+"""Of the 4096 characters of an embed's description."""
+
+
+@dataclass(frozen=True)
+class StatusStyle:
+    """How a status appears: the colour of the embed's edge, and a line of text."""
+
+    colour: int
+    line: str
+
+
+STATUS_STYLES = {
+    GameStatus.SCHEDULED: StatusStyle(0xD9A441, "🗓️ **Scheduled**"),
+    GameStatus.IN_PROGRESS: StatusStyle(0x3BA55D, "🟢 **In progress**"),
+    GameStatus.COMPLETED: StatusStyle(0x7A818C, "🏁 **Completed**"),
+    GameStatus.CANCELLED: StatusStyle(0xB83B3B, "❌ **Cancelled**"),
+}
+
+
+def announcement(game: Game, players: Sequence[int]) -> Payload:
+    """Return the message that announces a game. `players` are in the order of joining; an open game has buttons."""
+    return {
+        "embeds": [game_embed(game, players)],
+        "components": signup_buttons(game.id) if game.status is GameStatus.SCHEDULED else [],
+        "allowed_mentions": allowed_mentions(()),
+    }
+
+
+def game_embed(game: Game, players: Sequence[int]) -> Payload:
+    """Return the embed that shows all details of a game."""
+    return {
+        "title": _title(game),
+        "description": _description(game, players),
+        "color": STATUS_STYLES[game.status].colour,
+        "fields": [
+            _field("When", f"{format_timestamp(game.scheduled_at, 'F')}\n{format_timestamp(game.scheduled_at, 'R')}"),
+            _field("Duration", format_duration(game.duration), inline=True),
+            _field("Host", format_mention(game.host_id), inline=True),
+            _field(f"Players {seat_count(game, players)}", _roster(players)),
+        ],
+        "footer": {"text": "Times are shown in your time zone."},
+    }
+
+
+def game_list_embed(games: Sequence[Game]) -> Payload:
+    """Return the embed that lists games in the given order, cut where it is full. Their participants must be loaded."""
+    lines: list[str] = []
+    room = _LIST_LIMIT
+    for game in games:
+        line = _list_line(game)
+        room -= utf16_length(line) + 2
+        if room < 0:
+            lines.append(f"and {len(games) - len(lines)} more")
+            break
+        lines.append(line)
+    return {
+        "title": "🎲 Upcoming games",
+        "description": "\n\n".join(lines) or "No games planned yet. Create one with `/game create`.",
+        "color": STATUS_STYLES[GameStatus.SCHEDULED].colour,
+    }
+
+
+def seat_count(game: Game, players: Sequence[int]) -> str:
+    """Return "3/5", or "3" for a game without a limit."""
+    return f"{len(players)}/{game.capacity}" if game.capacity is not None else str(len(players))
+
+
+def _title(game: Game) -> str:
+    title = escape(game.title, limit=EMBED_TITLE_LIMIT - 8) or _UNTITLED
+    return f"🎲 ~~{title}~~" if game.status is GameStatus.CANCELLED else f"🎲 {title}"
+
+
+def _description(game: Game, players: Sequence[int]) -> str:
+    line = STATUS_STYLES[game.status].line
+    if game.status is GameStatus.SCHEDULED and game.capacity is not None:
+        free = game.capacity - len(players)
+        line += f" · {plural(free, 'seat')} left" if free > 0 else " · full"
+    text = escape(game.description, limit=_DESCRIPTION_LIMIT, keep_lines=True)
+    return f"{line}\n\n{text}" if text else line
+
+
+def _roster(players: Sequence[int]) -> str:
+    if not players:
+        return "Nobody yet"
+    separator = "\n" if len(players) <= _ONE_LINE_EACH else " "
+    room = FIELD_LIMIT - utf16_length(f"{separator}and {len(players)} more")
+    shown: list[str] = []
+    for player in players:
+        name = format_mention(player)
+        room -= utf16_length(name + separator)
+        if room < 0:
+            return separator.join([*shown, f"and {len(players) - len(shown)} more"])
+        shown.append(name)
+    return separator.join(shown)
+
+
+def _list_line(game: Game) -> str:
+    title = escape(game.title, limit=150) or _UNTITLED
+    link = message_link(game)
+    players = [participant.user_id for participant in game.participants]
+    count = plural(len(players), "player") if game.capacity is None else f"{seat_count(game, players)} players"
+    when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
+    heading = f"**[{title}]({link})**" if link else f"**{title}**"
+    return f"{heading} · {count}\n{when}"
+
+
+def _field(name: str, value: str, *, inline: bool = False) -> Payload:
+    return {"name": name, "value": value, "inline": inline}
