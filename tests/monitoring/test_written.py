@@ -87,7 +87,8 @@ def test_every_alert_has_its_section_in_the_runbook_and_every_section_its_alert(
 def test_every_section_tells_what_it_means_what_to_look_at_and_what_to_do() -> None:
     for title, text in written.sections(written.RUNBOOK).items():
         if title.startswith("Questbell"):
-            assert re.findall(r"^\*\*(.+?)\*\*", text, flags=re.MULTILINE) == ["Means.", "Look.", "Do."], title
+            labels = re.findall(r"^\*\*(.+?)\*\*", text, flags=re.MULTILINE)
+            assert labels == ["Meaning.", "Diagnosis.", "Mitigation."], title
 
 
 def test_the_runbook_reads_only_what_is_shown() -> None:
