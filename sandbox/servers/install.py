@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
+from sandbox.servers import tools
 from sandbox.servers.control_plane import SETTING as KUBECONFIG_SETTING
 from sandbox.servers.control_plane_binaries import obtain_binaries, obtain_kubectl
 from sandbox.servers.lifecycle import Report
@@ -15,7 +16,7 @@ from shared.errors import QuestbellError
 
 
 async def install_all(*, report: Report) -> None:
-    """Fetch or build what is missing, the control plane beside the packages; nothing is started.
+    """Fetch or build what is missing, the Go programs beside the packages; nothing is started.
 
     What a setting gives is not installed.
 
@@ -25,7 +26,7 @@ async def install_all(*, report: Report) -> None:
     """
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_control_plane(report))
+            tasks.create_task(_go_programs(report))
             tasks.create_task(_packages(report))
     except ExceptionGroup as group:
         ours, others = group.split(QuestbellError)
@@ -34,11 +35,12 @@ async def install_all(*, report: Report) -> None:
         raise ours.exceptions[0] from None
 
 
-async def _control_plane(report: Report) -> None:
+async def _go_programs(report: Report) -> None:
     if os.environ.get(KUBECONFIG_SETTING):
         await obtain_kubectl(report=report)
     else:
         await obtain_binaries(report=report)
+    await tools.obtain(report=report)  # after the control plane: two Go builds at once need twice the memory
 
 
 async def _packages(report: Report) -> None:

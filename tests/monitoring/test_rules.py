@@ -1,22 +1,21 @@
-"""The alerts, run by Prometheus' own tool over made-up series, where that tool is there."""
+"""The alerts, run by promtool over made-up series."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from sandbox.servers import tools
 from tests.monitoring import written
-
-PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
-pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not in PATH, nor named by PROMTOOL")
+from tests.support.servers import require
 
 
 def promtool(*arguments: str | Path) -> None:
-    ran = subprocess.run([str(PROMTOOL), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    command = [require(tools.PROMTOOL), *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
+from sandbox.servers import tools
 from sandbox.servers.go_build import VERSION
+from tests.support.servers import require
 
 CHART = Path(__file__).parents[2] / "charts" / "questbell"
 RELEASE = "questbell"
@@ -108,10 +108,5 @@ class Helm:
 
 def find(home: Path) -> Helm:
     """Return Helm, with nothing of the machine's own configuration; skip the test where there is none."""
-    program = shutil.which("helm")
-    if program is None:
-        missing = "helm is not on PATH (https://helm.sh/docs/intro/install)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return Helm(Path(program), {"HELM_CONFIG_HOME": str(home), "HELM_CACHE_HOME": str(home), "KUBECONFIG": os.devnull})
+    program = require(tools.HELM)
+    return Helm(program, {"HELM_CONFIG_HOME": str(home), "HELM_CACHE_HOME": str(home), "KUBECONFIG": os.devnull})

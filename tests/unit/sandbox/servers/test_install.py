@@ -21,6 +21,10 @@ def obtained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     async def obtain_kubectl(*, report: object) -> None:
         names.append("kubectl")
 
+    async def obtain_tools(*, report: object) -> None:
+        names.append("tools")
+
+    monkeypatch.setattr(install.tools, "obtain", obtain_tools)
     for setting in ("QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL", "QUESTBELL_SANDBOX_KUBECONFIG"):
         monkeypatch.delenv(setting, raising=False)
     for substitute in (obtain, obtain_binaries, obtain_kubectl):
@@ -30,14 +34,14 @@ def obtained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def test_all_servers_are_installed(obtained: list[str]) -> None:
     await install_all(report=print)
-    assert sorted(obtained) == ["PostgreSQL", "RabbitMQ", "control plane"]
+    assert sorted(obtained) == ["PostgreSQL", "RabbitMQ", "control plane", "tools"]
 
 
 async def test_what_a_setting_gives_is_not_installed(obtained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUESTBELL_AMQP_URL", "amqp://broker.example/")
     monkeypatch.setenv("QUESTBELL_SANDBOX_KUBECONFIG", "/some/kubeconfig")
     await install_all(report=print)
-    assert sorted(obtained) == ["PostgreSQL", "kubectl"]
+    assert sorted(obtained) == ["PostgreSQL", "kubectl", "tools"]
 
 
 async def test_the_first_failure_is_told_as_it_is(obtained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
