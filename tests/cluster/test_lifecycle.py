@@ -192,7 +192,7 @@ async def test_a_restored_backup_tells_nothing_again(release: Release, tmp_path:
 
 def _restoring() -> str:
     """Return the commands of the section about a restored backup."""
-    section = UPGRADE.read_text(encoding="utf-8").partition("## A restored backup")[2]
+    section = UPGRADE.read_text(encoding="utf-8").partition("## Restore a backup")[2]
     return section.partition("```sh\n")[2].partition("```")[0]
 
 
