@@ -38,7 +38,7 @@ def main(quick: bool, output: Path, **asked: int | None) -> None:
     async def work() -> None:
         results.append(await run(plan, story=Story()))
 
-    process.run(process.until_signalled(work))
+    process.run(process.run_until_signalled(work))
     if not results:
         sys.exit(130)
     [result] = results

@@ -44,7 +44,7 @@ def main(reminders: int, every: float, away: float) -> None:
         async with stage(report=story.step) as set_up:
             story.step(_line(await _late(set_up, reminders, every=every, away=away)))
 
-    process.run(process.until_signalled(work))
+    process.run(process.run_until_signalled(work))
 
 
 async def _late(set_up: Stage, reminders: int, *, every: float, away: float) -> list[float]:

@@ -57,7 +57,7 @@ def main(messages: int, output: Path) -> None:
     async def work() -> None:
         samples.extend(await _drain(messages, Story()))
 
-    process.run(process.until_signalled(work))
+    process.run(process.run_until_signalled(work))
     if not samples:
         sys.exit(130)
     _show(samples, messages)

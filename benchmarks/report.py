@@ -50,8 +50,8 @@ def _burst(result: Result) -> dict[str, Any]:
         "per_second": round(result.plan.rows / seen.seconds),
         "target_per_second": BURST_PER_SECOND,
         "told_exactly_once": len(seen.settled),
-        "lateness_ms": _lateness(seen.settled),
-        "published_lateness_ms": _lateness(seen.published),
+        "latency_ms": _lateness(seen.settled),
+        "published_latency_ms": _lateness(seen.published),
         "broker_answers": seen.answers,
         "cpu_seconds": {name: round(seconds, 2) for name, seconds in seen.cpu_seconds.items()},
         "machine_busy": round(seen.busy, 2),
@@ -123,7 +123,7 @@ def _reached(figures: dict[str, Any]) -> Table:
         f"{seen['seconds']} s, each told exactly once",
         f"{seen['target_per_second']:,.0f}/s",
     )
-    for name, key in (("due → settled", "lateness_ms"), ("due → published", "published_lateness_ms")):
+    for name, key in (("due → settled", "latency_ms"), ("due → published", "published_latency_ms")):
         late = seen[key]
         table.add_row(f"  {name}", f"p50 {late['p50']:,.0f} ms", f"p99 {late['p99']:,.0f}, max {late['max']:,.0f} ms")
     each = {name: spent / seen["rows"] * 1_000_000 for name, spent in seen["cpu_seconds"].items()}

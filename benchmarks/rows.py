@@ -16,7 +16,7 @@ import asyncpg
 
 from benchmarks.errors import BenchmarkError
 from shared.models import NotificationKind, new_id
-from shared.schedule.wake import CHANNEL
+from shared.schedule.notify import CHANNEL
 from shared.settings import Timing
 
 OFFSET = timedelta(hours=2)

@@ -77,7 +77,7 @@ def main(minutes: float, per_second: float, seed: int, output: Path) -> None:
         async with stage(report=Story().step, limits=Limits.off()) as set_up:
             found.extend(await _soak(set_up, minutes=minutes, per_second=per_second, dice=random.Random(seed)))
 
-    process.run(process.until_signalled(work))
+    process.run(process.run_until_signalled(work))
     if not found:
         sys.exit(130)
     _show(found)

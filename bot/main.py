@@ -46,8 +46,8 @@ def main() -> None:
 
 async def _main() -> None:
     logs.configure(load(LogSettings), workload="bot")
-    metrics.expose("bot")
-    await process.until_signalled(_run)
+    metrics.register_metrics("bot")
+    await process.run_until_signalled(_run)
 
 
 async def _run() -> None:
@@ -65,12 +65,10 @@ async def _run() -> None:
         await stack.enter_async_context(health.serving(load(HealthSettings), live={}, ready=ready))
         await schema.until_usable(sessions, backoff=RECONNECT)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(process.keep_running("database", answers.run, backoff=RECONNECT))
+            tasks.create_task(process.run_forever("database", answers.run, backoff=RECONNECT))
             for consumer in consumers:
-                tasks.create_task(process.keep_running(consumer.name, consumer.run, backoff=RECONNECT))
-            tasks.create_task(
-                process.keep_running("gateway", lambda: run_gateway(discord, sessions), backoff=REGATEWAY)
-            )
+                tasks.create_task(process.run_forever(consumer.name, consumer.run, backoff=RECONNECT))
+            tasks.create_task(process.run_forever("gateway", lambda: run_gateway(discord, sessions), backoff=REGATEWAY))
 
 
 def handling(messenger: Messenger) -> Handling:

@@ -87,7 +87,7 @@ def kubernetes(environment: Mapping[str, str]) -> Finding:
 
 
 def _order(timing: Timing) -> str:
-    names = ("request_timeout", "lease", "young", "settle_timeout", "consumer_timeout")
+    names = ("request_timeout", "lease", "nonce_window", "settle_timeout", "consumer_timeout")
     return " < ".join(f"{name} {getattr(timing, name):g} s" for name in names)
 
 

@@ -141,6 +141,6 @@ def _being_sent(delivery: NotificationDelivery, *, ended: bool, now: datetime, t
     if ended:
         return "It may or may not have been told: the notification ended before that was found out."
     first = delivery.first_sending_at
-    if first is not None and now - first < timedelta(seconds=timing.young):
+    if first is not None and now - first < timedelta(seconds=timing.nonce_window):
         return "It may have been sent; sending it again is safe while Discord remembers the nonce, and is what happens."
     return "It may have been sent, too long ago to send it again safely; the next attempt records it as unknown."

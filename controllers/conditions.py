@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from controllers.loops.loop import Report
+from controllers.loops.base import LoopStatus
 
 READY = "Ready"
 DEGRADED = "Degraded"
@@ -34,7 +34,7 @@ Condition = Mapping[str, Any]
 
 
 def compose(
-    report: Report, figures: Mapping[str, object], *, before: Status, generation: int, now: datetime
+    report: LoopStatus, figures: Mapping[str, object], *, before: Status, generation: int, now: datetime
 ) -> dict[str, Any]:
     """Return the whole status: the figures, the conditions and the generation that they are said of.
 
@@ -50,7 +50,9 @@ def compose(
     return status
 
 
-def conditions(report: Report, *, before: Sequence[Condition], generation: int, now: datetime) -> list[dict[str, Any]]:
+def conditions(
+    report: LoopStatus, *, before: Sequence[Condition], generation: int, now: datetime
+) -> list[dict[str, Any]]:
     """Return `Ready` and `Degraded`; `lastTransitionTime` moves only when a condition's status flips."""
     known = {condition["type"]: condition for condition in before}
     degraded = report.degraded is not None

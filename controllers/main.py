@@ -13,12 +13,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from controllers import census, kopf_thread
+from controllers import kopf_thread, metrics_collector
 from controllers.api_server import api_server
-from controllers.leadership import Leadership
+from controllers.leader_election import LeaderElection
 from controllers.loop_factory import loop_factory
-from controllers.loops.source import SOURCES
-from controllers.loops.wake import WakeListener
+from controllers.loops.notify_listener import NotifyListener
+from controllers.loops.sources import SOURCES
 from controllers.resync import Resync
 from controllers.status_writer import StatusWriter
 from controllers.supervisor import Supervisor
@@ -75,9 +75,9 @@ def main() -> None:
 
 async def _run() -> None:
     logs.configure(load(LogSettings), workload="controllers")
-    metrics.expose("controllers")
+    metrics.register_metrics("controllers")
     settings = Settings.load()
-    await process.until_signalled(lambda: serve(settings))
+    await process.run_until_signalled(lambda: serve(settings))
 
 
 async def serve(settings: Settings) -> None:
@@ -95,21 +95,21 @@ async def serve(settings: Settings) -> None:
         publisher = _publisher(settings, sessions)
         stack.push_async_callback(publisher.close)
         api = await stack.enter_async_context(api_server())
-        wake = WakeListener(settings.database, timing)
+        listener = NotifyListener(settings.database, timing)
         make_loop = loop_factory(
-            sessions=sessions, publisher=publisher, broker=settings.broker, wake=wake, timing=timing
+            sessions=sessions, publisher=publisher, broker=settings.broker, listener=listener, timing=timing
         )
         patience = timing.shutdown - kopf_thread.STOP_TIMEOUT - CLOSING
         supervisor = await stack.enter_async_context(
             Supervisor(make_loop, backoff=Backoff.of(timing), patience=patience)
         )
-        leadership = Leadership(settings.database, timing, namespace=namespace)
+        leader_election = LeaderElection(settings.database, timing, namespace=namespace)
         resync = Resync(api, supervisor, namespace)
         asked = {
             "database": Dependency("database", lambda: database.ping(sessions)),
             "broker": Dependency("broker", publisher.connect),
         }
-        writer = StatusWriter(supervisor, api, leadership, instance=socket.gethostname())
+        writer = StatusWriter(supervisor, api, leader_election, instance=socket.gethostname())
         await stack.enter_async_context(_probes(settings.health, asked, resync, supervisor))
 
         async def watch() -> None:
@@ -121,10 +121,10 @@ async def serve(settings: Settings) -> None:
                 "resync": resync.run,
                 "watch": watch,
                 "status": writer.run,
-                "leadership": leadership.run,
-                "wake": wake.run,
-                "census of rows": lambda: census.watch_rows(sessions),
-                "census of dead letters": lambda: census.watch_dead_letters(settings.broker),
+                "leader election": leader_election.run,
+                "notify listener": listener.run,
+                "row metrics": lambda: metrics_collector.collect_row_metrics(sessions),
+                "dead-letter metrics": lambda: metrics_collector.collect_dead_letter_metrics(settings.broker),
                 **{name: dependency.run for name, dependency in asked.items()},
             }
         )
@@ -133,16 +133,16 @@ async def serve(settings: Settings) -> None:
 async def _keep_running(tasks: Tasks) -> None:
     async with asyncio.TaskGroup() as group:
         for name, work in tasks.items():
-            group.create_task(process.keep_running(name, work, backoff=RESTART), name=name)
+            group.create_task(process.run_forever(name, work, backoff=RESTART), name=name)
 
 
 def _publisher(settings: Settings, sessions: Sessions) -> Publisher:
-    async def rearm() -> None:
+    async def requeue() -> None:
         async with database.transaction(sessions) as session:
             for source in SOURCES.values():
-                metrics.REARMED.labels(source.name).inc(await requeue_published(session, source.table))
+                metrics.REQUEUED.labels(source.name).inc(await requeue_published(session, source.table))
 
-    return Publisher(settings.broker, settings.timing, name="questbell controllers", on_queues_lost=rearm)
+    return Publisher(settings.broker, settings.timing, name="questbell controllers", on_queues_lost=requeue)
 
 
 def _probes(

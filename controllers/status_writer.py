@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from controllers import conditions
 from controllers.api_events import event_body
 from controllers.api_server import NotFoundError, RefusedError
-from controllers.keeper import Keeper
-from controllers.leadership import Standing
+from controllers.leader_election import LeadershipState
+from controllers.loop_runner import LoopRunner
 from controllers.resources.models import Body, Resource
 from controllers.supervisor import Supervisor
 from shared import logs
@@ -32,7 +32,7 @@ FIGURES_INTERVAL = 10.0
 FIGURES_TIMEOUT = 5.0
 """Seconds for the figures of one resource."""
 UNKNOWN_GRACE = 3.0
-"""Seconds without a standing before a replica writes that does not follow another: most such times are shorter."""
+"""Seconds without a state before a replica writes that does not follow another: most such times are shorter."""
 
 
 class Api(Protocol):
@@ -49,11 +49,11 @@ class Leading(Protocol):
     """What is needed to know of the leadership."""
 
     @property
-    def standing(self) -> Standing:
+    def state(self) -> LeadershipState:
         """What is known now."""
 
     @property
-    def last_known(self) -> Standing:
+    def last_known(self) -> LeadershipState:
         """What was last known."""
 
 
@@ -89,28 +89,28 @@ class StatusWriter:
 
     async def look(self) -> None:
         """Write what changed and may be written now."""
-        keepers = {keeper.resource.uid: keeper for keeper in self._supervisor.keepers()}
-        self._pages = {uid: self._pages.get(uid) or _Page() for uid in keepers}
+        runners = {runner.resource.uid: runner for runner in self._supervisor.runners()}
+        self._pages = {uid: self._pages.get(uid) or _Page() for uid in runners}
         async with asyncio.TaskGroup() as group:
-            for uid, keeper in keepers.items():
-                if self._may_write(keeper.resource, self._pages[uid]):
-                    group.create_task(self._update(keeper, self._pages[uid]))
+            for uid, runner in runners.items():
+                if self._may_write(runner.resource, self._pages[uid]):
+                    group.create_task(self._update(runner, self._pages[uid]))
 
     def _may_write(self, resource: Resource, page: _Page) -> bool:
-        standing = self._leading.standing
-        if standing is not Standing.UNKNOWN:
+        state = self._leading.state
+        if state is not LeadershipState.UNKNOWN:
             self._unknown_since = None
-            return standing is Standing.LEADS
+            return state is LeadershipState.LEADER
         now = asyncio.get_running_loop().time()
         self._unknown_since = now if self._unknown_since is None else self._unknown_since
-        if now - self._unknown_since < UNKNOWN_GRACE or self._leading.last_known is Standing.FOLLOWS:
+        if now - self._unknown_since < UNKNOWN_GRACE or self._leading.last_known is LeadershipState.FOLLOWER:
             return False
         return page.answered is None or page.answered.status == resource.status
 
-    async def _update(self, keeper: Keeper, page: _Page) -> None:
-        log = self._log.bind(resource=str(keeper.resource))
+    async def _update(self, runner: LoopRunner, page: _Page) -> None:
+        log = self._log.bind(resource=str(runner.resource))
         try:
-            await self._write_if_changed(keeper, page)
+            await self._write_if_changed(runner, page)
         except NotFoundError as error:
             log.info("Status not written, the resource is gone", action="status_unwritten", error=str(error))
         except RefusedError as error:
@@ -121,13 +121,13 @@ class StatusWriter:
         except Exception:  # reason: a mistake in one loop's report must not silence the others
             log.exception("Status not written", action="status_died")
 
-    async def _write_if_changed(self, keeper: Keeper, page: _Page) -> None:
+    async def _write_if_changed(self, runner: LoopRunner, page: _Page) -> None:
         now = asyncio.get_running_loop().time()
         if now >= page.figures_at:
-            await self._refresh(keeper, page)
-        resource = keeper.resource
+            await self._refresh(runner, page)
+        resource = runner.resource
         wanted = conditions.compose(
-            keeper.report(), page.figures, before=resource.status, generation=resource.generation, now=datetime.now(UTC)
+            runner.status(), page.figures, before=resource.status, generation=resource.generation, now=datetime.now(UTC)
         )
         if now < page.writable_at or wanted == resource.status or _was_answered(wanted, page, resource):
             return
@@ -135,19 +135,19 @@ class StatusWriter:
         page.figures_at = min(page.figures_at, page.writable_at)
         page.answered = await self._api.replace_status(resource, wanted)
         page.sent = wanted
-        keeper.observe(page.answered)
+        runner.observe(page.answered)
         for transition in conditions.transitions(resource.status, wanted):
             body = event_body(resource, transition, instance=self._instance, now=datetime.now(UTC))
             await self._api.post_event(resource.namespace, body)
 
-    async def _refresh(self, keeper: Keeper, page: _Page) -> None:
+    async def _refresh(self, runner: LoopRunner, page: _Page) -> None:
         before, page.figures_at = page.figures, asyncio.get_running_loop().time() + FIGURES_INTERVAL
         try:
             async with asyncio.timeout(FIGURES_TIMEOUT):
-                page.figures = dict(await keeper.figures())
+                page.figures = dict(await runner.stats())
         except (TransientError, TimeoutError) as error:
             page.figures = {}  # the status keeps what it says
-            self._log.debug("No figures", action="figures_failed", resource=str(keeper.resource), error=str(error))
+            self._log.debug("No figures", action="stats_failed", resource=str(runner.resource), error=str(error))
         if page.figures != before:
             page.figures_at -= FIGURES_INTERVAL - WRITE_INTERVAL
 

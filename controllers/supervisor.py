@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import Self
 
-from controllers.keeper import Keeper, MakeLoop
+from controllers.loop_runner import LoopFactory, LoopRunner
 from controllers.resources.models import Resource
 from shared import logs
 from shared.schedule.retry import Backoff
@@ -30,12 +30,12 @@ class Supervisor:
     Belongs to one event loop: other threads go through `call_soon_threadsafe`.
     """
 
-    def __init__(self, make_loop: MakeLoop, *, backoff: Backoff, patience: float) -> None:
+    def __init__(self, make_loop: LoopFactory, *, backoff: Backoff, patience: float) -> None:
         """`patience` is how many seconds the loops have to finish what is in flight when the block ends."""
         self._make_loop = make_loop
         self._backoff = backoff
         self._patience = patience
-        self._keepers: dict[str, Keeper] = {}
+        self._runners: dict[str, LoopRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._gone: deque[str] = deque(maxlen=REMEMBERED)
@@ -47,7 +47,7 @@ class Supervisor:
 
     async def __aexit__(self, *_of: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._closed = True
-        for uid in list(self._keepers):
+        for uid in list(self._runners):
             self._stop(uid)
         await self._until_ended()
 
@@ -55,8 +55,8 @@ class Supervisor:
         """Take in that a resource is there, in this version."""
         if resource.deleting:
             self.forget(resource.uid)
-        elif (keeper := self._keepers.get(resource.uid)) is not None:
-            keeper.observe(resource)
+        elif (runner := self._runners.get(resource.uid)) is not None:
+            runner.observe(resource)
         elif resource.spec is not None and resource.uid not in self._gone and not self._closed:
             self._start(resource)
 
@@ -64,7 +64,7 @@ class Supervisor:
         """Take in that a resource is gone: its loop finishes what is in flight and ends."""
         if uid not in self._gone:
             self._gone.append(uid)
-        if uid in self._keepers:
+        if uid in self._runners:
             self._stop(uid)
 
     def reconcile(self, listed: Iterable[Resource], *, known: Collection[str]) -> None:
@@ -73,7 +73,7 @@ class Supervisor:
         `known` are the uids that were running when the list was asked for: what came later cannot be in it.
         """
         resources = {resource.uid: resource for resource in listed}
-        for uid in set(known) & self._keepers.keys() - resources.keys():
+        for uid in set(known) & self._runners.keys() - resources.keys():
             self._log.warning("A deletion was missed", action="deletion_missed", uid=uid)
             self.forget(uid)
         for resource in resources.values():
@@ -81,35 +81,35 @@ class Supervisor:
 
     def known(self) -> frozenset[str]:
         """Return the uids whose loops run."""
-        return frozenset(self._keepers)
+        return frozenset(self._runners)
 
-    def keepers(self) -> Collection[Keeper]:
+    def runners(self) -> Collection[LoopRunner]:
         """Return what runs now."""
-        return tuple(self._keepers.values())
+        return tuple(self._runners.values())
 
     def problem(self) -> str | None:
         """Return which loops died and have not recovered yet, None when all run."""
-        return _named("not running", [keeper for keeper in self.keepers() if keeper.has_failed])
+        return _named("not running", [runner for runner in self.runners() if runner.is_in_backoff])
 
     def lost(self) -> str | None:
         """Return which loops nobody keeps running any more, None when all are kept: only a restart would help."""
-        lost = [keeper for uid, keeper in self._keepers.items() if self._tasks[uid].done()]
+        lost = [runner for uid, runner in self._runners.items() if self._tasks[uid].done()]
         return _named("not kept running", lost)
 
     def _start(self, resource: Resource) -> None:
-        for keeper in self.keepers():
-            if keeper.resource.is_namesake(resource):
-                if keeper.resource.version > resource.version:
+        for runner in self.runners():
+            if runner.resource.is_namesake(resource):
+                if runner.resource.version > resource.version:
                     return
-                self.forget(keeper.resource.uid)
-        keeper = Keeper(resource, self._make_loop, backoff=self._backoff)
-        self._keepers[resource.uid] = keeper
-        task = asyncio.create_task(keeper.run(), name=f"loop of {resource}")
+                self.forget(runner.resource.uid)
+        runner = LoopRunner(resource, self._make_loop, backoff=self._backoff)
+        self._runners[resource.uid] = runner
+        task = asyncio.create_task(runner.run(), name=f"loop of {resource}")
         task.add_done_callback(self._note_end)
         self._tasks[resource.uid] = task
 
     def _stop(self, uid: str) -> None:
-        del self._keepers[uid]
+        del self._runners[uid]
         task = self._tasks.pop(uid)
         task.cancel()
         self._ending.add(task)
@@ -129,5 +129,5 @@ class Supervisor:
                 task.cancel()
 
 
-def _named(what: str, keepers: Collection[Keeper]) -> str | None:
-    return f"{what}: {', '.join(sorted(str(keeper.resource) for keeper in keepers))}" if keepers else None
+def _named(what: str, runners: Collection[LoopRunner]) -> str | None:
+    return f"{what}: {', '.join(sorted(str(runner.resource) for runner in runners))}" if runners else None

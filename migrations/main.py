@@ -21,7 +21,7 @@ def main() -> None:
 async def _main() -> None:
     logs.configure(load(LogSettings), workload="migrate")
     settings = load(DatabaseSettings)
-    await process.until_signalled(lambda: _migrate(settings))
+    await process.run_until_signalled(lambda: _migrate(settings))
 
 
 async def _migrate(settings: DatabaseSettings) -> None:

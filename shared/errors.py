@@ -1,7 +1,7 @@
-"""The errors of Questbell: each type says what the caller does next.
+"""The errors of Questbell. Each type says what the caller does next.
 
-Foreign exceptions are translated into these at the boundary where they are known (the database, the broker,
-Discord), so that nothing above needs to know the libraries below, and nothing has to catch everything.
+Library exceptions are translated into these at the boundary (database, broker, Discord), so that callers need not know
+the libraries and never have to catch everything.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 
 
 class QuestbellError(Exception):
-    """The base of all our errors. The message defaults to the docstring's first line."""
+    """The base of all our errors. The message defaults to the first line of the docstring."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
@@ -24,9 +24,9 @@ class ConfigurationError(QuestbellError):
 
 
 class TransientError(QuestbellError):
-    """Something that another attempt may cure: a time-out, a 5xx, a lost connection.
+    """A failure that a retry may fix, such as a time-out, a 5xx or a lost connection.
 
-    `retry_after` is the other side's own wish in seconds, when it stated one.
+    `retry_after` is the delay in seconds that the other side asked for, if any.
     """
 
     def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
@@ -35,21 +35,7 @@ class TransientError(QuestbellError):
 
 
 class PermanentError(QuestbellError):
-    """Something that no further attempt cures: an unknown channel, a missing permission, a refused payload."""
-
-
-def raise_if_cancelled() -> None:
-    """Go on with a cancellation that was lost on the way out.
-
-    Closing something in a `finally` may fail, and its error then stands where the CancelledError stood; libraries
-    swallow it too. Who starts again after an error must ask this first, else the task would never end.
-
-    Raises:
-        CancelledError: this task was asked to end.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    """A failure that no retry fixes, such as an unknown channel, a missing permission or a rejected payload."""
 
 
 class EnvelopeError(PermanentError):
@@ -58,3 +44,17 @@ class EnvelopeError(PermanentError):
 
 class BodyTooLargeError(PermanentError):
     """An event is larger than a message may be."""
+
+
+def reraise_cancellation() -> None:
+    """Re-raise a cancellation that cleanup code swallowed.
+
+    Code in a `finally` may fail, and its error then replaces the CancelledError; libraries swallow it too. Every loop
+    that restarts work after an error calls this first, otherwise its task could not be cancelled.
+
+    Raises:
+        CancelledError: this task was cancelled.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -1,7 +1,7 @@
-"""Whether what we depend on can be reached, asked every few seconds, for `/readyz`.
+"""Probes of the servers that a workload depends on, every few seconds, for `/readyz`.
 
-A probe of the kubelet gets the last answer instead of asking itself: kubelets give a second, and a dependency that
-hangs takes longer to be found out.
+The kubelet gets the latest result instead of a fresh probe: it waits one second, and a dependency that hangs takes
+longer to detect.
 """
 
 from __future__ import annotations
@@ -12,49 +12,49 @@ from collections.abc import Awaitable, Callable
 from shared import logs, metrics
 from shared.errors import ConfigurationError, QuestbellError
 
-ASK_INTERVAL = 5.0
-"""Seconds between two questions."""
-ASK_TIMEOUT = 10.0
-"""Seconds for an answer."""
+PROBE_INTERVAL = 5.0
+"""Seconds between two probes."""
+PROBE_TIMEOUT = 10.0
+"""Seconds for one probe."""
 
-Ask = Callable[[], Awaitable[object]]
-"""Returns when the dependency answers, and raises one of our errors when it does not."""
+Probe = Callable[[], Awaitable[object]]
+"""Returns if the dependency answers, and raises one of our errors if not."""
 
 
 class Dependency:
     """The state of one dependency."""
 
-    def __init__(self, name: str, ask: Ask) -> None:
-        self._ask = ask
-        self._problem: str | None = "was not asked yet"
-        self._log = logs.get(component="probes", dependency=name)
+    def __init__(self, name: str, probe: Probe) -> None:
         self._name = name
+        self._probe = probe
+        self._problem: str | None = "not probed yet"
+        self._log = logs.get(component="probes", dependency=name)
 
     async def run(self) -> None:
-        """Ask until cancelled.
+        """Probe until cancelled.
 
         Raises:
-            ConfigurationError: it refuses us, and waiting will not help.
+            ConfigurationError: the dependency rejects us, and waiting does not help.
         """
         while True:
-            self._note(await self._look())
-            await asyncio.sleep(ASK_INTERVAL)
+            self._record(await self._find_problem())
+            await asyncio.sleep(PROBE_INTERVAL)
 
     def problem(self) -> str | None:
-        """Return what is wrong, None when it answers."""
+        """Return what is wrong, or None if the dependency answers."""
         return self._problem
 
-    async def _look(self) -> str | None:
+    async def _find_problem(self) -> str | None:
         try:
-            async with asyncio.timeout(ASK_TIMEOUT):
-                await self._ask()
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await self._probe()
         except ConfigurationError:
             raise
         except (QuestbellError, TimeoutError) as error:
-            return str(error) or f"no answer within {ASK_TIMEOUT:.0f} s"
+            return str(error) or f"no answer within {PROBE_TIMEOUT:.0f} s"
         return None
 
-    def _note(self, problem: str | None) -> None:
+    def _record(self, problem: str | None) -> None:
         metrics.DEPENDENCY_UP.labels(self._name).set(problem is None)
         if problem is not None and problem != self._problem:
             self._log.warning("Waiting for a dependency", action="dependency_missing", error=problem)

@@ -1,4 +1,4 @@
-"""How a workload lives: its tasks are owned, watched, restarted with backoff, and ended in order on SIGTERM."""
+"""The life of a workload: its tasks are supervised, restarted with backoff, and ended in order on SIGTERM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import uvloop
 
 from shared import logs
-from shared.errors import ConfigurationError, QuestbellError, raise_if_cancelled
+from shared.errors import ConfigurationError, QuestbellError, reraise_cancellation
 from shared.schedule.retry import Backoff
 
 EX_CONFIG = 2
@@ -19,9 +19,9 @@ EX_CONFIG = 2
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a program to its end; what it cannot go on without is said on standard error, without a traceback.
+    """Run a program to its end. A fatal error of ours goes to standard error in one line, without a traceback.
 
-    Exit code 2 is a configuration mistake, 1 any other error that is ours.
+    The exit code is 2 for a configuration mistake and 1 for our other errors.
     """
     try:
         uvloop.run(main)
@@ -30,15 +30,19 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         sys.exit(EX_CONFIG if isinstance(error, ConfigurationError) else 1)
 
 
-async def until_signalled(work: Callable[[], Awaitable[None]]) -> None:
-    """Do the work until it ends by itself or SIGTERM or SIGINT asks to stop, which cancels it and waits."""
+async def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work` until it ends. SIGTERM or SIGINT cancels it and waits for its end.
+
+    Raises:
+        QuestbellError: the first error of ours, if `work` ended with a group of exceptions.
+    """
     task = asyncio.ensure_future(work())
     loop = asyncio.get_running_loop()
-    asked = False
+    signalled = False
 
     def stop(number: signal.Signals) -> None:
-        nonlocal asked
-        asked = True
+        nonlocal signalled
+        signalled = True
         logs.get().info("Stopping", action="stopping", signal=number.name)
         task.cancel()
 
@@ -47,24 +51,26 @@ async def until_signalled(work: Callable[[], Awaitable[None]]) -> None:
     try:
         await task
     except asyncio.CancelledError:
-        if not asked:
+        if not signalled:
             raise
     except BaseExceptionGroup as group:
-        mistake = _first(group, QuestbellError)
-        raise mistake if mistake is not None else group from None
+        raise _first_of_ours(group) from None
     logs.get().info("Stopped", action="stopped")
 
 
-async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, backoff: Backoff) -> None:
-    """Run a task again, with growing delays, whenever it ends or fails. Only a configuration mistake is passed on.
+async def run_forever(name: str, work: Callable[[], Awaitable[None]], *, backoff: Backoff) -> None:
+    """Run a task, and restart it with growing delays whenever it ends or fails.
 
-    An unexpected exception is logged with its traceback: it is our bug, and the other tasks need not die of it.
+    An unexpected exception is logged with its traceback: it is our bug, and the other tasks go on.
+
+    Raises:
+        ConfigurationError: waiting does not help.
     """
     log = logs.get(task=name)
     loop = asyncio.get_running_loop()
     failures = 0
     while True:
-        started, asked = loop.time(), 0.0
+        started, retry_after = loop.time(), 0.0
         try:
             await work()
             log.warning("Ended by itself", action="task_ended")
@@ -72,19 +78,19 @@ async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, backof
             raise
         except QuestbellError as error:
             log.warning(str(error), action="task_failed")
-            asked = getattr(error, "retry_after", None) or 0.0
-        except Exception:  # reason: the owner of a task notices its death, says so and starts it again
+            retry_after = getattr(error, "retry_after", None) or 0.0
+        # reason: one task's bug must not end the others
+        except Exception:
             log.exception("Died", action="task_died")
-        raise_if_cancelled()
+        reraise_cancellation()
         failures = 1 if loop.time() - started > backoff.longest else failures + 1
-        await asyncio.sleep(max(asked, backoff.delay(failures)))
+        await asyncio.sleep(max(retry_after, backoff.delay(failures)))
 
 
-def _first(group: BaseExceptionGroup[BaseException], kind: type[QuestbellError]) -> QuestbellError | None:
-    matching = group.subgroup(kind)
-    while isinstance(matching, BaseExceptionGroup):
-        found = matching.exceptions[0]
-        if isinstance(found, kind):
-            return found
-        matching = found if isinstance(found, BaseExceptionGroup) else None
-    return None
+def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error of ours in a group, or the group itself without one."""
+    ours = group.subgroup(QuestbellError)
+    found: BaseException = ours or group
+    while ours is not None and isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -1,9 +1,9 @@
 """Every setting of Questbell, with its meaning, default and environment variable.
 
-One small class a concern, so that a workload asks only for what it uses and the sandbox can make one without an
+There is one small class per concern: a workload loads only what it uses, and the sandbox can create one without an
 environment. Values come from the environment or, for secrets, from files named like the variable in
-`QUESTBELL_SECRETS_DIR` (how Kubernetes mounts a Secret). Reading them at import was rejected: tests and the sandbox
-read them when they choose, and a mistake must become one clear line instead of a traceback.
+`QUESTBELL_SECRETS_DIR`, which is how Kubernetes mounts a Secret. Reading settings at import was rejected: tests and the
+sandbox choose when to read them, and a mistake must become one clear line instead of a traceback.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _amqp_scheme(url: SecretStr) -> SecretStr:
 
 
 def _readable(url: SecretStr) -> SecretStr:
-    """Refuse here what a driver would refuse later, with a part of the password in its words."""
+    """Reject here what a driver would reject later with part of the password in its message."""
     try:
         _ = urlsplit(url.get_secret_value()).port
     except ValueError:
@@ -64,8 +64,8 @@ class BrokerSettings(BaseSettings):
 
     url: Annotated[SecretStr, AfterValidator(_amqp_scheme)]
     prefetch: int = Field(default=100, ge=1, le=100)
-    """Messages that one consumer holds at once, and so the size of its batches at the database. What it holds in an
-    outage waits there for the end of it."""
+    """Unacknowledged messages per consumer. This bounds the size of its database batches, and how many messages wait in
+    the process during an outage."""
 
 
 class DiscordSettings(BaseSettings):
@@ -109,40 +109,40 @@ Seconds = Annotated[float, Field(ge=0.01, le=86_400, allow_inf_nan=False)]
 class Timing(BaseSettings):
     """The one table of time-outs, in seconds. Their order is what makes delivery safe.
 
-    request time-out < lease < young < settle time-out < consumer time-out
+    request time-out < lease < nonce window < settle time-out < consumer time-out
     """
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_TIMING_")
 
     request_timeout: Seconds = 6.0
-    """One HTTP try. Shorter than the lease, so that who holds a lease has stopped sending when it ends."""
+    """One HTTP request. Shorter than the lease, so that the owner of a lease has stopped sending when it ends."""
     lease: Seconds = 8.0
     """How long one process may own the sending of a message to one recipient."""
-    young: Seconds = 60.0
-    """How long Discord surely remembers a nonce ("a few minutes"): a resend within it is safe."""
+    nonce_window: Seconds = 60.0
+    """How long Discord reliably remembers a nonce ("a few minutes"). A resend within this time is safe."""
     settle_timeout: Seconds = 90.0
     """How long a published row waits for its outcome before it is published again."""
     consumer_timeout: Seconds = 1800.0
-    """RabbitMQ's own limit on an unacknowledged delivery; a property of the broker, repeated for the check."""
+    """RabbitMQ's own limit on an unacknowledged delivery. It is the broker's and repeated for the check."""
     publish_timeout: Seconds = 3.0
-    """One batch of confirmed publishes. Rows stay locked meanwhile."""
+    """One batch of confirmed publishes. Its rows stay locked meanwhile."""
     transaction_timeout: Seconds = 5.0
-    """After this PostgreSQL ends a session that is idle in a transaction: a frozen replica's rows come free."""
+    """PostgreSQL ends a session that is idle in a transaction for this long, which frees a frozen replica's rows."""
     backoff_first: Seconds = 1.0
     """The delay after a first failure; it doubles."""
     backoff_max: Seconds = 60.0
     """The longest delay between two attempts of one row."""
     shutdown: Seconds = 10.0
-    """From SIGTERM to exit: what is in flight is finished within it."""
+    """From SIGTERM to exit. Work in flight is finished within it."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        chain = ("request_timeout", "lease", "young", "settle_timeout", "consumer_timeout")
+        chain = ("request_timeout", "lease", "nonce_window", "settle_timeout", "consumer_timeout")
         for shorter, longer in pairwise(chain):
             if not getattr(self, shorter) < getattr(self, longer):
                 raise ValueError(f"{shorter} must be below {longer}: {' < '.join(chain)}")
         if not self.publish_timeout < self.transaction_timeout:
-            raise ValueError("publish_timeout must be below transaction_timeout: a slow broker must not cost the claim")
+            raise ValueError("publish_timeout must be below transaction_timeout: a slow broker must not lose the claim")
         return self
 
     @property

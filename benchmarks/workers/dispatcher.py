@@ -16,8 +16,8 @@ import aio_pika
 
 from benchmarks.workers.serving import Answer, background, serve
 from controllers.loops.dispatch import DispatchLoop
-from controllers.loops.source import NOTIFICATIONS
-from controllers.loops.wake import WakeListener
+from controllers.loops.notify_listener import NotifyListener
+from controllers.loops.sources import NOTIFICATIONS
 from controllers.resources.models import SchedulerSpec
 from shared import database, logs, process
 from shared.database import Sessions
@@ -62,14 +62,16 @@ async def main() -> None:
 
         def loop(batch_size: int) -> DispatchLoop:
             spec = SchedulerSpec(source=NOTIFICATIONS.name, batch_size=batch_size)
-            return DispatchLoop(NOTIFICATIONS, spec, sessions=sessions, publisher=sender, wake=wake, timing=timing)
+            return DispatchLoop(
+                NOTIFICATIONS, spec, sessions=sessions, publisher=sender, listener=listener, timing=timing
+            )
 
-        wake = WakeListener(settings, timing)
+        listener = NotifyListener(settings, timing)
         async with background() as run:
 
             async def start(batch_size: int) -> None:
                 await sender.connect()
-                run(wake.run())
+                run(listener.run())
                 run(loop(batch_size).run())
 
             async def published() -> Answer:

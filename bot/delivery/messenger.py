@@ -169,7 +169,7 @@ class Messenger:
             return await self._record(Failed(row.id, turn.turn, said))
         if not turn.turn.fresh:  # the try before may have been told while they were open: the conversation will show it
             await self._record(Unclear(row.id, turn.turn, said))
-            raise HeldError("an earlier try may have been sent", retry_after=self.timing.young)
+            raise HeldError("an earlier try may have been sent", retry_after=self.timing.nonce_window)
         channel = turn.standing.game.channel_id
         await self._record(Redirected(row.id, turn.turn, said, user_id=delivery.recipient_id, channel_id=channel))
         raise HeldError("the channel is told instead", retry_after=0.0)
@@ -180,8 +180,8 @@ class Messenger:
         Raises:
             HeldError: a try so recent might still appear; or it never appeared, and the row is tried anew at once.
         """
-        if old.quiet < self.timing.young:
-            raise HeldError("a recent try might still appear", retry_after=self.timing.young - old.quiet)
+        if old.quiet < self.timing.nonce_window:
+            raise HeldError("a recent try might still appear", retry_after=self.timing.nonce_window - old.quiet)
         row, delivery = old.standing.row, old.delivery
         try:
             channel_id = await self._channel_of(delivery)
@@ -210,7 +210,7 @@ class Messenger:
         What is known must not be forgotten for a hiccup of the database: it is tried again while the nonce is
         young, when a resend would be safe too.
         """
-        await retry(lambda: self._endings(ending), backoff=self._backoff, within=self.timing.young)
+        await retry(lambda: self._endings(ending), backoff=self._backoff, within=self.timing.nonce_window)
 
 
 def _raise_worst(results: Iterable[BaseException | None]) -> None:
@@ -225,7 +225,7 @@ def _raise_worst(results: Iterable[BaseException | None]) -> None:
 
 def _say_delivered(turn: Try, *, message_id: int) -> None:
     row, late = turn.standing.row, turn.standing.lateness().total_seconds()
-    metrics.DELIVERY_LATENESS.labels(row.kind).observe(max(0.0, late))
+    metrics.DELIVERY_LATENCY.labels(row.kind).observe(max(0.0, late))
     logs.get().info(
         "Delivered",
         action="delivered",
@@ -235,5 +235,5 @@ def _say_delivered(turn: Try, *, message_id: int) -> None:
         attempt=row.attempts,
         recipient=turn.delivery.recipient_id,
         message_id=message_id,
-        lateness_ms=round(late * 1000),
+        latency_ms=round(late * 1000),
     )

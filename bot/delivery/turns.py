@@ -159,9 +159,9 @@ async def _take(
     gone = [one for one in holding if _left(one, standing[one.asked.row_id])]
     staying = {one.delivery.id for one in holding} - {one.delivery.id for one in gone}
     await lock_rows(session, {one.asked.row_id for one in gone})
-    turns = await ledger.begin_sending(session, staying, lease=timing.lease, young=timing.young)
+    turns = await ledger.begin_sending(session, staying, lease=timing.lease, young=timing.nonce_window)
     others = {one.delivery.id for one in holding} - turns.keys()
-    elsewhere = await ledger.trying(session, others, young=timing.young) if others else {}
+    elsewhere = await ledger.trying(session, others, young=timing.nonce_window) if others else {}
     await _forget(session, gone)
     steps: list[Step] = []
     for one in wanted:
@@ -200,7 +200,7 @@ def _without_turn(one: Wanted, standing: Standing, found: Trying | None, timing:
     if found.lease > 0:
         return HeldError("another process is sending", retry_after=max(0.1, found.lease))
     if found.since is None or not found.old:  # only who has left gets no turn with a young nonce
-        return HeldError("a try that may have been sent is left to grow old", retry_after=timing.young)
+        return HeldError("a try that may have been sent is left to grow old", retry_after=timing.nonce_window)
     return Abandoned(standing, one.delivery, found.since, quiet=-found.lease)
 
 

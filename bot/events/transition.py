@@ -90,5 +90,5 @@ async def _settle_all(session: AsyncSession, ended: Sequence[_Ended]) -> None:
     for row in await settle(session, Row, settlements):
         late = lateness[row.id]
         if row.outcome is Outcome.APPLIED:
-            metrics.DELIVERY_LATENESS.labels(metrics.TRANSITION).observe(max(0.0, late))
-        log_settled(row, lateness_ms=round(late * 1000))
+            metrics.DELIVERY_LATENCY.labels(metrics.TRANSITION).observe(max(0.0, late))
+        log_settled(row, latency_ms=round(late * 1000))

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from controllers.loops.claim import claim_copies
 from controllers.loops.parking import park
 from controllers.loops.publishing import RowPublisher
-from controllers.loops.source import NOTIFICATIONS, SOURCES, STATUS_TRANSITIONS, DispatchSource
+from controllers.loops.queries import claim_copies
+from controllers.loops.sources import NOTIFICATIONS, SOURCES, STATUS_TRANSITIONS, ScheduleTable
 from controllers.resources.models import Source
 from shared import database, logs, metrics
 from shared.database import Sessions
@@ -30,7 +30,7 @@ class DeadLetter:
     attempt: int
 
     @property
-    def source(self) -> DispatchSource:
+    def source(self) -> ScheduleTable:
         """Where its row is."""
         return STATUS_TRANSITIONS if isinstance(self.event, StatusTransitionDue) else NOTIFICATIONS
 
@@ -81,13 +81,13 @@ class Reconciliation:
                 self.log.warning("Parked", action="parked", message_id=message.message_id, reason=str(error))
             else:
                 if event.row_id in self.tally.seen:
-                    self._count(queue, left=1)
+                    self._count(queue, deferred=1)
                 else:
                     readable.append(DeadLetter(message, event, attempt_of(message.headers)))
         for source in SOURCES.values():
             await self._republish(queue, source, [letter for letter in readable if letter.source is source])
 
-    async def _republish(self, queue: str, source: DispatchSource, letters: Sequence[DeadLetter]) -> None:
+    async def _republish(self, queue: str, source: ScheduleTable, letters: Sequence[DeadLetter]) -> None:
         if not letters:
             return
         copies = {letter.event.row_id: letter.attempt for letter in sorted(letters, key=lambda it: it.attempt)}
@@ -99,18 +99,18 @@ class Reconciliation:
         for letter in letters:
             if letter.event.row_id not in unplaced:
                 await letter.message.ack()
-        left = sum(letter.event.row_id in unplaced for letter in letters)
-        self._count(queue, republished=len(placed), dropped=len(letters) - len(placed) - left, left=left)
+        deferred = sum(letter.event.row_id in unplaced for letter in letters)
+        self._count(queue, republished=len(placed), dropped=len(letters) - len(placed) - deferred, deferred=deferred)
         self.tally.seen |= placed
         self.tally.full = self.tally.full or bool(unplaced)
 
-    def _count(self, queue: str, *, republished: int = 0, dropped: int = 0, parked: int = 0, left: int = 0) -> None:
+    def _count(self, queue: str, *, republished: int = 0, dropped: int = 0, parked: int = 0, deferred: int = 0) -> None:
         self.tally.republished += republished
         self.tally.dropped += dropped
         self.tally.parked += parked
-        fates = {"republished": republished, "dropped": dropped, "parked": parked, "left": left}
-        for fate, count in fates.items():
-            metrics.DEAD_LETTERS_HANDLED.labels(queue, fate).inc(count)
+        results = {"republished": republished, "dropped": dropped, "parked": parked, "deferred": deferred}
+        for result, count in results.items():
+            metrics.DEAD_LETTERS_HANDLED.labels(queue, result).inc(count)
 
 
 def _observe_age(queue: str, message: AbstractIncomingMessage) -> None:

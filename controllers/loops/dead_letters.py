@@ -15,15 +15,15 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from controllers.loops import housekeeping
+from controllers.loops.base import LoopStatus, finish_uncancelled, format_capped, wait_or_event
 from controllers.loops.dead_letter_batch import Reconciliation, Tally
-from controllers.loops.loop import Report, capped, pause, to_its_end
 from controllers.loops.progress import Progress
 from controllers.loops.publishing import RowPublisher
-from controllers.loops.source import SOURCES
+from controllers.loops.sources import SOURCES
 from controllers.resources.models import DeadLetterReconcilerSpec
 from shared import database, logs
 from shared.database import Sessions
-from shared.errors import TransientError, raise_if_cancelled
+from shared.errors import TransientError, reraise_cancellation
 from shared.messaging.connection import (
     CALL_TIMEOUT,
     CLOSE_TIMEOUT,
@@ -82,16 +82,16 @@ class DeadLetterLoop:
         self.spec = spec
         self._changed.set()
 
-    def report(self) -> Report:
+    def status(self) -> LoopStatus:
         """Say how it goes."""
         said = (self._last_run, self._degraded)
         if self.spec.suspend:
-            return Report(False, "Suspended", "Dead letters stay where they are while spec.suspend is true", *said)
+            return LoopStatus(False, "Suspended", "Dead letters stay where they are while spec.suspend is true", *said)
         if self._trouble is not None:
-            return Report(False, "Waiting", self._trouble, *said)
-        return Report(True, "Reconciling", "Dead letters are looked at on the interval", *said)
+            return LoopStatus(False, "Waiting", self._trouble, *said)
+        return LoopStatus(True, "Reconciling", "Dead letters are looked at on the interval", *said)
 
-    async def figures(self) -> dict[str, object]:
+    async def stats(self) -> dict[str, object]:
         """Return how many dead letters wait, how old the oldest open failure is, and what was done."""
         depths = await depths_of(await self._connected(), self.spec.queues)
         async with database.transaction(self._sessions) as session:
@@ -101,7 +101,7 @@ class DeadLetterLoop:
             "depth": sum(depths.values()),
             "oldest": state.oldest,
             "republished": self._republished,
-            "parked": capped(state.parked, cap=housekeeping.PARKED_CAP),
+            "parked": format_capped(state.parked, cap=housekeeping.PARKED_CAP),
             "lastRun": self._last_run,
         }
 
@@ -125,8 +125,8 @@ class DeadLetterLoop:
                         seconds = min(seconds, SOON) if tally is None or tally.full else seconds
                 if self._trouble is None or self.spec.suspend:
                     self._progress.note(wait=seconds)
-                raise_if_cancelled()
-                await pause(seconds, until=self._changed)
+                reraise_cancellation()
+                await wait_or_event(self._changed, timeout=seconds)
         finally:
             self._progress.end()
             await self._disconnect()
@@ -167,7 +167,7 @@ class DeadLetterLoop:
                     if not taken:
                         break
                     left -= len(taken)
-                    await to_its_end(run.handle(name, taken))
+                    await finish_uncancelled(run.handle(name, taken))
                     self._progress.note()
                 async with asyncio.timeout(CLOSE_TIMEOUT):
                     await queue.cancel(tag)  # or a busy quorum queue forgets the last acknowledgements of a channel

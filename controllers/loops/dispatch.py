@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from controllers.event_builders import Due
-from controllers.loops import claim as rows
 from controllers.loops import housekeeping
-from controllers.loops.loop import Report, capped, to_its_end
+from controllers.loops import queries as rows
+from controllers.loops.base import LoopStatus, finish_uncancelled, format_capped
+from controllers.loops.notify_listener import NotifyListener
 from controllers.loops.progress import Progress
 from controllers.loops.publishing import RowPublisher
-from controllers.loops.source import DispatchSource
-from controllers.loops.wake import WakeListener
+from controllers.loops.sources import ClaimedRow, ScheduleTable
 from controllers.resources.models import SchedulerSpec
 from shared import database, logs, metrics
 from shared.database import Sessions
-from shared.errors import TransientError, raise_if_cancelled
+from shared.errors import TransientError, reraise_cancellation
 from shared.messaging.publisher import Answer, Publisher
 from shared.schedule.retry import Backoff
 from shared.settings import Timing
@@ -40,19 +39,19 @@ class DispatchLoop:
 
     def __init__(
         self,
-        source: DispatchSource,
+        source: ScheduleTable,
         spec: SchedulerSpec,
         *,
         sessions: Sessions,
         publisher: Publisher,
-        wake: WakeListener,
+        listener: NotifyListener,
         timing: Timing,
     ) -> None:
         self.spec = spec
         self._source = source
         self._sessions = sessions
         self._publisher = publisher
-        self._wake = wake
+        self._listener = listener
         self._log = logs.get(component="dispatch", source=source.name)
         self._rows = RowPublisher(source, publisher, timing, self._log)
         self._progress = Progress(source.name)
@@ -69,29 +68,29 @@ class DispatchLoop:
         self.spec = spec
         self._changed.set()
 
-    def report(self) -> Report:
+    def status(self) -> LoopStatus:
         """Say how it goes."""
         said = (self._last_dispatch, self._degraded)
         if self.spec.suspend:
-            return Report(False, "Suspended", "Nothing is dispatched while spec.suspend is true", *said)
+            return LoopStatus(False, "Suspended", "Nothing is dispatched while spec.suspend is true", *said)
         if self._trouble is not None:
-            return Report(False, "Waiting", self._trouble, *said)
-        return Report(True, "Dispatching", "What is due is published", *said)
+            return LoopStatus(False, "Waiting", self._trouble, *said)
+        return LoopStatus(True, "Dispatching", "What is due is published", *said)
 
-    async def figures(self) -> dict[str, object]:
+    async def stats(self) -> dict[str, object]:
         """Return how many rows are open and overdue, and when the next is due."""
         async with database.transaction(self._sessions) as session:
             found = await housekeeping.figures(session, self._source)
         return {
-            "pending": capped(found["pending"]),
-            "overdue": capped(found["overdue"]),
+            "pending": format_capped(found["pending"]),
+            "overdue": format_capped(found["overdue"]),
             "nextDue": found["next_due"],
             "lastDispatch": self._last_dispatch,
         }
 
     async def run(self) -> None:
         """Dispatch until cancelled; an iteration that has begun is finished first."""
-        hint = self._wake.subscribe()
+        hint = self._listener.subscribe()
         self._progress.note(wait=0.0)
         failures = 0
         try:
@@ -99,7 +98,7 @@ class DispatchLoop:
                 hint.clear()
                 self._changed.clear()
                 try:
-                    pause, wakeable = await to_its_end(self._iterate())
+                    pause, wakeable = await finish_uncancelled(self._iterate())
                 except TransientError as error:
                     failures += 1
                     self._trouble = str(error)
@@ -108,10 +107,10 @@ class DispatchLoop:
                 else:
                     failures, self._trouble = 0, None
                     self._progress.note(wait=pause)
-                raise_if_cancelled()
+                reraise_cancellation()
                 await self._wait(hint, pause, wakeable=wakeable)
         finally:
-            self._wake.unsubscribe(hint)
+            self._listener.unsubscribe(hint)
             self._progress.end()
 
     async def _wait(self, hint: asyncio.Event, seconds: float, *, wakeable: bool) -> None:
@@ -164,7 +163,7 @@ class DispatchLoop:
             self._log.info("Purged settled rows", action="purged", count=gone)
 
 
-def _degradation(by_answer: dict[Answer, list[Due]]) -> str | None:
+def _degradation(by_answer: dict[Answer, list[ClaimedRow]]) -> str | None:
     if unroutable := by_answer[Answer.UNROUTABLE]:
         return f"{len(unroutable)} messages found no queue: a binding is missing, it is declared again"
     if failed := by_answer[Answer.FAILED]:

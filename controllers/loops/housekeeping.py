@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import ScalarSelect, Select, Subquery, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from controllers.loops.claim import BEGUN_INTERVAL
-from controllers.loops.source import SOURCES, DispatchSource
+from controllers.loops.queries import BEGUN_INTERVAL
+from controllers.loops.sources import SOURCES, ScheduleTable
 from shared import database
 from shared.database import Sessions
 from shared.models import ParkedMessage
@@ -27,7 +27,7 @@ PARKED_CAP = 1_000
 _ALONE = 0x446C71  # "Dlq": any number, the same for all replicas
 
 
-async def purge(session: AsyncSession, source: DispatchSource, *, retention_days: int, limit: int = 500) -> int:
+async def purge(session: AsyncSession, source: ScheduleTable, *, retention_days: int, limit: int = 500) -> int:
     """Delete a small batch of rows settled longer ago than the retention time; return how many."""
     table = source.table
     old = (
@@ -43,7 +43,7 @@ async def purge(session: AsyncSession, source: DispatchSource, *, retention_days
     return len(gone.all())
 
 
-async def figures(session: AsyncSession, source: DispatchSource, *, cap: int = 10_000) -> Mapping[str, Any]:
+async def figures(session: AsyncSession, source: ScheduleTable, *, cap: int = 10_000) -> Mapping[str, Any]:
     """Return the counts `pending`, `due`, `overdue` and `retried`, each up to `cap` + 1; the seconds `oldest_overdue`
     and `oldest_retried` have been due, None without any; and `next_due`.
 
@@ -68,7 +68,7 @@ async def figures(session: AsyncSession, source: DispatchSource, *, cap: int = 1
     return dict((await session.execute(statement)).mappings().one())
 
 
-def _soon(source: DispatchSource, *, limit: int) -> Subquery:
+def _soon(source: ScheduleTable, *, limit: int) -> Subquery:
     """Return the open rows that may be taken within five minutes, the next first."""
     table = source.table
     return (

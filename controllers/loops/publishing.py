@@ -14,9 +14,8 @@ from uuid import UUID
 import aio_pika
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from controllers.event_builders import Due
-from controllers.loops import claim as rows
-from controllers.loops.source import DispatchSource
+from controllers.loops import queries as rows
+from controllers.loops.sources import ClaimedRow, ScheduleTable
 from shared import logs, metrics
 from shared.errors import PermanentError
 from shared.messaging.envelope import AnyEvent
@@ -31,7 +30,7 @@ from shared.settings import Timing
 class Published:
     """What became of a batch, row by row, and when it was confirmed by the database's clock."""
 
-    rows: dict[Answer, list[Due]]
+    rows: dict[Answer, list[ClaimedRow]]
     at: datetime | None
 
 
@@ -39,12 +38,12 @@ class Published:
 class RowPublisher:
     """Publishes the rows of one source."""
 
-    source: DispatchSource
+    source: ScheduleTable
     publisher: Publisher
     timing: Timing
     log: logs.Logger
 
-    async def publish(self, session: AsyncSession, due: Sequence[Due], *, expiring: bool = True) -> Published:
+    async def publish(self, session: AsyncSession, due: Sequence[ClaimedRow], *, expiring: bool = True) -> Published:
         """Publish claimed rows, without TTL unless `expiring`, and record each one's attempt.
 
         Confirmed rows come back after the settle time-out, failed ones after their own backoff; what found the
@@ -55,7 +54,7 @@ class RowPublisher:
         """
         batch = await self._build(session, due, expiring=expiring)
         answers = await self.publisher.publish([(event, prepared) for _, event, prepared in batch])
-        by_answer: dict[Answer, list[Due]] = {answer: [] for answer in Answer}
+        by_answer: dict[Answer, list[ClaimedRow]] = {answer: [] for answer in Answer}
         for (row, _, _), answer in zip(batch, answers, strict=True):
             by_answer[answer].append(row)
         for answer, answered in by_answer.items():
@@ -66,8 +65,8 @@ class RowPublisher:
         return Published(by_answer, at)
 
     async def _build(
-        self, session: AsyncSession, due: Sequence[Due], *, expiring: bool
-    ) -> list[tuple[Due, AnyEvent, aio_pika.Message]]:
+        self, session: AsyncSession, due: Sequence[ClaimedRow], *, expiring: bool
+    ) -> list[tuple[ClaimedRow, AnyEvent, aio_pika.Message]]:
         batch = []
         for row in due:
             try:
@@ -91,7 +90,7 @@ class RowPublisher:
             was_attempted=False,
         )
 
-    async def _record_confirmed(self, session: AsyncSession, confirmed: Sequence[Due]) -> datetime | None:
+    async def _record_confirmed(self, session: AsyncSession, confirmed: Sequence[ClaimedRow]) -> datetime | None:
         if not confirmed:
             return None
         ids = [row.id for row in confirmed]
@@ -99,7 +98,7 @@ class RowPublisher:
         for row in confirmed:
             if at is not None and row.attempts == 0:
                 late = (at - row.due_at).total_seconds()
-                metrics.PUBLISH_LATENESS.labels(self.source.name).observe(max(0.0, late))
+                metrics.PUBLISH_LATENCY.labels(self.source.name).observe(max(0.0, late))
             self.log.info(
                 "Published",
                 action="published",
@@ -109,7 +108,7 @@ class RowPublisher:
             )
         return at
 
-    async def _record_failed(self, session: AsyncSession, failed: Sequence[Due], answer: Answer) -> None:
+    async def _record_failed(self, session: AsyncSession, failed: Sequence[ClaimedRow], answer: Answer) -> None:
         if not failed:
             return
         backoff = Backoff.of(self.timing)

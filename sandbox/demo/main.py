@@ -36,7 +36,7 @@ def main(*, once: bool, as_json: bool) -> None:
         else:
             await _demo(story)
 
-    process.run(process.until_signalled(work))
+    process.run(process.run_until_signalled(work))
     if once:
         _conclude(verdict, as_json=as_json)
 

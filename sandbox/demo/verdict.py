@@ -33,7 +33,7 @@ class Verdict:
     delivered: int = 0
     duplicated: int = 0
     missing: int = 0
-    lateness_ms: dict[str, float] = field(default_factory=dict)
+    latency_ms: dict[str, float] = field(default_factory=dict)
     transitions_applied: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -64,7 +64,7 @@ async def judge(discord: SandboxDiscord, sessions: Sessions) -> Verdict:
     verdict.problems += [f"unasked: {record.content[:80]!r}" for record in said]
     if verdict.transitions_applied != 2 * len(games):
         verdict.problems.append(f"{verdict.transitions_applied} transitions for {len(games)} sessions")
-    verdict.lateness_ms = quantiles(late)
+    verdict.latency_ms = quantiles(late)
     return verdict
 
 

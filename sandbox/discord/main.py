@@ -54,7 +54,7 @@ def main(*, seed_demo: bool) -> None:
 
 async def _run(*, seed_demo: bool) -> None:
     logs.configure(load(LogSettings), workload="discord")
-    await process.until_signalled(partial(_serve, seed_demo=seed_demo))
+    await process.run_until_signalled(partial(_serve, seed_demo=seed_demo))
 
 
 async def _serve(*, seed_demo: bool) -> None:

@@ -11,4 +11,4 @@ from shared import logs, process
 from shared.settings import LogSettings
 
 logs.configure(LogSettings(format="console", level="warning"), workload="sandbox", stream=sys.stderr)
-process.run(process.until_signalled(partial(install_all, report=Story().step)))
+process.run(process.run_until_signalled(partial(install_all, report=Story().step)))

@@ -71,7 +71,7 @@ class Publisher:
     rows are locked meanwhile.
 
     On every connect it looks whether the queues are there. When one is missing, the broker lost its data:
-    `on_queues_lost` re-arms the rows whose copies are gone, and only then is the topology declared.
+    `on_queues_lost` requeues the rows whose messages are gone, and only then is the topology declared.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Publisher:
                 async with asyncio.timeout(self._timing.publish_timeout):
                     complete = await topology.is_complete(self._connection)
                 if not complete:
-                    self._log.warning("Queues are missing, re-arming what was published", action="queues_missing")
+                    self._log.warning("Queues are missing, requeueing published rows", action="queues_missing")
                     await self._on_queues_lost()
                 async with asyncio.timeout(self._timing.publish_timeout):
                     self._channel = await open_channel(self._connection, publisher_confirms=True, on_return_raises=True)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models import Game, NotificationKind, NotificationSchedule, Outcome, new_id
-from shared.schedule import wake
+from shared.schedule.notify import notify_loops
 from shared.schedule.settle import Settlement
 
 BEGUN_AFTER = timedelta(seconds=60)
@@ -83,7 +83,7 @@ async def add_notice(session: AsyncSession, games: Sequence[Game], kind: Notific
         ),
         notices,
     )
-    await wake.notify(session)
+    await notify_loops(session)
 
 
 async def refresh_announcement(session: AsyncSession, *games: Game) -> None:

@@ -26,7 +26,7 @@ from shared.models import (
     Outcome,
     new_id,
 )
-from shared.schedule import wake
+from shared.schedule.notify import notify_loops
 from shared.schedule.settle import settle_and_log
 
 
@@ -56,7 +56,7 @@ async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
     moment = await database.now(session)
     await _populate_reminders(session, game, moment=moment)
     await _populate_transitions(session, game, moment=moment)
-    await wake.notify(session)
+    await notify_loops(session)
 
 
 def reminder_times(game: Game, *, after: datetime) -> dict[int, datetime]:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import logs, metrics, sql
 from shared.models import GameStatusSchedule, NotificationSchedule, Outcome
-from shared.schedule import wake
+from shared.schedule.notify import notify_loops
 from shared.schedule.retry import Backoff
 
 ATTEMPT_ROUNDING_SECONDS = 0.25
@@ -99,7 +99,7 @@ def log_settled(row: SettledRow, *, level: int = logging.INFO, was_attempted: bo
     """Log and count a row's outcome. `was_attempted` is False for a row that nothing was tried for this time."""
     source = source_of(row.table)
     if was_attempted:
-        metrics.settled(source, row.outcome, attempts=row.attempts)
+        metrics.count_settled(source, row.outcome, attempts=row.attempts)
     else:
         metrics.SETTLED.labels(source, row.outcome).inc()
     logs.get().log(
@@ -166,7 +166,7 @@ async def _try_at(session: AsyncSession, table: Table, row_id: UUID, moment: Col
         .values(attempt_at=moment)
         .execution_options(synchronize_session=False)
     )
-    await wake.notify(session)
+    await notify_loops(session)
 
 
 async def requeue_published(session: AsyncSession, table: Table) -> int:
@@ -178,5 +178,5 @@ async def requeue_published(session: AsyncSession, table: Table) -> int:
         .returning(table.id)
         .execution_options(synchronize_session=False)
     )
-    await wake.notify(session)
+    await notify_loops(session)
     return len(result.all())

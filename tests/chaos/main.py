@@ -41,7 +41,7 @@ def main(
     async def work() -> None:
         results.extend(await run(chosen(names, quick=quick), seed=seed, story=Story(), log_directory=log_directory))
 
-    process.run(process.until_signalled(work))
+    process.run(process.run_until_signalled(work))
     if not results:
         sys.exit(130)
     report.show(Console(width=200), results)

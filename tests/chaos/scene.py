@@ -23,7 +23,7 @@ from tests.chaos.sessions import Place
 TIMING = Timing(
     request_timeout=1.0,
     lease=3.0,
-    young=12.0,
+    nonce_window=12.0,
     settle_timeout=15.0,
     consumer_timeout=1800.0,
     publish_timeout=1.5,
@@ -32,8 +32,8 @@ TIMING = Timing(
     backoff_max=8.0,
 )
 """Questbell's time-outs on a smaller scale, about one sixth, in the same order."""
-NONCE_WINDOW = 5 * TIMING.young
-"""Discord's memory of nonces on that scale: "a few minutes", where young is one."""
+NONCE_WINDOW = 5 * TIMING.nonce_window
+"""Discord's memory of nonces on that scale: "a few minutes", five times the window in which a resend is safe."""
 FREEZE = TIMING.settle_timeout + 3.0
 """Seconds: longer than every time-out of ours."""
 

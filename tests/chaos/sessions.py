@@ -22,7 +22,7 @@ from shared import database
 from shared.database import Sessions
 from shared.games import NewGame, create_game
 from shared.models import Game, Participant
-from shared.schedule import wake
+from shared.schedule.notify import notify_loops
 from tests.chaos.facts import Wishes
 
 CHANNELS, PEOPLE = 60, 120
@@ -138,7 +138,7 @@ async def move(sessions: Sessions, place: Place, dice: random.Random, *, first: 
         for statement in _MOVE:
             used = {name: value for name, value in names.items() if f":{name}" in statement}
             await session.execute(text(statement), used)
-        await wake.notify(session)
+        await notify_loops(session)
     return [
         Session(
             id=game.id,

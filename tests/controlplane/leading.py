@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from pydantic import SecretStr
 
-from controllers.leadership import Leadership, Standing
+from controllers.leader_election import LeaderElection, LeadershipState
 from sandbox.servers.postgres import Postgres
 from shared import process
 from shared.schedule.retry import Backoff
@@ -22,13 +22,13 @@ def settings_of(server: Postgres) -> DatabaseSettings:
 
 
 @asynccontextmanager
-async def leading(settings: DatabaseSettings, *, namespace: str) -> AsyncIterator[Leadership]:
+async def leading(settings: DatabaseSettings, *, namespace: str) -> AsyncIterator[LeaderElection]:
     """Run for a lock for a block, which begins when the standing is known."""
-    leadership = Leadership(settings, Timing(), namespace=namespace)
-    work = process.keep_running("leadership", leadership.run, backoff=Backoff(first=0.2, longest=0.5))
+    leadership = LeaderElection(settings, Timing(), namespace=namespace)
+    work = process.run_forever("leadership", leadership.run, backoff=Backoff(first=0.2, longest=0.5))
     task = asyncio.create_task(work)
     try:
-        await eventually(lambda: leadership.standing is not Standing.UNKNOWN)
+        await eventually(lambda: leadership.state is not LeadershipState.UNKNOWN)
         yield leadership
     finally:
         task.cancel()

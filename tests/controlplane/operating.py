@@ -10,7 +10,7 @@ from typing import Any
 
 from controllers import kopf_thread
 from controllers.api_server import ApiServer, api_server
-from controllers.leadership import Standing
+from controllers.leader_election import LeadershipState
 from controllers.resources.models import Body, Resource
 from controllers.resync import LIST_INTERVAL, Resync
 from controllers.status_writer import Leading, StatusWriter
@@ -26,8 +26,8 @@ RESTART = Backoff(first=0.2, longest=1.0)
 class Alone:
     """The leadership of a replica that is the only one."""
 
-    standing = Standing.LEADS
-    last_known = Standing.LEADS
+    state = LeadershipState.LEADER
+    last_known = LeadershipState.LEADER
 
 
 class CountingApi:
@@ -78,7 +78,7 @@ async def operating(
             await kopf_thread.watch(namespace, observe=supervisor.observe, forget=supervisor.forget)
 
         tasks = [
-            asyncio.create_task(process.keep_running(work.__qualname__, work, backoff=RESTART))
+            asyncio.create_task(process.run_forever(work.__qualname__, work, backoff=RESTART))
             for work in (resync.run, watch, writer.run)
         ]
         try:

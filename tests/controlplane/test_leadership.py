@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 import pytest
 from pydantic import SecretStr
 
-from controllers import leadership as module
-from controllers.leadership import Leadership, Standing
+from controllers import leader_election as module
+from controllers.leader_election import LeaderElection, LeadershipState
 from sandbox.servers.postgres import Postgres
 from shared.errors import ConfigurationError
 from shared.settings import DatabaseSettings, Timing
@@ -28,13 +28,13 @@ def namespace() -> str:
 async def test_one_of_two_replicas_leads(postgres_server: Postgres, namespace: str) -> None:
     settings = settings_of(postgres_server)
     async with leading(settings, namespace=namespace) as one, leading(settings, namespace=namespace) as two:
-        assert (one.standing, two.standing) == (Standing.LEADS, Standing.FOLLOWS)
+        assert (one.state, two.state) == (LeadershipState.LEADER, LeadershipState.FOLLOWER)
 
 
 async def test_operators_of_different_namespaces_lead_apart(postgres_server: Postgres, namespace: str) -> None:
     settings = settings_of(postgres_server)
     async with leading(settings, namespace=namespace) as one, leading(settings, namespace=f"{namespace}-b") as two:
-        assert (one.standing, two.standing) == (Standing.LEADS, Standing.LEADS)
+        assert (one.state, two.state) == (LeadershipState.LEADER, LeadershipState.LEADER)
 
 
 async def test_the_other_leads_within_seconds_of_the_leaders_death(postgres_server: Postgres, namespace: str) -> None:
@@ -42,29 +42,29 @@ async def test_the_other_leads_within_seconds_of_the_leaders_death(postgres_serv
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(leading(settings, namespace=namespace))
         async with leading(settings, namespace=namespace) as other:
-            assert other.standing is Standing.FOLLOWS
+            assert other.state is LeadershipState.FOLLOWER
             await stack.aclose()
-            await eventually(lambda: other.standing is Standing.LEADS)
+            await eventually(lambda: other.state is LeadershipState.LEADER)
 
 
 async def test_after_a_failover_one_leads_again(postgres_server: Postgres, namespace: str) -> None:
     settings = settings_of(postgres_server)
     async with leading(settings, namespace=namespace) as one, leading(settings, namespace=namespace) as two:
         await postgres_server.terminate_backends()
-        expected = {Standing.LEADS, Standing.FOLLOWS}
+        expected = {LeadershipState.LEADER, LeadershipState.FOLLOWER}
         await asyncio.sleep(module.CHECK_INTERVAL)
-        await eventually(lambda: {one.standing, two.standing} == expected)
+        await eventually(lambda: {one.state, two.state} == expected)
 
 
 async def test_nothing_is_claimed_while_the_database_is_away(postgres_server: Postgres, namespace: str) -> None:
     async with leading(settings_of(postgres_server), namespace=namespace) as alone:
         await postgres_server.stop()
         try:
-            await eventually(lambda: alone.standing is Standing.UNKNOWN)
-            assert alone.last_known is Standing.LEADS
+            await eventually(lambda: alone.state is LeadershipState.UNKNOWN)
+            assert alone.last_known is LeadershipState.LEADER
         finally:
             await postgres_server.start()
-        await eventually(lambda: alone.standing is Standing.LEADS)
+        await eventually(lambda: alone.state is LeadershipState.LEADER)
 
 
 async def test_a_frozen_leader_is_replaced_and_does_not_think_that_it_leads_when_it_thaws(
@@ -80,18 +80,18 @@ async def test_a_frozen_leader_is_replaced_and_does_not_think_that_it_leads_when
             leads.set()
             await asyncio.sleep(0)
             thaw.wait(30)
-            thawed.append(frozen.standing)
+            thawed.append(frozen.state)
 
     thread = threading.Thread(target=lambda: asyncio.run(be_frozen()))
     thread.start()
     await asyncio.to_thread(leads.wait, 10)
     began = time.monotonic()
     async with leading(settings, namespace=namespace) as other:
-        await eventually(lambda: other.standing is Standing.LEADS)
+        await eventually(lambda: other.state is LeadershipState.LEADER)
         assert time.monotonic() - began < 10, "that is what it would take without the shorter time-out"
         thaw.set()
         await asyncio.to_thread(thread.join, 10)
-    assert thawed == [Standing.UNKNOWN]
+    assert thawed == [LeadershipState.UNKNOWN]
 
 
 @pytest.mark.parametrize("wrong", ["user", "database"])
@@ -105,4 +105,4 @@ async def test_a_wrong_url_is_a_configuration_mistake(wrong: str, postgres_serve
         else f"{scheme}://{credentials}@{address}/no_such_database"
     )
     with pytest.raises(ConfigurationError, match="QUESTBELL_DATABASE_URL"):
-        await Leadership(DatabaseSettings(url=SecretStr(url)), Timing(), namespace=namespace).run()
+        await LeaderElection(DatabaseSettings(url=SecretStr(url)), Timing(), namespace=namespace).run()

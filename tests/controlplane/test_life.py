@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from controllers.loops.loop import Report
+from controllers.loops.base import LoopStatus
 from controllers.resources.models import SchedulerSpec, Source
 from tests.controlplane.operating import Replica, conditions, operating
 from tests.support.kubectl import Kubectl
@@ -120,7 +120,7 @@ async def test_a_resource_is_gone_at_once_when_it_is_deleted(replica: Replica, k
     await eventually(
         lambda: (
             replica.supervisor.known()
-            and not any(keeper.resource.name == "notifications" for keeper in replica.supervisor.keepers())
+            and not any(runner.resource.name == "notifications" for runner in replica.supervisor.runners())
         ),
     )
     assert loop.running, "what is in flight is finished, and nobody waits for it"
@@ -160,11 +160,11 @@ async def test_a_loop_that_dies_is_shown_and_recovers(replica: Replica, kubectl:
 async def test_flips_are_events_and_other_changes_are_not(replica: Replica, kubectl: Kubectl) -> None:
     loop = replica.loops.of("notifications")
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
-    loop.said = Report(ready=False, reason="Waiting", message="The broker is away")
+    loop.said = LoopStatus(ready=False, reason="Waiting", message="The broker is away")
     await shown(kubectl, "scheduler/notifications", says("Ready", "False"))
-    loop.said = Report(ready=False, reason="Waiting", message="The broker is still away")
+    loop.said = LoopStatus(ready=False, reason="Waiting", message="The broker is still away")
     await shown(kubectl, "scheduler/notifications", lambda body: "still" in conditions(body)["Ready"]["message"])
-    loop.said = Report(ready=True, reason="Working", message="All is well")
+    loop.said = LoopStatus(ready=True, reason="Working", message="All is well")
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
     expected = [("Normal", "Working"), ("Warning", "Waiting"), ("Normal", "Working")]
 
@@ -176,7 +176,7 @@ async def test_flips_are_events_and_other_changes_are_not(replica: Replica, kube
 
 
 async def test_a_loop_that_works_may_be_degraded(replica: Replica, kubectl: Kubectl) -> None:
-    replica.loops.of("notifications").said = Report(True, "Working", "All is well", degraded="The queue is full")
+    replica.loops.of("notifications").said = LoopStatus(True, "Working", "All is well", degraded="The queue is full")
     body = await shown(kubectl, "scheduler/notifications", says("Degraded", "True", "NeedsAttention"))
     assert conditions(body)["Ready"]["status"] == "True"
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from controllers.loops.loop import Report
+from controllers.loops.base import LoopStatus
 from controllers.resources.models import SchedulerSpec, Source
 from sandbox.servers.postgres import Postgres
 from shared.settings import DatabaseSettings
@@ -17,7 +17,7 @@ from tests.controlplane.operating import Replica, conditions, operating
 from tests.support.kubectl import Kubectl
 from tests.support.waiting import eventually
 
-AWAY = Report(ready=False, reason="Waiting", message="The database is away")
+AWAY = LoopStatus(ready=False, reason="Waiting", message="The database is away")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def test_the_writer_goes_on_telling_while_the_database_is_away(
             for running in (one, two):
                 running.loops.of("notifications").said = AWAY
             await asyncio.sleep(7)  # until even the last standing counts no more
-            one.loops.of("notifications").said = Report(False, "Waiting", "The database is still away")
+            one.loops.of("notifications").said = LoopStatus(False, "Waiting", "The database is still away")
             await eventually(lambda: "still" in str(one.api.statuses[-1]))
         finally:
             await postgres_server.start()

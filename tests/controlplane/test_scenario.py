@@ -26,4 +26,4 @@ async def test_the_main_job_tells_everything_once_and_in_time() -> None:
     verdict = json.loads(output)
     assert (verdict["sessions"], verdict["reminders_due"], verdict["transitions_applied"]) == (2, 3, 4)
     assert (verdict["delivered"], verdict["missing"], verdict["duplicated"], verdict["problems"]) == (3, 0, 0, [])
-    assert verdict["lateness_ms"]["max"] < 10_000
+    assert verdict["latency_ms"]["max"] < 10_000

@@ -139,7 +139,7 @@ async def test_on_the_interval_it_looks_again(database: Database, declared: Brok
 
 
 async def _ready(loop: DeadLetterLoop) -> bool:
-    return loop.report().ready
+    return loop.status().ready
 
 
 async def test_the_copy_of_a_settled_row_is_dropped(database: Database, declared: BrokerSettings, start: Start) -> None:
@@ -209,8 +209,8 @@ async def test_a_status_transition_is_republished_however_often_it_failed(
     assert (await take(declared, TRANSITIONS.name)).message_id == str(row_id)
     async with db.transaction(database.sessions) as session:
         await session.execute(update(GameStatusSchedule).values(due_at=func.clock_timestamp() - timedelta(hours=2)))
-    figures = await loop.figures()
-    assert "failed 5 times or more" in (loop.report().degraded or "")
+    figures = await loop.stats()
+    assert "failed 5 times or more" in (loop.status().degraded or "")
     assert figures["oldest"] is not None
 
 
@@ -290,8 +290,8 @@ async def test_suspended_it_leaves_dead_letters_where_they_are(
 ) -> None:
     await dead(declared, reminder(await published_row(database)))
     loop = await start(suspend=True)
-    assert loop.report().reason == "Suspended"
-    assert (await loop.figures())["depth"] == 1
+    assert loop.status().reason == "Suspended"
+    assert (await loop.stats())["depth"] == 1
     loop.apply(loop.spec.model_copy(update={"suspend": False}))
     await take(declared, REMINDERS.name)
 

@@ -14,11 +14,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, text, update
 
-from controllers.loops import claim as rows
-from controllers.loops import housekeeping, wake
+from controllers.loops import housekeeping, notify_listener
+from controllers.loops import queries as rows
 from controllers.loops.dispatch import DispatchLoop
-from controllers.loops.source import NOTIFICATIONS, STATUS_TRANSITIONS, DispatchSource
-from controllers.loops.wake import WakeListener
+from controllers.loops.notify_listener import NotifyListener
+from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ClaimedRow, ScheduleTable
 from controllers.resources.models import SchedulerSpec
 from sandbox.servers.rabbitmq import RabbitMQ
 from shared import database as db
@@ -43,8 +43,8 @@ LONG_WAIT = 900
 class Dispatching:
     """A loop that runs, with what it was made of."""
 
-    def __init__(self, loop: DispatchLoop, task: asyncio.Task[None], wake: WakeListener) -> None:
-        self.loop, self.task, self.wake = loop, task, wake
+    def __init__(self, loop: DispatchLoop, task: asyncio.Task[None], listener: NotifyListener) -> None:
+        self.loop, self.task, self.listener = loop, task, listener
 
     async def stop(self) -> None:
         self.task.cancel()
@@ -56,10 +56,10 @@ Start = Callable[..., "asyncio.Future[Dispatching]"]
 
 @pytest.fixture
 async def start(database: Database, broker: BrokerSettings, patient: Timing) -> AsyncIterator[Start]:
-    """Starts loops; each has a publisher and a wake listener of its own, as a replica has."""
+    """Starts loops; each has a publisher and its own notify listener, as a replica has."""
     async with AsyncExitStack() as stack:
 
-        async def run(source: DispatchSource = NOTIFICATIONS, **spec: object) -> Dispatching:
+        async def run(source: ScheduleTable = NOTIFICATIONS, **spec: object) -> Dispatching:
             return await stack.enter_async_context(_running(database, broker, patient, source, spec))
 
         yield run  # type: ignore[misc]  # a coroutine function is what tests call
@@ -67,20 +67,20 @@ async def start(database: Database, broker: BrokerSettings, patient: Timing) -> 
 
 @asynccontextmanager
 async def _running(
-    database: Database, broker: BrokerSettings, timing: Timing, source: DispatchSource, spec: dict[str, object]
+    database: Database, broker: BrokerSettings, timing: Timing, source: ScheduleTable, spec: dict[str, object]
 ) -> AsyncIterator[Dispatching]:
-    async def rearm() -> None:
+    async def requeue() -> None:
         return
 
-    publisher = Publisher(broker, timing, name="test", on_queues_lost=rearm)
-    listener = WakeListener(database.settings, timing)
+    publisher = Publisher(broker, timing, name="test", on_queues_lost=requeue)
+    listener = NotifyListener(database.settings, timing)
     told = {"source": source.name, "max_wait_seconds": LONG_WAIT} | spec
     loop = DispatchLoop(
         source,
         SchedulerSpec.model_validate(told),
         sessions=database.sessions,
         publisher=publisher,
-        wake=listener,
+        listener=listener,
         timing=timing,
     )
     await publisher.connect()
@@ -153,7 +153,7 @@ async def test_a_new_row_wakes_a_loop_that_sleeps_for_long(
     database: Database, broker: BrokerSettings, start: Start
 ) -> None:
     running = await start()
-    await eventually(lambda: running.loop.report().ready)
+    await eventually(lambda: running.loop.status().ready)
     await new_game(database.sessions)
     assert decode((await take(broker, topology.NOTICES.name)).body).event_type == "game.notice_due"
 
@@ -200,14 +200,14 @@ async def test_a_full_queue_leaves_rows_due_and_counts_no_attempt(
 ) -> None:
     await many_due(database, 1_500)
     running = await start(batch_size=200)
-    await eventually(lambda: "full" in (running.loop.report().degraded or ""))
+    await eventually(lambda: "full" in (running.loop.status().degraded or ""))
     counted = await attempts(database)
     assert counted[0] > 0
     assert set(counted) == {0, 1}
     async with connected(broker, name="reader") as connection:
         await (await (await connection.channel()).get_queue(topology.REMINDERS.name)).purge()
     await eventually(lambda: _none_due(database))
-    assert running.loop.report().degraded is None
+    assert running.loop.status().degraded is None
 
 
 async def test_the_most_urgent_of_many_due_go_first(database: Database) -> None:
@@ -250,12 +250,12 @@ async def test_a_row_that_cannot_be_built_is_settled_and_the_rest_go_out(
     [good] = await rows_of(database.sessions, sound, REMINDER)
     await make_due(database.sessions, bad, good)
 
-    def build(due: rows.Due) -> object:
+    def build(due: ClaimedRow) -> object:
         if due.id == bad.id:
             raise ValueError("no such thing")
         return NOTIFICATIONS.build(due)
 
-    await start(DispatchSource(**{**NOTIFICATIONS.__dict__, "build": build}))
+    await start(ScheduleTable(**{**NOTIFICATIONS.__dict__, "build": build}))
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == good.id
     [bad] = await eventually(lambda: _settled(database, broken))
     assert (bad.outcome, bad.outcome_detail) == (Outcome.UNDELIVERABLE, "cannot be published: no such thing")
@@ -265,11 +265,11 @@ async def test_suspending_stops_dispatch_and_resuming_starts_it(
     database: Database, broker: BrokerSettings, start: Start
 ) -> None:
     running = await start()
-    await eventually(lambda: running.loop.report().ready)
+    await eventually(lambda: running.loop.status().ready)
     spec = running.loop.spec
     running.loop.apply(spec.model_copy(update={"suspend": True}))
-    assert running.loop.report().reason == "Suspended"
-    witness = running.wake.subscribe()
+    assert running.loop.status().reason == "Suspended"
+    witness = running.listener.subscribe()
     game = await new_game(database.sessions)
     await asyncio.wait_for(witness.wait(), WAIT_TIMEOUT)  # the loop was woken for it at the same moment
     assert [row.attempts for row in await rows_of(database.sessions, game)] == [0, 0, 0]
@@ -282,10 +282,10 @@ async def test_an_outage_of_the_broker_is_waited_out_and_said(
     database: Database, broker: BrokerSettings, rabbitmq_server: RabbitMQ, start: Start
 ) -> None:
     running = await start()
-    await eventually(lambda: running.loop.report().ready)
+    await eventually(lambda: running.loop.status().ready)
     await rabbitmq_server.stop()
     game = await new_game(database.sessions, offsets=())
-    await eventually(lambda: "broker unavailable" in running.loop.report().message)
+    await eventually(lambda: "broker unavailable" in running.loop.status().message)
     [row] = await rows_of(database.sessions, game)
     assert row.attempts == 0
     await rabbitmq_server.start()
@@ -299,7 +299,7 @@ async def test_the_loops_are_woken_for_what_a_broker_lost(
     running = await start()
     await take(broker, topology.REMINDERS.name)
     await marked(database, game)
-    await eventually(lambda: running.loop.report().ready)
+    await eventually(lambda: running.loop.status().ready)
     async with db.transaction(database.sessions) as session:
         assert await requeue_published(session, NotificationSchedule) == 1
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
@@ -308,12 +308,12 @@ async def test_the_loops_are_woken_for_what_a_broker_lost(
 async def test_a_silent_connection_to_the_database_is_noticed_by_who_listens(
     database: Database, patient: Timing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("ASK_INTERVAL", "ASK_TIMEOUT"):
-        monkeypatch.setattr(wake, name, 0.2)
+    for name in ("PROBE_INTERVAL", "PROBE_TIMEOUT"):
+        monkeypatch.setattr(notify_listener, name, 0.2)
     url = urlsplit(database.settings.url.get_secret_value())
     async with Link(url.hostname or "", url.port or 0).serving() as link:
         through = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{link.port}"))
-        listener = WakeListener(DatabaseSettings(url=SecretStr(through.geturl())), patient)
+        listener = NotifyListener(DatabaseSettings(url=SecretStr(through.geturl())), patient)
         listening = asyncio.create_task(listener.run())
         hint = listener.subscribe()
         await asyncio.wait_for(hint.wait(), WAIT_TIMEOUT)  # it listens
@@ -346,7 +346,7 @@ async def test_a_process_that_dies_with_its_claim_gives_it_back(
         claimed = await dying.execute(rows.claim_statement(NOTIFICATIONS, batch_size=10))
         assert len(claimed.all()) == 1
         running = await start()
-        await eventually(lambda: running.loop.report().ready)  # it has looked, and found the row held
+        await eventually(lambda: running.loop.status().ready)  # it has looked, and found the row held
         assert await queue_length(broker, topology.REMINDERS.name) == 0
         await dying.invalidate()
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
@@ -387,7 +387,7 @@ async def test_figures_are_read_at_a_cost_that_does_not_grow(database: Database,
         found = await housekeeping.figures(session, NOTIFICATIONS)
     assert (found["pending"], found["overdue"]) == (10_001, 10_001)
     running = await start(suspend=True)
-    assert (await running.loop.figures())["pending"] == "10000+"
+    assert (await running.loop.stats())["pending"] == "10000+"
 
 
 async def take_when_back(broker: BrokerSettings):  # type: ignore[no-untyped-def]  # an incoming message

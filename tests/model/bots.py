@@ -95,7 +95,7 @@ class Bots:
         on = self._held.pop(by)
         call, on.held = on.held, None
         assert call is not None
-        is_late = self._stage.ground.now - call.at > timedelta(seconds=self._stage.timing.young)
+        is_late = self._stage.ground.now - call.at > timedelta(seconds=self._stage.timing.nonce_window)
         if is_late and not call.is_taken:
             told = Answer.LOST
         elif call.is_taken and told is not Answer.LOST:

@@ -8,10 +8,10 @@ from typing import Any, cast
 from uuid import UUID
 
 from controllers.loops import housekeeping
-from controllers.loops.claim import claim
 from controllers.loops.dead_letter_batch import Reconciliation
 from controllers.loops.publishing import RowPublisher
-from controllers.loops.source import NOTIFICATIONS, SOURCES, DispatchSource
+from controllers.loops.queries import claim
+from controllers.loops.sources import NOTIFICATIONS, SOURCES, ScheduleTable
 from shared import database, logs
 from shared.messaging.publisher import Publisher
 from shared.schedule.settle import requeue_published
@@ -31,7 +31,7 @@ class Controllers:
         self._sessions = stage.processes[CONTROLLERS].sessions
 
     async def dispatch(
-        self, source: DispatchSource = NOTIFICATIONS, *, fates: Sequence[Fate] = (), dies_after: int | None = None
+        self, source: ScheduleTable = NOTIFICATIONS, *, fates: Sequence[Fate] = (), dies_after: int | None = None
     ) -> bool:
         """Claim and publish what is due; return whether that was done before the process died."""
         stage, run = self._stage, Run(Doing.DISPATCH, CONTROLLERS)
@@ -43,18 +43,18 @@ class Controllers:
 
         return await stage.whole(run, self._publish(source), planned=planned, dies_after=dies_after)
 
-    async def dispatch_unbuildable(self, source: DispatchSource) -> None:
+    async def dispatch_unbuildable(self, source: ScheduleTable) -> None:
         """Claim what is due, of a source whose rows cannot be built."""
         stage, run = self._stage, Run(Doing.DISPATCH, CONTROLLERS)
         run.owed += [("unbuildable", row.id) for row in plans.claimable(stage.model, source.table.__tablename__)]
         await stage.whole(run, self._publish(source))
 
-    async def _publish(self, source: DispatchSource) -> None:
+    async def _publish(self, source: ScheduleTable) -> None:
         async with database.transaction(self._sessions) as session:
             due = await claim(session, source, batch_size=100)
             await self._publisher(source).publish(session, due)
 
-    def _publisher(self, source: DispatchSource) -> RowPublisher:
+    def _publisher(self, source: ScheduleTable) -> RowPublisher:
         return RowPublisher(source, cast(Publisher, self._stage.broker), self._stage.timing, logs.get())
 
     async def reconcile(self, *, fates: Sequence[Fate] = (), dies_after: int | None = None) -> bool:

@@ -12,7 +12,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from controllers.loops.source import SOURCES
+from controllers.loops.sources import SOURCES
 from controllers.resources.models import Source
 from shared.models import GameStatus
 from tests.model.broker import Fate

@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from controllers.event_builders import Due
-from controllers.loops.source import NOTIFICATIONS, STATUS_TRANSITIONS
+from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ClaimedRow
 from shared.errors import PermanentError
 from shared.messaging.envelope import AnyEvent
 from shared.models import NotificationKind
@@ -114,7 +113,7 @@ async def a_queue_is_full(world: World) -> None:
 
 @shows("unbuildable")
 async def no_event_can_be_made_of_a_row(world: World) -> None:
-    def fails(_: Due) -> tuple[AnyEvent, int | None]:
+    def fails(_: ClaimedRow) -> tuple[AnyEvent, int | None]:
         raise PermanentError("nobody knows what this is")
 
     await world.hosts.create(STARTS_IN, (10,))

@@ -35,7 +35,7 @@ class Stage:
 
     def clear(self) -> None:
         """Let nothing have happened yet."""
-        self.discord = Discord(remembers=2 * timedelta(seconds=self.timing.young))
+        self.discord = Discord(remembers=2 * timedelta(seconds=self.timing.nonce_window))
         self.model = Model(self._page, self.discord, self.timing)
         self.broker = Broker(self.model.rank, now=self.ground.now)
 

@@ -43,7 +43,7 @@ class Circumstances:
 
     @property
     def young(self) -> timedelta:
-        return timedelta(seconds=self.timing.young)
+        return timedelta(seconds=self.timing.nonce_window)
 
     def settle(self, row: Row) -> timedelta:
         """How long a published row waits for its outcome."""
@@ -94,9 +94,9 @@ _WORDS: dict[str, Word] = {
     ),
     "pause": lambda column, before, after, given: given.is_paused(after.attempt_at),
     "now + lease": lambda column, before, after, given: after.lease_until == given.now + given.lease,
-    "now + young": lambda column, before, after, given: given.after(after.attempt_at, given.timing.young),
+    "now + nonce window": lambda column, before, after, given: given.after(after.attempt_at, given.timing.nonce_window),
     "lease": lambda column, before, after, given: _ends(after, given, timedelta(0)),
-    "lease + young": lambda column, before, after, given: _ends(after, given, given.young),
+    "lease + nonce window": lambda column, before, after, given: _ends(after, given, given.young),
 }
 """What each word of a column says."""
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from controllers.loops.source import STATUS_TRANSITIONS
+from controllers.loops.sources import STATUS_TRANSITIONS
 from tests.model.discord import Answer
 from tests.model.judge import judge
 from tests.model.scenarios import DAY, JONAS, MIA, MINUTE, STARTS_IN, announced

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controllers.loops.source import STATUS_TRANSITIONS
+from controllers.loops.sources import STATUS_TRANSITIONS
 from shared.models import DeliveryState, Outcome
 from tests.model.discord import Answer
 from tests.model.judge import judge

@@ -15,7 +15,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from bot.delivery.limits import IN_FLIGHT_PER_CHANNEL
-from controllers.loops.source import SOURCES
+from controllers.loops.sources import SOURCES
 from shared import database
 from shared.settings import DatabaseSettings, Timing
 from tests.model.bots import Bots

@@ -11,12 +11,12 @@ import aio_pika
 import pytest
 from prometheus_client import CollectorRegistry
 
-from controllers.keeper import Keeper
-from controllers.leadership import Leadership
+from controllers.leader_election import LeaderElection
+from controllers.loop_runner import LoopRunner
 from controllers.loops.dead_letters import DeadLetterLoop
 from controllers.loops.dispatch import DispatchLoop
-from controllers.loops.source import NOTIFICATIONS
-from controllers.loops.wake import WakeListener
+from controllers.loops.notify_listener import NotifyListener
+from controllers.loops.sources import NOTIFICATIONS
 from controllers.resources.models import DeadLetterReconcilerSpec, SchedulerSpec
 from shared import metrics
 from shared.errors import TransientError
@@ -42,7 +42,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        metrics.expose("controllers", registry=self.registry)
+        metrics.register_metrics("controllers", registry=self.registry)
         self._before = {
             (s.name, *sorted(s.labels.items())): s.value for f in self.registry.collect() for s in f.samples
         }
@@ -87,9 +87,11 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def dispatch(database: Database, publisher: Publisher, timing: Timing) -> DispatchLoop:
-    wake = WakeListener(database.settings, timing)
+    listener = NotifyListener(database.settings, timing)
     spec = SchedulerSpec(source=NOTIFICATIONS.name, max_wait_seconds=1)
-    return DispatchLoop(NOTIFICATIONS, spec, sessions=database.sessions, publisher=publisher, wake=wake, timing=timing)
+    return DispatchLoop(
+        NOTIFICATIONS, spec, sessions=database.sessions, publisher=publisher, listener=listener, timing=timing
+    )
 
 
 @pytest.fixture
@@ -108,9 +110,9 @@ async def test_a_reminder_that_is_published_counts_once_with_its_lateness(
     await make_due(database.sessions, *await rows_of(database.sessions, game))
     async with running(dispatch.run()):
         await take(declared, REMINDERS.name)
-        await counted.rises("questbell_publish_lateness_seconds_count", 1, source="Notifications")
-        assert counted.rise("questbell_publishes_total", source="Notifications", answer="confirmed") == 1
-        assert counted.rise("questbell_publishes_total", source="Notifications", answer="failed") == 0
+        await counted.rises("questbell_publish_latency_seconds_count", 1, source="Notifications")
+        assert counted.rise("questbell_publishes_total", source="Notifications", result="confirmed") == 1
+        assert counted.rise("questbell_publishes_total", source="Notifications", result="failed") == 0
 
 
 async def test_a_loop_shows_that_it_gets_on_for_as_long_as_it_runs(dispatch: DispatchLoop, counted: Counted) -> None:
@@ -137,7 +139,7 @@ async def test_a_dead_letter_counts_by_its_fate_and_tells_how_long_it_was_dead(
         message = await eventually(lambda: _got(channel))
         await message.nack(requeue=False)
     async with running(reconciler.run()):
-        await counted.rises("questbell_dead_letters_handled_total", 1, queue=REMINDERS.dead_letters, fate="parked")
+        await counted.rises("questbell_dead_letters_handled_total", 1, queue=REMINDERS.dead_letters, result="parked")
         assert counted.rise("questbell_dead_letter_age_seconds_count", queue=REMINDERS.dead_letters) == 1
         await counted.is_("questbell_loop_wait_seconds", 1, loop="DeadLetters")
     assert counted.value("questbell_loop_wait_seconds", loop="DeadLetters") is None
@@ -160,13 +162,13 @@ async def test_what_a_change_supersedes_counts_as_settled(database: Database, co
 async def test_it_shows_whether_it_listens_for_what_becomes_due(
     database: Database, timing: Timing, counted: Counted
 ) -> None:
-    async with running(WakeListener(database.settings, timing).run()):
+    async with running(NotifyListener(database.settings, timing).run()):
         await counted.is_("questbell_connected", 1, connection="listen")
     assert counted.value("questbell_connected", connection="listen") == 0
 
 
 async def test_one_replica_leads(database: Database, timing: Timing, counted: Counted) -> None:
-    async with running(Leadership(database.settings, timing, namespace="games").run()):
+    async with running(LeaderElection(database.settings, timing, namespace="games").run()):
         await counted.is_("questbell_leader", 1)
     assert counted.value("questbell_leader") == 0
 
@@ -186,7 +188,7 @@ async def test_it_shows_whether_a_server_answers(counted: Counted) -> None:
 async def test_a_loop_that_fails_is_counted_by_the_kind_of_its_resource(counted: Counted) -> None:
     loops = FakeLoops()
     loops.broken = TransientError("the broker is away")
-    async with running(Keeper(scheduler(), loops, backoff=OFTEN).run()):
+    async with running(LoopRunner(scheduler(), loops, backoff=OFTEN).run()):
 
         async def failed_twice() -> bool:
             return counted.rise("questbell_loop_failures_total", kind="Scheduler") >= 2

@@ -12,7 +12,7 @@ from shared.metrics import Metric
 from tests.monitoring import written
 
 ALL: dict[str, Metric] = {
-    metric.describe()[0].name: metric for workload in metrics.BOTH for metric in metrics.shown_by(workload)
+    metric.describe()[0].name: metric for workload in metrics.BOTH for metric in metrics.metrics_for(workload)
 }
 OF_THE_PROCESS = {
     "process_start_time_seconds",
@@ -54,7 +54,7 @@ def test_labels_in_expressions_are_labels_of_the_metric() -> None:
 
 
 def test_what_all_replicas_show_alike_is_never_added_up_over_them() -> None:
-    alike = {metric.describe()[0].name for metric in (*metrics.OF_ROWS, metrics.DEAD_LETTERS)}
+    alike = {metric.describe()[0].name for metric in (*metrics.ROW_GAUGES, metrics.DEAD_LETTERS)}
     for where, expr in written.expressions():
         flat = " ".join(expr.split())
         for series in written.series_in(flat) & alike:
@@ -127,7 +127,7 @@ def test_the_metrics_are_described_as_they_are() -> None:
     described = written.sections(written.OBSERVABILITY)["Metrics"]
     rows = [row for row in written.rows(described) if row[0].startswith("`questbell_")]
     assert sorted(row[:5] for row in rows) == sorted(_row(name, metric) for name, metric in ALL.items())
-    alike = {f"`{metric.describe()[0].name}`" for metric in (*metrics.OF_ROWS, metrics.DEAD_LETTERS)}
+    alike = {f"`{metric.describe()[0].name}`" for metric in (*metrics.ROW_GAUGES, metrics.DEAD_LETTERS)}
     assert {row[0] for row in rows if row[5] == "`max`"} >= alike
 
 
@@ -141,6 +141,6 @@ def _row(name: str, metric: Metric) -> tuple[str, str, str, str, str]:
     kind = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}[type(metric)]
     shown = min(series_of(name, metric), key=len) if isinstance(metric, Counter) else name
     labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-    workloads = [workload for workload in metrics.BOTH if metric in metrics.shown_by(workload)]
+    workloads = [workload for workload in metrics.BOTH if metric in metrics.metrics_for(workload)]
     by = "both" if len(workloads) == 2 else workloads[0]
     return f"`{shown}`", kind, labels, by, metric.describe()[0].documentation

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from controllers.loops.loop import Report
+from controllers.loops.base import LoopStatus
 from controllers.resources.models import API_VERSION, SCHEDULER, Body, Resource, Spec
 from shared.errors import TransientError
 
-WELL = Report(ready=True, reason="Working", message="All is well")
+WELL = LoopStatus(ready=True, reason="Working", message="All is well")
 
 
 class FakeLoop:
@@ -43,12 +43,12 @@ class FakeLoop:
         self.spec = spec
         self.applied.append(spec)
 
-    def report(self) -> Report:
+    def status(self) -> LoopStatus:
         if self.spec is not None and self.spec.suspend:
-            return Report(ready=False, reason="Suspended", message="As the spec says")
+            return LoopStatus(ready=False, reason="Suspended", message="As the spec says")
         return self.said
 
-    async def figures(self) -> dict[str, object]:
+    async def stats(self) -> dict[str, object]:
         return self.counted
 
     def die(self, error: Exception) -> None:

@@ -15,7 +15,7 @@ from bot.delivery.limits import Limits
 from bot.delivery.messenger import Messenger
 from bot.events.handling import Handling
 from bot.main import handling
-from controllers.event_builders import Due, build_notification_event
+from controllers.loops.sources import ClaimedRow, build_notification_event
 from sandbox.discord.rate_limits import Limits as DiscordLimits
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.evidence import Accepted
@@ -88,7 +88,7 @@ class Bot:
 
 def event_of(row: NotificationSchedule) -> AnyEvent:
     details = {"kind": row.kind, "offset_minutes": row.offset_minutes, "game_scheduled_at": row.game_scheduled_at}
-    due = Due(row.id, row.game_id, due_at=row.due_at, attempts=0, claimed_at=row.due_at, details=details)
+    due = ClaimedRow(row.id, row.game_id, due_at=row.due_at, attempts=0, claimed_at=row.due_at, details=details)
     return build_notification_event(due)[0]
 
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from controllers.loops.claim import claim
 from controllers.loops.dead_letter_batch import Reconciliation
 from controllers.loops.publishing import RowPublisher
-from controllers.loops.source import NOTIFICATIONS, SOURCES
+from controllers.loops.queries import claim
+from controllers.loops.sources import NOTIFICATIONS, SOURCES
 from sandbox.discord.faults.model import Match, Status
 from shared import database as db
 from shared import logs

@@ -54,7 +54,7 @@ class At:
 
     @property
     def young(self) -> timedelta:
-        return timedelta(seconds=self.timing.young)
+        return timedelta(seconds=self.timing.nonce_window)
 
     @property
     def lease_end(self) -> datetime:

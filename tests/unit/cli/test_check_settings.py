@@ -33,7 +33,7 @@ def test_all_mistakes_are_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_order_of_the_time_outs_is_shown() -> None:
     [first, *_] = Settings(discord=False).findings
-    assert first.said.startswith("request_timeout 6 s < lease 8 s < young 60 s")
+    assert first.said.startswith("request_timeout 6 s < lease 8 s < nonce_window 60 s")
 
 
 def test_every_secret_is_known_also_of_settings_that_are_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from controllers.conditions import MESSAGE_LIMIT, compose, transitions
-from controllers.loops.loop import Report
+from controllers.loops.base import LoopStatus
 from tests.support.fakes import WELL, seconds
 
-SUSPENDED = Report(ready=False, reason="Suspended", message="As the spec says")
-FAILED = Report(ready=False, reason="LoopFailed", message="It died", degraded="It died")
-SLOW = Report(ready=True, reason="Working", message="All is well", degraded="The queue is full")
+SUSPENDED = LoopStatus(ready=False, reason="Suspended", message="As the spec says")
+FAILED = LoopStatus(ready=False, reason="LoopFailed", message="It died", degraded="It died")
+SLOW = LoopStatus(ready=True, reason="Working", message="All is well", degraded="The queue is full")
 
 
-def status(report: Report, *, before: dict[str, Any] | None = None, at: str = "20:00:00") -> dict[str, Any]:
+def status(report: LoopStatus, *, before: dict[str, Any] | None = None, at: str = "20:00:00") -> dict[str, Any]:
     return compose(report, {}, before=before or {}, generation=1, now=seconds(at))
 
 
@@ -54,7 +54,7 @@ def test_a_working_loop_may_be_degraded() -> None:
 
 def test_the_transition_time_stays_while_the_status_does() -> None:
     first = status(WELL, at="20:00:00")
-    other_message = Report(ready=True, reason="Working", message="Busy")
+    other_message = LoopStatus(ready=True, reason="Working", message="Busy")
     second = status(other_message, before=first, at="20:05:00")
     assert condition(second, "Ready")["lastTransitionTime"] == "2026-03-01T20:00:00Z"
     assert condition(second, "Ready")["message"] == "Busy"
@@ -99,18 +99,18 @@ def test_the_old_figures_stay_while_there_are_no_new_ones() -> None:
     [("19:00:00", "2026-03-01T20:00:00Z"), ("21:00:00", "2026-03-01T21:00:00Z"), (None, "2026-03-01T20:00:00Z")],
 )
 def test_the_last_dispatch_is_that_of_whichever_replica_dispatched_last(own: str | None, expected: str) -> None:
-    report = Report(True, "Working", "", last_dispatch=seconds(own) if own else None)
+    report = LoopStatus(True, "Working", "", last_dispatch=seconds(own) if own else None)
     before = {"lastDispatch": "2026-03-01T20:00:00Z"}
     said = compose(report, {"lastDispatch": None}, before=before, generation=1, now=seconds("22:00:00"))
     assert said["lastDispatch"] == expected
 
 
 def test_a_page_of_an_error_is_cut() -> None:
-    said = status(Report(False, "Waiting", "x" * 5000))
+    said = status(LoopStatus(False, "Waiting", "x" * 5000))
     assert len(condition(said, "Ready")["message"]) == MESSAGE_LIMIT
 
 
-def news(before: Report | None, after: Report) -> list[tuple[str, str, bool]]:
+def news(before: LoopStatus | None, after: LoopStatus) -> list[tuple[str, str, bool]]:
     old = {} if before is None else status(before)
     return [(flip.condition, flip.reason, flip.warning) for flip in transitions(old, status(after, before=old))]
 
@@ -129,5 +129,7 @@ def news(before: Report | None, after: Report) -> list[tuple[str, str, bool]]:
         (FAILED, SUSPENDED, [("Degraded", "AsExpected", False)]),
     ],
 )
-def test_only_flips_are_news(before: Report | None, after: Report, expected: list[tuple[str, str, bool]]) -> None:
+def test_only_flips_are_news(
+    before: LoopStatus | None, after: LoopStatus, expected: list[tuple[str, str, bool]]
+) -> None:
     assert news(before, after) == expected

@@ -6,10 +6,10 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controllers.event_builders import (
+from controllers.loops.sources import (
     MAXIMUM_TTL,
     MINIMUM_TTL,
-    Due,
+    ClaimedRow,
     build_game_reminder_event,
     build_notification_event,
     build_status_transition_event,
@@ -20,11 +20,11 @@ from shared.models import GameStatus, NotificationKind
 NOW = datetime(2026, 11, 1, 20, tzinfo=UTC)
 
 
-def due(**details: object) -> Due:
-    return Due(id=uuid4(), game_id=uuid4(), due_at=NOW, attempts=0, claimed_at=NOW, details=details)
+def due(**details: object) -> ClaimedRow:
+    return ClaimedRow(id=uuid4(), game_id=uuid4(), due_at=NOW, attempts=0, claimed_at=NOW, details=details)
 
 
-def reminder(until_start: timedelta) -> Due:
+def reminder(until_start: timedelta) -> ClaimedRow:
     return due(kind=NotificationKind.REMINDER, offset_minutes=10, game_scheduled_at=NOW + until_start)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from controllers import status_writer
-from controllers.leadership import Standing
-from controllers.loops.loop import Report
+from controllers.leader_election import LeadershipState
+from controllers.loops.base import LoopStatus
 from controllers.resources.models import Body, Resource
 from controllers.status_writer import StatusWriter
 from controllers.supervisor import Supervisor
@@ -19,7 +19,7 @@ from shared.schedule.retry import Backoff
 from tests.support.fakes import FakeLoop, FakeLoops, scheduler
 from tests.support.waiting import eventually
 
-NOT_READY = Report(ready=False, reason="Waiting", message="The broker is away")
+NOT_READY = LoopStatus(ready=False, reason="Waiting", message="The broker is away")
 
 
 @dataclass
@@ -46,8 +46,8 @@ class FakeApi:
 
 @dataclass
 class Leading:
-    standing: Standing = Standing.LEADS
-    last_known: Standing = Standing.LEADS
+    state: LeadershipState = LeadershipState.LEADER
+    last_known: LeadershipState = LeadershipState.LEADER
 
 
 @dataclass
@@ -134,35 +134,35 @@ async def test_figures_that_do_not_change_are_asked_for_rarely(desk: Desk, monke
 
 
 async def test_a_follower_does_not_write(desk: Desk) -> None:
-    desk.leading.standing = Standing.FOLLOWS
+    desk.leading.state = LeadershipState.FOLLOWER
     await desk.look(times=3)
     assert desk.api.written == []
 
 
 async def test_the_last_writer_goes_on_while_nobody_can_be_asked_who_leads(desk: Desk) -> None:
     await desk.look()
-    desk.leading.standing, desk.loop.said = Standing.UNKNOWN, NOT_READY
+    desk.leading.state, desk.loop.said = LeadershipState.UNKNOWN, NOT_READY
     await desk.look()
     assert desk.ready() == ["True", "False"]
 
 
 async def test_it_waits_a_little_before_it_writes_without_knowing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_writer, "UNKNOWN_GRACE", 60.0)
-    desk.leading.standing = Standing.UNKNOWN
+    desk.leading.state = LeadershipState.UNKNOWN
     await desk.look(times=3)
     assert desk.api.written == []
 
 
 async def test_it_yields_to_the_writing_of_another(desk: Desk) -> None:
     await desk.look()
-    desk.leading.standing = Standing.UNKNOWN
+    desk.leading.state = LeadershipState.UNKNOWN
     desk.supervisor.observe(scheduler(version=900, status={"pending": "from another"}))
     await desk.look(times=3)
     assert len(desk.api.written) == 1
 
 
 async def test_one_that_follows_another_does_not_write_while_nobody_can_be_asked(desk: Desk) -> None:
-    desk.leading.standing, desk.leading.last_known = Standing.UNKNOWN, Standing.FOLLOWS
+    desk.leading.state, desk.leading.last_known = LeadershipState.UNKNOWN, LeadershipState.FOLLOWER
     await desk.look(times=3)
     assert desk.api.written == []
 
@@ -181,7 +181,7 @@ async def test_figures_that_cannot_be_had_leave_the_old_ones(desk: Desk, monkeyp
     async def fail() -> dict[str, object]:
         raise TransientError("the database is away")
 
-    monkeypatch.setattr(desk.loop, "figures", fail)
+    monkeypatch.setattr(desk.loop, "stats", fail)
     desk.loop.said = NOT_READY
     await desk.look()
     assert desk.api.written[-1]["pending"] == "3"
@@ -201,10 +201,10 @@ async def test_a_mistake_in_one_loop_does_not_silence_the_others(desk: Desk, mon
     desk.supervisor.observe(scheduler(uid="u-2", name="other"))
     await eventually(lambda: len(desk.loops.running) == 2)
 
-    def fail() -> Report:
+    def fail() -> LoopStatus:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(broken, "report", fail)
+    monkeypatch.setattr(broken, "status", fail)
     await desk.look()
     assert desk.ready() == ["True"]
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controllers.keeper import Keeper
+from controllers.loop_runner import LoopRunner
 from controllers.resources.models import SchedulerSpec, Source
 from controllers.supervisor import Supervisor
 from shared.errors import TransientError
@@ -151,9 +151,9 @@ async def test_a_loop_that_is_gone_is_started_again(how: str, supervisor: Superv
 async def test_a_dead_loop_makes_its_resource_not_ready_and_says_why(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler())
     (await started(loops)).die(TransientError("the broker is away"))
-    [keeper] = supervisor.keepers()
-    await eventually(lambda: keeper.report().reason == "LoopFailed")
-    report = keeper.report()
+    [runner] = supervisor.runners()
+    await eventually(lambda: runner.status().reason == "LoopFailed")
+    report = runner.status()
     assert not report.ready
     assert "the broker is away" in report.message
     assert report.degraded == report.message
@@ -165,28 +165,28 @@ async def test_the_message_of_an_unexpected_death_keeps_its_details_to_the_log(
 ) -> None:
     supervisor.observe(scheduler())
     (await started(loops)).die(RuntimeError("postgresql://user:secret@host"))
-    [keeper] = supervisor.keepers()
-    await eventually(lambda: keeper.report().reason == "LoopFailed")
-    assert "RuntimeError" in keeper.report().message
-    assert "secret" not in keeper.report().message
+    [runner] = supervisor.runners()
+    await eventually(lambda: runner.status().reason == "LoopFailed")
+    assert "RuntimeError" in runner.status().message
+    assert "secret" not in runner.status().message
 
 
 async def test_a_loop_that_runs_again_is_ready_when_it_has_proved_itself(loops: FakeLoops) -> None:
     async with Supervisor(loops, backoff=Backoff(first=0.4, longest=0.4), patience=1) as supervisor:
         supervisor.observe(scheduler())
         (await started(loops)).die(TransientError())
-        [keeper] = supervisor.keepers()
+        [runner] = supervisor.runners()
         await started(loops, 2)
-        assert not keeper.report().ready
-        await eventually(lambda: keeper.report().ready)
+        assert not runner.status().ready
+        await eventually(lambda: runner.status().ready)
         assert supervisor.problem() is None
 
 
 async def test_a_factory_that_fails_is_tried_again(supervisor: Supervisor, loops: FakeLoops) -> None:
     loops.broken = TransientError("not yet")
     supervisor.observe(scheduler())
-    [keeper] = supervisor.keepers()
-    await eventually(lambda: "not yet" in keeper.report().message)
+    [runner] = supervisor.runners()
+    await eventually(lambda: "not yet" in runner.status().message)
     loops.broken = None
     await started(loops)
 
@@ -195,8 +195,8 @@ async def test_a_new_spec_ends_the_wait_for_the_next_start(loops: FakeLoops) -> 
     async with Supervisor(loops, backoff=Backoff(first=60, longest=60), patience=1) as supervisor:
         supervisor.observe(scheduler(version=1))
         (await started(loops)).die(TransientError())
-        [keeper] = supervisor.keepers()
-        await eventually(lambda: not keeper.report().ready)
+        [runner] = supervisor.runners()
+        await eventually(lambda: not runner.status().ready)
         supervisor.observe(scheduler(version=2, generation=2, batchSize=7))
         loop = await started(loops, 2)
         assert loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7)
@@ -218,9 +218,9 @@ async def test_a_spec_that_this_release_cannot_read_leaves_the_loop_as_it_was(
     supervisor.observe(scheduler(version=1))
     loop = await started(loops)
     supervisor.observe(scheduler(version=2, generation=2, source="Birthdays"))
-    [keeper] = supervisor.keepers()
+    [runner] = supervisor.runners()
     assert (loop.running, loop.applied) == (True, [])
-    assert keeper.resource.generation == 1, "the status must not claim the new generation"
+    assert runner.resource.generation == 1, "the status must not claim the new generation"
 
 
 async def test_at_the_end_the_loops_finish_what_is_in_flight(loops: FakeLoops) -> None:
@@ -251,10 +251,10 @@ async def test_a_loop_that_lost_its_cancellation_ends_all_the_same(loops: FakeLo
 
 
 async def test_a_loop_that_nobody_keeps_any_more_is_told(loops: FakeLoops, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_self: Keeper) -> None:
+    async def fail(_self: LoopRunner) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Keeper, "run", fail)
+    monkeypatch.setattr(LoopRunner, "run", fail)
     async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=1) as supervisor:
         assert supervisor.lost() is None
         supervisor.observe(scheduler())

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from controllers.loops.source import SOURCES
+from controllers.loops.sources import SOURCES
 from controllers.resources.models import KINDS
 from shared import metrics
 from shared.messaging import topology
@@ -17,14 +17,14 @@ from shared.metrics import Metric
 from shared.models import DeliveryState, Outcome
 from shared.schedule.settle import source_of
 
-ALL = {metric.describe()[0].name: metric for workload in metrics.BOTH for metric in metrics.shown_by(workload)}
+ALL = {metric.describe()[0].name: metric for workload in metrics.BOTH for metric in metrics.metrics_for(workload)}
 BASE_UNITS = ("_seconds", "_bytes", "_ratio")
 NOT_BASE_UNITS = ("milliseconds", "_ms", "minutes", "hours", "kilobytes", "percent")
 
 
 def exposed(workload: str) -> CollectorRegistry:
     registry = CollectorRegistry()
-    metrics.expose(workload, registry=registry)
+    metrics.register_metrics(workload, registry=registry)
     return registry
 
 
@@ -51,8 +51,8 @@ def test_every_metric_says_in_a_sentence_what_it_is(metric: Metric) -> None:
 def test_no_label_can_hold_an_id() -> None:
     labels = {label for metric in ALL.values() for label in metric._labelnames}
     assert labels == {
-        *("answer", "call", "connection", "dependency", "fate", "kind", "limit", "loop", "outcome", "queue"),
-        *("source", "state", "status", "version", "workload"),
+        *("call", "connection", "dependency", "kind", "limit", "loop", "outcome", "queue"),
+        *("result", "source", "state", "status", "version", "workload"),
     }
 
 
@@ -66,7 +66,7 @@ def test_a_workload_shows_its_own_metrics_and_no_other_s() -> None:
 @pytest.mark.parametrize("workload", metrics.BOTH)
 def test_every_counter_and_histogram_is_there_before_anything_happens(workload: str) -> None:
     shown = {sample.name for family in exposed(workload).collect() for sample in family.samples}
-    for metric in metrics.shown_by(workload):
+    for metric in metrics.metrics_for(workload):
         name = metric.describe()[0].name
         match metric:
             case Counter():
@@ -78,7 +78,7 @@ def test_every_counter_and_histogram_is_there_before_anything_happens(workload: 
 def test_every_answer_outcome_and_state_can_be_told_from_never_from_the_start() -> None:
     text = generate_latest(exposed("controllers")).decode() + generate_latest(exposed("bot")).decode()
     for answer in Answer:
-        assert f'questbell_publishes_total{{answer="{answer.value}",source="Notifications"}}' in text
+        assert f'questbell_publishes_total{{result="{answer.value}",source="Notifications"}}' in text
     for outcome in Outcome:
         assert f'questbell_settled_total{{outcome="{outcome}",source="StatusTransitions"}}' in text
     for state in (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN):
@@ -86,7 +86,7 @@ def test_every_answer_outcome_and_state_can_be_told_from_never_from_the_start() 
 
 
 def test_what_must_be_asked_for_is_not_shown_before_it_was() -> None:
-    for gauge in (*metrics.OF_ROWS, metrics.DEAD_LETTERS):
+    for gauge in (*metrics.ROW_GAUGES, metrics.DEAD_LETTERS):
         assert isinstance(gauge, Gauge)
         registry = CollectorRegistry()
         registry.register(gauge)
@@ -98,8 +98,8 @@ def test_what_must_be_asked_for_is_not_shown_before_it_was() -> None:
 def test_a_row_that_is_settled_before_its_attempt_is_committed_took_one() -> None:
     registry, labels = exposed("bot"), {"source": "StatusTransitions"}
     before = registry.get_sample_value("questbell_settle_attempts_sum", labels) or 0
-    metrics.settled("StatusTransitions", Outcome.APPLIED, attempts=0)
-    metrics.settled("StatusTransitions", Outcome.APPLIED, attempts=3)
+    metrics.count_settled("StatusTransitions", Outcome.APPLIED, attempts=0)
+    metrics.count_settled("StatusTransitions", Outcome.APPLIED, attempts=3)
     assert registry.get_sample_value("questbell_settle_attempts_sum", labels) == before + 4
 
 

@@ -25,7 +25,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.setattr(probes, "ASK_INTERVAL", 0.005)
+    monkeypatch.setattr(probes, "PROBE_INTERVAL", 0.005)
     return Server()
 
 
@@ -39,7 +39,7 @@ async def dependency(server: Server) -> AsyncIterator[Dependency]:
 
 
 async def test_a_dependency_is_missing_until_it_answered(server: Server) -> None:
-    assert Dependency("database", server.ask).problem() == "was not asked yet"
+    assert Dependency("database", server.ask).problem() == "not probed yet"
 
 
 async def test_what_is_wrong_is_told_until_it_is_right(dependency: Dependency, server: Server) -> None:
@@ -51,7 +51,7 @@ async def test_what_is_wrong_is_told_until_it_is_right(dependency: Dependency, s
 
 
 async def test_a_dependency_that_hangs_is_a_problem(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "ASK_TIMEOUT", 0.01)
+    monkeypatch.setattr(probes, "PROBE_TIMEOUT", 0.01)
     dependency = Dependency("database", asyncio.Event().wait)
     task = asyncio.create_task(dependency.run())
     await eventually(lambda: "no answer" in str(dependency.problem()))

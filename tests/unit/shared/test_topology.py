@@ -19,4 +19,4 @@ def test_queues_refuse_what_does_not_fit_and_lose_nothing_on_the_way_to_their_de
 
 def test_the_time_outs_keep_their_order() -> None:
     timing = Timing()
-    assert timing.request_timeout < timing.lease < timing.young < timing.settle_timeout < timing.consumer_timeout
+    assert timing.request_timeout < timing.lease < timing.nonce_window < timing.settle_timeout < timing.consumer_timeout

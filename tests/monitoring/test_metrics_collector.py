@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, insert, select, update
 
-from controllers import census
+from controllers import metrics_collector
 from sandbox.servers.postgres import Postgres
 from shared import database as db
 from shared import metrics
@@ -34,7 +34,7 @@ class Shown:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        metrics.expose("controllers", registry=self.registry)
+        metrics.register_metrics("controllers", registry=self.registry)
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -48,15 +48,15 @@ class Shown:
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
-    monkeypatch.setattr(census, "ASK_INTERVAL", 0.05)
-    for gauge in (*metrics.OF_ROWS, metrics.DEAD_LETTERS):
+    monkeypatch.setattr(metrics_collector, "COLLECT_INTERVAL", 0.05)
+    for gauge in (*metrics.ROW_GAUGES, metrics.DEAD_LETTERS):
         gauge.clear()
     return Shown()
 
 
 @asynccontextmanager
 async def taken(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run a census for a block."""
+    """Run a collector during a block."""
     task = asyncio.ensure_future(work)
     try:
         yield
@@ -72,7 +72,7 @@ async def test_it_shows_what_is_pending_due_overdue_and_for_how_long(database: D
     await drop_notices(database.sessions)
     late, _ = await rows_of(database.sessions, game, NotificationKind.REMINDER)
     await make_due(database.sessions, late, ago=timedelta(minutes=2))
-    async with taken(census.watch_rows(database.sessions)):
+    async with taken(metrics_collector.collect_row_metrics(database.sessions)):
         await shown.has("questbell_pending_rows", 2, source="Notifications")
         await shown.has("questbell_due_rows", 1, source="Notifications")
         await shown.has("questbell_overdue_rows", 1, source="Notifications")
@@ -90,7 +90,7 @@ async def test_a_row_whose_copy_is_with_the_bot_is_overdue_and_not_due(database:
     async with db.transaction(database.sessions) as session:
         later = func.clock_timestamp() + timedelta(seconds=90)
         await session.execute(update(NotificationSchedule).values(attempts=1, attempt_at=later))
-    async with taken(census.watch_rows(database.sessions)):
+    async with taken(metrics_collector.collect_row_metrics(database.sessions)):
         await shown.has("questbell_overdue_rows", 1, source="Notifications")
         assert shown.value("questbell_due_rows", source="Notifications") == 0
         assert shown.value("questbell_retried_rows", source="Notifications") == 0
@@ -107,7 +107,7 @@ async def test_a_transition_that_an_attempt_did_not_settle_shows_its_age(
         now = await db.now(session)
         soon, due = now + timedelta(seconds=30), now - timedelta(minutes=20)
         await session.execute(update(GameStatusSchedule).values(attempt_at=soon, due_at=due, **attempted))
-    async with taken(census.watch_rows(database.sessions)):
+    async with taken(metrics_collector.collect_row_metrics(database.sessions)):
         await shown.has("questbell_retried_rows", 2, source="StatusTransitions")
         age = shown.value("questbell_oldest_retried_age_seconds", source="StatusTransitions")
         assert age is not None
@@ -118,7 +118,7 @@ async def test_it_shows_the_parked_messages_of_each_queue(database: Database, sh
     parked = {"queue": DEAD_REMINDERS, "routing_key": "", "body": b"?", "digest": "1", "reason": "unreadable"}
     async with db.transaction(database.sessions) as session:
         await session.execute(insert(ParkedMessage).values(parked))
-    async with taken(census.watch_rows(database.sessions)):
+    async with taken(metrics_collector.collect_row_metrics(database.sessions)):
         await shown.has("questbell_parked_messages", 1, queue=DEAD_REMINDERS)
         assert shown.value("questbell_parked_messages", queue=DEAD_NOTICES) == 0
 
@@ -126,7 +126,7 @@ async def test_it_shows_the_parked_messages_of_each_queue(database: Database, sh
 async def test_nothing_is_shown_of_a_database_that_cannot_be_asked(
     database: Database, postgres_server: Postgres, shown: Shown
 ) -> None:
-    task = asyncio.ensure_future(census.watch_rows(database.sessions))
+    task = asyncio.ensure_future(metrics_collector.collect_row_metrics(database.sessions))
     await shown.has("questbell_pending_rows", 0, source="Notifications")
     async with db.transaction(database.sessions) as session:
         name = (await session.execute(select(func.current_database()))).scalar_one()
@@ -137,7 +137,7 @@ async def test_nothing_is_shown_of_a_database_that_cannot_be_asked(
 
 
 async def test_it_shows_the_depth_of_each_dead_letter_queue(declared: BrokerSettings, shown: Shown) -> None:
-    async with taken(census.watch_dead_letters(declared)):
+    async with taken(metrics_collector.collect_dead_letter_metrics(declared)):
         await shown.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
         async with connected(declared, name="test") as connection:
             exchange = (await connection.channel()).default_exchange
@@ -148,7 +148,7 @@ async def test_it_shows_the_depth_of_each_dead_letter_queue(declared: BrokerSett
 
 
 async def test_nothing_is_shown_of_queues_that_are_gone(declared: BrokerSettings, shown: Shown) -> None:
-    task = asyncio.ensure_future(census.watch_dead_letters(declared))
+    task = asyncio.ensure_future(metrics_collector.collect_dead_letter_metrics(declared))
     await shown.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
     async with connected(declared, name="test") as connection:
         await (await connection.channel()).queue_delete(DEAD_REMINDERS)

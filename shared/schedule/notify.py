@@ -12,6 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 CHANNEL = "questbell_due"
 
 
-async def notify(session: AsyncSession) -> None:
+async def notify_loops(session: AsyncSession) -> None:
     """Wake the scheduler loops when this transaction commits."""
     await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})

@@ -12,27 +12,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from controllers.loops.loop import Loop, Report, pause
+from controllers.loops.base import Loop, LoopStatus, wait_or_event
 from controllers.resources.models import Resource
 from shared import logs, metrics
-from shared.errors import QuestbellError, raise_if_cancelled
+from shared.errors import QuestbellError, reraise_cancellation
 from shared.schedule.retry import Backoff
 
 AnyLoop = Loop[Any]
-MakeLoop = Callable[[Resource], AnyLoop]
+LoopFactory = Callable[[Resource], AnyLoop]
 """Makes the loop that a resource asks for. It may raise as the loop itself may."""
 
 
-class Keeper:
+class LoopRunner:
     """The loop of one resource, and what is known of both."""
 
-    def __init__(self, resource: Resource, make_loop: MakeLoop, *, backoff: Backoff) -> None:
+    def __init__(self, resource: Resource, make_loop: LoopFactory, *, backoff: Backoff) -> None:
         self.resource = resource
         self._make_loop = make_loop
         self._backoff = backoff
         self._loop: AnyLoop | None = None
-        self._failure: Report | None = None
-        self._proven_at = math.inf
+        self._failure: LoopStatus | None = None
+        self._healthy_after = math.inf
         self._spec_changed = asyncio.Event()
         self._log = logs.get(
             component="supervisor", kind=resource.kind.name, namespace=resource.namespace, name=resource.name
@@ -50,25 +50,25 @@ class Keeper:
             self._apply(resource)
 
     @property
-    def has_failed(self) -> bool:
+    def is_in_backoff(self) -> bool:
         """Whether the loop died and has not recovered yet."""
-        return self._failure is not None and asyncio.get_running_loop().time() < self._proven_at
+        return self._failure is not None and asyncio.get_running_loop().time() < self._healthy_after
 
-    def report(self) -> Report:
+    def status(self) -> LoopStatus:
         """Say how the loop does, or what keeps it from running."""
-        if self._failure is not None and self.has_failed:
+        if self._failure is not None and self.is_in_backoff:
             return self._failure
         if self._loop is None:
-            return Report(ready=False, reason="Starting", message="The loop is being started")
-        return self._loop.report()
+            return LoopStatus(ready=False, reason="Starting", message="The loop is being started")
+        return self._loop.status()
 
-    async def figures(self) -> Mapping[str, object]:
+    async def stats(self) -> Mapping[str, object]:
         """Return the loop's figures, none while there is no loop.
 
         Raises:
             TransientError: they cannot be had now.
         """
-        return {} if self._loop is None else await self._loop.figures()
+        return {} if self._loop is None else await self._loop.stats()
 
     async def run(self) -> None:
         """Keep the loop running until cancelled."""
@@ -76,9 +76,9 @@ class Keeper:
         delay = 0.0
         while True:
             began = clock()
-            self._proven_at = began + delay
+            self._healthy_after = began + delay
             problem = await self._run_loop()
-            raise_if_cancelled()
+            reraise_cancellation()
             failures = 1 if clock() - began > self._backoff.longest else failures + 1
             delay = self._backoff.delay(failures)
             self._fail(problem, delay)
@@ -106,13 +106,13 @@ class Keeper:
     def _fail(self, problem: str, delay: float) -> None:
         metrics.LOOP_FAILURES.labels(self.resource.kind.name).inc()
         said = f"The loop failed: {problem}. It is started again in {math.ceil(delay)} s"
-        self._failure = Report(ready=False, reason="LoopFailed", message=said, degraded=said)
-        self._proven_at = math.inf
+        self._failure = LoopStatus(ready=False, reason="LoopFailed", message=said, degraded=said)
+        self._healthy_after = math.inf
         self._loop = None
 
     async def _pause(self, seconds: float) -> None:
         """Wait; a new spec ends the wait, for it may be the cure."""
-        await pause(seconds, until=self._spec_changed)
+        await wait_or_event(self._spec_changed, timeout=seconds)
 
     def _apply(self, resource: Resource) -> None:
         self._log.info("Spec changed", action="spec_changed", generation=resource.generation)

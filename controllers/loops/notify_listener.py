@@ -10,25 +10,25 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from controllers.loops.loop import pause
+from controllers.loops.base import wait_or_event
 from shared import database, logs, metrics
 from shared.errors import TransientError
-from shared.schedule.wake import CHANNEL
+from shared.schedule.notify import CHANNEL
 from shared.settings import DatabaseSettings, Timing
 
-ASK_INTERVAL = 5.0
+PROBE_INTERVAL = 5.0
 """Seconds between questions to the database: nothing else tells a quiet connection from one that was cut off."""
-ASK_TIMEOUT = 2.0
+PROBE_TIMEOUT = 2.0
 
 
-class WakeListener:
+class NotifyListener:
     """Wakes every subscribed loop when something becomes due."""
 
     def __init__(self, settings: DatabaseSettings, timing: Timing) -> None:
         self._settings = settings
         self._timing = timing
         self._sleepers: set[asyncio.Event] = set()
-        self._log = logs.get(component="wake")
+        self._log = logs.get(component="notify_listener")
         self._connected = metrics.CONNECTED.labels("listen")
 
     def subscribe(self) -> asyncio.Event:
@@ -48,7 +48,9 @@ class WakeListener:
             TransientError: the database cannot be reached or ended the connection.
         """
         with database.translated():
-            connection = await database.connect(self._settings, application_name="questbell wake", timing=self._timing)
+            connection = await database.connect(
+                self._settings, application_name="questbell notify listener", timing=self._timing
+            )
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _connection: ended.set())
         try:
@@ -58,8 +60,8 @@ class WakeListener:
                 self._log.debug("Listening", action="listening")
                 self._wake()
                 while not ended.is_set():
-                    await connection.execute("SELECT 1", timeout=ASK_TIMEOUT)
-                    await pause(ASK_INTERVAL, until=ended)
+                    await connection.execute("SELECT 1", timeout=PROBE_TIMEOUT)
+                    await wait_or_event(ended, timeout=PROBE_INTERVAL)
         finally:
             self._connected.set(0)
             with suppress(*database.UNAVAILABLE):

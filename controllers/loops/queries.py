@@ -32,8 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from controllers.event_builders import Due
-from controllers.loops.source import DispatchSource
+from controllers.loops.sources import ClaimedRow, ScheduleTable
 from shared.database import given, in_list
 from shared.schedule.notices import BEGUN_AFTER
 
@@ -44,7 +43,7 @@ BEGUN_INTERVAL = timedelta(minutes=5)
 
 
 @cache
-def claim_statement(source: DispatchSource, *, batch_size: int) -> Select[Any]:
+def claim_statement(source: ScheduleTable, *, batch_size: int) -> Select[Any]:
     """Return the claim: lock at most a batch of due rows that nobody else holds, the most urgent first.
 
     `due` reads the partial index on `attempt_at` and stops after a window, however many rows are pending. It is an
@@ -66,12 +65,12 @@ def claim_statement(source: DispatchSource, *, batch_size: int) -> Select[Any]:
     )
 
 
-async def claim(session: AsyncSession, source: DispatchSource, *, batch_size: int) -> list[Due]:
+async def claim(session: AsyncSession, source: ScheduleTable, *, batch_size: int) -> list[ClaimedRow]:
     """Claim due rows until the transaction ends."""
     return await _claimed(session, source, claim_statement(source, batch_size=batch_size))
 
 
-async def claim_copies(session: AsyncSession, source: DispatchSource, copies: Mapping[UUID, int]) -> list[Due]:
+async def claim_copies(session: AsyncSession, source: ScheduleTable, copies: Mapping[UUID, int]) -> list[ClaimedRow]:
     """Claim the rows of dead copies, given by row id and attempt, as far as another copy should be made of them now.
 
     A row wins that is due, or whose latest attempt this copy was without a failure having been recorded: a dead
@@ -90,22 +89,22 @@ async def claim_copies(session: AsyncSession, source: DispatchSource, copies: Ma
     return await _claimed(session, source, statement)
 
 
-def _due_rows(source: DispatchSource) -> Select[Any]:
+def _due_rows(source: ScheduleTable) -> Select[Any]:
     table = source.table
     claimed_at = func.clock_timestamp().label("claimed_at")
     return select(table.id, table.game_id, table.due_at, table.attempts, *source.details, claimed_at)
 
 
-async def _claimed(session: AsyncSession, source: DispatchSource, statement: Select[Any]) -> list[Due]:
+async def _claimed(session: AsyncSession, source: ScheduleTable, statement: Select[Any]) -> list[ClaimedRow]:
     names = [column.key for column in source.details]
     return [
-        Due(id_, game_id, due_at, attempts, claimed_at, dict(zip(names, details, strict=True)))
+        ClaimedRow(id_, game_id, due_at, attempts, claimed_at, dict(zip(names, details, strict=True)))
         for id_, game_id, due_at, attempts, *details, claimed_at in await session.execute(statement)
     ]
 
 
 async def mark_published(
-    session: AsyncSession, source: DispatchSource, ids: Sequence[UUID], *, settle_timeout: timedelta
+    session: AsyncSession, source: ScheduleTable, ids: Sequence[UUID], *, settle_timeout: timedelta
 ) -> datetime | None:
     """Record the attempt of confirmed rows; each comes back if no outcome is recorded within the settle time-out.
 
@@ -119,7 +118,7 @@ async def mark_published(
 
 
 @cache
-def _mark_published(source: DispatchSource) -> Update:
+def _mark_published(source: ScheduleTable) -> Update:
     table = source.table
     wait: ColumnElement[Any] = bindparam("wait", type_=Interval())
     if source.starts_at is not None:
@@ -135,7 +134,7 @@ def _mark_published(source: DispatchSource) -> Update:
 
 
 async def mark_failed(
-    session: AsyncSession, source: DispatchSource, delays: Mapping[UUID, float], *, reason: str
+    session: AsyncSession, source: ScheduleTable, delays: Mapping[UUID, float], *, reason: str
 ) -> None:
     """Record the attempt of rows that could not be published, each with its own delay in seconds."""
     failed = given(delays.items(), id=Uuid(), seconds=Double())
@@ -153,7 +152,7 @@ async def mark_failed(
     )
 
 
-async def seconds_until_next(session: AsyncSession, source: DispatchSource) -> float | None:
+async def seconds_until_next(session: AsyncSession, source: ScheduleTable) -> float | None:
     """Return the seconds until the next row may be taken, 0 or less when one is due now, None without open rows."""
     next_attempt = func.min(source.table.attempt_at) - func.clock_timestamp()
     statement = select(func.extract("epoch", next_attempt)).where(source.table.attempt_at.is_not(None))

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Report:
+class LoopStatus:
     """How a loop is doing, for the conditions of its resource. `reason` is CamelCase, `message` is for people."""
 
     ready: bool
@@ -37,10 +37,10 @@ class Loop(Protocol[SpecT]):
     def apply(self, spec: SpecT) -> None:
         """Take a new spec without a restart; with `suspend`, finish what is in flight and take no more."""
 
-    def report(self) -> Report:
+    def status(self) -> LoopStatus:
         """Say how it goes, now."""
 
-    async def figures(self) -> dict[str, object]:
+    async def stats(self) -> dict[str, object]:
         """Return the figures for the resource's status, by their names there. Their cost must not grow with the rows.
 
         Raises:
@@ -48,21 +48,21 @@ class Loop(Protocol[SpecT]):
         """
 
 
-def capped(count: int, *, cap: int = 10_000) -> str:
+def format_capped(count: int, *, cap: int = 10_000) -> str:
     """Return a count as people read it; one that was counted only to `cap` + 1 says so."""
     return str(count) if count <= cap else f"{cap}+"
 
 
-async def pause(seconds: float, *, until: asyncio.Event) -> None:
-    """Wait for so long, or until an event is set."""
+async def wait_or_event(event: asyncio.Event, *, timeout: float) -> None:
+    """Wait until an event is set, at most `timeout` seconds."""
     try:
-        async with asyncio.timeout(seconds):
-            await until.wait()
+        async with asyncio.timeout(timeout):
+            await event.wait()
     except TimeoutError:
         return
 
 
-async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+async def finish_uncancelled(work: Coroutine[Any, Any, T]) -> T:
     """Await work that a cancellation must not tear: its rows are locked and its messages on their way."""
     task = asyncio.ensure_future(work)
     try:

@@ -15,18 +15,18 @@ from typing import Any
 
 from controllers.loops import housekeeping
 from controllers.loops.dead_letters import depths_of
-from controllers.loops.source import SOURCES
+from controllers.loops.sources import SOURCES
 from controllers.resources.models import Source
 from shared import database, metrics
 from shared.database import Sessions
 from shared.messaging.connection import connected
 from shared.settings import BrokerSettings
 
-ASK_INTERVAL = 15.0
+COLLECT_INTERVAL = 15.0
 """Seconds between two questions: as often as Prometheus usually asks us."""
 
 
-async def watch_rows(sessions: Sessions) -> None:
+async def collect_row_metrics(sessions: Sessions) -> None:
     """Show how it stands with the rows and the parked messages, until cancelled.
 
     Raises:
@@ -38,25 +38,25 @@ async def watch_rows(sessions: Sessions) -> None:
                 for source in SOURCES.values():
                     _show_rows(source.name, await housekeeping.figures(session, source))
                 _show_parked(await housekeeping.parked_by_queue(session))
-            await asyncio.sleep(ASK_INTERVAL)
+            await asyncio.sleep(COLLECT_INTERVAL)
     finally:
-        for gauge in metrics.OF_ROWS:
+        for gauge in metrics.ROW_GAUGES:
             gauge.clear()
 
 
-async def watch_dead_letters(broker: BrokerSettings) -> None:
+async def collect_dead_letter_metrics(broker: BrokerSettings) -> None:
     """Show how many messages the dead-letter queues hold, until cancelled.
 
     Raises:
         TransientError: the broker cannot be asked, or has no such queue yet; nothing is shown any more.
         ConfigurationError: it refuses our credentials.
     """
-    async with connected(broker, name="questbell census") as connection:
+    async with connected(broker, name="questbell metrics collector") as connection:
         try:
             while True:
                 for queue, depth in (await depths_of(connection, metrics.DEAD_LETTER_QUEUES)).items():
                     metrics.DEAD_LETTERS.labels(queue).set(depth)
-                await asyncio.sleep(ASK_INTERVAL)
+                await asyncio.sleep(COLLECT_INTERVAL)
         finally:
             metrics.DEAD_LETTERS.clear()
 

@@ -1,0 +1,102 @@
+"""The two schedule tables that the loops serve, and how a claimed row of each becomes an event with its TTL.
+
+A reminder lives until its game starts, and at least one minute. Notices and status transitions never expire: they are
+retried until they succeed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import InstrumentedAttribute
+
+from controllers.resources.models import Source
+from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, StatusTransitionDue
+from shared.models import GameStatus, GameStatusSchedule, NotificationKind, NotificationSchedule
+from shared.schedule.settle import Table
+
+MINIMUM_TTL = 60_000
+"""Milliseconds. A reminder that is due at the start of its game, or late, still has one minute to be delivered."""
+MAXIMUM_TTL = 2**32 - 1
+"""Milliseconds: the longest expiration that RabbitMQ accepts (https://www.rabbitmq.com/docs/ttl)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRow:
+    """A due row that this replica has locked.
+
+    `claimed_at` is the database's clock at the claim. `details` are the columns that only its table has.
+    """
+
+    id: UUID
+    game_id: UUID
+    due_at: datetime
+    attempts: int
+    claimed_at: datetime
+    details: dict[str, Any]
+
+
+def build_notification_event(due: ClaimedRow) -> tuple[AnyEvent, int | None]:
+    """Build the event of a row of `notification_schedule`."""
+    if due.details["kind"] == NotificationKind.REMINDER:
+        return build_game_reminder_event(due)
+    return build_notice_event(due)
+
+
+def build_game_reminder_event(due: ClaimedRow) -> tuple[GameReminderDue, int]:
+    """Build a reminder. Its TTL in milliseconds ends when the game starts, and is at least 60,000."""
+    starts_at: datetime = due.details["game_scheduled_at"]
+    event = GameReminderDue(
+        row_id=due.id,
+        game_id=due.game_id,
+        game_scheduled_at=starts_at,
+        offset_minutes=due.details["offset_minutes"],
+    )
+    until_start = (starts_at - due.claimed_at) // timedelta(milliseconds=1)
+    return event, min(max(MINIMUM_TTL, until_start), MAXIMUM_TTL)
+
+
+def build_notice_event(due: ClaimedRow) -> tuple[NoticeDue, None]:
+    """Build a notice, which never expires."""
+    return NoticeDue(row_id=due.id, game_id=due.game_id, kind=due.details["kind"]), None
+
+
+def build_status_transition_event(due: ClaimedRow) -> tuple[StatusTransitionDue, None]:
+    """Build a status transition, which never expires."""
+    target = GameStatus(due.details["target_status"])
+    return StatusTransitionDue(row_id=due.id, game_id=due.game_id, target_status=target), None
+
+
+@dataclass(frozen=True)
+class ScheduleTable:
+    """Everything in which one scheduler loop differs from the other: a table, its own columns, and an event builder."""
+
+    name: Source
+    table: Table
+    details: Sequence[InstrumentedAttribute[Any]]
+    urgency: InstrumentedAttribute[datetime]
+    starts_at: InstrumentedAttribute[datetime] | None
+    build: Callable[[ClaimedRow], tuple[AnyEvent, int | None]]
+
+
+NOTIFICATIONS = ScheduleTable(
+    name=Source.NOTIFICATIONS,
+    table=NotificationSchedule,
+    details=(NotificationSchedule.kind, NotificationSchedule.offset_minutes, NotificationSchedule.game_scheduled_at),
+    urgency=NotificationSchedule.game_scheduled_at,
+    starts_at=NotificationSchedule.game_scheduled_at,
+    build=build_notification_event,
+)
+STATUS_TRANSITIONS = ScheduleTable(
+    name=Source.STATUS_TRANSITIONS,
+    table=GameStatusSchedule,
+    details=(GameStatusSchedule.target_status,),
+    urgency=GameStatusSchedule.due_at,
+    starts_at=None,
+    build=build_status_transition_event,
+)
+SOURCES = {source.name: source for source in (NOTIFICATIONS, STATUS_TRANSITIONS)}
