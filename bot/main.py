@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-from bot.delivery.discord_api import DiscordApi
 from bot.delivery.limits import Limits
 from bot.delivery.messenger import Messenger
 from bot.events.handling import Handling
@@ -18,6 +17,7 @@ from bot.events.transition import ApplyTransition
 from bot.gateway import run_gateway
 from shared import database, health, logs, metrics, process, schema
 from shared.database import Sessions
+from shared.discord.client import DiscordClient
 from shared.messaging import topology
 from shared.messaging.consumer import Consumer
 from shared.messaging.envelope import GameReminderDue, NoticeDue, StatusTransitionDue
@@ -58,7 +58,7 @@ async def _run() -> None:
         )
         sessions = database.sessions(engine)
         answers = Dependency("database", lambda: database.ping(sessions))
-        api = await stack.enter_async_context(DiscordApi.connected(discord, timing))
+        api = await stack.enter_async_context(DiscordClient.connected(discord, timing))
         handler = handling(Messenger(sessions, api, Limits(), timing))
         consumers = [Consumer(broker, timing, queue=queue, handler=handler) for queue in topology.QUEUES]
         ready = {"database": answers.problem, "consumers": lambda: _detached(consumers)}

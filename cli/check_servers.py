@@ -11,10 +11,11 @@ from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from cli.discord_rest import DiscordReader
+from cli.discord_access import patiently
 from cli.finding import Finding
 from cli.session import NAME, database_sessions
 from shared import database
+from shared.discord.client import DiscordClient
 from shared.errors import ConfigurationError, QuestbellError
 from shared.messaging.connection import UNAVAILABLE, connected
 from shared.messaging.topology import EXCHANGE, QUEUES, Queue
@@ -80,8 +81,8 @@ async def check_discord(settings: DiscordSettings, timing: Timing) -> Finding:
     """Return whether Discord takes the bot's token."""
     name = "Discord token"
     try:
-        async with DiscordReader.connected(settings, timing) as reader:
-            me = await reader.get("/users/@me")
+        async with DiscordClient.connected(settings, timing) as client:
+            me = await patiently(client.get_own_user)
     except ConfigurationError as error:
         return Finding.failed(name, str(error), "put the new token into DISCORD_TOKEN")
     except QuestbellError as error:

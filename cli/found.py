@@ -15,8 +15,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.discord_ids import uuid_of
 from shared import database
+from shared.discord.ids import delivery_id_of
 from shared.errors import QuestbellError
 from shared.models import (
     DueRow,
@@ -79,8 +79,15 @@ async def _named(session: AsyncSession, asked: str) -> tuple[UUID, UUID | None] 
     """Return the game and, if it is about one row, that row."""
     if asked.isdecimal() and int(asked) < _SNOWFLAKE_LIMIT:
         return await _of_message(session, int(asked))
-    own_id = uuid_of(asked)
+    own_id = delivery_id_of(asked) or _uuid(asked)
     return None if own_id is None else await _of_own_id(session, own_id)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 async def _of_message(session: AsyncSession, message_id: int) -> tuple[UUID, UUID | None] | None:

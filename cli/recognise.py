@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
+from shared.discord.history import ChannelMessage
 from shared.models import Game, NotificationKind, NotificationSchedule
 
 CLOCKS = timedelta(seconds=5)
@@ -26,23 +26,12 @@ _BOLD = re.compile(r"\*\*(.*)\*\*")
 _CUT = "…"
 
 
-@dataclass(frozen=True)
-class Post:
-    """A message of the bot."""
-
-    id: int
-    at: datetime
-    content: str
-    nonce: str | None = None
-    custom_ids: frozenset[str] = field(default_factory=frozenset)
-
-
-def announces(post: Post, game_id: UUID) -> bool:
+def announces(post: ChannelMessage, game_id: UUID) -> bool:
     """Return whether a message is the announcement of a game: its buttons carry the game's id."""
     return any(custom_id.endswith(str(game_id)) for custom_id in post.custom_ids)
 
 
-def tells(post: Post, row: NotificationSchedule, game: Game) -> bool:
+def tells(post: ChannelMessage, row: NotificationSchedule, game: Game) -> bool:
     """Return whether a message tells what a row is about, whichever of the game's reminders that is."""
     sign = _SIGNS.get(row.kind)
     if sign is None or not post.content.startswith(sign):
@@ -55,26 +44,26 @@ def tells(post: Post, row: NotificationSchedule, game: Game) -> bool:
 
 
 def told(
-    rows: Sequence[NotificationSchedule], game: Game, posts: Sequence[Post], *, nonces: Mapping[str, UUID]
-) -> dict[UUID, Post]:
+    rows: Sequence[NotificationSchedule], game: Game, posts: Sequence[ChannelMessage], *, nonces: Mapping[str, UUID]
+) -> dict[UUID, ChannelMessage]:
     """Return which of a game's rows were told, each with the first message that tells it.
 
     Where the ledger survived, the nonce decides. Else a message tells the latest row of its kind that was due when it
     was made: the bot never tells an earlier reminder once a later one is due.
     """
-    found: dict[UUID, Post] = {}
+    found: dict[UUID, ChannelMessage] = {}
     by_due = sorted(rows, key=lambda row: row.due_at, reverse=True)
     for post in sorted(posts, key=lambda it: it.id):
         row_id = nonces.get(post.nonce or "")
         if row_id is None:
-            matching = (row.id for row in by_due if row.due_at <= post.at + CLOCKS and tells(post, row, game))
+            matching = (row.id for row in by_due if row.due_at <= post.created_at + CLOCKS and tells(post, row, game))
             row_id = next(matching, None)
         if row_id is not None:
             found.setdefault(row_id, post)
     return found
 
 
-def _names(post: Post, title: str) -> bool:
+def _names(post: ChannelMessage, title: str) -> bool:
     """Return whether a message is about a title, of which the bot shows only the beginning when it is long."""
     found = _BOLD.search(post.content.partition("\n")[0])
     if found is None:

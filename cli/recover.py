@@ -25,12 +25,12 @@ from datetime import datetime
 
 from rich.console import Group, RenderableType
 
-from cli.discord_rest import DiscordReader
 from cli.output import cells, show, styled, table
 from cli.recovery import Action, Step, doubtful, find_out, running_workloads, write
 from cli.session import NAME, database_sessions, log_to_standard_error
 from cli.words import counted, moment
 from shared import database, process
+from shared.discord.client import DiscordClient
 from shared.errors import QuestbellError
 from shared.settings import DiscordSettings, Timing, load
 
@@ -60,8 +60,8 @@ async def _recover(since: str, *, yes: bool, as_json: bool) -> None:
             running = await running_workloads(session, but=NAME)
             rows = await doubtful(session)
         _assert_possible(moment_of_backup, now, running, yes=yes)
-        async with DiscordReader.connected(discord, timing) as reader:
-            steps = await find_out(reader, rows, since=moment_of_backup)
+        async with DiscordClient.connected(discord, timing) as client:
+            steps = await find_out(client, rows, since=moment_of_backup)
         if yes:
             async with database.transaction(sessions) as session:
                 await write(session, steps)

@@ -13,9 +13,12 @@ from sqlalchemy import func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.channel_history import bot_messages
-from cli.discord_ids import nonce
-from cli.discord_rest import DiscordReader, UnreadableError
-from cli.recognise import CLOCKS, Post, announces, told
+from cli.discord_access import patiently
+from cli.recognise import CLOCKS, announces, told
+from shared.discord.client import DiscordClient
+from shared.discord.errors import RequestRejectedError
+from shared.discord.history import ChannelMessage
+from shared.discord.ids import nonce_for
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
 from shared.schedule.populate import lock_game
 from shared.schedule.settle import Settlement, settle
@@ -80,11 +83,11 @@ async def doubtful(session: AsyncSession) -> list[Doubtful]:
         NotificationDelivery.notification_id.in_(nonces)
     )
     for delivery_id, row_id in await session.execute(ledger):
-        nonces[row_id].append(nonce(delivery_id))
+        nonces[row_id].append(nonce_for(delivery_id))
     return found
 
 
-async def find_out(reader: DiscordReader, rows: Sequence[Doubtful], *, since: datetime) -> list[Step]:
+async def find_out(client: DiscordClient, rows: Sequence[Doubtful], *, since: datetime) -> list[Step]:
     """Return what is to be done about each row, by what its channel says since the backup.
 
     Raises:
@@ -92,14 +95,14 @@ async def find_out(reader: DiscordReader, rows: Sequence[Doubtful], *, since: da
     """
     if not rows:
         return []
-    bot_id = int((await reader.get("/users/@me"))["id"])
+    bot_id = int((await patiently(client.get_own_user))["id"])
     steps: list[Step] = []
     for channel_id, group in groupby(rows, key=lambda one: one.game.channel_id):
         here = list(group)
         start = max(since, min(one.row.due_at for one in here)) - CLOCKS
         try:
-            posts = await bot_messages(reader, channel_id, bot_id=bot_id, since=start)
-        except UnreadableError as error:
+            posts = await bot_messages(client, channel_id, bot_id=bot_id, since=start)
+        except RequestRejectedError as error:
             steps += [_step(one, Action.SETTLE_UNKNOWN, f"{UNKNOWN}: {error}") for one in here]
         else:
             steps += _steps(here, posts)
@@ -132,7 +135,7 @@ async def _settle(session: AsyncSession, step: Step, outcome: Outcome) -> None:
     await settle(session, NotificationSchedule, {step.row_id: Settlement(outcome, step.detail[:500])})
 
 
-def _steps(rows: Sequence[Doubtful], posts: Sequence[Post]) -> list[Step]:
+def _steps(rows: Sequence[Doubtful], posts: Sequence[ChannelMessage]) -> list[Step]:
     """Return the steps for the rows of one channel, which is read to its end."""
     steps: list[Step] = []
     for _, group in groupby(rows, key=lambda one: one.game.id):
@@ -143,7 +146,7 @@ def _steps(rows: Sequence[Doubtful], posts: Sequence[Post]) -> list[Step]:
     return steps
 
 
-def _decided(one: Doubtful, message: Post | None, posts: Sequence[Post]) -> Step:
+def _decided(one: Doubtful, message: ChannelMessage | None, posts: Sequence[ChannelMessage]) -> Step:
     if one.row.kind is NotificationKind.ANNOUNCEMENT:
         message = message or next((post for post in posts if announces(post, one.game.id)), None)
         action = Action.ADOPT
@@ -154,7 +157,7 @@ def _decided(one: Doubtful, message: Post | None, posts: Sequence[Post]) -> Step
     return _step(one, action, f"{FOUND}: message {message.id}", message)
 
 
-def _step(one: Doubtful, action: Action, detail: str, message: Post | None = None) -> Step:
+def _step(one: Doubtful, action: Action, detail: str, message: ChannelMessage | None = None) -> Step:
     return Step(
         row_id=one.row.id,
         kind=one.row.kind,

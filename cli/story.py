@@ -12,10 +12,10 @@ from datetime import datetime
 from uuid import UUID
 
 from cli import meaning
-from cli.discord_ids import made_at, nonce
 from cli.found import Found
 from cli.meaning import Meaning
 from cli.words import counted
+from shared.discord.ids import created_at, nonce_for
 from shared.models import (
     DeliveryState,
     DueRow,
@@ -173,7 +173,7 @@ def _sending(delivery: NotificationDelivery) -> Iterator[tuple[datetime, str]]:
     if delivery.first_sending_at is not None:
         yield delivery.first_sending_at, f"sending to {to} began"
     if delivery.message_id is not None:
-        yield made_at(delivery.message_id), f"Discord made message {delivery.message_id} (its clock)"
+        yield created_at(delivery.message_id), f"Discord made message {delivery.message_id} (its clock)"
     if delivery.finished_at is not None:
         error = f": {delivery.last_error}" if delivery.last_error else ""
         yield delivery.finished_at, f"{to} recorded as {delivery.state}{error}"
@@ -183,7 +183,7 @@ def _recipient(delivery: NotificationDelivery, row: DueRow, now: datetime, timin
     ended = row.settled_at is not None
     return Recipient(
         ledger_id=delivery.id,
-        nonce=nonce(delivery.id),
+        nonce=nonce_for(delivery.id),
         kind=delivery.recipient_kind,
         recipient_id=str(delivery.recipient_id),
         chunk=delivery.chunk,

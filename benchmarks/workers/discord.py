@@ -11,14 +11,15 @@ from typing import Any
 from uuid import UUID
 
 from benchmarks.errors import BenchmarkError
-from bot.delivery.discord_api import DiscordApi
 from bot.delivery.limits import Limits
+from shared.discord.client import DiscordClient
+from shared.discord.ids import delivery_id_of
 
 UNLIMITED = 1e9
 """Requests a second."""
 
 
-class InstantDiscord(DiscordApi):
+class InstantDiscord(DiscordClient):
     """Gives every message an id, and remembers for which delivery."""
 
     def __init__(self) -> None:
@@ -26,9 +27,11 @@ class InstantDiscord(DiscordApi):
         self._ids = itertools.count(1)
         self.told: list[tuple[UUID, int]] = []
 
-    async def create_message(self, channel_id: int, payload: dict[str, Any], *, delivery_id: UUID) -> int:
+    async def create_message(self, channel_id: int, payload: dict[str, Any], *, nonce: str) -> int:
         """Return a new id, also for a nonce that was seen before: a second telling must show."""
         message_id = next(self._ids)
+        delivery_id = delivery_id_of(nonce)
+        assert delivery_id is not None
         self.told.append((delivery_id, message_id))
         return message_id
 
@@ -36,7 +39,7 @@ class InstantDiscord(DiscordApi):
         """Refuse: a benchmark has no announcements."""
         raise BenchmarkError(f"nobody asked to edit message {message_id}")
 
-    async def messages(self, channel_id: int, *, before: int | None = None) -> list[dict[str, Any]]:
+    async def list_messages(self, channel_id: int, *, before: int | None = None) -> list[dict[str, Any]]:
         """Refuse: there is nothing to look up where every answer comes at once."""
         raise BenchmarkError(f"nobody asked to read channel {channel_id}")
 

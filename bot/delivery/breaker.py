@@ -11,8 +11,14 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from bot.delivery.refusals import Ambiguous, Postponed, Refused, TooMany, Unreachable
 from shared import logs, metrics
+from shared.discord.errors import (
+    ConnectFailedError,
+    RateLimitedError,
+    RequestRejectedError,
+    TemporarilyUnavailableError,
+    UncertainResultError,
+)
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff
 
@@ -52,13 +58,13 @@ class Breaker:
         """Count how a request in the block went."""
         try:
             yield
-        except (Unreachable, Ambiguous):
+        except (ConnectFailedError, UncertainResultError):
             self._failures += 1
             if self._failures == THRESHOLD:
                 self._up.set(0)
                 logs.get().warning("Discord does not answer, waiting for it", action="discord_away")
             raise
-        except (Refused, Postponed):
+        except (RequestRejectedError, TemporarilyUnavailableError):
             self._failures = 0  # whatever it said, it answered
             raise
         self._failures = 0
@@ -66,7 +72,7 @@ class Breaker:
     async def _answers(self) -> bool:
         try:
             await self._probe()
-        except TooMany:
+        except RateLimitedError:
             pass  # that is an answer
         except TransientError:
             return False

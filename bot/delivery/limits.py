@@ -14,8 +14,9 @@ from weakref import WeakValueDictionary
 
 from aiolimiter import AsyncLimiter
 
-from bot.delivery.refusals import HeldError, Postponed, TooMany, Unreachable
+from bot.delivery.errors import DeliveryDeferredError
 from shared import metrics
+from shared.discord.errors import ConnectFailedError, RateLimitedError, TemporarilyUnavailableError
 
 REQUESTS_PER_SECOND = 48
 """Discord allows a bot 50 (https://docs.discord.com/developers/topics/rate-limits#global-rate-limit); two are left
@@ -62,7 +63,7 @@ class Limits:
         block closes the place, or everything, for as long as it says.
 
         Raises:
-            HeldError: the place is closed or busy; nothing was tried.
+            DeliveryDeferredError: the place is closed or busy; nothing was tried.
         """
         place = (channel_id, urgent)
         self._refuse_if_closed(place)
@@ -102,17 +103,18 @@ class Limits:
         What Discord refuses for now closes it for a while; that there was no answer does not.
 
         Raises:
-            HeldError: it is taken or closed; nothing was tried.
+            DeliveryDeferredError: it is taken or closed; nothing was tried.
         """
         self._refuse_if_closed(DM_LANE)
         if not self._openings.has_capacity():
-            raise HeldError("direct messages are opened one after the other", retry_after=1 / DMS_OPENED_PER_SECOND)
+            pause = 1 / DMS_OPENED_PER_SECOND
+            raise DeliveryDeferredError("direct messages are opened one after the other", retry_after=pause)
         await self._openings.acquire()
         try:
             yield
-        except Unreachable:
+        except ConnectFailedError:
             raise  # that says nothing about the lane
-        except Postponed as error:
+        except TemporarilyUnavailableError as error:
             self.close(DM_LANE, error.retry_after or DM_LANE_PAUSE)
             raise
 
@@ -128,7 +130,7 @@ class Limits:
     def _refuse_if_closed(self, place: Place) -> None:
         left = self._closed_for(place)
         if left > 0:
-            raise HeldError("Discord asked for a pause", retry_after=left)
+            raise DeliveryDeferredError("Discord asked for a pause", retry_after=left)
 
     def _closed_for(self, place: Place) -> float:
         until = max(self._closed_until.get(place, 0.0), self._closed_until.get(EVERYWHERE, 0.0))
@@ -148,8 +150,8 @@ class Slot:
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         """Give it back; what Discord said about pauses holds for those who come next."""
-        if isinstance(error, TooMany):
-            self._limits.close(EVERYWHERE if error.everywhere else self._place, error.retry_after)
+        if isinstance(error, RateLimitedError):
+            self._limits.close(EVERYWHERE if error.is_global else self._place, error.retry_after)
         self.give_back()
 
     def give_back(self) -> None:
@@ -193,4 +195,4 @@ async def _acquire_patiently(slots: asyncio.Semaphore) -> None:
             async with asyncio.timeout(PATIENCE if slots.locked() else None):
                 await slots.acquire()
     except TimeoutError:
-        raise HeldError("the channel is busy", retry_after=2 * PATIENCE) from None
+        raise DeliveryDeferredError("the channel is busy", retry_after=2 * PATIENCE) from None

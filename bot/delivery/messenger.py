@@ -16,9 +16,9 @@ from uuid import UUID
 
 from bot.delivery.batch import Batch
 from bot.delivery.breaker import Breaker
-from bot.delivery.discord_api import DiscordApi
+from bot.delivery.errors import DeliveryDeferredError
+from bot.delivery.find_message import Search, find_message
 from bot.delivery.limits import HeadStart, Limits
-from bot.delivery.lookup import Search, look_up
 from bot.delivery.recording import (
     Ending,
     Failed,
@@ -29,18 +29,18 @@ from bot.delivery.recording import (
     Unclear,
     record,
 )
-from bot.delivery.refusals import (
-    CLOSED_DMS,
-    NO_SHARED_SERVER,
-    Ambiguous,
-    HeldError,
-    Postponed,
-    Refused,
-)
 from bot.delivery.telling import Telling
 from bot.delivery.turns import Abandoned, Asked, Begun, Locked, Step, Try, Wanted, begin, take_turns
 from shared import database, logs, metrics, people
 from shared.database import Sessions
+from shared.discord.client import DiscordClient
+from shared.discord.errors import (
+    CLOSED_DMS,
+    NO_SHARED_SERVER,
+    RequestRejectedError,
+    TemporarilyUnavailableError,
+    UncertainResultError,
+)
 from shared.errors import TransientError
 from shared.models import DeliveryState, NotificationDelivery, RecipientKind
 from shared.schedule.retry import Backoff, retry
@@ -50,7 +50,7 @@ from shared.settings import Timing
 class Messenger:
     """Delivers notifications. Safe to use from any number of tasks and processes at once."""
 
-    def __init__(self, sessions: Sessions, api: DiscordApi, limits: Limits, timing: Timing) -> None:
+    def __init__(self, sessions: Sessions, api: DiscordClient, limits: Limits, timing: Timing) -> None:
         self.sessions = sessions
         self.api = api
         self.limits = limits
@@ -65,7 +65,7 @@ class Messenger:
         """Tell every recipient that was not told yet; one that fails does not keep the others from being told.
 
         Raises:
-            HeldError: it is not our turn with some of them; it may be in `retry_after` seconds.
+            DeliveryDeferredError: it is not our turn with some of them; it may be in `retry_after` seconds.
             TransientError: some recipients could not be told now.
         """
         await self.breaker.closed()
@@ -107,7 +107,7 @@ class Messenger:
                 await self._send(step)
             case Abandoned():
                 await self._resolve(step)
-            case HeldError():
+            case DeliveryDeferredError():
                 raise step
 
     async def _send(self, turn: Try) -> None:
@@ -115,12 +115,12 @@ class Messenger:
         row_id, mine = turn.standing.row.id, turn.turn
         try:
             message_id = await self._request(turn)
-        except Refused as refused:
+        except RequestRejectedError as refused:
             await self._give_up(turn, refused)
-        except (Postponed, HeldError) as error:
+        except (TemporarilyUnavailableError, DeliveryDeferredError) as error:
             await self._record(GivenBack(row_id, mine, str(error)))
             raise
-        except Ambiguous as error:
+        except UncertainResultError as error:
             await self._record(Unclear(row_id, mine, str(error)))
             raise
         else:
@@ -130,15 +130,16 @@ class Messenger:
     async def _request(self, turn: Try) -> int:
         channel_id = await self._channel_of(turn.delivery)
         if asyncio.get_running_loop().time() > turn.deadline:
-            raise Postponed("the process was held up; too little of the lease is left to send")
+            raise TemporarilyUnavailableError("the process was held up; too little of the lease is left to send")
         with self.breaker.watching():
-            return await self.api.create_message(channel_id, turn.message.payload, delivery_id=turn.delivery.id)
+            return await self.api.create_message(channel_id, turn.message.payload, nonce=turn.nonce)
 
     async def _channel_of(self, delivery: NotificationDelivery) -> int:
         """Return where a recipient's messages go, opening direct messages the first time.
 
         Raises:
-            Refused, Postponed, HeldError: as `DiscordApi.open_dm` and `Limits.opening`; nothing is told by it.
+            RequestRejectedError, TemporarilyUnavailableError, DeliveryDeferredError: as `DiscordClient.open_dm` and
+                `Limits.opening`; nothing is told by it.
         """
         if delivery.recipient_kind is RecipientKind.CHANNEL:
             return delivery.recipient_id
@@ -151,17 +152,17 @@ class Messenger:
             async with self.limits.opening():
                 with self.breaker.watching():
                     opened = await self.api.open_dm(user_id)
-        except Ambiguous as error:
-            raise Postponed(str(error)) from error
+        except UncertainResultError as error:
+            raise TemporarilyUnavailableError(str(error)) from error
         async with database.transaction(self.sessions) as session:
             await people.remember_dm_channel(session, user_id, channel_id=opened)
         return opened
 
-    async def _give_up(self, turn: Try, refused: Refused) -> None:
+    async def _give_up(self, turn: Try, refused: RequestRejectedError) -> None:
         """Record that Discord will not tell a recipient; who has closed their direct messages is told in the channel.
 
         Raises:
-            HeldError: the channel is to be told, at once.
+            DeliveryDeferredError: the channel is to be told, at once.
         """
         delivery, row, said = turn.delivery, turn.standing.row, str(refused)
         closed = delivery.recipient_kind is RecipientKind.USER and refused.code in (CLOSED_DMS, NO_SHARED_SERVER)
@@ -169,31 +170,32 @@ class Messenger:
             return await self._record(Failed(row.id, turn.turn, said))
         if not turn.turn.fresh:  # the try before may have been told while they were open: the conversation will show it
             await self._record(Unclear(row.id, turn.turn, said))
-            raise HeldError("an earlier try may have been sent", retry_after=self.timing.nonce_window)
+            raise DeliveryDeferredError("an earlier try may have been sent", retry_after=self.timing.nonce_window)
         channel = turn.standing.game.channel_id
         await self._record(Redirected(row.id, turn.turn, said, user_id=delivery.recipient_id, channel_id=channel))
-        raise HeldError("the channel is told instead", retry_after=0.0)
+        raise DeliveryDeferredError("the channel is told instead", retry_after=0.0)
 
     async def _resolve(self, old: Abandoned) -> None:
         """Find out by the channel whether an old try was sent. If nobody can tell it is `unknown`, and never repeated.
 
         Raises:
-            HeldError: a try so recent might still appear; or it never appeared, and the row is tried anew at once.
+            DeliveryDeferredError: a recent try might still appear; or it never appeared, and the row is retried now.
         """
         if old.quiet < self.timing.nonce_window:
-            raise HeldError("a recent try might still appear", retry_after=self.timing.nonce_window - old.quiet)
+            pause = self.timing.nonce_window - old.quiet
+            raise DeliveryDeferredError("a recent try might still appear", retry_after=pause)
         row, delivery = old.standing.row, old.delivery
         try:
             channel_id = await self._channel_of(delivery)
             direct = delivery.recipient_kind is RecipientKind.USER
-            found = await look_up(partial(self._page, channel_id), delivery.id, since=old.since, all_readable=direct)
-        except Refused:
-            found = Search.UNSURE  # a channel that cannot be read cannot tell
+            found = await find_message(partial(self._page, channel_id), old.nonce, since=old.since, all_readable=direct)
+        except RequestRejectedError:
+            found = Search.INCONCLUSIVE  # a channel that cannot be read cannot tell
         log = logs.get(notification_id=str(row.id), game_id=str(row.game_id))
         log.info("Looked for an earlier try", action="looked_up", found=str(found))
-        if found is Search.ABSENT:
+        if found is Search.NOT_FOUND:
             await self._record(Resolved(row.id, delivery.id, DeliveryState.PENDING))
-            raise HeldError("it was never sent, so it is tried anew", retry_after=0.0)
+            raise DeliveryDeferredError("it was never sent, so it is tried anew", retry_after=0.0)
         if isinstance(found, Search):
             await self._record(Resolved(row.id, delivery.id, DeliveryState.UNKNOWN))
         else:
@@ -202,7 +204,7 @@ class Messenger:
     async def _page(self, channel_id: int, before: int | None) -> list[dict[str, Any]]:
         await self.limits.one_more()
         with self.breaker.watching():
-            return await self.api.messages(channel_id, before=before)
+            return await self.api.list_messages(channel_id, before=before)
 
     async def _record(self, ending: Ending) -> None:
         """Commit what came of a try, and the notification's outcome if that was the last recipient.
@@ -216,7 +218,7 @@ class Messenger:
 def _raise_worst(results: Iterable[BaseException | None]) -> None:
     """Raise what the row's next attempt depends on: a mistake of ours, else a failure, else the shortest wait."""
     errors = [result for result in results if result is not None]
-    held = [error for error in errors if isinstance(error, HeldError)]
+    held = [error for error in errors if isinstance(error, DeliveryDeferredError)]
     failed = [error for error in errors if isinstance(error, TransientError) and error not in held]
     unexpected = [error for error in errors if not isinstance(error, TransientError)]
     for error in (*unexpected, *failed, *sorted(held, key=lambda error: error.retry_after or 0.0)):

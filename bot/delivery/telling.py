@@ -32,6 +32,6 @@ class Telling(ABC):
         """Return who is told; asked once, at the first attempt."""
 
     @abstractmethod
-    def message(self, standing: Standing, delivery: NotificationDelivery, *, fresh: bool) -> Message:
+    def message(self, standing: Standing, delivery: NotificationDelivery, *, nonce: str, fresh: bool) -> Message:
         """Return what a recipient is told now. Unless `fresh`, it may have been told before, and mentions nobody whom
-        it did not mention then."""
+        it did not mention then. `nonce` marks its components."""

@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery import ledger
 from bot.delivery.decide import Standing, decide
+from bot.delivery.errors import DeliveryDeferredError
 from bot.delivery.ledger import FINAL, Trying, Turn
 from bot.delivery.limits import HeadStart
 from bot.delivery.recording import lock_rows
-from bot.delivery.refusals import HeldError
 from bot.delivery.telling import Message, Telling
+from shared.discord.ids import nonce_for
 from shared.models import NotificationDelivery, RecipientKind
 from shared.schedule.settle import settle_attempted
 from shared.settings import Timing
@@ -58,6 +59,7 @@ class Try:
 
     standing: Standing
     delivery: NotificationDelivery
+    nonce: str
     turn: Turn
     message: Message
     deadline: float
@@ -69,12 +71,13 @@ class Abandoned:
 
     standing: Standing
     delivery: NotificationDelivery
+    nonce: str
     since: datetime
     quiet: float
     """Seconds since the last try's lease ended."""
 
 
-Step = Try | Abandoned | HeldError | None
+Step = Try | Abandoned | DeliveryDeferredError | None
 """What a recipient's turn has come to; None when there is nothing left to tell."""
 
 
@@ -170,8 +173,9 @@ async def _take(
         if found is None:
             steps.append(None)
         elif turn is not None:
-            message = one.asked.telling.message(found, one.delivery, fresh=turn.fresh)
-            steps.append(Try(found, one.delivery, turn, message, deadline))
+            nonce = nonce_for(one.delivery.id)
+            message = one.asked.telling.message(found, one.delivery, nonce=nonce, fresh=turn.fresh)
+            steps.append(Try(found, one.delivery, nonce, turn, message, deadline))
         else:
             steps.append(_without_turn(one, found, elsewhere.get(one.delivery.id), timing))
     await _write_mentions(session, steps)
@@ -198,10 +202,11 @@ def _without_turn(one: Wanted, standing: Standing, found: Trying | None, timing:
     if found is None or found.state in FINAL:
         return None
     if found.lease > 0:
-        return HeldError("another process is sending", retry_after=max(0.1, found.lease))
+        return DeliveryDeferredError("another process is sending", retry_after=max(0.1, found.lease))
     if found.since is None or not found.old:  # only who has left gets no turn with a young nonce
-        return HeldError("a try that may have been sent is left to grow old", retry_after=timing.nonce_window)
-    return Abandoned(standing, one.delivery, found.since, quiet=-found.lease)
+        pause = timing.nonce_window
+        return DeliveryDeferredError("a try that may have been sent is left to grow old", retry_after=pause)
+    return Abandoned(standing, one.delivery, nonce_for(one.delivery.id), found.since, quiet=-found.lease)
 
 
 async def _write_mentions(session: AsyncSession, steps: Sequence[Step]) -> None:

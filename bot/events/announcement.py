@@ -15,11 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.delivery.decide import Standing, decide_one
 from bot.delivery.ledger import FINAL, Recipient
 from bot.delivery.messenger import Messenger
-from bot.delivery.nonce import nonce
-from bot.delivery.refusals import UNKNOWN_MESSAGE, Refused
 from bot.delivery.telling import Message, Telling
 from bot.rendering import announcement, disabled_button, signup_buttons
 from shared import database
+from shared.discord.errors import UNKNOWN_MESSAGE, RequestRejectedError
 from shared.models import (
     DeliveryState,
     NotificationDelivery,
@@ -85,7 +84,7 @@ class Announcement:
                 with messenger.breaker.watching():
                     shown = announcement(standing.game, standing.roster)
                     await messenger.api.edit_message(channel_id, message_id, shown)
-        except Refused as error:
+        except RequestRejectedError as error:
             if error.code != UNKNOWN_MESSAGE:
                 raise
             await self._replace(standing)
@@ -114,13 +113,13 @@ class _FirstPost(Telling):
         """Return the game's channel; an announcement pings nobody."""
         return [Recipient(RecipientKind.CHANNEL, standing.game.channel_id)]
 
-    def message(self, standing: Standing, delivery: NotificationDelivery, *, fresh: bool) -> Message:
+    def message(self, standing: Standing, delivery: NotificationDelivery, *, nonce: str, fresh: bool) -> Message:
         """Return the announcement."""
         post = announcement(standing.game, standing.roster)
-        mark = nonce(delivery.id)
         joinable = bool(post["components"])
+        game_id = standing.game.id
         post["components"] = (
-            signup_buttons(standing.game.id, nonce=mark) if joinable else disabled_button("Sign-ups closed", nonce=mark)
+            signup_buttons(game_id, nonce=nonce) if joinable else disabled_button("Sign-ups closed", nonce=nonce)
         )
         return Message(post)
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.delivery.refusals import HeldError
+from bot.delivery.errors import DeliveryDeferredError
 from shared import database, logs
 from shared.database import Sessions
 from shared.errors import PermanentError, QuestbellError, TransientError
@@ -51,7 +51,7 @@ class Handling:
         """
         try:
             await self.handlers[type(event)](event)
-        except HeldError as error:
+        except DeliveryDeferredError as error:
             await self._hold(event, error)
         except PermanentError as error:
             await self._settle(event, error)
@@ -61,7 +61,7 @@ class Handling:
             await self._record(event, error)
             raise
 
-    async def _hold(self, event: AnyEvent, error: HeldError) -> None:
+    async def _hold(self, event: AnyEvent, error: DeliveryDeferredError) -> None:
         async def write(session: AsyncSession) -> None:
             await try_again(session, table_of(event), event.row_id, seconds=error.retry_after or 0.0)
 

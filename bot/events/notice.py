@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from bot.delivery.decide import Standing
 from bot.delivery.ledger import Recipient
 from bot.delivery.messenger import Messenger
-from bot.delivery.nonce import nonce
 from bot.delivery.telling import Message, Telling
 from bot.events.announcement import Announcement
 from bot.events.reminder import mentioned_now, note_for, players_told
@@ -24,11 +23,11 @@ class Cancellation(Telling):
         """Return the game's channel, with the players, and who is told directly."""
         return players_told(standing)
 
-    def message(self, standing: Standing, delivery: NotificationDelivery, *, fresh: bool) -> Message:
+    def message(self, standing: Standing, delivery: NotificationDelivery, *, nonce: str, fresh: bool) -> Message:
         """Return the cancellation."""
         mentions = mentioned_now(standing, delivery, fresh=fresh)
         told = cancellation(standing.game, mentions=mentions, note=note_for(standing, delivery, mentions))
-        return Message({**told, "components": disabled_button("Cancelled", nonce=nonce(delivery.id))}, mentions)
+        return Message({**told, "components": disabled_button("Cancelled", nonce=nonce)}, mentions)
 
 
 class TellNotice:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from bot.delivery.decide import Standing
 from bot.delivery.ledger import Recipient
 from bot.delivery.messenger import Messenger
-from bot.delivery.nonce import nonce
 from bot.delivery.telling import Message, Telling
 from bot.rendering import chunks, leave_button, reminder
 from bot.rendering.payload import MENTIONS_LIMIT
@@ -59,7 +58,7 @@ class Reminder(Telling):
         """Return the game's channel, with the players, and who is told directly."""
         return players_told(standing)
 
-    def message(self, standing: Standing, delivery: NotificationDelivery, *, fresh: bool) -> Message:
+    def message(self, standing: Standing, delivery: NotificationDelivery, *, nonce: str, fresh: bool) -> Message:
         """Return the reminder as of now: a late one says so."""
         mentions = mentioned_now(standing, delivery, fresh=fresh)
         told = reminder(
@@ -70,7 +69,7 @@ class Reminder(Telling):
             nobody=_nobody(standing, delivery),
             note=note_for(standing, delivery, mentions),
         )
-        return Message({**told, "components": leave_button(standing.game.id, nonce=nonce(delivery.id))}, mentions)
+        return Message({**told, "components": leave_button(standing.game.id, nonce=nonce)}, mentions)
 
 
 def _nobody(standing: Standing, delivery: NotificationDelivery) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from datetime import UTC, datetime
-from uuid import UUID
 
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.evidence import Accepted
+from shared.discord.ids import delivery_id_of
 from tests.chaos.facts import Told
 
 
@@ -33,7 +31,7 @@ def _told(record: Accepted) -> Told:
     return Told(
         at=datetime.fromtimestamp(record.wall, UTC),
         message_id=record.message_id,
-        delivery_id=_delivery(record.nonce),
+        delivery_id=delivery_id_of(str(record.nonce)),
         text=_text(record),
         pings=frozenset(record.pinged_users),
         channel_id=record.channel_id,
@@ -43,11 +41,3 @@ def _told(record: Accepted) -> Told:
 
 def _text(record: Accepted) -> str:
     return record.content + (json.dumps(record.embeds, ensure_ascii=False) if record.embeds else "")
-
-
-def _delivery(nonce: str | int | None) -> UUID | None:
-    """Return the ledger row that a nonce names; the reverse of how the bot makes it."""
-    try:
-        return UUID(bytes=base64.urlsafe_b64decode(f"{nonce}=="))
-    except (ValueError, binascii.Error):
-        return None

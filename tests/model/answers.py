@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.delivery.refusals import Ambiguous, Postponed, Refused, TooMany
+from shared.discord.errors import (
+    RateLimitedError,
+    RequestRejectedError,
+    TemporarilyUnavailableError,
+    UncertainResultError,
+)
 from shared.models import DeliveryState, NotificationKind, RecipientKind
 from tests.model.discord import PAUSE, Answer, Call
 from tests.model.model import Model
@@ -40,19 +45,19 @@ def hear(model: Model, call: Call, told: Answer) -> None:
         _owe_for_look(model, call, told)
     match told:
         case Answer.REFUSED | Answer.GONE:
-            call.answered.set_exception(Refused("no", code=_code(model, call, told)))
+            call.answered.set_exception(RequestRejectedError("no", code=_code(model, call, told)))
         case Answer.POSTPONED:
-            call.answered.set_exception(Postponed("not now"))
+            call.answered.set_exception(TemporarilyUnavailableError("not now"))
             run.failed = True
         case Answer.ASKED:
-            call.answered.set_exception(Postponed("not now", retry_after=PAUSE))
+            call.answered.set_exception(TemporarilyUnavailableError("not now", retry_after=PAUSE))
             run.asked.add(PAUSE)
         case Answer.TOO_MANY:
-            call.answered.set_exception(TooMany("slower", retry_after=PAUSE, everywhere=False))
+            call.answered.set_exception(RateLimitedError("slower", retry_after=PAUSE, is_global=False))
             run.asked.add(PAUSE)
             model.paused.add(run.who)
         case Answer.LOST | Answer.TAKEN_LOST:
-            call.answered.set_exception(Ambiguous("no answer"))
+            call.answered.set_exception(UncertainResultError("no answer"))
             run.failed = True
         case _:
             call.answered.set_result(_result(model, call, told))

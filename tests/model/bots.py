@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 
-from bot.delivery.discord_api import DiscordApi
 from bot.delivery.limits import Limits
 from bot.delivery.messenger import Messenger
 from bot.events.handling import Handling
 from bot.main import handling
+from shared.discord.client import DiscordClient
 from tests.model.answers import hear, reach
 from tests.model.broker import Copy
 from tests.model.discord import Answer, Api, Call
@@ -60,7 +60,7 @@ class Bots:
     def _born(self, name: str) -> Handling:
         """Return what a bot's consumers call; it remembers nothing of an earlier life."""
         stage = self._stage
-        api = cast(DiscordApi, Api(self._calls[name].append, lambda: stage.ground.now))
+        api = cast(DiscordClient, Api(self._calls[name].append, lambda: stage.ground.now))
         return handling(Messenger(stage.processes[name].sessions, api, Limits(1000.0), stage.timing))
 
     async def tell(

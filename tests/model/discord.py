@@ -15,14 +15,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from bot.delivery.nonce import nonce
+from shared.discord.ids import delivery_id_of, first_id_at
 from tests.model.run import Run
 
 RUN: ContextVar[Run] = ContextVar("run")
 """What the task that asks Discord belongs to."""
 PAUSE = 5.0
 """The seconds for which Discord asks."""
-_EPOCH = datetime.fromisoformat("2015-01-01T00:00:00+00:00")
 
 
 def dm_channel(user_id: int) -> int:
@@ -109,7 +108,7 @@ class Discord:
         if earlier is not None and now < earlier.at + self._remembers:
             return earlier.id
         assert call.delivery_id is not None
-        made = Message(_snowflake(now, len(self.made)), call.channel_id, now, call.delivery_id, call.payload)
+        made = Message(first_id_at(now) + len(self.made), call.channel_id, now, call.delivery_id, call.payload)
         self.made.append(made)
         self.messages.append(made)
         self._nonces[call.nonce] = made
@@ -148,16 +147,15 @@ class Api:
         self._called = called
         self._now = now
 
-    async def create_message(self, channel_id: int, payload: dict[str, Any], *, delivery_id: UUID) -> int:
-        made: int = await self._ask(
-            "create", channel_id, payload=payload, delivery_id=delivery_id, nonce=nonce(delivery_id)
-        )
+    async def create_message(self, channel_id: int, payload: dict[str, Any], *, nonce: str) -> int:
+        delivery_id = delivery_id_of(nonce)
+        made: int = await self._ask("create", channel_id, payload=payload, delivery_id=delivery_id, nonce=nonce)
         return made
 
     async def edit_message(self, channel_id: int, message_id: int, payload: dict[str, Any]) -> None:
         await self._ask("edit", channel_id, payload=payload, message_id=message_id)
 
-    async def messages(self, channel_id: int, *, before: int | None = None) -> list[dict[str, Any]]:
+    async def list_messages(self, channel_id: int, *, before: int | None = None) -> list[dict[str, Any]]:
         page: list[dict[str, Any]] = await self._ask("read", channel_id, before=before)
         return page
 
@@ -171,7 +169,3 @@ class Api:
         call = Call(kind, channel_id, self._now(), RUN.get(), **told)
         self._called(call)
         return await call.answered
-
-
-def _snowflake(now: datetime, number: int) -> int:
-    return (int((now - _EPOCH).total_seconds() * 1000) << 22) + number

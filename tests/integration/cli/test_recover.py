@@ -10,16 +10,16 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import delete, func, text, update
 
-from bot.delivery.discord_api import DiscordApi
 from bot.delivery.limits import Limits
 from bot.delivery.messenger import Messenger
 from bot.events.handling import Handling
 from bot.main import handling
-from cli import channel_history
 from cli.recover import recover
 from sandbox.discord.faults.model import Match, Status, TooMany
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
+from shared.discord import client
+from shared.discord.client import DiscordClient
 from shared.games import cancel_game
 from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
@@ -35,7 +35,7 @@ READ = Match(method="GET", route=r"/channels/\d+/messages$")
 @pytest.fixture
 async def handle(database: Database, discord: SandboxDiscord, timing: Timing) -> AsyncIterator[Handling]:
     settings = DiscordSettings(token=SecretStr(discord.token), api_url=discord.url)
-    async with DiscordApi.connected(settings, timing) as api:
+    async with DiscordClient.connected(settings, timing) as api:
         yield handling(Messenger(database.sessions, api, Limits(), timing))
 
 
@@ -205,7 +205,7 @@ async def test_too_fast_is_waited_for_and_long_histories_are_read_to_their_end(
     channel: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(channel_history, "PAGE", 2)
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
     game = await new_game(database.sessions, channel_id=channel)
     await without_announcement(database, game)
     row = await due(database, game)

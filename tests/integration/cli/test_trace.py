@@ -10,16 +10,16 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, make_url, select, update
 
-from bot.delivery.discord_api import DiscordApi
 from bot.delivery.limits import Limits
 from bot.delivery.messenger import Messenger
-from bot.delivery.nonce import nonce
 from bot.events.handling import Handling
 from bot.main import handling
 from cli.trace import trace
 from sandbox.discord.faults.model import Match, Refuse, Status
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
+from shared.discord.client import DiscordClient
+from shared.discord.ids import nonce_for
 from shared.errors import TransientError
 from shared.games import cancel_game
 from shared.messaging.envelope import GameReminderDue
@@ -41,7 +41,7 @@ CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
 @pytest.fixture
 async def handle(database: Database, discord: SandboxDiscord, timing: Timing) -> AsyncIterator[Handling]:
     settings = DiscordSettings(token=SecretStr(discord.token), api_url=discord.url)
-    async with DiscordApi.connected(settings, timing) as api:
+    async with DiscordClient.connected(settings, timing) as api:
         yield handling(Messenger(database.sessions, api, Limits(), timing))
 
 
@@ -76,7 +76,7 @@ async def test_every_id_of_a_told_reminder_leads_to_its_story(
     row = await reminder(database, discord)
     await handle(event_of(row))
     delivery = await ledger_of(database, row)
-    ids = [row.id, row.id.hex, delivery.id, nonce(delivery.id), delivery.message_id]
+    ids = [row.id, row.id.hex, delivery.id, nonce_for(delivery.id), delivery.message_id]
     for asked in ids:
         document = (await run(trace, str(asked), as_json=True)).document
         [told] = document["rows"]
@@ -84,7 +84,7 @@ async def test_every_id_of_a_told_reminder_leads_to_its_story(
     assert (told["outcome"], told["means"]["state"]) == ("delivered", "delivered")
     assert 0 <= told["lateness_seconds"] < 30
     [recipient] = told["recipients"]
-    assert (recipient["nonce"], recipient["mentions"]) == (nonce(delivery.id), ["1", "2"])
+    assert (recipient["nonce"], recipient["mentions"]) == (nonce_for(delivery.id), ["1", "2"])
     steps = [happened["what"] for happened in told["timeline"]]
     assert f"Discord made message {delivery.message_id} (its clock)" in steps
     assert steps[-1] == "settled delivered"

@@ -10,7 +10,6 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from bot.delivery.discord_api import DiscordApi
 from bot.delivery.limits import Limits
 from bot.delivery.messenger import Messenger
 from bot.events.handling import Handling
@@ -21,6 +20,7 @@ from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.evidence import Accepted
 from sandbox.servers.postgres import Postgres
 from shared import database as db
+from shared.discord.client import DiscordClient
 from shared.errors import TransientError
 from shared.messaging.envelope import AnyEvent
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
@@ -108,6 +108,6 @@ async def bot(
     database: Database, postgres_server: Postgres, discord: SandboxDiscord, timing: Timing
 ) -> AsyncIterator[Bot]:
     settings = DiscordSettings(token=SecretStr(discord.token), api_url=discord.url)
-    async with DiscordApi.connected(settings, timing) as api:
+    async with DiscordClient.connected(settings, timing) as api:
         handle = handling(Messenger(database.sessions, api, Limits(), timing))
         yield Bot(discord, database, postgres_server, handle, next(iter(discord.world.channels)))

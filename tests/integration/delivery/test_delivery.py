@@ -10,11 +10,11 @@ from sqlalchemy import func, select, update
 
 from bot.delivery import limits
 from bot.delivery.limits import HeadStart, Limits
-from bot.delivery.nonce import nonce
 from bot.delivery.turns import Asked, begin
 from bot.events.reminder import Reminder
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
 from shared import database as db
+from shared.discord.ids import nonce_for
 from shared.errors import TransientError
 from shared.games import cancel_game, join_game, leave_game, reschedule_game
 from shared.messaging.envelope import StatusTransitionDue
@@ -45,7 +45,7 @@ async def test_a_reminder_mentions_exactly_the_players_and_is_recorded(bot: Bot)
     row = await bot.row(game)
     [delivery] = await bot.ledger(row)
     assert (row.outcome, delivery.state) == (Outcome.DELIVERED, DeliveryState.SENT)
-    assert (delivery.message_id, message.nonce) == (message.message_id, nonce(delivery.id))
+    assert (delivery.message_id, message.nonce) == (message.message_id, nonce_for(delivery.id))
 
 
 async def test_a_second_copy_of_a_told_reminder_does_nothing(bot: Bot) -> None:

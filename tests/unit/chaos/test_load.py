@@ -6,10 +6,10 @@ import random
 from collections import Counter
 from uuid import uuid4
 
-from bot.delivery.nonce import nonce
 from sandbox.discord.rules.messages import check_draft
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.entities import Channel
+from shared.discord.ids import nonce_for
 from tests.chaos import evidence, wishes
 from tests.chaos.sessions import PEOPLE, REMINDED, rosters
 
@@ -46,7 +46,7 @@ def test_the_judge_is_shown_where_a_message_stands_and_whom_it_reaches():
     world, [mia, jonas] = discord.world, [discord.world.user(name) for name in ("Mia", "Jonas")]
 
     def say(where: Channel, content: str) -> None:
-        draft = check_draft({"content": content, "nonce": nonce(delivery), "enforce_nonce": True}, [])
+        draft = check_draft({"content": content, "nonce": nonce_for(delivery), "enforce_nonce": True}, [])
         discord.engine.messaging.create(where, world.bot, draft)
 
     say(world.open_dm(mia), "starts soon")

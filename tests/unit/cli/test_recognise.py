@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from bot.delivery.nonce import nonce as nonce_of_the_bot
 from bot.rendering import cancellation, reminder
-from cli.discord_ids import first_id_at, made_at, nonce, uuid_of
-from cli.recognise import Post, tells, told
+from cli.recognise import tells, told
+from shared.discord.history import ChannelMessage
+from shared.discord.ids import first_id_at
 from shared.models import Game, NotificationKind, NotificationSchedule
 
 START = datetime(2030, 5, 1, 18, 0, 30, 123_000, tzinfo=UTC)
@@ -29,9 +29,9 @@ def row(offset: int = 10, kind: NotificationKind = NotificationKind.REMINDER) ->
     )
 
 
-def post(content: str, *, before_start: int = 10, **fields: Any) -> Post:
+def post(content: str, *, before_start: int = 10, **fields: Any) -> ChannelMessage:
     at = START - timedelta(minutes=before_start)
-    return Post(first_id_at(at), at, content, **fields)
+    return ChannelMessage(first_id_at(at), content=content, **fields)
 
 
 def reminding(of: Game, before_start: int = 10) -> str:
@@ -91,14 +91,3 @@ def test_a_nonce_decides_where_the_ledger_survived() -> None:
     ours, hour, ten = game(), row(60), row(10)
     said = post(reminding(ours, 9), before_start=9, nonce="mine")
     assert told([hour, ten], ours, [said], nonces={"mine": hour.id}) == {hour.id: said}
-
-
-def test_ids_and_nonces_are_those_of_discord_and_of_the_bot() -> None:
-    delivery: UUID = uuid4()
-    assert nonce(delivery) == nonce_of_the_bot(delivery)
-    assert uuid_of(nonce(delivery)) == uuid_of(str(delivery)) == uuid_of(delivery.hex) == delivery
-    assert uuid_of("nothing") is None
-    assert made_at(175_928_847_299_117_063) == datetime(
-        2016, 4, 30, 11, 18, 25, 796_000, tzinfo=UTC
-    )  # Discord's example
-    assert made_at(first_id_at(START)) == START

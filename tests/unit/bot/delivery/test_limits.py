@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from bot.delivery.errors import DeliveryDeferredError
 from bot.delivery.limits import BURST, IN_FLIGHT_PER_CHANNEL, REQUESTS_PER_SECOND, HeadStart, Limits
-from bot.delivery.refusals import HeldError, TooMany
+from shared.discord.errors import RateLimitedError
 
 CHANNEL, ANOTHER = 1, 2
 
@@ -62,23 +63,23 @@ async def test_nobody_has_a_head_start_over_those_who_wait_or_beyond_the_rate() 
 
 
 async def test_a_429_in_a_head_start_closes_the_channel_or_everything() -> None:
-    for everywhere in (False, True):
+    for is_global in (False, True):
         limits = Limits()
         start = HeadStart(limits)
         assert await start.take(CHANNEL)
-        with pytest.raises(TooMany), start.used():
-            raise TooMany("slower", retry_after=60.0, everywhere=everywhere)
-        with pytest.raises(HeldError):
+        with pytest.raises(RateLimitedError), start.used():
+            raise RateLimitedError("slower", retry_after=60.0, is_global=is_global)
+        with pytest.raises(DeliveryDeferredError):
             async with limits.slot(CHANNEL):
                 pass
         assert not await HeadStart(limits).take(CHANNEL)
-        assert await HeadStart(limits).take(ANOTHER) is not everywhere
+        assert await HeadStart(limits).take(ANOTHER) is not is_global
 
 
 async def test_a_short_pause_does_not_end_a_long_one() -> None:
     limits = Limits()
     limits.close((CHANNEL, True), 60.0)
     limits.close((CHANNEL, True), 0.0)
-    with pytest.raises(HeldError):
+    with pytest.raises(DeliveryDeferredError):
         async with limits.slot(CHANNEL):
             pass

@@ -1,18 +1,17 @@
-"""What the API's client makes of answers that are not as documented: from a network or a proxy before Discord."""
+"""Answers that do not follow the documentation: from Discord's network or a proxy in front of it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from uuid import UUID
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from bot.delivery.discord_api import DiscordApi
-from bot.delivery.refusals import Ambiguous, Postponed, TooMany
+from shared.discord.client import DiscordClient
+from shared.discord.errors import RateLimitedError, TemporarilyUnavailableError, UncertainResultError
 from shared.settings import DiscordSettings, Timing
 
 Answer = Callable[[], web.Response]
@@ -20,7 +19,7 @@ Answer = Callable[[], web.Response]
 
 @asynccontextmanager
 async def answering(answer: Answer) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """Yield a try to send a message to a server that always answers so."""
+    """Yield a function that sends a message to a server with a fixed answer."""
 
     async def handle(_request: web.Request) -> web.Response:
         return answer()
@@ -29,30 +28,30 @@ async def answering(answer: Answer) -> AsyncIterator[Callable[[], Awaitable[int]
     app.router.add_post("/api/v10/channels/1/messages", handle)
     async with TestServer(app) as server:
         settings = DiscordSettings(token=SecretStr("token"), api_url=str(server.make_url("/")))
-        async with DiscordApi.connected(settings, Timing()) as api:
-            yield lambda: api.create_message(1, {}, delivery_id=UUID(int=1))
+        async with DiscordClient.connected(settings, Timing()) as api:
+            yield lambda: api.create_message(1, {}, nonce="nonce")
 
 
 def banned() -> web.Response:
     return web.Response(status=429, text="<html>", content_type="text/html", headers={"Retry-After": "3600"})
 
 
-async def test_a_ban_by_discords_network_holds_everything_for_as_long_as_its_header_says() -> None:
+async def test_a_ban_by_discords_network_is_global_and_lasts_as_long_as_its_header_says() -> None:
     async with answering(banned) as send:
-        with pytest.raises(TooMany) as refused:
+        with pytest.raises(RateLimitedError) as raised:
             await send()
-    assert (refused.value.retry_after, refused.value.everywhere) == (3600.0, True)
+    assert (raised.value.retry_after, raised.value.is_global) == (3600.0, True)
 
 
 @pytest.mark.parametrize("body", ["<html>", '{"code": null}', '{"code": 40333, "message": "internal network error"}'])
-async def test_what_a_network_refuses_is_tried_again(body: str) -> None:
+async def test_a_network_error_page_is_temporary(body: str) -> None:
     async with answering(lambda: web.Response(status=403, text=body)) as send:
-        with pytest.raises(Postponed):
+        with pytest.raises(TemporarilyUnavailableError):
             await send()
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "{}", '{"id": null}', '{"id": "x"}'])
-async def test_a_success_without_an_id_may_have_sent_the_message(body: str) -> None:
+async def test_a_success_without_an_id_is_an_uncertain_result(body: str) -> None:
     async with answering(lambda: web.Response(text=body)) as send:
-        with pytest.raises(Ambiguous):
+        with pytest.raises(UncertainResultError):
             await send()
