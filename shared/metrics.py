@@ -141,7 +141,11 @@ LOOP_FAILURES = _counter(
     "Loop failures; a failed loop is restarted.",
     kind=("Scheduler", "DeadLetterReconciler"),
 )
-LEADER = _gauge(CONTROLLERS, "questbell_leader", "Whether this replica writes the status of the custom resources.")
+LEADER = _gauge(
+    CONTROLLERS,
+    "questbell_leader",
+    "Whether this replica is the leader, which writes the status of the custom resources.",
+)
 
 # What the database and the broker hold. Every controllers replica queries them, so all export the same values.
 
