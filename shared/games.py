@@ -1,7 +1,7 @@
-"""What can happen to a game, each as one transaction's worth of change.
+"""Everything that can be done with a game. Each function runs in the caller's transaction.
 
-Every action locks the game first, changes it, and lets the schedule and the notices follow in the same transaction:
-whoever reads the database sees either none of it or all of it. Nothing here knows Discord.
+Every change locks the game first, then updates the game, its schedule and its notices in the same transaction, so
+readers see either none of it or all of it. Nothing here depends on Discord.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from shared.schedule.populate import lock_game, populate_schedule
 
 @dataclass(frozen=True, kw_only=True)
 class NewGame:
-    """What a host says of a session. `scheduled_at` is aware; `reminder_offsets` are minutes before it.
+    """What a host entered. `scheduled_at` has a time zone; `reminder_offsets` are minutes before it.
 
-    `interaction_id` is Discord's id of the request: a request that arrives twice makes one game.
+    `interaction_id` is Discord's id of the request. A request that arrives twice creates one game.
     """
 
     guild_id: int
@@ -42,35 +42,35 @@ class NewGame:
     interaction_id: int | None = None
 
 
-class Joining(enum.Enum):
-    """What came of a wish to join."""
+class JoinResult(enum.Enum):
+    """Result of `join_game`."""
 
     JOINED = "joined"
-    ALREADY_IN = "already in"
+    ALREADY_JOINED = "already joined"
     FULL = "full"
     CLOSED = "closed"
 
 
-async def guild_zone(session: AsyncSession, guild_id: int) -> str:
-    """Return the IANA zone that a server set, "UTC" until it does."""
+async def get_guild_zone(session: AsyncSession, guild_id: int) -> str:
+    """Return a server's IANA time zone, "UTC" by default."""
     zone = (await session.execute(select(Guild.zone).where(Guild.id == guild_id))).scalar_one_or_none()
     return zone or "UTC"
 
 
 async def set_guild_zone(session: AsyncSession, guild_id: int, *, zone: str) -> None:
-    """Set the zone in which a server's times are read from now on; sessions that exist keep theirs."""
+    """Set the time zone in which a server's times are read. Existing games keep theirs."""
     await session.execute(
         insert(Guild).values(id=guild_id, zone=zone).on_conflict_do_update(index_elements=["id"], set_={"zone": zone})
     )
 
 
 async def create_game(session: AsyncSession, new: NewGame) -> Game:
-    """Write a game with its schedule and ask for its announcement; return the one that this request made before, if
-    any."""
+    """Create a game with its schedule and its announcement. Return the existing game if this request already created
+    one."""
     if new.interaction_id is not None:
         await session.execute(select(func.pg_advisory_xact_lock(new.interaction_id)))
-        made = await session.execute(select(Game).where(Game.interaction_id == new.interaction_id))
-        if (game := made.scalar_one_or_none()) is not None:
+        existing = await session.execute(select(Game).where(Game.interaction_id == new.interaction_id))
+        if (game := existing.scalar_one_or_none()) is not None:
             return game
     await session.execute(insert(Guild).values(id=new.guild_id).on_conflict_do_nothing())
     game = Game(
@@ -95,7 +95,7 @@ async def create_game(session: AsyncSession, new: NewGame) -> Game:
 
 
 async def reschedule_game(session: AsyncSession, game_id: UUID, *, scheduled_at: datetime) -> Game:
-    """Move a game to another time; what was scheduled for the old one is superseded."""
+    """Move a game to another time. Everything scheduled for the old time is superseded."""
     game = await lock_game(session, game_id)
     game.scheduled_at = scheduled_at
     game.local_time = scheduled_at.astimezone(ZoneInfo(game.zone)).replace(tzinfo=None)
@@ -106,7 +106,7 @@ async def reschedule_game(session: AsyncSession, game_id: UUID, *, scheduled_at:
 
 
 async def cancel_game(session: AsyncSession, game_id: UUID) -> bool:
-    """Cancel a game and tell its players; return False when it is over or cancelled already."""
+    """Cancel a game and notify its players. Return False if it is over or already cancelled."""
     game = await lock_game(session, game_id)
     if game.status.is_final:
         return False
@@ -118,37 +118,37 @@ async def cancel_game(session: AsyncSession, game_id: UUID) -> bool:
     return True
 
 
-async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> Joining:
-    """Sign a player up, unless the game is full or no longer open. The lock on the game decides the last seat."""
+async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> JoinResult:
+    """Sign a player up unless the game is full or closed. The lock on the game decides who gets the last seat."""
     game = await lock_game(session, game_id)
     if game.status is not GameStatus.SCHEDULED:
-        return Joining.CLOSED
-    players = await roster(session, game_id)
+        return JoinResult.CLOSED
+    players = await list_players(session, game_id)
     if user_id in players:
-        return Joining.ALREADY_IN
+        return JoinResult.ALREADY_JOINED
     if game.capacity is not None and len(players) >= game.capacity:
-        return Joining.FULL
+        return JoinResult.FULL
     session.add(Participant(game_id=game_id, user_id=user_id))
     await refresh_announcement(session, game)
-    return Joining.JOINED
+    return JoinResult.JOINED
 
 
 async def leave_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> bool:
-    """Take a player off the roster; return False when the player was not on it."""
+    """Take a player off the roster. Return False if the player was not on it."""
     game = await lock_game(session, game_id)
-    gone = await session.execute(
+    removed = await session.execute(
         delete(Participant)
         .where(Participant.game_id == game_id, Participant.user_id == user_id)
         .returning(Participant.user_id)
     )
-    if gone.scalar_one_or_none() is None:
+    if removed.scalar_one_or_none() is None:
         return False
     await refresh_announcement(session, game)
     return True
 
 
-async def roster(session: AsyncSession, game_id: UUID) -> list[int]:
-    """Return the players of a game in the order they joined."""
+async def list_players(session: AsyncSession, game_id: UUID) -> list[int]:
+    """Return the players of a game in the order in which they joined."""
     statement = (
         select(Participant.user_id)
         .where(Participant.game_id == game_id)
@@ -158,15 +158,15 @@ async def roster(session: AsyncSession, game_id: UUID) -> list[int]:
 
 
 async def find_game(session: AsyncSession, game_id: UUID, *, guild_id: int) -> Game | None:
-    """Return a game of this server with its participants, or None: no server reads another's."""
+    """Return a game of this server with its participants, or None. A server never sees the games of another."""
     statement = (
         select(Game).where(Game.id == game_id, Game.guild_id == guild_id).options(selectinload(Game.participants))
     )
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-async def upcoming_games(session: AsyncSession, guild_id: int, *, limit: int = 25) -> list[Game]:
-    """Return a server's sessions that are not over, soonest first, with their participants."""
+async def list_upcoming_games(session: AsyncSession, guild_id: int, *, limit: int = 25) -> list[Game]:
+    """Return a server's games that are not over, soonest first, with their participants."""
     statement = (
         select(Game)
         .where(

@@ -26,7 +26,7 @@ from shared.models import (
     NotificationSchedule,
     Outcome,
     Participant,
-    Person,
+    User,
 )
 from shared.schedule.notices import staleness
 from shared.schedule.settle import Settlement, log_settled, settle
@@ -123,8 +123,8 @@ _OVERTAKEN = exists().where(
 """Of several overdue reminders of one game only the latest is told: after an outage nobody is told four times."""
 _OPEN_ROWS = select(Row, _OVERTAKEN, _CLOCK).where(in_list(Row.id, "rows"), Row.settled_at.is_(None))
 _PLAYERS = (
-    select(Participant.game_id, Participant.user_id, Person.wants_dm, Person.dms_closed_at.is_not(None))
-    .join(Person, Person.user_id == Participant.user_id, isouter=True)
+    select(Participant.game_id, Participant.user_id, User.wants_dm, User.dms_closed_at.is_not(None))
+    .join(User, User.user_id == Participant.user_id, isouter=True)
     .where(in_list(Participant.game_id, "games"))
     .order_by(Participant.joined_at, Participant.user_id)
 )

@@ -31,7 +31,7 @@ from bot.delivery.recording import (
 )
 from bot.delivery.telling import Telling
 from bot.delivery.turns import Abandoned, Asked, Begun, Locked, Step, Try, Wanted, begin, take_turns
-from shared import database, logs, metrics, people
+from shared import database, logs, metrics, users
 from shared.database import Sessions
 from shared.discord.client import DiscordClient
 from shared.discord.errors import (
@@ -145,7 +145,7 @@ class Messenger:
             return delivery.recipient_id
         user_id = delivery.recipient_id
         async with database.transaction(self.sessions) as session:
-            known = await people.dm_channel(session, user_id)
+            known = await users.find_dm_channel(session, user_id)
         if known is not None:
             return known
         try:
@@ -155,7 +155,7 @@ class Messenger:
         except UncertainResultError as error:
             raise TemporarilyUnavailableError(str(error)) from error
         async with database.transaction(self.sessions) as session:
-            await people.remember_dm_channel(session, user_id, channel_id=opened)
+            await users.remember_dm_channel(session, user_id, channel_id=opened)
         return opened
 
     async def _give_up(self, turn: Try, refused: RequestRejectedError) -> None:

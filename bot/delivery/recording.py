@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery import ledger
 from bot.delivery.ledger import Recipient, Turn
-from shared import people
+from shared import users
 from shared.database import in_list
 from shared.models import DeliveryState, NotificationSchedule, RecipientKind
 from shared.schedule.settle import settle_attempted
@@ -114,7 +114,7 @@ async def _record_answers(session: AsyncSession, endings: Sequence[Ending]) -> N
 
 
 async def _redirect(session: AsyncSession, ending: Redirected) -> None:
-    await people.close_dms(session, ending.user_id)
+    await users.mark_dms_closed(session, ending.user_id)
     channel = Recipient(RecipientKind.CHANNEL, ending.channel_id, mentions=(ending.user_id,))
     await ledger.redirect(session, ending.turn, notification_id=ending.row_id, to=channel, error=ending.error)
 

@@ -1,4 +1,4 @@
-"""What a person got wrong, told to that person."""
+"""The error for invalid input. It is separate from `interactions` so that parsers do not depend on discord.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shared.errors import QuestbellError
 
 
 class UserError(QuestbellError):
-    """A wish that cannot be fulfilled as it was written.
+    """Something that cannot be done as the user entered it.
 
-    The message is shown to the person: it says what is wrong and what to write instead, with an example.
+    The message is shown to the user. It says what is wrong and what to enter instead, with an example.
     """

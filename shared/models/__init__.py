@@ -4,7 +4,6 @@ from shared.models.base import Base, new_id
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind
 from shared.models.game import Game, GameStatus, Guild, Participant
 from shared.models.parked import ParkedMessage, Resolution
-from shared.models.person import Person
 from shared.models.schedule import (
     DueRow,
     GameStatusSchedule,
@@ -12,6 +11,7 @@ from shared.models.schedule import (
     NotificationSchedule,
     Outcome,
 )
+from shared.models.user import User
 
 __all__ = [
     "Base",
@@ -27,8 +27,8 @@ __all__ = [
     "Outcome",
     "ParkedMessage",
     "Participant",
-    "Person",
     "RecipientKind",
     "Resolution",
+    "User",
     "new_id",
 ]

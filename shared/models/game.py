@@ -1,4 +1,4 @@
-"""A game session, who plays in it, and the guild it belongs to."""
+"""A game, its players, and the guild it belongs to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.models.base import Base, new_id, text_enum
 
 
 class GameStatus(enum.StrEnum):
-    """Where a session stands. It only moves down this list."""
+    """The status of a game. It only moves down this list."""
 
     SCHEDULED = "scheduled"
     IN_PROGRESS = "in_progress"
@@ -22,12 +22,12 @@ class GameStatus(enum.StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether no other status can follow."""
         return self in (GameStatus.COMPLETED, GameStatus.CANCELLED)
 
 
 class Guild(Base):
-    """A Discord server and what it set."""
+    """A Discord server and its settings."""
 
     __tablename__ = "guild"
 
@@ -37,10 +37,10 @@ class Guild(Base):
 
 
 class Game(Base):
-    """One session.
+    """A game that was planned on a server.
 
-    `version` rises when the time changes or the session is cancelled: what was scheduled for an older one is
-    superseded. `revision` rises with everything that its announcement shows.
+    `version` increases when the time changes or the game is cancelled, and supersedes everything scheduled for an older
+    version. `revision` increases whenever something changes that the announcement shows.
     """
 
     __tablename__ = "game"
@@ -77,7 +77,7 @@ class Game(Base):
 
     @property
     def ends_at(self) -> datetime:
-        """When the session is over."""
+        """When the game is over."""
         return self.scheduled_at + self.duration
 
 

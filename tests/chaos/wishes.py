@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 
 from sandbox.discord.server import SandboxDiscord
-from shared import database, people
+from shared import database, users
 from shared.database import Sessions
 from tests.chaos.facts import Wishes
 from tests.chaos.load import Whim
@@ -37,9 +37,9 @@ async def ask(sessions: Sessions, discord: SandboxDiscord, wishes: Wishes) -> No
         discord.world.close_dms(player)
     async with database.transaction(sessions) as session:
         for player in wishes.wanted:
-            await people.want_dm(session, player, wanted=True)
+            await users.set_dm_preference(session, player, wants_dm=True)
         for player in wishes.anybody - wishes.unopened:
-            await people.remember_dm_channel(session, player, channel_id=discord.world.open_dm(player).id)
+            await users.remember_dm_channel(session, player, channel_id=discord.world.open_dm(player).id)
 
 
 def changes(wishes: Wishes, played: Sequence[Session], dice: random.Random) -> list[Whim]:
@@ -49,4 +49,4 @@ def changes(wishes: Wishes, played: Sequence[Session], dice: random.Random) -> l
 
 def _change(player: int, wishes: Wishes, played: Sequence[Session], dice: random.Random) -> Whim:
     wanted = player not in wishes.wanted
-    return Whim(dice.choice(played).due_at, [lambda session: people.want_dm(session, player, wanted=wanted)])
+    return Whim(dice.choice(played).due_at, [lambda session: users.set_dm_preference(session, player, wants_dm=wanted)])

@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from shared import database as db
 from shared.games import (
-    Joining,
+    JoinResult,
     cancel_game,
     join_game,
     leave_game,
+    list_players,
     reschedule_game,
-    roster,
 )
 from shared.models import (
     Game,
@@ -121,20 +121,20 @@ async def test_many_changes_wait_for_one_refresh_of_the_announcement(database: D
 async def test_the_last_seat_is_given_once(database: Database) -> None:
     game = await new_game(database.sessions, capacity=3)
 
-    async def join(user: int) -> Joining:
+    async def join(user: int) -> JoinResult:
         async with db.transaction(database.sessions) as session:
             return await join_game(session, game.id, user_id=user)
 
     answers = await asyncio.gather(*(join(user) for user in range(1, 9)))
     assert sorted(answer.value for answer in answers) == ["full"] * 5 + ["joined"] * 3
     async with db.transaction(database.sessions) as session:
-        assert len(await roster(session, game.id)) == 3
+        assert len(await list_players(session, game.id)) == 3
 
 
 async def test_joining_twice_and_leaving_twice_are_told_apart(database: Database) -> None:
     game = await new_game(database.sessions, players=(7,))
     async with db.transaction(database.sessions) as session:
-        assert await join_game(session, game.id, user_id=7) is Joining.ALREADY_IN
+        assert await join_game(session, game.id, user_id=7) is JoinResult.ALREADY_JOINED
         assert await leave_game(session, game.id, user_id=7)
         assert not await leave_game(session, game.id, user_id=7)
 

@@ -1,21 +1,19 @@
-"""Sessions on Discord: the `/game` commands, and the buttons by which players join and leave.
+"""Games on Discord: the `/game` commands, and the buttons to join and leave.
 
-Everything here is a short transaction and a private answer. Announcing, reminding and telling of a cancellation is
-the delivery side's work, from the rows that those transactions write.
+Everything here is a short transaction and a private reply. The delivery code posts announcements, reminders and
+cancellations from the rows that those transactions write.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from discord import app_commands
 
-from bot.features.games._buttons import JoinButton, LeaveButton
-from bot.features.games._commands import GameCommands
-
-if TYPE_CHECKING:
-    from bot.gateway import QuestbellBot
+from bot.client import QuestbellClient
+from bot.features.games.commands import GameCommands
+from bot.features.games.signup import JoinButton, LeaveButton
 
 
-def setup(bot: QuestbellBot) -> None:
-    """Add the feature to a bot that has not connected yet."""
-    bot.tree.add_command(GameCommands())
-    bot.add_dynamic_items(JoinButton, LeaveButton)
+def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClient]) -> None:
+    """Add the feature to a client that has not connected yet."""
+    tree.add_command(GameCommands())
+    client.add_dynamic_items(JoinButton, LeaveButton)

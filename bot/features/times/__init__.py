@@ -1,6 +1,13 @@
-"""What people write of times and durations, read strictly: a misread session is worse than one more question."""
+"""Parses times, durations and time zones strictly: a misread game is worse than one more question."""
 
-from bot.features.times._durations import parse_duration, parse_offsets
-from bot.features.times._when import parse_when
+from bot.features.times.durations import parse_duration, parse_reminder_offsets
+from bot.features.times.start_times import parse_start_time
+from bot.features.times.time_zones import find_time_zone, search_time_zones
 
-__all__ = ["parse_duration", "parse_offsets", "parse_when"]
+__all__ = [
+    "find_time_zone",
+    "parse_duration",
+    "parse_reminder_offsets",
+    "parse_start_time",
+    "search_time_zones",
+]

@@ -17,8 +17,8 @@ from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.permissions import TALK, Overwrite, Permission
 from shared import database as db
 from shared.database import Sessions
-from shared.games import NewGame, create_game, roster
-from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, Person
+from shared.games import NewGame, create_game, list_players
+from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, User
 from tests.integration.bot.conftest import StartBot, post_announcement, said
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT
@@ -52,7 +52,7 @@ async def only_game(database: Database) -> Game:
 
 async def players_of(database: Database, game: Game) -> list[int]:
     async with db.transaction(database.sessions) as session:
-        return await roster(session, game.id)
+        return await list_players(session, game.id)
 
 
 async def notifications(database: Database, game: Game) -> list[NotificationSchedule]:
@@ -352,9 +352,9 @@ class TestRemindMe:
         assert (person.wants_dm, person.dm_channel_id) == (True, None)
 
 
-async def the_person(database: Database, sandbox: SandboxDiscord) -> Person:
+async def the_person(database: Database, sandbox: SandboxDiscord) -> User:
     async with db.transaction(database.sessions) as session:
-        person = await session.get(Person, sandbox.world.user(PLAYER).id)
+        person = await session.get(User, sandbox.world.user(PLAYER).id)
     assert person is not None
     return person
 

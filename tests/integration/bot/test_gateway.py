@@ -34,7 +34,7 @@ async def test_a_wrong_token_is_a_configuration_error_that_names_the_setting(
     wrong = "a.token.of-another-bot"
     ended = await outcome(DiscordSettings(token=SecretStr(wrong), api_url=sandbox.url), database)
     assert isinstance(ended, ConfigurationError)
-    assert "DISCORD_TOKEN: Discord refuses this token" in str(ended)
+    assert "DISCORD_TOKEN: Discord rejects this token" in str(ended)
     assert wrong not in str(ended)
 
 

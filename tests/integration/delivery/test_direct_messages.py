@@ -12,10 +12,10 @@ from bot.delivery.limits import DM_LANE_PAUSE
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status
 from sandbox.discord.world.evidence import Accepted
 from shared import database as db
-from shared import people
+from shared import users
 from shared.errors import TransientError
 from shared.games import leave_game
-from shared.models import DeliveryState, NotificationDelivery, Outcome, Person
+from shared.models import DeliveryState, NotificationDelivery, Outcome, User
 from tests.integration.delivery.conftest import Bot
 
 OPENING = Match(method="POST", route=r"/users/@me/channels$")
@@ -26,9 +26,9 @@ async def want_dm(bot: Bot, *names: str, opened: bool = True) -> None:
     async with db.transaction(bot.database.sessions) as session:
         for name in names:
             user = bot.discord.world.user(name).id
-            await people.want_dm(session, user, wanted=True)
+            await users.set_dm_preference(session, user, wants_dm=True)
             if opened:
-                await people.remember_dm_channel(session, user, channel_id=bot.discord.world.open_dm(name).id)
+                await users.remember_dm_channel(session, user, channel_id=bot.discord.world.open_dm(name).id)
 
 
 def directly(bot: Bot, name: str) -> list[Accepted]:
@@ -59,7 +59,7 @@ async def test_direct_messages_that_were_never_opened_are_opened_once(bot: Bot) 
         await bot.tell_until_settled(await bot.row(await bot.game(("Mia",))))
     assert len(directly(bot, "Mia")) == 2
     async with db.transaction(bot.database.sessions) as session:
-        person = await session.get(Person, bot.discord.world.user("Mia").id)
+        person = await session.get(User, bot.discord.world.user("Mia").id)
     assert person is not None and person.dm_channel_id == directly(bot, "Mia")[0].channel_id
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.features.errors import UserError
-from bot.features.times import parse_duration, parse_offsets, parse_when
+from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
 
 BERLIN = "Europe/Berlin"
 MONDAY = datetime(2026, 11, 23, 19, 2, tzinfo=ZoneInfo(BERLIN))
@@ -63,12 +63,12 @@ BEFORE_AUTUMN = datetime(2026, 10, 24, 12, 0, tzinfo=ZoneInfo(BERLIN))
 
 
 def when(text: str, *, zone: str = BERLIN, now: datetime = MONDAY) -> datetime:
-    return parse_when(text, zone=zone, now=now)
+    return parse_start_time(text, zone=zone, now=now)
 
 
 def refusal(text: str, *, zone: str = BERLIN, now: datetime = MONDAY) -> str:
     with pytest.raises(UserError) as refused:
-        parse_when(text, zone=zone, now=now)
+        parse_start_time(text, zone=zone, now=now)
     return str(refused.value)
 
 
@@ -265,7 +265,7 @@ class TestOffsets:
     def test_they_are_minutes_before_the_start_each_once_the_earliest_first(
         self, text: str, minutes: tuple[int, ...]
     ) -> None:
-        assert parse_offsets(text) == minutes
+        assert parse_reminder_offsets(text) == minutes
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -279,6 +279,6 @@ class TestOffsets:
     )
     def test_anything_else_is_refused_with_what_to_write(self, text: str, said: str) -> None:
         with pytest.raises(UserError) as refused:
-            parse_offsets(text)
+            parse_reminder_offsets(text)
         assert said in str(refused.value)
         assert "`" in str(refused.value)

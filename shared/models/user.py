@@ -1,4 +1,4 @@
-"""How somebody wants to be told, on every server alike."""
+"""A user's notification preferences, on every server alike."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shared.models.base import Base
 
 
-class Person(Base):
-    """A Discord user who asked for direct messages, or to whom they are closed. Everyone else has no row."""
+class User(Base):
+    """A Discord user who asked for DMs, or whose DMs are closed. Other users have no row."""
 
     __tablename__ = "person"
 
@@ -19,4 +19,4 @@ class Person(Base):
     wants_dm: Mapped[bool] = mapped_column(server_default=text("false"))
     dm_channel_id: Mapped[int | None]
     dms_closed_at: Mapped[datetime | None]
-    """When Discord last refused a direct message to them; asking for direct messages anew clears it."""
+    """When Discord last rejected a DM to them. Asking for DMs again clears it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.features import zones
 from bot.features.errors import UserError
+from bot.features.times import find_time_zone, search_time_zones
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from bot.features.errors import UserError
     ],
 )
 def test_a_zone_is_found_by_its_name_or_city(text: str, name: str) -> None:
-    assert zones.find(text) == name
+    assert find_time_zone(text) == name
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def test_a_zone_is_found_by_its_name_or_city(text: str, name: str) -> None:
 )
 def test_an_unknown_zone_is_refused_with_the_nearest(text: str, near: str) -> None:
     with pytest.raises(UserError) as refused:
-        zones.find(text)
+        find_time_zone(text)
     assert near in str(refused.value)
 
 
 def test_suggestions_begin_with_what_was_typed() -> None:
-    assert zones.matching("lond", limit=3)[0] == "Europe/London"
-    assert len(zones.matching("", limit=25)) == 25
+    assert search_time_zones("lond", limit=3)[0] == "Europe/London"
+    assert len(search_time_zones("", limit=25)) == 25

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.features.registering import comparable
+from bot.features.registration import normalize_commands
 
 WANTED: dict[str, Any] = {
     "name": "game",
@@ -33,7 +33,7 @@ def test_what_discord_adds_and_leaves_out_is_no_change() -> None:
         "name_localizations": None,
         "options": [{"name": "players", "type": 4, "min_value": 0}],
     }
-    assert comparable([known]) == comparable([WANTED])
+    assert normalize_commands([known]) == normalize_commands([WANTED])
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_what_discord_adds_and_leaves_out_is_no_change() -> None:
     ],
 )
 def test_what_people_would_see_is_a_change(change: dict[str, Any]) -> None:
-    assert comparable([WANTED | change]) != comparable([WANTED])
+    assert normalize_commands([WANTED | change]) != normalize_commands([WANTED])

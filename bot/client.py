@@ -1,0 +1,60 @@
+"""The Discord client as the features see it: its database sessions, and the interactions that are being answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeAlias
+
+import discord
+
+from shared.database import Sessions
+
+LOGIN_TIMEOUT = 30.0
+CLOSE_TIMEOUT = 2.0
+FINISH_TIMEOUT = 3.0
+"""How long interactions in progress may take after the connection was asked to close."""
+GUILDS_TIMEOUT = 0.25
+"""discord.py waits this long after each server it learns of before it is ready. Nothing here needs them all."""
+
+
+class QuestbellClient(discord.Client):
+    """A client that asks for no message content and no members, and pings nobody by default."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        super().__init__(
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            max_ratelimit_timeout=LOGIN_TIMEOUT,
+            guild_ready_timeout=GUILDS_TIMEOUT,
+        )
+        self.sessions = sessions
+        self._in_progress: set[asyncio.Task[object]] = set()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Mark the current task as answering an interaction. `close` waits for it."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("interactions are answered in tasks")
+        self._in_progress.add(task)
+        try:
+            yield
+        finally:
+            self._in_progress.discard(task)
+
+    async def close(self) -> None:
+        """Stop receiving interactions, finish those in progress, then disconnect."""
+        if self.ws is not None and self.ws.open:
+            with suppress(TimeoutError):  # a frozen network must not block the process, and nothing depends on it
+                await asyncio.wait_for(self.ws.close(code=1000), CLOSE_TIMEOUT)
+        if self._in_progress:
+            await asyncio.wait(self._in_progress, timeout=FINISH_TIMEOUT)
+        await super().close()
+
+
+Interaction: TypeAlias = discord.Interaction[QuestbellClient]

@@ -1,0 +1,170 @@
+"""The `/game` commands.
+
+One group keeps a server's command list short. Permissions to cancel or to set the time zone are checked when a command
+runs, because Discord can hide a whole group from a role but not a single command of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from discord import app_commands
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.client import Interaction
+from bot.features.errors import UserError
+from bot.features.games.creation import DEFAULT_DURATION, DEFAULT_REMINDERS, CreateGameOptions, create_from_options
+from bot.features.games.lookup import (
+    find_game_by_text,
+    may_cancel,
+    suggest_cancellable_games,
+    suggest_games,
+    suggest_start_times,
+    suggest_time_zones,
+)
+from bot.features.games.preferences import DESTINATIONS, ReminderDestination, open_dm_channel
+from bot.features.games.signup import signup_view
+from bot.features.interactions import Reply, respond, respond_in_transaction, run_transaction
+from bot.features.times import find_time_zone
+from bot.rendering import game_embed, game_list_embed
+from bot.rendering.escaping import escape
+from bot.rendering.formatting import format_mention
+from shared.games import cancel_game, list_upcoming_games, set_guild_zone
+from shared.models import GameStatus
+from shared.users import remember_dm_channel, set_dm_preference
+
+
+class GameCommands(app_commands.Group):
+    """Plan games and see who's playing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            name="game",
+            description="Plan games and see who's playing.",
+            guild_only=True,
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        )
+
+    @app_commands.command()
+    @app_commands.describe(
+        title="What you're going to play",
+        when="When it starts, in this server's time zone: “tomorrow 8pm”, “friday 19:30”, “in 2 hours”",
+        duration=f"How long it lasts: “3h”, “90m” (default: {DEFAULT_DURATION})",
+        players="How many players can join (default: no limit)",
+        reminders=f"How long before the start to remind players: “1d, 1h, 0” or “none” (default: {DEFAULT_REMINDERS})",
+        description="Anything else players should know",
+    )
+    @app_commands.autocomplete(when=suggest_start_times)
+    async def create(
+        self,
+        interaction: Interaction,
+        title: app_commands.Range[str, 1, 100],
+        when: app_commands.Range[str, 1, 100],
+        duration: app_commands.Range[str, 1, 50] = DEFAULT_DURATION,
+        players: app_commands.Range[int, 1, 500] | None = None,
+        reminders: app_commands.Range[str, 1, 100] = DEFAULT_REMINDERS,
+        description: app_commands.Range[str, 1, 1000] = "",
+    ) -> None:
+        """Plan a game and announce it in this channel."""
+        options = CreateGameOptions(
+            title=title,
+            when=when,
+            duration=duration,
+            players=players,
+            reminders=reminders,
+            description=description,
+        )
+        await respond(interaction, lambda: create_from_options(interaction, options))
+
+    @app_commands.command(name="list")
+    async def list_games(self, interaction: Interaction) -> None:
+        """Show this server's upcoming games."""
+
+        async def work(session: AsyncSession) -> Reply:
+            return Reply(embeds=[game_list_embed(await list_upcoming_games(session, interaction.guild_id or 0))])
+
+        await respond_in_transaction(interaction, work)
+
+    @app_commands.command()
+    @app_commands.describe(game="The title of the game")
+    @app_commands.autocomplete(game=suggest_games)
+    async def show(self, interaction: Interaction, game: str) -> None:
+        """Show a game and its players."""
+
+        async def work(session: AsyncSession) -> Reply:
+            found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
+            players = [participant.user_id for participant in found.participants]
+            is_open = found.status is GameStatus.SCHEDULED
+            return Reply(embeds=[game_embed(found, players)], view=signup_view(found.id) if is_open else None)
+
+        await respond_in_transaction(interaction, work)
+
+    @app_commands.command()
+    @app_commands.describe(game="The title of the game")
+    @app_commands.autocomplete(game=suggest_cancellable_games)
+    async def cancel(self, interaction: Interaction, game: str) -> None:
+        """Cancel a game and notify its players."""
+
+        async def work(session: AsyncSession) -> Reply:
+            found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
+            if not may_cancel(interaction, found):
+                raise UserError(
+                    f"Only the host, {format_mention(found.host_id)}, or someone with the Manage Events permission "
+                    "can cancel this game."
+                )
+            title = f"**{escape(found.title, limit=200)}**"
+            if await cancel_game(session, found.id):
+                return Reply(f"{title} is cancelled. I'll let the players know in <#{found.channel_id}>.")
+            if found.status is GameStatus.CANCELLED:
+                return Reply(f"{title} is already cancelled.")
+            raise UserError(f"{title} is already over, so it can't be cancelled. See `/game list` for upcoming games.")
+
+        await respond_in_transaction(interaction, work)
+
+    @app_commands.command()
+    @app_commands.describe(zone="Region and city: “Europe/Berlin”, “America/New_York”")
+    @app_commands.autocomplete(zone=suggest_time_zones)
+    async def timezone(self, interaction: Interaction, zone: str) -> None:
+        """Set this server's time zone."""
+
+        async def work() -> Reply:
+            granted = interaction.permissions
+            if not (granted.manage_guild or granted.administrator):
+                raise UserError("Only members with the Manage Server permission can set the time zone.")
+            name = await asyncio.to_thread(find_time_zone, zone)
+            guild_id = interaction.guild_id or 0
+            await run_transaction(interaction, lambda session: set_guild_zone(session, guild_id, zone=name))
+            return Reply(
+                f"Times on this server are now in {name} (currently {datetime.now(ZoneInfo(name)):%H:%M}). "
+                "Games that are already planned keep their times."
+            )
+
+        await respond(interaction, work)
+
+    @app_commands.command(name="remind-me")
+    @app_commands.describe(where="A mention in the game's channel, or a DM")
+    @app_commands.choices(where=DESTINATIONS)
+    async def remind_me(self, interaction: Interaction, where: app_commands.Choice[str]) -> None:
+        """Choose where you get reminders for games you join."""
+        by_dm = where.value == ReminderDestination.DM
+
+        async def work() -> Reply:
+            channel_id = await open_dm_channel(interaction) if by_dm else None
+
+            async def save(session: AsyncSession) -> None:
+                await set_dm_preference(session, interaction.user.id, wants_dm=by_dm)
+                if channel_id is not None:
+                    await remember_dm_channel(session, interaction.user.id, channel_id=channel_id)
+
+            await run_transaction(interaction, save)
+            if by_dm:
+                return Reply(
+                    "I'll remind you by DM. If Discord won't let me DM you, "
+                    "I'll mention you in the game's channel instead."
+                )
+            return Reply("I'll mention you in the game's channel.")
+
+        await respond(interaction, work)

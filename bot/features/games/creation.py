@@ -1,0 +1,115 @@
+"""Creates a game from the options of `/game create`, and tells the host how they were understood."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import discord
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.client import Interaction
+from bot.features.errors import UserError
+from bot.features.interactions import Reply, run_transaction
+from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
+from bot.rendering.escaping import clean, escape, is_blank
+from bot.rendering.formatting import format_timestamp
+from shared import database
+from shared.formatting import format_duration, join_words
+from shared.games import NewGame, create_game, get_guild_zone
+from shared.models import Game
+from shared.schedule.populate import reminder_times
+
+DEFAULT_DURATION = "3h"
+DEFAULT_REMINDERS = "1h, 0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateGameOptions:
+    """The options of the command as the host entered them."""
+
+    title: str
+    when: str
+    duration: str
+    players: int | None
+    reminders: str
+    description: str
+
+
+async def create_from_options(interaction: Interaction, options: CreateGameOptions) -> Reply:
+    """Create the game. The delivery code posts its announcement from a row that this writes.
+
+    Raises:
+        UserError: an option is invalid, or the bot can't post in this channel.
+    """
+    _require_permission_to_post(interaction)
+    guild_id = interaction.guild_id or 0
+    zone = await run_transaction(interaction, lambda session: get_guild_zone(session, guild_id))
+    new = await _parse_options(interaction, options, zone=zone)
+
+    async def work(session: AsyncSession) -> Reply:
+        game = await create_game(session, new)
+        return Reply(confirm_creation(game, now=await database.now(session)))
+
+    return await run_transaction(interaction, work)
+
+
+def confirm_creation(game: Game, *, now: datetime) -> str:
+    """Return what the host reads: when the game is, and which reminders will be sent or are too late to send."""
+    upcoming = reminder_times(game, after=now)
+    too_late = [offset for offset in game.reminder_offsets if offset not in upcoming]
+    lines = [
+        f"**{escape(game.title, limit=200)}** is set for {format_timestamp(game.scheduled_at, 'F')} "
+        f"({format_timestamp(game.scheduled_at, 'R')}), for {format_duration(game.duration)}. "
+        f"I'm posting it in <#{game.channel_id}>."
+    ]
+    for offset, at in sorted(upcoming.items(), reverse=True):
+        lines.append(f"🔔 {_format_offset(offset)}: {format_timestamp(at, 'f')}")
+    if not game.reminder_offsets:
+        lines.append("🔕 No reminders will be sent.")
+    if too_late:
+        lines.append(f"🔕 Too late to send: {join_words(map(_format_offset, too_late)).lower()}.")
+    if game.zone == "UTC":
+        lines.append("-# This server's time zone is UTC. Change it with `/game timezone`.")
+    return "\n".join(lines)
+
+
+def _require_permission_to_post(interaction: Interaction) -> None:
+    granted = interaction.app_permissions
+    in_thread = isinstance(interaction.channel, discord.Thread)
+    needed = {
+        "View Channel": granted.view_channel,
+        "Send Messages": granted.send_messages_in_threads if in_thread else granted.send_messages,
+        "Embed Links": granted.embed_links,
+    }
+    missing = [name for name, is_granted in needed.items() if not (is_granted or granted.administrator)]
+    if missing:
+        permissions = "permission" if len(missing) == 1 else "permissions"
+        raise UserError(
+            f"I can't post in this channel: I'm missing the {join_words(missing)} {permissions}. "
+            "Use another channel, or ask an admin to fix this."
+        )
+
+
+async def _parse_options(interaction: Interaction, options: CreateGameOptions, *, zone: str) -> NewGame:
+    title = clean(options.title)
+    if is_blank(title):
+        raise UserError("The title can't be empty. Enter what you're going to play, such as `Curse of Strahd`.")
+    return NewGame(
+        guild_id=interaction.guild_id or 0,
+        channel_id=interaction.channel_id or 0,
+        host_id=interaction.user.id,
+        title=title,
+        description=clean(options.description, keep_lines=True),
+        scheduled_at=await asyncio.to_thread(parse_start_time, options.when, zone=zone, now=datetime.now(UTC)),
+        zone=zone,
+        duration=parse_duration(options.duration),
+        capacity=options.players,
+        reminder_offsets=parse_reminder_offsets(options.reminders),
+        interaction_id=interaction.id,
+    )
+
+
+def _format_offset(offset: int) -> str:
+    return f"{format_duration(timedelta(minutes=offset)).capitalize()} before" if offset else "At the start"

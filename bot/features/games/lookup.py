@@ -1,0 +1,146 @@
+"""Finds the game that a user means, and suggests games, times and time zones while a user types.
+
+Discord waits three seconds for suggestions and shows no errors, so any trouble suggests nothing. The command itself
+reports errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from discord import app_commands
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.client import Interaction
+from bot.features.errors import UserError
+from bot.features.times import parse_start_time, search_time_zones
+from bot.rendering.escaping import clean, escape
+from shared import database, logs
+from shared.errors import TransientError
+from shared.games import find_game, get_guild_zone, list_upcoming_games
+from shared.models import Game
+
+Choices = list[app_commands.Choice[str]]
+
+SEARCH_LIMIT = 200
+"""How many of a server's upcoming games are searched, the soonest first."""
+_SUGGESTIONS_LIMIT = 25
+_NAME_LIMIT = 100
+_TIMEOUT = 2.5
+_EXAMPLES = ("tomorrow 8pm", "saturday 19:30", "in 2 hours", "in 15 minutes")
+
+
+async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) -> Game:
+    """Return the game of this server with this id (which a suggestion sends) or with this text in its title.
+
+    Raises:
+        UserError: no game matches, or several do.
+    """
+    game_id = _parse_id(text)
+    if game_id is not None and (game := await find_game(session, game_id, guild_id=guild_id)) is not None:
+        return game
+    games = await list_upcoming_games(session, guild_id, limit=SEARCH_LIMIT)
+    exact = [game for game in games if _fold(game.title) == _fold(text)]
+    matches = exact or filter_by_title(games, text)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UserError(f"{len(matches)} games match that title. Choose one from the suggestions as you type.")
+    raise UserError(
+        f"I can't find an upcoming game called “{escape(text, limit=80)}”. "
+        "Choose one from the suggestions as you type, or see `/game list`."
+    )
+
+
+def filter_by_title(games: Sequence[Game], text: str) -> list[Game]:
+    """Return the games whose titles contain a text, ignoring case."""
+    return [game for game in games if _fold(text) in _fold(game.title)]
+
+
+def may_cancel(interaction: Interaction, game: Game) -> bool:
+    """Return whether the user is the game's host, or has the permission Manage Events or Manage Server."""
+    granted = interaction.permissions
+    manages = granted.manage_events or granted.manage_guild or granted.administrator
+    return manages or interaction.user.id == game.host_id
+
+
+async def suggest_start_times(interaction: Interaction, current: str) -> Choices:
+    """Return the text with the time it would be read as in the server's time zone, or examples if it is empty."""
+
+    async def work() -> Choices:
+        async with database.transaction(interaction.client.sessions) as session:
+            zone = await get_guild_zone(session, interaction.guild_id or 0)
+        texts = (current,) if current.strip() else _EXAMPLES
+        return [choice for text in texts if (choice := await _start_time_choice(text, zone=zone))]
+
+    return await _suggest_in_time(work)
+
+
+async def suggest_games(interaction: Interaction, current: str) -> Choices:
+    """Return the upcoming games whose titles contain the text."""
+    return await _suggest_in_time(lambda: _matching_games(interaction, current, include=lambda _game: True))
+
+
+async def suggest_cancellable_games(interaction: Interaction, current: str) -> Choices:
+    """Return the upcoming games whose titles contain the text and which the user may cancel."""
+    return await _suggest_in_time(
+        lambda: _matching_games(interaction, current, include=lambda game: may_cancel(interaction, game))
+    )
+
+
+async def suggest_time_zones(_interaction: Interaction, current: str) -> Choices:
+    """Return the time zones whose names contain the text."""
+    names = await asyncio.to_thread(search_time_zones, current, limit=_SUGGESTIONS_LIMIT)
+    return [app_commands.Choice(name=name, value=name) for name in names]
+
+
+async def _matching_games(interaction: Interaction, text: str, *, include: Callable[[Game], bool]) -> Choices:
+    guild_id = interaction.guild_id or 0
+    async with database.transaction(interaction.client.sessions) as session:
+        zone = ZoneInfo(await get_guild_zone(session, guild_id))
+        games = await list_upcoming_games(session, guild_id, limit=SEARCH_LIMIT)
+    matches = [game for game in filter_by_title(games, text) if include(game)]
+    return [
+        app_commands.Choice(name=_format_choice(game.title, game.scheduled_at, zone), value=str(game.id))
+        for game in matches[:_SUGGESTIONS_LIMIT]
+    ]
+
+
+async def _start_time_choice(text: str, *, zone: str) -> app_commands.Choice[str] | None:
+    try:
+        at = await asyncio.to_thread(parse_start_time, text, zone=zone, now=datetime.now(UTC))
+    except UserError:
+        return None
+    return app_commands.Choice(name=_format_choice(text, at, ZoneInfo(zone)), value=text)
+
+
+def _format_choice(text: str, at: datetime, zone: ZoneInfo) -> str:
+    """Return a text with a time in the server's time zone. Discord doesn't render `<t:…>` in suggestions."""
+    local = at.astimezone(zone)
+    when = f" · {local:%a} {local.day} {local:%b %Y, %H:%M} ({zone.key})"
+    shown, room = clean(text), _NAME_LIMIT - len(when)
+    return (shown if len(shown) <= room else f"{shown[: room - 1]}…") + when
+
+
+async def _suggest_in_time(work: Callable[[], Awaitable[Choices]]) -> Choices:
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            return await work()
+    except (TransientError, TimeoutError) as error:
+        logs.get().warning("No suggestions", action="suggestions_failed", error=str(error) or "timed out")
+        return []
+
+
+def _fold(text: str) -> str:
+    return clean(text).casefold()
+
+
+def _parse_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,172 @@
+"""Answers interactions: acknowledge within Discord's three seconds, do the work, edit the reply into place.
+
+Editing `@original` was chosen over a follow-up message because it is repeatable: discord.py repeats webhook requests
+after any 5xx, and a follow-up that Discord had accepted would appear twice.
+
+All errors become replies here and nowhere else. A `UserError` is shown as it is. Database trouble becomes "try again".
+An unexpected exception becomes an apology with a reference, which the log has beside the traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import aiohttp
+import discord
+from discord import app_commands
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.client import Interaction
+from bot.features.errors import UserError
+from bot.rendering import Payload
+from shared import database, logs
+from shared.errors import TransientError
+from shared.logs import Logger
+from shared.schedule.retry import Backoff, retry
+
+ACKNOWLEDGE_TIMEOUT = 3.0
+"""Discord's own limit, in seconds, after which the interaction has failed.
+
+Source: https://docs.discord.com/developers/interactions/receiving-and-responding
+"""
+WORK_TIMEOUT = 30.0
+EDIT_TIMEOUT = 30.0
+ATTEMPTS = 3
+
+_BACKOFF = Backoff(first=0.25, longest=1.0)
+_ALREADY_ACKNOWLEDGED = 40060
+_OUTDATED = "This command was just updated. Please try again in a minute. If it keeps happening, restart Discord."
+_TEMPORARY = "I couldn't complete that right now. Please try again in a minute."
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the user sees. Nobody else sees it."""
+
+    text: str = ""
+    embeds: list[Payload] = field(default_factory=list)
+    view: discord.ui.View | None = None
+
+
+async def respond(interaction: Interaction, work: Callable[[], Awaitable[Reply]]) -> None:
+    """Show the reply that `work` returns, or the reason why it failed. Never raises."""
+    log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
+    with interaction.client.answering():
+        if await _acknowledge(interaction, log):
+            await _show(interaction, await _run(work, log), log)
+
+
+async def respond_in_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[Reply]]) -> None:
+    """Show the reply that `work` returns from one database transaction. Never raises."""
+    await respond(interaction, lambda: run_transaction(interaction, work))
+
+
+async def run_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Run `work` in a transaction and return its result.
+
+    After a short failure it runs again, while the user still sees "thinking…". That is safe: a game is created once
+    for each interaction, and joining or leaving twice changes nothing.
+
+    Raises:
+        TransientError: the last attempt failed too.
+    """
+
+    async def attempt() -> T:
+        async with database.transaction(interaction.client.sessions) as session:
+            return await work(session)
+
+    return await retry(attempt, backoff=_BACKOFF, attempts=ATTEMPTS)
+
+
+def command_name(interaction: Interaction) -> str:
+    """Return the name of a command or the kind of a button, without what the user entered."""
+    if interaction.command is not None:
+        return interaction.command.qualified_name
+    data: Mapping[str, Any] = interaction.data or {}
+    return str(data.get("custom_id", "")).rpartition(":")[0] or "unknown"
+
+
+class QuestbellTree(app_commands.CommandTree[Any]):
+    """The command tree. It also answers commands that discord.py refuses to run."""
+
+    async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
+        """Reply that the command is outdated, or apologise for anything unexpected."""
+        log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
+        match error:
+            case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
+                text = _OUTDATED
+            case _:
+                text = _log_unexpected(log, error)
+        try:
+            if not interaction.response.is_done():
+                await interaction.response.send_message(text, ephemeral=True)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
+            log.warning("Reply not shown", action="answer_lost", error=repr(failure))
+
+
+async def _acknowledge(interaction: Interaction, log: Logger) -> bool:
+    """Show "thinking…". Return False if Discord may not have received it, as the user then sees that it failed."""
+    try:
+        async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
+            await interaction.response.defer(ephemeral=True, thinking=True)
+    except discord.HTTPException as error:
+        # Already acknowledged: by our own first attempt whose response was lost, or by another process with this token.
+        if error.code == _ALREADY_ACKNOWLEDGED:
+            return True
+        log.warning("Too late to reply", action="interaction_lost", status=error.status, code=error.code)
+        return False
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        log.warning("Could not acknowledge", action="interaction_lost", error=repr(error))
+        return False
+    return True
+
+
+async def _run(work: Callable[[], Awaitable[Reply]], log: Logger) -> Reply:
+    try:
+        async with asyncio.timeout(WORK_TIMEOUT):
+            reply = await work()
+    except UserError as error:
+        log.info("Refused", action="interaction_refused")
+        return Reply(str(error))
+    except (TransientError, TimeoutError) as error:
+        log.warning("Could not save", action="interaction_failed", error=str(error) or "timed out")
+        return Reply(_TEMPORARY)
+    # The user must get a reply whatever failed. The log has the traceback.
+    except Exception as error:
+        return Reply(_log_unexpected(log, error))
+    log.info("Answered", action="interaction_answered")
+    return reply
+
+
+def _log_unexpected(log: Logger, error: Exception) -> str:
+    """Log an unexpected exception with its traceback, and return an apology with a reference to it."""
+    reference = secrets.token_hex(4)
+    log.error("Unexpected failure", action="interaction_failed", reference=reference, exc_info=error)
+    return (
+        "Sorry, something went wrong on my end. "
+        f"If it keeps happening, give this reference to the bot's administrator: `{reference}`."
+    )
+
+
+async def _show(interaction: Interaction, reply: Reply, log: Logger) -> None:
+    async def edit() -> None:
+        try:
+            async with asyncio.timeout(EDIT_TIMEOUT):
+                await interaction.edit_original_response(
+                    content=reply.text or None,
+                    embeds=[discord.Embed.from_dict(embed) for embed in reply.embeds],
+                    view=reply.view,
+                )
+        except (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError) as error:
+            raise TransientError(f"could not show the reply: {error!r}") from error
+
+    try:
+        await retry(edit, backoff=_BACKOFF, attempts=ATTEMPTS)
+    except (TransientError, discord.HTTPException) as error:
+        log.warning("Reply not shown", action="answer_lost", error=str(error))

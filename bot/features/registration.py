@@ -1,0 +1,45 @@
+"""Registers the bot's commands with Discord, but only if they differ from what Discord has.
+
+Registering them at every start was rejected: Discord limits such writes, and clients reload their commands after each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from discord import app_commands
+
+from bot.client import QuestbellClient
+from shared import logs
+
+_ASSIGNED = {"id", "application_id", "version", "guild_id", "dm_permission"}
+"""Fields that Discord adds. `dm_permission` is derived from `contexts`, which is compared."""
+_EMPTY: tuple[Any, ...] = (None, False, [], {})
+"""Zero is not among them: numbers are compared as text, because Discord returns permissions as text."""
+
+
+async def register_commands(tree: app_commands.CommandTree[QuestbellClient]) -> bool:
+    """Make Discord's global commands match the tree. Return whether they had to be written."""
+    client = tree.client
+    registered = await client.http.get_global_commands(client.application_id or 0)
+    wanted = [command.to_dict(tree) for command in tree.get_commands()]
+    changed = normalize_commands(registered) != normalize_commands(wanted)
+    if changed:
+        await tree.sync()
+    logs.get().info("Commands compared", action="commands_registered" if changed else "commands_unchanged")
+    return changed
+
+
+def normalize_commands(commands: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return commands by name, without the fields that Discord adds and without empty ones, which it omits."""
+    return {command["name"]: _normalize(command) for command in commands}
+
+
+def _normalize(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        fields = {key: _normalize(part) for key, part in value.items() if key not in _ASSIGNED}
+        return {key: part for key, part in fields.items() if part not in _EMPTY}
+    if isinstance(value, list):
+        return [_normalize(item) for item in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
