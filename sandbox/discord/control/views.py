@@ -26,7 +26,7 @@ def state_view(engine: Engine) -> Json:
     return {
         "url": engine.url,
         "bot": {**user_view(world.bot), "online": engine.gateway.online, "sessions": len(engine.gateway.sessions)},
-        "people": [user_view(user) for user in world.users.values() if not user.bot],
+        "users": [user_view(user) for user in world.users.values() if not user.bot],
         "guilds": [guild_view(engine, guild) for guild in world.guilds.values()],
         "dms": [channel_view(channel) for channel in world.channels.values() if channel.recipient is not None],
         "faults": faults_view(engine),

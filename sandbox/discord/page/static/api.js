@@ -1,4 +1,4 @@
-/* Talking to the sandbox's control API. */
+/* The client of the sandbox's control API. */
 
 export class Refused extends Error {}
 
@@ -12,7 +12,7 @@ async function call(method, path, body) {
   try {
     response = await fetch(`/sandbox/${path}`, options);
   } catch {
-    throw new Refused("The sandbox does not answer. Is it still running?");
+    throw new Refused("The sandbox isn't responding. Is it still running?");
   }
   if (response.status === 204) return null;
   const answer = await response.json();
@@ -50,7 +50,7 @@ export const api = {
   clearFaults: () => call("DELETE", "faults"),
 };
 
-/* Calls `on[name](data)` for each event, and `on.connected(isFirst)` whenever the stream is (again) there. */
+/* Calls `on[name](data)` for each event, and `on.connected(isFirst)` whenever the stream connects. */
 export function follow(on) {
   const source = new EventSource("/sandbox/events");
   let first = true;

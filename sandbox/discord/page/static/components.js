@@ -1,10 +1,10 @@
-/* Buttons, selects and layouts under a message. What is pressed is sent as the person one is. */
+/* Buttons, selects and layouts under a message. Clicks are sent as the current user. */
 
 import { api } from "./api.js";
 import { h, icon } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { showModal } from "./modals.js";
-import { allChannels, everyone, store } from "./store.js";
+import { allChannels, allUsers, store } from "./store.js";
 
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
 
@@ -97,8 +97,8 @@ export function choices(part) {
     ]);
   if (part.type === 8) return allChannels().map((channel) => [channel.id, `#${channel.name}`]);
   const roles = store.state.guilds.flatMap((guild) => guild.roles).map((role) => [role.id, `@${role.name}`]);
-  const people = everyone().map((one) => [one.id, one.name]);
-  return part.type === 6 ? roles : part.type === 7 ? [...people, ...roles] : people;
+  const users = allUsers().map((user) => [user.id, user.name]);
+  return part.type === 6 ? roles : part.type === 7 ? [...users, ...roles] : users;
 }
 
 async function act(node, message, customId, values) {

@@ -1,12 +1,12 @@
-/* The box at the bottom: plain messages, and commands as the bot registered them.
+/* The input box: plain messages, and commands as the bot registered them.
 
-   A slash lists the commands; choosing one turns the box into a form of its options, and Enter sends it. */
+   A slash lists the commands. Choosing one turns the box into a form with its options, and Enter sends it. */
 
 import { api } from "./api.js";
 import { byId, h, icon, replace } from "./dom.js";
 import { showModal } from "./modals.js";
 import { optionField } from "./options.js";
-import { addNotice, channelById, changed, person, removeNotice, store } from "./store.js";
+import { addNotice, channelById, changed, userById, removeNotice, store } from "./store.js";
 
 const box = byId("composer");
 let chosen = null;
@@ -27,7 +27,7 @@ input.addEventListener("keydown", onKey);
 
 export function drawComposer() {
   const channel = channelById(store.channel);
-  const me = person(store.me)?.name ?? "";
+  const me = userById(store.me)?.name ?? "";
   const place = channel?.recipient ? `@${store.state.bot.name}` : `#${channel?.name ?? ""}`;
   input.placeholder = narrow.matches ? `Message ${place}` : `Message ${place} as ${me}, or type / for commands`;
   if (chosen && !store.commands.some((command) => command.name === chosen.name)) chosen = null;
@@ -56,7 +56,7 @@ function drawPopup() {
   popup.hidden = wanted() === null;
   replace(
     popup,
-    h("div", { class: "popup-title" }, none ? noCommand() : `Commands of ${store.state.bot.name}`),
+    h("div", { class: "popup-title" }, none ? noCommand() : `${store.state.bot.name} commands`),
     list.map((command, index) =>
       h(
         "button",
@@ -83,8 +83,8 @@ function drawPopup() {
 
 function noCommand() {
   return store.commands.length
-    ? "No command is called that."
-    : "No commands: the bot has not registered any that you may use here.";
+    ? "No matching commands."
+    : "The bot hasn't registered any commands that you can use here.";
 }
 
 function onKey(event) {
@@ -178,7 +178,7 @@ async function send() {
   const options = read();
   const missing = command.options.find((option) => option.required && !(option.name in options));
   if (missing) {
-    complain(new Error(`${missing.name} is needed: ${missing.description}`));
+    complain(new Error(`${missing.name} is required`));
     fields.get(missing.name).focus();
     return;
   }

@@ -1,7 +1,7 @@
-/* Building the page.
+/* Builds DOM nodes.
 
-   Every node is made here, from names and text: there is no innerHTML anywhere, so what people and bots write is never
-   read as markup. */
+   Every node is built here, from names and text. innerHTML is never used, so text from users and bots is never parsed
+   as markup. */
 
 export function h(tag, properties = {}, ...children) {
   return fill(document.createElement(tag), properties, children);
@@ -20,8 +20,8 @@ function fill(node, properties, children) {
   return node;
 }
 
-/* Makes `children` the content of `node`. What equals what is there stays: a redraw takes no button from under the
-   pointer and no focus, however often the sandbox changes. */
+/* Makes `children` the content of `node`. Equal nodes stay, so that a redraw never removes a focused field or a button
+   under the pointer. */
 export function replace(node, ...children) {
   const wanted = children.flat(Infinity).filter(Boolean);
   wanted.forEach((child, place) => {
@@ -68,9 +68,9 @@ export function initials(name) {
   return [...name.trim()][0]?.toUpperCase() ?? "?";
 }
 
-export function avatar(person, size = "") {
-  const colour = person?.colour ?? "#5865f2";
-  const face = person?.bot ? icon("bell") : initials(person?.name ?? "?");
+export function avatar(user, size = "") {
+  const colour = user?.colour ?? "#5865f2";
+  const face = user?.bot ? icon("bell") : initials(user?.name ?? "?");
   return h("div", { class: `avatar ${size}`, style: { "background-color": colour }, "aria-hidden": "true" }, face);
 }
 

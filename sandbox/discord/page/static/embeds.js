@@ -33,7 +33,7 @@ function titled(data) {
     : inline(data.title);
 }
 
-/* Inline fields stand up to three in a row; the others take a row each. */
+/* Up to three inline fields share a row. Other fields take a row each. */
 function fields(list) {
   if (!list.length) return null;
   return h(

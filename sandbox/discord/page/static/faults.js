@@ -1,4 +1,4 @@
-/* The panel that makes things go wrong, and the banner that says so. */
+/* The panel that turns faults on, and the banner that shows active ones. */
 
 import { api } from "./api.js";
 import { byId, h, icon, replace } from "./dom.js";
@@ -6,29 +6,29 @@ import { store } from "./store.js";
 
 const SENDING = { method: "POST", route: "/messages$" };
 const PRESETS = [
-  ["Discord is down", "Every request is answered 503", { action: { kind: "status", status: 503 } }],
+  ["Discord is down", "Every request fails with a 503", { action: { kind: "status", status: 503 } }],
   [
     "Sent, but 502",
-    "Messages are accepted, the answer is 502",
+    "Messages are posted, but the response is a 502",
     { action: { kind: "status", status: 502, accepted: true }, match: SENDING },
   ],
   [
-    "Sent, answer lost",
-    "Messages are accepted, then the connection is reset",
+    "Sent, response lost",
+    "Messages are posted, but the connection is reset",
     { action: { kind: "drop", accepted: true }, match: SENDING },
   ],
-  ["No answer", "Requests hang for 30 s and are not carried out", { action: { kind: "hang", seconds: 30 } }],
+  ["No response", "Requests hang for 30 s and have no effect", { action: { kind: "hang", seconds: 30 } }],
   ["Slow", "Every request takes 2 s longer", { action: { kind: "slow", seconds: 2 } }],
-  ["Rate limited", "Every request is answered 429, try again in 5 s", { action: { kind: "too_many", retry_after: 5 } }],
-  ["Flaky", "One request in three is answered 500", { action: { kind: "status", status: 500 }, probability: 0.33 }],
+  ["Rate limited", "Every request fails with a 429 and a 5 s retry delay", { action: { kind: "too_many", retry_after: 5 } }],
+  ["Flaky", "One in three requests fails with a 500", { action: { kind: "status", status: 500 }, probability: 0.33 }],
   [
-    "Gateway gone",
-    "Connections are cut and new ones refused",
+    "Gateway down",
+    "Connections are dropped and new ones are refused",
     { action: { kind: "refuse_gateway" } },
     { action: { kind: "drop_gateway" } },
   ],
   [
-    "Press twice",
+    "Duplicate press",
     "The next command or button reaches the bot twice",
     { action: { kind: "duplicate_interaction" }, times: 1 },
   ],
@@ -37,7 +37,7 @@ const LASTS = [
   ["10 s", 10],
   ["30 s", 30],
   ["2 min", 120],
-  ["Until I end it", null],
+  ["Until I stop it", null],
 ];
 
 let seconds = 30;
@@ -65,12 +65,12 @@ export function drawFaults() {
     h(
       "header",
       {},
-      h("h2", {}, "Make things go wrong"),
+      h("h2", {}, "Simulate faults"),
       h("button", { class: "tool", type: "button", title: "Close", onclick: closeFaults }, icon("close")),
     ),
     h(
       "div",
-      { class: "lasts", role: "radiogroup", "aria-label": "For how long" },
+      { class: "lasts", role: "radiogroup", "aria-label": "Duration" },
       LASTS.map(([label, value]) =>
         h(
           "button",
@@ -118,14 +118,14 @@ async function turnOn(label, faults) {
 
 function active() {
   const faults = store.state.faults;
-  if (!faults.length) return h("p", { class: "hint" }, "Nothing goes wrong at the moment.");
+  if (!faults.length) return h("p", { class: "hint" }, "No faults active.");
   return h(
     "div",
     { class: "active" },
     h(
       "div",
       { class: "active-title" },
-      h("h3", {}, "Turned on so far"),
+      h("h3", {}, "Faults so far"),
       h("button", { class: "text-link", type: "button", onclick: () => api.clearFaults() }, "Clear all"),
     ),
     [...faults]
@@ -148,11 +148,11 @@ function active() {
 }
 
 function left(fault) {
-  if (!fault.on) return "over";
+  if (!fault.on) return "ended";
   return fault.seconds_left === null ? "on" : `${Math.ceil(fault.seconds_left)} s left`;
 }
 
-/* Counts down between what the sandbox tells, so that the page need not ask each second. */
+/* Counts down between updates from the sandbox, so that the page needn't poll every second. */
 export function countDown() {
   for (const fault of store.state?.faults ?? []) {
     if (!fault.on || fault.seconds_left === null) continue;
@@ -166,7 +166,7 @@ export function countDown() {
 export function drawBanner() {
   const on = store.state.faults.filter((fault) => fault.on);
   const text = !store.online
-    ? "The sandbox does not answer. Waiting for it…"
+    ? "The sandbox isn't responding. Reconnecting…"
     : on
         .map(
           (fault) => `${fault.label || fault.action.kind.replaceAll("_", " ")} (${left(fault)}, fired ${fault.fired}×)`,
@@ -180,7 +180,7 @@ export function drawBanner() {
         { class: "banner" },
         icon("alert"),
         h("span", {}, text),
-        store.online && h("button", { class: "text-link", type: "button", onclick: () => api.clearFaults() }, "End it"),
+        store.online && h("button", { class: "text-link", type: "button", onclick: () => api.clearFaults() }, "Stop"),
       ),
   );
 }

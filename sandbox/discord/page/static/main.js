@@ -1,11 +1,11 @@
-/* The page's beginning: who one is, which channel is open, and what redraws what. */
+/* The entry point: the current user, the open channel, and which change redraws what. */
 
 import { follow } from "./api.js";
 import { drawComposer } from "./composer.js";
 import { byId } from "./dom.js";
 import { closeFaults, countDown, drawBanner, drawFaults } from "./faults.js";
 import { drawAll, drawEdited, drawNew, drawNotices } from "./messages.js";
-import { closeDrawer, closePeople, drawHeader, drawMembers, drawRail, drawSidebar } from "./sidebar.js";
+import { closeDrawer, closeUserMenu, drawHeader, drawMembers, drawRail, drawSidebar } from "./sidebar.js";
 import * as store from "./store.js";
 import { tick } from "./timestamps.js";
 
@@ -36,7 +36,7 @@ store.onChange((what, detail) => {
 });
 
 document.addEventListener("click", () => {
-  closePeople();
+  closeUserMenu();
   closeFaults();
 });
 byId("drawer-shade").addEventListener("click", closeDrawer);

@@ -1,9 +1,9 @@
 /* Discord's markdown, as DOM nodes.
 
-   Blocks first (code, quotes, headings, lists), then what stands inside a line. Anything that is no markup stays text. */
+   Blocks come first (code, quotes, headings, lists), then markup inside a line. Everything else stays text. */
 
 import { h } from "./dom.js";
-import { channelById, open, person, roleById, store } from "./store.js";
+import { channelById, open, userById, roleById, store } from "./store.js";
 import { timestamp } from "./timestamps.js";
 
 const FENCE = /```(?:[\w+-]*\n)?([\s\S]*?)```\n?/g;
@@ -109,7 +109,7 @@ function match(text, at) {
 }
 
 function userPill(id) {
-  const who = person(id);
+  const who = userById(id);
   const mine = id === store.me ? " mine" : "";
   return h("span", { class: `pill${mine}`, title: who ? `Id ${id}` : null }, `@${who?.name ?? "unknown-user"}`);
 }

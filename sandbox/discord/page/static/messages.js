@@ -1,10 +1,10 @@
-/* The messages of the open channel: grouped by author, drawn anew one by one as they change. */
+/* The messages of the open channel, grouped by author. A message is redrawn when it changes. */
 
 import { components } from "./components.js";
 import { appTag, avatar, byId, h, icon, replace } from "./dom.js";
 import { attachment, embed } from "./embeds.js";
 import { markdown } from "./markdown.js";
-import { channelById, guildOf, mayISee, person, pingsMe, removeNotice, store } from "./store.js";
+import { channelById, guildOf, mayISee, userById, pingsMe, removeNotice, store } from "./store.js";
 import { format, said } from "./timestamps.js";
 
 const TOGETHER = 7 * 60_000;
@@ -12,7 +12,7 @@ const NEAR_END = 120;
 const list = byId("messages");
 
 const visible = () => (store.messages.get(store.channel) ?? []).filter(mayISee);
-const notices = () => store.notices.filter((one) => one.channel === store.channel && one.user === store.me);
+const notices = () => store.notices.filter((entry) => entry.channel === store.channel && entry.user === store.me);
 
 export function drawAll() {
   const shown = visible();
@@ -49,7 +49,7 @@ export function drawNotices() {
   toEnd();
 }
 
-/* Who reads the newest stays with the newest, also when the list grows or the box below it does. */
+/* A list that is scrolled to the end stays there when it, or the box below it, grows. */
 let following = true;
 list.addEventListener("scroll", () => {
   following = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END;
@@ -63,16 +63,16 @@ const toEnd = () => {
 function beginning() {
   const channel = channelById(store.channel);
   if (!channel) return h("li", { class: "beginning" }, h("h1", {}, "Nothing here yet"));
-  const who = channel.recipient ? person(channel.recipient) : null;
+  const who = channel.recipient ? userById(channel.recipient) : null;
   const face = who ? avatar(store.state.bot, "huge") : h("div", { class: "beginning-icon" }, icon("hash"));
   const title = who ? store.state.bot.name : `Welcome to #${channel.name}!`;
   const text = who
-    ? `The direct messages between ${store.state.bot.name} and ${who.name}.`
+    ? `This is the start of the direct messages between ${store.state.bot.name} and ${who.name}.`
     : `This is the start of #${channel.name} in ${guildOf(channel)?.name ?? "this server"}. ${channel.topic}`;
   return h("li", { class: "beginning" }, face, h("h1", {}, title), h("p", {}, text));
 }
 
-/* The list items of a message: a divider first when a day begins with it. */
+/* The list items of a message. The first message of a day gets a divider. */
 function entry(message, before) {
   const date = new Date(message.timestamp);
   const newDay = !before || new Date(before.timestamp).toDateString() !== date.toDateString();
@@ -81,7 +81,7 @@ function entry(message, before) {
     "li",
     { id: `m${message.id}`, class: classes(message, head) },
     message.interaction || message.message_reference ? origin(message) : null,
-    head ? avatar(person(message.author.id)) : h("div", { class: "gutter" }, said(message.timestamp)),
+    head ? avatar(userById(message.author.id)) : h("div", { class: "gutter" }, said(message.timestamp)),
     h("div", { class: "message-body" }, head && title(message), body(message)),
   );
   return newDay ? [h("li", { class: "day", role: "separator" }, h("span", {}, format(date, "D"))), item] : [item];
@@ -107,7 +107,7 @@ function classes(message, head) {
 }
 
 function title(message) {
-  const author = person(message.author.id);
+  const author = userById(message.author.id);
   return h(
     "div",
     { class: "message-title" },
@@ -117,10 +117,10 @@ function title(message) {
   );
 }
 
-/* Where a message comes from: the command someone used, or the message it answers. */
+/* The origin of a message: the command that was used, or the message it replies to. */
 function origin(message) {
   if (message.interaction) {
-    const who = person(message.interaction.user.id);
+    const who = userById(message.interaction.user.id);
     return h(
       "div",
       { class: "origin" },
@@ -131,7 +131,7 @@ function origin(message) {
     );
   }
   const answered = message.referenced_message;
-  const who = answered && person(answered.author.id);
+  const who = answered && userById(answered.author.id);
   const text = answered ? answered.content || answered.embeds[0]?.title || "a message" : "Original message was deleted";
   const jump = () => byId(`m${answered?.id}`)?.scrollIntoView({ block: "center", behavior: "smooth" });
   return h(
@@ -147,7 +147,7 @@ function origin(message) {
 function body(message) {
   if (message.sandbox.loading) {
     const dots = h("span", { class: "thinking-dots" }, h("i"), h("i"), h("i"));
-    return [h("div", { class: "thinking" }, dots, `${person(message.author.id)?.name} is thinking…`), onlyYou(message)];
+    return [h("div", { class: "thinking" }, dots, `${userById(message.author.id)?.name} is thinking…`), onlyYou(message)];
   }
   return [
     message.content &&
@@ -180,16 +180,16 @@ function onlyYou(message) {
   );
 }
 
-/* What the page itself has to say about a command: that it is under way, or that nobody answered. */
-function notice(one) {
-  const who = person(one.user);
-  const body = one.failed
+/* Notices of the page about a command: it was sent, or the bot did not respond. */
+function notice(entry) {
+  const who = userById(entry.user);
+  const body = entry.failed
     ? h(
         "div",
         { class: "interaction-failed" },
-        one.text,
+        entry.text,
         " ",
-        h("button", { class: "text-link", type: "button", onclick: () => removeNotice(one.id) }, "Dismiss"),
+        h("button", { class: "text-link", type: "button", onclick: () => removeNotice(entry.id) }, "Dismiss"),
       )
     : h(
         "div",
@@ -206,7 +206,7 @@ function notice(one) {
       avatar(who, "tiny"),
       h("b", {}, who?.name),
       " used ",
-      h("span", { class: "command" }, `/${one.command}`),
+      h("span", { class: "command" }, `/${entry.command}`),
     ),
     avatar(store.state.bot),
     h(

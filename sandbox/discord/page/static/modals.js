@@ -21,7 +21,7 @@ export function showModal(interaction, modal) {
     "form",
     { class: "dialog", role: "dialog", "aria-modal": "true", "aria-label": modal.title },
     h("header", {}, avatar(store.state.bot, "small"), h("h2", {}, modal.title)),
-    h("p", { class: "warning" }, `This form is sent to ${store.state.bot.name}, here in the sandbox.`),
+    h("p", { class: "warning" }, `This form will be submitted to ${store.state.bot.name} in the sandbox.`),
     h(
       "div",
       { class: "dialog-fields" },

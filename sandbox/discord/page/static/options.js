@@ -1,8 +1,8 @@
-/* One field for one option of a command: text, choices, people, channels, roles, or what the bot suggests. */
+/* The field for one option of a command: text, choices, users, channels, roles, or the bot's suggestions. */
 
 import { api } from "./api.js";
 import { h } from "./dom.js";
-import { allChannels, everyone, guildOf, channelById, store } from "./store.js";
+import { allChannels, allUsers, guildOf, channelById, store } from "./store.js";
 
 const TYPE_AHEAD = 200;
 const CLICKS_TAKE = 150;
@@ -51,16 +51,16 @@ export function optionField(command, option, read, send) {
 function fixedChoices(option) {
   if (option.choices?.length) return option.choices.map((choice) => [choice.value, choice.name]);
   const roles = () => (guildOf(channelById(store.channel))?.roles ?? []).map((role) => [role.id, role.name]);
-  const people = () => everyone().map((one) => [one.id, one.name]);
+  const users = () => allUsers().map((user) => [user.id, user.name]);
   const lists = {
     5: () => [
       ["true", "True"],
       ["false", "False"],
     ],
-    6: people,
+    6: users,
     7: () => allChannels().map((channel) => [channel.id, `#${channel.name}`]),
     8: roles,
-    9: () => [...people(), ...roles()],
+    9: () => [...users(), ...roles()],
   };
   return lists[option.type]?.() ?? null;
 }

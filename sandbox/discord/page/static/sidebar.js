@@ -1,9 +1,9 @@
-/* What stands around the messages: servers, channels, direct messages, members, and who one is. */
+/* Everything around the messages: servers, channels, direct messages, members, and the current user. */
 
 import { api } from "./api.js";
 import { toggleFaults } from "./faults.js";
 import { appTag, avatar, byId, h, icon, replace } from "./dom.js";
-import { become, channelById, guildOf, memberships, open, person, refresh, store } from "./store.js";
+import { switchUser, channelById, guildOf, memberships, open, userById, refresh, store } from "./store.js";
 
 const app = byId("app");
 const currentGuild = () => guildOf(channelById(store.channel)) ?? store.state.guilds[0];
@@ -45,9 +45,9 @@ export function drawSidebar() {
     ),
     h("h2", {}, "Direct messages"),
     store.state.dms.map((channel) =>
-      channelEntry(channel, avatar(person(channel.recipient), "small"), person(channel.recipient)?.name),
+      channelEntry(channel, avatar(userById(channel.recipient), "small"), userById(channel.recipient)?.name),
     ),
-    !store.state.dms.length && h("p", { class: "hint" }, `${store.state.bot.name} has not written to anyone yet.`),
+    !store.state.dms.length && h("p", { class: "hint" }, `${store.state.bot.name} hasn't sent any direct messages yet.`),
   );
   drawUser();
 }
@@ -72,7 +72,7 @@ function channelEntry(channel, face, name) {
 let choosing = false;
 
 function drawUser() {
-  const me = person(store.me);
+  const me = userById(store.me);
   const panel = h(
     "button",
     {
@@ -80,7 +80,7 @@ function drawUser() {
       type: "button",
       "aria-haspopup": "menu",
       "aria-expanded": String(choosing),
-      title: "Be someone else",
+      title: "Switch user",
       onclick: toggle,
     },
     avatar(me),
@@ -88,11 +88,11 @@ function drawUser() {
       "span",
       { class: "user-panel-text" },
       h("span", { class: "user-name" }, me.name),
-      h("span", { class: "muted" }, standing(me.id) || "Member"),
+      h("span", { class: "muted" }, roleName(me.id) || "Member"),
     ),
     h("span", { class: "switch" }, "Switch", icon("chevron")),
   );
-  replace(byId("user"), panel, choosing && people());
+  replace(byId("user"), panel, choosing && userMenu());
 }
 
 function toggle(event) {
@@ -101,66 +101,66 @@ function toggle(event) {
   drawUser();
 }
 
-export function closePeople() {
+export function closeUserMenu() {
   if (!choosing) return;
   choosing = false;
   drawUser();
 }
 
-export function standing(id) {
+export function roleName(id) {
   const roles = memberships(id);
   if (roles.some((member) => member.owner)) return "Owner";
   return roles.some((member) => member.manager) ? "Manager" : "";
 }
 
-function people() {
+function userMenu() {
   return h(
     "div",
-    { class: "people", role: "menu", onclick: (event) => event.stopPropagation() },
-    h("h2", {}, "Be someone else"),
-    store.state.people.map((one) =>
+    { class: "user-menu", role: "menu", onclick: (event) => event.stopPropagation() },
+    h("h2", {}, "Switch user"),
+    store.state.users.map((user) =>
       h(
         "div",
-        { class: one.id === store.me ? "person current" : "person" },
+        { class: user.id === store.me ? "user-entry current" : "user-entry" },
         h(
           "button",
-          { class: "person-pick", type: "button", role: "menuitem", onclick: () => be(one.id) },
-          avatar(one, "small"),
-          h("span", { class: "person-name" }, one.name),
-          h("span", { class: "muted" }, standing(one.id)),
+          { class: "user-pick", type: "button", role: "menuitem", onclick: () => pickUser(user.id) },
+          avatar(user, "small"),
+          h("span", { class: "user-entry-name" }, user.name),
+          h("span", { class: "muted" }, roleName(user.id)),
         ),
         h(
           "button",
           {
-            class: one.dms_closed ? "dm-switch closed" : "dm-switch",
+            class: user.dms_closed ? "dm-switch closed" : "dm-switch",
             type: "button",
-            title: "Whether the bot may write direct messages to them",
-            onclick: () => switchDms(one),
+            title: "Allow or block direct messages from the bot",
+            onclick: () => switchDms(user),
           },
-          one.dms_closed ? "DMs closed" : "DMs open",
+          user.dms_closed ? "DMs closed" : "DMs open",
         ),
       ),
     ),
   );
 }
 
-function be(id) {
+function pickUser(id) {
   choosing = false;
-  become(id);
+  switchUser(id);
 }
 
-async function switchDms(one) {
-  await api.world({ do: "close_dms", user: one.id, closed: !one.dms_closed });
+async function switchDms(user) {
+  await api.world({ do: "close_dms", user: user.id, closed: !user.dms_closed });
   await refresh();
 }
 
 export function drawHeader() {
   const channel = channelById(store.channel);
-  const who = channel?.recipient && person(channel.recipient);
+  const who = channel?.recipient && userById(channel.recipient);
   const on = store.state.faults.filter((fault) => fault.on).length;
   const faults = h(
     "button",
-    { class: on ? "tool alert" : "tool", type: "button", id: "faults-tool", title: "Make things go wrong" },
+    { class: on ? "tool alert" : "tool", type: "button", id: "faults-tool", title: "Simulate faults" },
     icon("bolt"),
     h("span", { class: "tool-text" }, "Faults"),
     on > 0 && h("span", { class: "badge" }, on),
@@ -208,7 +208,7 @@ export function drawMembers() {
 }
 
 function memberEntry({ id }) {
-  const who = person(id);
+  const who = userById(id);
   const offline = who.bot && !who.online;
   return h(
     "div",

@@ -1,4 +1,4 @@
-/* What the page knows: the world as last told, the messages of channels that were opened, who one is and where. */
+/* The page's state: the world as last received, the messages of opened channels, the current user and channel. */
 
 import { api } from "./api.js";
 
@@ -24,9 +24,9 @@ export function changed(what, detail) {
   for (const listener of listeners) listener(what, detail);
 }
 
-export const person = (id) =>
-  store.state.bot.id === id ? store.state.bot : store.state.people.find((one) => one.id === id);
-export const everyone = () => [store.state.bot, ...store.state.people];
+export const userById = (id) =>
+  store.state.bot.id === id ? store.state.bot : store.state.users.find((user) => user.id === id);
+export const allUsers = () => [store.state.bot, ...store.state.users];
 export const allChannels = () => store.state.guilds.flatMap((guild) => guild.channels);
 export const channelById = (id) =>
   allChannels().find((channel) => channel.id === id) ?? store.state.dms.find((channel) => channel.id === id);
@@ -41,7 +41,7 @@ export const pingsMe = (message) => message.author.id !== store.me && message.sa
 
 export async function refresh() {
   store.state = await api.state();
-  store.me ??= (store.state.people.find((one) => one.name === asked.get("user")) ?? store.state.people[0]).id;
+  store.me ??= (store.state.users.find((user) => user.name === asked.get("user")) ?? store.state.users[0]).id;
   if (store.channel && !channelById(store.channel)) await open(allChannels()[0]?.id ?? null);
   changed("world");
 }
@@ -51,15 +51,15 @@ export async function refreshCommands() {
   changed("commands");
 }
 
-/* The first look: as whom and where the address says, else the first person in the first channel. */
+/* The initial view: the user and channel from the address, otherwise the first user in the first channel. */
 export async function begin() {
   await refresh();
   const wanted = asked.get("channel");
-  const channel = allChannels().find((one) => one.name === wanted) ?? channelById(wanted) ?? allChannels()[0];
+  const channel = allChannels().find((channel) => channel.name === wanted) ?? channelById(wanted) ?? allChannels()[0];
   await open(channel?.id ?? null);
 }
 
-/* Opens a channel; someone's direct messages are looked at as that person. */
+/* Opens a channel. Direct messages are shown as their recipient. */
 export async function open(id) {
   const channel = channelById(id);
   store.channel = id;
@@ -71,7 +71,7 @@ export async function open(id) {
   await refreshCommands();
 }
 
-export async function become(id) {
+export async function switchUser(id) {
   const channel = channelById(store.channel);
   store.me = id;
   store.unread.clear();
@@ -81,7 +81,7 @@ export async function become(id) {
   return refreshCommands();
 }
 
-/* After the stream was cut: what was missed is not known, so everything is asked for again. */
+/* Reloads everything after the stream was interrupted, because it is unknown what was missed. */
 export async function reload() {
   store.messages.clear();
   await refresh();
@@ -136,7 +136,7 @@ function note(message) {
 
 function remember() {
   const channel = channelById(store.channel);
-  const values = { user: person(store.me)?.name ?? "" };
+  const values = { user: userById(store.me)?.name ?? "" };
   if (channel) values.channel = channel.recipient ? channel.id : channel.name;
   history.replaceState(null, "", `?${new URLSearchParams(values)}`);
 }

@@ -1,6 +1,6 @@
-/* Times: Discord's <t:…> tokens in the reader's zone and language, and the times of messages.
+/* Times: Discord's <t:…> tokens in the reader's time zone and language, and the times of messages.
 
-   Relative ones ("in 3 minutes") count down by themselves: one clock for the page looks at all of them each second. */
+   One timer updates all relative times ("in 3 minutes") every second. */
 
 import { h } from "./dom.js";
 

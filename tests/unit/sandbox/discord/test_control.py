@@ -115,7 +115,7 @@ async def test_the_world_is_changed(client: SandboxClient, sandbox: SandboxDisco
     [_, hall] = state["guilds"]
     assert [channel["name"] for channel in hall["channels"]] == ["lobby"]
     assert len(hall["members"]) == 3
-    assert [one["name"] for one in state["people"] if one["dms_closed"]] == ["Ben"]
+    assert [user["name"] for user in state["users"] if user["dms_closed"]] == ["Ben"]
     assert await client.messages("off-topic") == []
     assert "announcements" not in {channel.name for channel in sandbox.world.channels.values()}
 
