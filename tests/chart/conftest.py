@@ -1,7 +1,6 @@
-"""Helm, the chart as rendered most often, and an API server to install it on.
+"""Fixtures: Helm, two common renderings of the chart, and an API server to install it on.
 
-Nothing runs on that server but itself: it checks and stores what Helm sends, Secrets included, which is what Helm's
-`lookup` needs.
+No controllers or nodes run there. The API server validates and stores the objects, which is enough for Helm's `lookup`.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
 
 @pytest.fixture(scope="session")
 def sandbox(helm: Helm) -> Rendered:
-    """What somebody gets who tries Questbell."""
+    """The chart with the sandbox Discord and the bundled servers."""
     return helm.template({**SANDBOX, "networkPolicy": {"enabled": True}})
 
 
 @pytest.fixture(scope="session")
 def external(helm: Helm) -> Rendered:
-    """What somebody gets who has a PostgreSQL, a RabbitMQ and a bot's token."""
+    """The chart with external servers and an existing token."""
     return helm.template({**EXTERNAL, "networkPolicy": {"enabled": True}})
 
 
@@ -42,7 +41,7 @@ async def api_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 @pytest.fixture
 async def kubectl(api_server: ControlPlane) -> Kubectl:
-    """kubectl in a namespace of the test's own, which admits only what is restricted and warns of the rest."""
+    """kubectl in a namespace for one test that enforces the `restricted` Pod Security Standard."""
     command = [str(api_server.kubectl), "--kubeconfig", str(api_server.kubeconfig)]
     namespace = f"test-{uuid.uuid4().hex[:12]}"
     everywhere, level = Kubectl(command), "restricted"

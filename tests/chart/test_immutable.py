@@ -1,4 +1,4 @@
-"""What no upgrade may change, since Kubernetes refuses to: a snapshot of it, to be looked at before it is renewed."""
+"""A snapshot of the fields that Kubernetes does not allow an upgrade to change. Review it before you update it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from syrupy.assertion import SnapshotAssertion
 from tests.support.helm import Rendered
 
 
-def test_what_kubernetes_lets_no_upgrade_change_is_as_it_was(sandbox: Rendered, snapshot: SnapshotAssertion) -> None:
+def test_immutable_fields_have_not_changed(sandbox: Rendered, snapshot: SnapshotAssertion) -> None:
     fixed = {}
-    for each in sandbox.objects:
-        name, spec = f"{each['kind']} {each['metadata']['name']}", each.get("spec", {})
-        if each["kind"] == "Deployment":
+    for manifest in sandbox.objects:
+        name, spec = f"{manifest['kind']} {manifest['metadata']['name']}", manifest.get("spec", {})
+        if manifest["kind"] == "Deployment":
             fixed[name] = {"selector": spec["selector"]}
-        if each["kind"] == "StatefulSet":
+        if manifest["kind"] == "StatefulSet":
             fields = ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
             fixed[name] = {field: spec.get(field) for field in fields}
-        if each["kind"] == "RoleBinding":
-            fixed[name] = each["roleRef"]
+        if manifest["kind"] == "RoleBinding":
+            fixed[name] = manifest["roleRef"]
     assert fixed == snapshot

@@ -1,4 +1,4 @@
-"""The chart on a real API server: every object is admitted without a warning, and what must outlive a release does."""
+"""The chart on a real API server: all objects are admitted, and passwords and CRDs survive an uninstallation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.support.helm import CHART, EXTERNAL, RELEASE, SANDBOX, Helm, Rendered
 from tests.support.kubectl import Kubectl
 
 OFF = {"crds": {"enabled": False}}
-"""The definitions belong to the whole cluster: two tests that install them would meet."""
+"""CRDs are cluster-wide, so only one test installs them."""
 
 Release = Callable[..., str]
 
 
 @pytest.fixture
 def release(helm: Helm, api_server: ControlPlane, kubectl: Kubectl) -> Release:
-    """Helm in the test's namespace: a command, and the values for the chart if it takes any."""
+    """Run a Helm command for a release in the test's namespace, with the given values."""
     namespace = kubectl.command[-1]
     there = replace(helm, environment={**helm.environment, "KUBECONFIG": str(api_server.kubeconfig)})
 
@@ -35,19 +35,19 @@ def release(helm: Helm, api_server: ControlPlane, kubectl: Kubectl) -> Release:
 
 
 @pytest.mark.parametrize("variant", ["sandbox", "external"])
-async def test_everything_is_admitted_and_nothing_warned_of(
+async def test_the_api_server_admits_every_object_without_a_warning(
     variant: str, request: pytest.FixtureRequest, kubectl: Kubectl
 ) -> None:
     rendered: Rendered = request.getfixturevalue(variant)
     namespace = kubectl.command[-1]
-    for each in rendered.objects:
-        each["metadata"].pop("namespace", None)
+    for manifest in rendered.objects:
+        manifest["metadata"].pop("namespace", None)
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": rendered.objects})
-    told = await kubectl("apply", "--dry-run=server", "--warnings-as-errors", "-f", "-", stdin=manifest)
-    assert told.count("(server dry run)") == len(rendered.objects), namespace
+    output = await kubectl("apply", "--dry-run=server", "--warnings-as-errors", "-f", "-", stdin=manifest)
+    assert output.count("(server dry run)") == len(rendered.objects), namespace
 
 
-async def test_passwords_are_made_once(release: Release, kubectl: Kubectl) -> None:
+async def test_passwords_are_generated_once(release: Release, kubectl: Kubectl) -> None:
     release("install", {**SANDBOX, **OFF})
     first = await _secrets(kubectl)
     assert len({first[name]["password"] for name in ("postgresql", "rabbitmq")}) == 2
@@ -57,14 +57,14 @@ async def test_passwords_are_made_once(release: Release, kubectl: Kubectl) -> No
     assert await _secrets(kubectl) == first
 
 
-async def test_an_upgrade_without_changes_changes_no_pod(release: Release, kubectl: Kubectl) -> None:
+async def test_an_upgrade_without_changes_restarts_no_pod(release: Release, kubectl: Kubectl) -> None:
     release("install", {**SANDBOX, **OFF})
     first = await _templates(kubectl)
     release("upgrade", {**SANDBOX, **OFF})
     assert await _templates(kubectl) == first
 
 
-async def test_a_new_installation_finds_the_passwords_of_the_volumes(release: Release, kubectl: Kubectl) -> None:
+async def test_a_reinstallation_reuses_the_passwords_of_the_volumes(release: Release, kubectl: Kubectl) -> None:
     release("install", {**SANDBOX, **OFF})
     first = await _secrets(kubectl)
     release("uninstall")
@@ -75,7 +75,7 @@ async def test_a_new_installation_finds_the_passwords_of_the_volumes(release: Re
     assert {name: again[name] for name in kept} == kept
 
 
-async def test_a_deleted_secret_is_made_anew_and_restarts_who_reads_it(release: Release, kubectl: Kubectl) -> None:
+async def test_a_deleted_secret_is_generated_again_and_restarts_its_readers(release: Release, kubectl: Kubectl) -> None:
     release("install", {**SANDBOX, **OFF})
     first, before = await _secrets(kubectl), await _templates(kubectl)
     await kubectl("delete", "secret", f"{RELEASE}-rabbitmq")
@@ -85,7 +85,7 @@ async def test_a_deleted_secret_is_made_anew_and_restarts_who_reads_it(release: 
     assert {name for name in before if before[name] != after[name]} == {"rabbitmq", "controllers", "bot"}
 
 
-async def test_the_definitions_stay_with_their_resources(release: Release, kubectl: Kubectl) -> None:
+async def test_the_crds_and_their_resources_survive_an_uninstallation(release: Release, kubectl: Kubectl) -> None:
     release("install", EXTERNAL)
     await kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=15s")
     await kubectl.apply("Scheduler", "mine", source="Notifications")
@@ -96,17 +96,20 @@ async def test_the_definitions_stay_with_their_resources(release: Release, kubec
 
 
 async def _secrets(kubectl: Kubectl) -> dict[str, dict[str, str]]:
-    """The chart's own Secrets, by component, in clear."""
+    """Return the decoded data of the chart's Secrets, by component."""
     listed = await kubectl.json("get", "secrets", "--field-selector", "type=Opaque")
     return {
-        each["metadata"]["name"].removeprefix(f"{RELEASE}-"): {
-            key: b64decode(value).decode() for key, value in each["data"].items()
+        secret["metadata"]["name"].removeprefix(f"{RELEASE}-"): {
+            key: b64decode(value).decode() for key, value in secret["data"].items()
         }
-        for each in listed["items"]
+        for secret in listed["items"]
     }
 
 
 async def _templates(kubectl: Kubectl) -> dict[str, Any]:
-    """What the pods are made from, by component."""
+    """Return the pod templates, by component."""
     listed = await kubectl.json("get", "deployments,statefulsets")
-    return {each["metadata"]["name"].removeprefix(f"{RELEASE}-"): each["spec"]["template"] for each in listed["items"]}
+    return {
+        workload["metadata"]["name"].removeprefix(f"{RELEASE}-"): workload["spec"]["template"]
+        for workload in listed["items"]
+    }

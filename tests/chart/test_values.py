@@ -1,4 +1,4 @@
-"""The values, their schema and their reference are the same thing three times; and a typo fails before it installs."""
+"""values.yaml, its schema and its documentation agree, and invalid values are rejected before installation."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ def test_the_schema_is_closed_at_every_level() -> None:
     assert left_open == OPEN
 
 
-def test_the_schema_knows_exactly_the_values() -> None:
+def test_the_schema_contains_exactly_the_documented_values() -> None:
     known = set(_properties(SCHEMA, ""))
     written = {value.path for value in VALUES}
     assert known - written == {"global", *(f"timing.{to_camel(name)}" for name in Timing.model_fields)}
     assert written <= known
 
 
-def test_every_value_is_documented() -> None:
+def test_every_value_has_a_comment() -> None:
     assert [value.path for value in VALUES if not value.is_group and not value.comment] == []
 
 
-def test_the_reference_is_up_to_date() -> None:
+def test_the_table_of_values_is_up_to_date() -> None:
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run python -m tests.chart.reference"
 
 
-def test_every_time_out_can_be_set_and_is_named() -> None:
+def test_every_time_out_is_documented() -> None:
     [timing] = [value for value in VALUES if value.path == "timing"]
     for name in Timing.model_fields:
         assert to_camel(name) in timing.comment
 
 
 @pytest.mark.parametrize("value", [value for value in VALUES if value.is_group], ids=lambda value: value.path)
-def test_a_typo_is_refused_in_every_group(value: reference.Value, helm: Helm) -> None:
+def test_an_unknown_value_is_rejected_in_every_group(value: reference.Value, helm: Helm) -> None:
     values: dict[str, Any] = {"misspelt": 1}
     for key in reversed(value.path.split(".")):
         values = {key: values}
@@ -62,7 +62,7 @@ def test_a_typo_is_refused_in_every_group(value: reference.Value, helm: Helm) ->
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"bot": {"replicas": 2}}, "'replicas' not allowed"),
         ({"controllers": {"replicas": 0}}, "minimum"),
@@ -76,12 +76,12 @@ def test_a_typo_is_refused_in_every_group(value: reference.Value, helm: Helm) ->
         ({"bot": {"extraVolumeMounts": [{"name": "ca"}]}}, "missing property 'mountPath'"),
     ],
 )
-def test_a_wrong_value_is_refused_where_it_stands(values: dict[str, Any], said: str, helm: Helm) -> None:
-    with pytest.raises(HelmError, match=said):
+def test_an_invalid_value_is_rejected(values: dict[str, Any], message: str, helm: Helm) -> None:
+    with pytest.raises(HelmError, match=message):
         helm.template({**SANDBOX, **values})
 
 
-def test_the_values_that_the_docs_show_are_accepted(helm: Helm) -> None:
+def test_the_examples_in_the_docs_are_valid(helm: Helm) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", reference.PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     shown = [block for block in map(yaml.safe_load, blocks) if "apiVersion" not in block]
     assert len(shown) == 2
@@ -89,7 +89,7 @@ def test_the_values_that_the_docs_show_are_accepted(helm: Helm) -> None:
         assert helm.template(values).of("Deployment", "bot")
 
 
-def test_chart_image_and_program_have_one_version() -> None:
+def test_chart_image_and_program_have_the_same_version() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     program = tomllib.loads((CHART.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert (chart["version"], chart["appVersion"]) == (program, program)

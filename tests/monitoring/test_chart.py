@@ -1,4 +1,4 @@
-"""What the chart makes of the alerts and the dashboard, where Helm is there."""
+"""The monitoring objects of the chart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from tests.monitoring import written
+from tests.monitoring import documents
 from tests.support.helm import SANDBOX, Helm, Object, Rendered, Values, find
 
 KINDS = {"serviceMonitor": "ServiceMonitor", "prometheusRule": "PrometheusRule", "dashboard": "ConfigMap"}
@@ -26,34 +26,34 @@ def metrics(*, enabled: bool) -> Values:
 
 @pytest.fixture(scope="module")
 def watched(helm: Helm) -> Rendered:
-    """What somebody gets who has Prometheus, Grafana and the Prometheus operator."""
+    """The chart with all monitoring objects enabled."""
     return helm.template({**SANDBOX, **metrics(enabled=True)})
 
 
-def test_without_being_asked_for_nothing_needs_the_prometheus_operator(helm: Helm) -> None:
+def test_nothing_needs_the_prometheus_operator_by_default(helm: Helm) -> None:
     plain = helm.template({**SANDBOX, **metrics(enabled=False)})
-    assert {each["apiVersion"] for each in plain.objects if "monitoring" in each["apiVersion"]} == set()
-    assert [each for each in plain.all("ConfigMap") if "questbell.json" in each["data"]] == []
+    assert {manifest["apiVersion"] for manifest in plain.objects if "monitoring" in manifest["apiVersion"]} == set()
+    assert [config_map for config_map in plain.all("ConfigMap") if "questbell.json" in config_map["data"]] == []
 
 
 @pytest.mark.parametrize("part", KINDS)
-def test_each_part_carries_the_labels_by_which_it_is_selected(watched: Rendered, part: str) -> None:
+def test_monitoring_objects_have_the_configured_labels(watched: Rendered, part: str) -> None:
     made = watched.of(KINDS[part], NAMES[part])
     assert LABELS[part].items() <= made["metadata"]["labels"].items()
 
 
-def test_the_rule_is_the_alerts_of_the_release_s_namespace(watched: Rendered) -> None:
+def test_the_rule_contains_the_alerts_with_the_namespace_of_the_release(watched: Rendered) -> None:
     rule = watched.of("PrometheusRule", "alerts")
     namespace = rule["metadata"]["namespace"]
-    assert rule["spec"] == yaml.safe_load(written.ALERTS.read_text().replace("$namespace", namespace))
+    assert rule["spec"] == yaml.safe_load(documents.ALERTS.read_text().replace("$namespace", namespace))
 
 
-def test_the_dashboard_is_delivered_as_it_is_written(watched: Rendered) -> None:
+def test_the_dashboard_is_rendered_unchanged(watched: Rendered) -> None:
     made = watched.of("ConfigMap", "dashboard")
-    assert json.loads(made["data"]["questbell.json"]) == json.loads(written.DASHBOARD.read_text())
+    assert json.loads(made["data"]["questbell.json"]) == json.loads(documents.DASHBOARD.read_text())
 
 
-def test_prometheus_asks_the_controllers_and_the_bot_and_nobody_else(watched: Rendered) -> None:
+def test_prometheus_scrapes_only_the_controllers_and_the_bot(watched: Rendered) -> None:
     monitor = watched.of("ServiceMonitor", "metrics")["spec"]
     [endpoint] = monitor["endpoints"]
     selected = [service for service in watched.all("Service") if _selects(monitor["selector"], service)]

@@ -1,4 +1,4 @@
-"""What Prometheus is shown of the whole system, on a real database and broker."""
+"""The metrics collector, with a real database and broker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEAD_REMINDERS, DEAD_NOTICES = topology.REMINDERS.dead_letters, topology.NOTICES
 
 
 class Shown:
-    """What the controllers show."""
+    """The metrics that the controllers export."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -67,7 +67,7 @@ async def taken(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.wait({task})
 
 
-async def test_it_shows_what_is_pending_due_overdue_and_for_how_long(database: Database, shown: Shown) -> None:
+async def test_pending_due_and_overdue_rows_are_counted(database: Database, shown: Shown) -> None:
     game = await new_game(database.sessions, offsets=(60, 10))
     await drop_notices(database.sessions)
     late, _ = await rows_of(database.sessions, game, NotificationKind.REMINDER)
@@ -83,7 +83,7 @@ async def test_it_shows_what_is_pending_due_overdue_and_for_how_long(database: D
         assert shown.value("questbell_oldest_overdue_age_seconds", source="StatusTransitions") == 0
 
 
-async def test_a_row_whose_copy_is_with_the_bot_is_overdue_and_not_due(database: Database, shown: Shown) -> None:
+async def test_a_published_row_is_overdue_but_not_due(database: Database, shown: Shown) -> None:
     game = await new_game(database.sessions, offsets=(60,))
     await drop_notices(database.sessions)
     await make_due(database.sessions, *await rows_of(database.sessions, game))
@@ -99,7 +99,7 @@ async def test_a_row_whose_copy_is_with_the_bot_is_overdue_and_not_due(database:
 @pytest.mark.parametrize(
     "attempted", [{"attempts": 1, "failed_attempt": 1}, {"attempts": 2}], ids=["failed", "unanswered"]
 )
-async def test_a_transition_that_an_attempt_did_not_settle_shows_its_age(
+async def test_the_age_of_a_retried_transition_is_exported(
     database: Database, shown: Shown, attempted: dict[str, int]
 ) -> None:
     await new_game(database.sessions)
@@ -114,7 +114,7 @@ async def test_a_transition_that_an_attempt_did_not_settle_shows_its_age(
         assert 1200 <= age < 1260
 
 
-async def test_it_shows_the_parked_messages_of_each_queue(database: Database, shown: Shown) -> None:
+async def test_parked_messages_are_counted_by_queue(database: Database, shown: Shown) -> None:
     parked = {"queue": DEAD_REMINDERS, "routing_key": "", "body": b"?", "digest": "1", "reason": "unreadable"}
     async with db.transaction(database.sessions) as session:
         await session.execute(insert(ParkedMessage).values(parked))
@@ -123,7 +123,7 @@ async def test_it_shows_the_parked_messages_of_each_queue(database: Database, sh
         assert shown.value("questbell_parked_messages", queue=DEAD_NOTICES) == 0
 
 
-async def test_nothing_is_shown_of_a_database_that_cannot_be_asked(
+async def test_no_row_metrics_are_exported_when_the_database_is_down(
     database: Database, postgres_server: Postgres, shown: Shown
 ) -> None:
     task = asyncio.ensure_future(metrics_collector.collect_row_metrics(database.sessions))
@@ -136,7 +136,7 @@ async def test_nothing_is_shown_of_a_database_that_cannot_be_asked(
     assert [shown.value("questbell_pending_rows", source=source) for source in metrics.SOURCES] == [None, None]
 
 
-async def test_it_shows_the_depth_of_each_dead_letter_queue(declared: BrokerSettings, shown: Shown) -> None:
+async def test_dead_letters_are_counted_by_queue(declared: BrokerSettings, shown: Shown) -> None:
     async with taken(metrics_collector.collect_dead_letter_metrics(declared)):
         await shown.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
         async with connected(declared, name="test") as connection:
@@ -147,7 +147,7 @@ async def test_it_shows_the_depth_of_each_dead_letter_queue(declared: BrokerSett
         assert shown.value("questbell_dead_letters", queue=DEAD_NOTICES) == 0
 
 
-async def test_nothing_is_shown_of_queues_that_are_gone(declared: BrokerSettings, shown: Shown) -> None:
+async def test_no_depth_is_exported_for_missing_queues(declared: BrokerSettings, shown: Shown) -> None:
     task = asyncio.ensure_future(metrics_collector.collect_dead_letter_metrics(declared))
     await shown.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
     async with connected(declared, name="test") as connection:

@@ -1,4 +1,4 @@
-"""The alerts, run by promtool over made-up series."""
+"""Unit tests of the alerts, executed by promtool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.servers import tools
-from tests.monitoring import written
+from tests.monitoring import documents
 from tests.support.servers import require
 
 
@@ -21,15 +21,15 @@ def promtool(*arguments: str | Path) -> None:
 
 @pytest.fixture
 def ruled(tmp_path: Path) -> Path:
-    """A directory with the rules as a release has them."""
-    (tmp_path / "questbell.yaml").write_text(written.rules())
+    """A directory with the rules for one namespace."""
+    (tmp_path / "questbell.yaml").write_text(documents.rules())
     return tmp_path
 
 
-def test_prometheus_takes_the_rules(ruled: Path) -> None:
+def test_promtool_accepts_the_rules(ruled: Path) -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", ruled / "questbell.yaml")
 
 
-@pytest.mark.parametrize("page", sorted(written.RULE_TESTS.glob("*.yaml")), ids=lambda page: page.stem)
-def test_alerts_fire_when_they_should_and_only_then(ruled: Path, page: Path) -> None:
+@pytest.mark.parametrize("page", sorted(documents.RULE_TESTS.glob("*.yaml")), ids=lambda page: page.stem)
+def test_alerts_fire_exactly_when_expected(ruled: Path, page: Path) -> None:
     promtool("test", "rules", shutil.copy(page, ruled))

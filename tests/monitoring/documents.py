@@ -1,4 +1,4 @@
-"""What is written of metrics and logs, as data: alerts, dashboard, docs, and the names that expressions use."""
+"""Reads the alerts, the dashboard, the documentation and the log actions in the code, for tests that compare them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Alert:
 
 
 def rules() -> str:
-    """The rules as a release in one namespace has them."""
+    """Return the rules for a release in the namespace."""
     return ALERTS.read_text().replace("$namespace", NAMESPACE)
 
 
@@ -44,37 +44,37 @@ def alerts() -> list[Alert]:
 
 
 def panels() -> list[dict[str, Any]]:
-    """The panels that show something."""
+    """Return all panels except rows."""
     return [panel for panel in json.loads(DASHBOARD.read_text())["panels"] if panel["type"] != "row"]
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Every expression of the alerts and the dashboard, with where it stands."""
+    """Yield every expression of the alerts and the dashboard, with the name of the alert or panel."""
     yield from ((alert.name, alert.expr) for alert in alerts())
     for panel in panels():
         yield from ((panel["title"], target["expr"]) for target in panel["targets"])
 
 
 def series_in(expr: str) -> set[str]:
-    """The series that an expression reads."""
+    """Return the series that an expression reads."""
     return set(re.findall(r"\b(?:questbell|process)_[a-z_]+|\bALERTS\b", expr))
 
 
 def sections(page: Path) -> dict[str, str]:
-    """The sections of the second level of a page, by title."""
+    """Return the second-level sections of a page, by title."""
     parts = re.split(r"^## (.+)$", page.read_text(), flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def rows(text: str) -> list[tuple[str, ...]]:
-    """The rows of a text's tables."""
+    """Return the rows of all tables in a text."""
     return [
         tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines() if line.startswith("|")
     ]
 
 
 def actions() -> set[str]:
-    """Every `action` that a workload or `questbell migrate` logs, as it stands in the code."""
+    """Return every `action` that a workload or `questbell migrate` logs, from the code."""
     packages = ("bot", "controllers", "migrations", "shared")
     modules = [module for package in packages for module in (ROOT / package).rglob("*.py")]
     keywords = (

@@ -1,4 +1,4 @@
-"""What the controllers count, on a real database and broker."""
+"""The metrics of the controllers, with a real database and broker."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OFTEN = Backoff(first=0.01, longest=0.01)
 
 
 class Counted:
-    """How far a series has moved since it was first asked for."""
+    """The change of each series since the start of the test."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -102,7 +102,7 @@ async def reconciler(
     return DeadLetterLoop(spec, sessions=database.sessions, publisher=publisher, broker=declared, timing=timing)
 
 
-async def test_a_reminder_that_is_published_counts_once_with_its_lateness(
+async def test_a_published_reminder_is_counted_once_with_its_latency(
     database: Database, declared: BrokerSettings, dispatch: DispatchLoop, counted: Counted
 ) -> None:
     game = await new_game(database.sessions, offsets=(60,))
@@ -115,7 +115,7 @@ async def test_a_reminder_that_is_published_counts_once_with_its_lateness(
         assert counted.rise("questbell_publishes_total", source="Notifications", result="failed") == 0
 
 
-async def test_a_loop_shows_that_it_gets_on_for_as_long_as_it_runs(dispatch: DispatchLoop, counted: Counted) -> None:
+async def test_a_running_loop_exports_its_progress(dispatch: DispatchLoop, counted: Counted) -> None:
     async with running(dispatch.run()):
         await counted.is_("questbell_loop_wait_seconds", 1, loop="Notifications")
         first = counted.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
@@ -130,7 +130,7 @@ async def test_a_loop_shows_that_it_gets_on_for_as_long_as_it_runs(dispatch: Dis
     assert counted.value("questbell_loop_wait_seconds", loop="Notifications") is None
 
 
-async def test_a_dead_letter_counts_by_its_fate_and_tells_how_long_it_was_dead(
+async def test_a_dead_letter_is_counted_by_result_with_its_age(
     declared: BrokerSettings, reconciler: DeadLetterLoop, counted: Counted
 ) -> None:
     async with connected(declared, name="test") as connection:
@@ -149,7 +149,7 @@ async def _got(channel: Any) -> Any:
     return await (await channel.get_queue(REMINDERS.name)).get(fail=False)
 
 
-async def test_what_a_change_supersedes_counts_as_settled(database: Database, counted: Counted) -> None:
+async def test_superseded_rows_are_counted_as_settled(database: Database, counted: Counted) -> None:
     game = await new_game(database.sessions, offsets=(60, 10))
     async with database.sessions() as session, session.begin():
         moved = await session.merge(game)
@@ -159,21 +159,19 @@ async def test_what_a_change_supersedes_counts_as_settled(database: Database, co
     assert counted.rise("questbell_settled_total", source="StatusTransitions", outcome="superseded") == 0
 
 
-async def test_it_shows_whether_it_listens_for_what_becomes_due(
-    database: Database, timing: Timing, counted: Counted
-) -> None:
+async def test_the_notify_connection_is_exported(database: Database, timing: Timing, counted: Counted) -> None:
     async with running(NotifyListener(database.settings, timing).run()):
         await counted.is_("questbell_connected", 1, connection="listen")
     assert counted.value("questbell_connected", connection="listen") == 0
 
 
-async def test_one_replica_leads(database: Database, timing: Timing, counted: Counted) -> None:
+async def test_the_leader_is_exported(database: Database, timing: Timing, counted: Counted) -> None:
     async with running(LeaderElection(database.settings, timing, namespace="games").run()):
         await counted.is_("questbell_leader", 1)
     assert counted.value("questbell_leader") == 0
 
 
-async def test_it_shows_whether_a_server_answers(counted: Counted) -> None:
+async def test_the_result_of_a_dependency_probe_is_exported(counted: Counted) -> None:
     async def away() -> None:
         raise TransientError("it is away")
 
@@ -185,7 +183,7 @@ async def test_it_shows_whether_a_server_answers(counted: Counted) -> None:
             await counted.is_("questbell_dependency_up", up, dependency="broker")
 
 
-async def test_a_loop_that_fails_is_counted_by_the_kind_of_its_resource(counted: Counted) -> None:
+async def test_a_loop_failure_is_counted_by_kind_of_resource(counted: Counted) -> None:
     loops = FakeLoops()
     loops.broken = TransientError("the broker is away")
     async with running(LoopRunner(scheduler(), loops, backoff=OFTEN).run()):
@@ -197,7 +195,7 @@ async def test_a_loop_that_fails_is_counted_by_the_kind_of_its_resource(counted:
     assert counted.rise("questbell_loop_failures_total", kind="DeadLetterReconciler") == 0
 
 
-async def test_the_pool_shows_what_is_in_use(database: Database, counted: Counted) -> None:
+async def test_connections_in_use_are_exported(database: Database, counted: Counted) -> None:
     async with database.sessions() as session:
         await session.connection()
         assert counted.value("questbell_database_connections", state="in_use") == 1
