@@ -17,6 +17,8 @@ from tests.support.helm import CHART
 
 PAGE = CHART.parents[1] / "docs" / "configure.md"
 BEGIN, END = "<!-- values: begin -->", "<!-- values: end -->"
+POD_SETTINGS = {"resources", "nodeSelector", "tolerations", "affinity"}
+"""Every component has them, so the page describes them in one sentence."""
 _KEY = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z]\w*):")
 
 
@@ -28,6 +30,10 @@ class Value:
     default: Any
     comment: str
     is_group: bool
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
 
 
 def values() -> list[Value]:
@@ -63,9 +69,8 @@ def _keys(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 def table() -> str:
     """Return the Markdown table of all values."""
-    rows = [
-        f"| `{value.path}` | {_format(value.default)} | {value.comment} |" for value in values() if not value.is_group
-    ]
+    documented = [value for value in values() if not (value.is_group or value.name in POD_SETTINGS)]
+    rows = [f"| `{value.path}` | {_format(value.default)} | {value.comment} |" for value in documented]
     return "\n".join(["| value | default | description |", "|---|---|---|", *rows])
 
 

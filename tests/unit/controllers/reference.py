@@ -16,7 +16,8 @@ _HEAD = """# Custom resources
 
 This page is generated from the CRDs in `charts/questbell/definitions`. `kubectl explain scheduler.spec`
 prints the same texts. The controllers create one `Scheduler` for each source and one
-`DeadLetterReconciler` if there are none. They never overwrite your changes.
+`DeadLetterReconciler` if there are none. They never overwrite your changes. `conditions` have the
+[usual fields](https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.36/#condition-v1-meta).
 """
 
 
@@ -51,7 +52,7 @@ def _rows(schema: dict[str, Any], path: str = "") -> Iterator[str]:
         if name in schema.get("required", ()):
             words.append("Required.")
         yield f"| `{path}{name}` | {_type(field)} | {' '.join(words)} |"
-        if "properties" in inner:
+        if "properties" in inner and name != "conditions":  # those are Kubernetes' own
             yield from _rows(inner, f"{path}{name}[]." if "items" in field else f"{path}{name}.")
 
 
