@@ -98,6 +98,11 @@ def test_the_runbook_uses_only_exported_metrics() -> None:
     assert read - OF_THE_PROCESS - SERIES.keys() - ALL.keys() == set()
 
 
+def test_the_runbook_searches_only_for_existing_log_actions() -> None:
+    searched = re.findall(r'"action": "(\w+)"', documents.RUNBOOK.read_text())
+    assert set(searched) - documents.actions() == set()
+
+
 def test_every_alert_is_tested_firing_and_silent() -> None:
     fires, silent = set(), set()
     for page in documents.RULE_TESTS.glob("*.yaml"):
