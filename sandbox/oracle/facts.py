@@ -1,0 +1,193 @@
+"""The evidence as plain values: no database and no Discord, so that a test can make up any evidence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
+
+
+@dataclass(frozen=True)
+class GameState:
+    """A game from one moment of the database's clock on."""
+
+    at: datetime
+    starts_at: datetime
+    status: GameStatus
+    players: frozenset[int]
+
+
+@dataclass(frozen=True)
+class GameHistory:
+    """A game with all its states, oldest first. `offsets` are the minutes of its reminders before the start."""
+
+    id: UUID
+    title: str
+    offsets: tuple[int, ...]
+    duration: timedelta
+    message_id: int | None
+    states: tuple[GameState, ...]
+
+    @property
+    def final(self) -> GameState:
+        """The last state."""
+        return self.states[-1]
+
+    def state_at(self, moment: datetime) -> GameState | None:
+        """Return the state at a moment, None before the game existed."""
+        return next((state for state in reversed(self.states) if state.at <= moment), None)
+
+    def players_at_all(self, moments: Sequence[datetime]) -> frozenset[int]:
+        """Return the players who were in the game at every one of these moments."""
+        states = [self.state_at(moment) for moment in moments]
+        return frozenset.intersection(*(state.players if state else frozenset() for state in states))
+
+
+@dataclass(frozen=True)
+class NotificationRow:
+    """A row of the notification schedule."""
+
+    id: UUID
+    game_id: UUID
+    kind: NotificationKind
+    offset: int | None
+    starts_at: datetime
+    due_at: datetime
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class TransitionRow:
+    """A row of the status schedule."""
+
+    game_id: UUID
+    target: GameStatus
+    due_at: datetime
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class DeliveryRow:
+    """A row of the delivery ledger.
+
+    Attributes:
+        attempts: when each attempt to send was committed; empty when no history was recorded.
+        user_id: the recipient of a direct message, None for a channel.
+        mentions: the players a channel message names.
+        message_id: the message that the ledger believes Discord made.
+    """
+
+    id: UUID
+    notification_id: UUID
+    state: DeliveryState
+    attempts: tuple[datetime, ...]
+    user_id: int | None = None
+    mentions: frozenset[int] = frozenset()
+    message_id: int | None = None
+
+    @property
+    def recipients(self) -> frozenset[int]:
+        """The people this delivery is for."""
+        return self.mentions if self.user_id is None else frozenset({self.user_id})
+
+
+@dataclass(frozen=True)
+class ObservedMessage:
+    """A message that Discord created for the bot.
+
+    `delivery_id` comes from the nonce, None if the nonce is not one of ours. `user_id` is the recipient of a direct
+    message, None in a channel.
+    """
+
+    at: datetime
+    message_id: int
+    delivery_id: UUID | None
+    text: str
+    mentioned: frozenset[int]
+    channel_id: int
+    user_id: int | None = None
+
+    @property
+    def recipients(self) -> frozenset[int]:
+        """The people it notifies."""
+        return self.mentioned if self.user_id is None else frozenset({self.user_id})
+
+
+@dataclass(frozen=True)
+class DmPreferences:
+    """The players who want direct messages.
+
+    Attributes:
+        wanted: want them at the beginning.
+        changing: change their preference during the run, in either direction.
+        closed: asked for them, but Discord delivers none.
+        unopened: no direct-message channel was ever opened with them.
+    """
+
+    wanted: frozenset[int] = frozenset()
+    changing: frozenset[int] = frozenset()
+    closed: frozenset[int] = frozenset()
+    unopened: frozenset[int] = frozenset()
+
+    @property
+    def possible(self) -> frozenset[int]:
+        """The players who may get a direct message."""
+        return self.wanted | self.changing
+
+    @property
+    def certain(self) -> frozenset[int]:
+        """The players who must get a direct message and no mention in the channel."""
+        return self.wanted - self.changing - self.closed
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """Everything the database knows.
+
+    `now` is its clock when the facts were read; `recorded` says whether the history of the games and attempts was kept.
+    """
+
+    games: Mapping[UUID, GameHistory]
+    notifications: Mapping[UUID, NotificationRow]
+    transitions: Sequence[TransitionRow]
+    deliveries: Mapping[UUID, DeliveryRow]
+    now: datetime
+    recorded: bool = True
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the oracle decides by.
+
+    Attributes:
+        messages: the messages that Discord created, oldest first.
+        final_text: the text of each message at the end.
+        affected: the channels and people that a fault hits; empty when it hits everyone.
+        fault_ended_at: when the fault ended; None when there was none.
+        late_arrivals: a request may arrive long after it was sent, so a message may belong to an earlier attempt.
+        unknown_allowed: the fault can make the result of an attempt undecidable.
+        clock_tolerance: the error between the clock a decision reads and the clock it is compared by.
+    """
+
+    facts: DatabaseFacts
+    messages: Sequence[ObservedMessage]
+    final_text: Mapping[int, str] = field(default_factory=dict)
+    preferences: DmPreferences = field(default_factory=DmPreferences)
+    affected: frozenset[int] = frozenset()
+    fault_ended_at: datetime | None = None
+    late_arrivals: bool = False
+    unknown_allowed: bool = False
+    clock_tolerance: timedelta = timedelta(milliseconds=100)
+
+    @property
+    def created_by_delivery(self) -> Mapping[UUID, Sequence[int]]:
+        """The messages that Discord created for each row of the ledger."""
+        created: defaultdict[UUID, list[int]] = defaultdict(list)
+        for message in self.messages:
+            if message.delivery_id is not None:
+                created[message.delivery_id].append(message.message_id)
+        return created

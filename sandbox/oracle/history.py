@@ -1,0 +1,203 @@
+"""The facts from the database: every state of every game, and every moment at which sending was decided.
+
+Triggers write this history in the very transactions that they watch, so it holds exactly what was committed, even when
+a server died and the client cannot know. Recording in the load generator what it asked for was rejected for that
+reason. Both kinds of moment are read while the game is locked, so their order is the order of the transactions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, literal, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, selectinload
+
+from sandbox.oracle.facts import (
+    DatabaseFacts,
+    DeliveryRow,
+    GameHistory,
+    GameState,
+    NotificationRow,
+    TransitionRow,
+)
+from shared import database
+from shared.models import (
+    Game,
+    GameStatus,
+    GameStatusSchedule,
+    NotificationDelivery,
+    NotificationSchedule,
+    RecipientKind,
+)
+
+T = TypeVar("T")
+
+_REMOVE = """
+DROP TABLE IF EXISTS oracle_game_state, oracle_attempt;
+DROP FUNCTION IF EXISTS oracle_record_game, oracle_record_attempt CASCADE;
+"""
+_INSTALL = """
+CREATE TABLE oracle_game_state (
+    seq bigserial PRIMARY KEY, at timestamptz NOT NULL, game_id uuid NOT NULL,
+    scheduled_at timestamptz NOT NULL, status text NOT NULL, players bigint[] NOT NULL
+);
+CREATE TABLE oracle_attempt (
+    seq bigserial PRIMARY KEY, at timestamptz NOT NULL, delivery_id uuid NOT NULL
+);
+CREATE FUNCTION oracle_record_game() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE changed uuid;
+BEGIN
+    IF TG_TABLE_NAME = 'game' THEN changed := NEW.id;
+    ELSIF TG_OP = 'DELETE' THEN changed := OLD.game_id;
+    ELSE changed := NEW.game_id;
+    END IF;
+    INSERT INTO oracle_game_state (at, game_id, scheduled_at, status, players)
+    SELECT clock_timestamp(), id, scheduled_at, status,
+        coalesce((SELECT array_agg(user_id) FROM participant WHERE game_id = changed), '{}')
+    FROM game WHERE id = changed;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION oracle_record_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO oracle_attempt (at, delivery_id) VALUES (statement_timestamp(), NEW.id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER oracle_game AFTER INSERT OR UPDATE OF scheduled_at, status, version ON game
+    FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
+CREATE TRIGGER oracle_roster AFTER INSERT OR DELETE ON participant
+    FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
+CREATE TRIGGER oracle_sending AFTER UPDATE OF attempts ON notification_delivery
+    FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION oracle_record_attempt();
+"""
+
+_SOON = timedelta(seconds=2)
+
+
+async def install(engine: AsyncEngine) -> None:
+    """Record the history of a migrated database from now on."""
+    await _run_script(engine, _REMOVE + _INSTALL)
+
+
+@asynccontextmanager
+async def recorded(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Record the history for a block, and leave the database as it was."""
+    await install(engine)
+    try:
+        yield
+    finally:
+        await _run_script(engine, _REMOVE)
+
+
+async def _run_script(engine: AsyncEngine, script: str) -> None:
+    async with engine.begin() as connection:
+        raw = await connection.get_raw_connection()
+        await cast("asyncpg.Connection[Any]", raw.driver_connection).execute(script)
+
+
+async def read_history(sessions: database.Sessions) -> DatabaseFacts:
+    """Return the facts about every game whose history was recorded."""
+    states: defaultdict[UUID, list[GameState]] = defaultdict(list)
+    attempts: defaultdict[UUID, list[datetime]] = defaultdict(list)
+    written = text("SELECT game_id, at, scheduled_at, status, players FROM oracle_game_state ORDER BY seq")
+    async with database.transaction(sessions) as session:
+        for game_id, at, scheduled_at, status, players in await session.execute(written):
+            states[game_id].append(GameState(at, scheduled_at, GameStatus(status), frozenset(players)))
+        for delivery_id, at in await session.execute(text("SELECT delivery_id, at FROM oracle_attempt ORDER BY seq")):
+            attempts[delivery_id].append(at)
+        games = (await session.execute(select(Game))).scalars().all()
+        histories = {game.id: _history(game, states[game.id]) for game in games if game.id in states}
+        return await _facts(session, histories, attempts)
+
+
+async def read_rows(sessions: database.Sessions, games: Collection[UUID]) -> DatabaseFacts:
+    """Return the facts about some games that never changed, whose history was not recorded.
+
+    Triggers would slow down a database that is being measured.
+    """
+    async with database.transaction(sessions) as session:
+        statement = select(Game).where(_is_any(Game.id, games)).options(selectinload(Game.participants))
+        histories = {
+            game.id: _history(game, [_current_state(game)]) for game in (await session.execute(statement)).scalars()
+        }
+        return await _facts(session, histories, None)
+
+
+async def count_unsettled(sessions: database.Sessions) -> int:
+    """Return how many rows without an outcome are due, or will be in a moment.
+
+    What becomes due while the facts are read must not look unsettled.
+    """
+    async with database.transaction(sessions) as session:
+        soon, count = await database.now(session) + _SOON, 0
+        for table in (NotificationSchedule, GameStatusSchedule):
+            due = select(table.id).where(table.settled_at.is_(None), table.due_at <= soon)
+            count += len((await session.execute(due)).all())
+    return count
+
+
+def _history(game: Game, states: list[GameState]) -> GameHistory:
+    return GameHistory(
+        id=game.id,
+        title=game.title,
+        offsets=tuple(game.reminder_offsets),
+        duration=game.duration,
+        message_id=game.message_id,
+        states=tuple(states),
+    )
+
+
+def _current_state(game: Game) -> GameState:
+    players = frozenset(participant.user_id for participant in game.participants)
+    return GameState(game.created_at, game.scheduled_at, game.status, players)
+
+
+async def _facts(
+    session: AsyncSession, games: Mapping[UUID, GameHistory], attempts: Mapping[UUID, list[datetime]] | None
+) -> DatabaseFacts:
+    notifications = {
+        row.id: NotificationRow(
+            id=row.id,
+            game_id=row.game_id,
+            kind=row.kind,
+            offset=row.offset_minutes,
+            starts_at=row.game_scheduled_at,
+            due_at=row.due_at,
+            outcome=row.outcome,
+        )
+        for row in await _rows(session, NotificationSchedule, NotificationSchedule.game_id, games)
+    }
+    transitions = [
+        TransitionRow(row.game_id, row.target_status, row.due_at, row.outcome)
+        for row in await _rows(session, GameStatusSchedule, GameStatusSchedule.game_id, games)
+    ]
+    deliveries = {
+        row.id: DeliveryRow(
+            id=row.id,
+            notification_id=row.notification_id,
+            state=row.state,
+            attempts=tuple((attempts or {}).get(row.id, ())),
+            user_id=row.recipient_id if row.recipient_kind is RecipientKind.USER else None,
+            mentions=frozenset(row.mentions),
+            message_id=row.message_id,
+        )
+        for row in await _rows(session, NotificationDelivery, NotificationDelivery.notification_id, notifications)
+    }
+    now = await database.now(session)
+    return DatabaseFacts(games, notifications, transitions, deliveries, now, recorded=attempts is not None)
+
+
+async def _rows(
+    session: AsyncSession, table: type[T], column: InstrumentedAttribute[UUID], ids: Collection[UUID]
+) -> Sequence[T]:
+    return (await session.execute(select(table).where(_is_any(column, ids)))).scalars().all()
+
+
+def _is_any(column: InstrumentedAttribute[UUID], ids: Collection[UUID]) -> ColumnElement[bool]:
+    return column == any_(literal(list(ids), ARRAY(Uuid)))  # one parameter, however many there are
