@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.plan import Plan
 from benchmarks.run import Result, run
-from sandbox.demo.progress import Story
+from sandbox.demo.progress import Progress
 from shared import logs, process
 from shared.settings import LogSettings
 
@@ -36,7 +36,7 @@ def main(quick: bool, output: Path, **asked: int | None) -> None:
     results: list[Result] = []
 
     async def work() -> None:
-        results.append(await run(plan, story=Story()))
+        results.append(await run(plan, progress=Progress()))
 
     process.run(process.run_until_signalled(work))
     if not results:

@@ -14,8 +14,8 @@ from datetime import timedelta
 import click
 from sqlalchemy import delete, func, select
 
-from sandbox.demo.environment import Stage, stage
-from sandbox.demo.progress import Story
+from sandbox.demo.environment import SandboxEnvironment, sandbox_environment
+from sandbox.demo.progress import Progress
 from shared import database, logs, process
 from shared.games import NewGame, create_game, join_game
 from shared.models import NotificationKind, NotificationSchedule
@@ -38,36 +38,36 @@ ASKED_EVERY = 1.0
 def main(reminders: int, every: float, away: float) -> None:
     """Stop the bot for a while and print how late the reminders were."""
     logs.configure(LogSettings(format="console", level="error"), workload="backlog", stream=sys.stderr)
-    story = Story()
+    progress = Progress()
 
     async def work() -> None:
-        async with stage(report=story.step) as set_up:
-            story.step(_line(await _late(set_up, reminders, every=every, away=away)))
+        async with sandbox_environment(report=progress.step) as environment:
+            progress.step(_line(await _late(environment, reminders, every=every, away=away)))
 
     process.run(process.run_until_signalled(work))
 
 
-async def _late(set_up: Stage, reminders: int, *, every: float, away: float) -> list[float]:
+async def _late(environment: SandboxEnvironment, reminders: int, *, every: float, away: float) -> list[float]:
     """Return the seconds by which the reminders were late, in order."""
-    await _write(set_up, reminders, every=every)
+    await _write(environment, reminders, every=every)
     await asyncio.sleep(LEAD.total_seconds() + BEFORE)
-    await set_up.bot.process.stop()
+    await environment.bot.process.stop()
     await asyncio.sleep(away)
-    await set_up.bot.process.start()
-    while await _left(set_up):  # noqa: ASYNC110 -- the database is asked, nothing tells
+    await environment.bot.process.start()
+    while await _left(environment):  # noqa: ASYNC110 -- the database is asked, nothing tells
         await asyncio.sleep(ASKED_EVERY)
-    async with database.transaction(set_up.sessions) as session:
-        lateness = select(func.extract("epoch", Row.settled_at - Row.due_at))
-        return sorted(float(seconds) for seconds in await session.scalars(lateness))
+    async with database.transaction(environment.sessions) as session:
+        latency = select(func.extract("epoch", Row.settled_at - Row.due_at))
+        return sorted(float(seconds) for seconds in await session.scalars(latency))
 
 
-async def _write(set_up: Stage, reminders: int, *, every: float) -> None:
+async def _write(environment: SandboxEnvironment, reminders: int, *, every: float) -> None:
     """Write sessions whose reminders are due one after the other; they are not announced."""
-    world = set_up.discord.world
+    world = environment.discord.world
     guild = next(iter(world.guilds.values()))
     channels = [world.add_channel(guild, f"table-{number}").id for number in range(CHANNELS)]
     host, player = [member.user.id for member in guild.members.values() if not member.user.bot][:2]
-    async with database.transaction(set_up.sessions) as session:
+    async with database.transaction(environment.sessions) as session:
         first = await database.now(session) + LEAD + OFFSET
         for number in range(reminders):
             new = NewGame(
@@ -85,14 +85,14 @@ async def _write(set_up: Stage, reminders: int, *, every: float) -> None:
         await session.execute(delete(Row).where(Row.kind != NotificationKind.REMINDER))
 
 
-async def _left(set_up: Stage) -> int:
-    async with database.transaction(set_up.sessions) as session:
+async def _left(environment: SandboxEnvironment) -> int:
+    async with database.transaction(environment.sessions) as session:
         return (await session.execute(select(func.count()).where(Row.settled_at.is_(None)))).scalar_one()
 
 
 def _line(late: Sequence[float]) -> str:
     p50, p99 = (late[int(share * (len(late) - 1))] for share in (0.5, 0.99))
-    return f"{len(late)} reminders: lateness p50 {p50:.1f} s, p99 {p99:.1f} s, at most {late[-1]:.1f} s"
+    return f"{len(late)} reminders: latency p50 {p50:.1f} s, p99 {p99:.1f} s, at most {late[-1]:.1f} s"
 
 
 if __name__ == "__main__":

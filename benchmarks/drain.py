@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from controllers.loops.dead_letters import DeadLetterLoop
 from controllers.resources.models import DeadLetterReconcilerSpec
 from migrations import command
-from sandbox.demo.progress import Story
+from sandbox.demo.progress import Progress
 from sandbox.servers import postgres, rabbitmq
 from shared import database, logs, process
 from shared.messaging import topology
@@ -55,7 +55,7 @@ def main(messages: int, output: Path) -> None:
     samples: list[Sample] = []
 
     async def work() -> None:
-        samples.extend(await _drain(messages, Story()))
+        samples.extend(await _drain(messages, Progress()))
 
     process.run(process.run_until_signalled(work))
     if not samples:
@@ -64,11 +64,11 @@ def main(messages: int, output: Path) -> None:
     output.write_text(json.dumps([list(sample) for sample in samples]) + "\n")
 
 
-async def _drain(messages: int, story: Story) -> list[Sample]:
+async def _drain(messages: int, progress: Progress) -> list[Sample]:
     async with AsyncExitStack() as stack:
         directory = _directory(stack)
-        server = await stack.enter_async_context(postgres(directory / "postgres", report=story.step))
-        broker_server = await stack.enter_async_context(rabbitmq(directory / "rabbitmq", report=story.step))
+        server = await stack.enter_async_context(postgres(directory / "postgres", report=progress.step))
+        broker_server = await stack.enter_async_context(rabbitmq(directory / "rabbitmq", report=progress.step))
         migrating = create_async_engine(server.url)
         await command.upgrade(migrating)
         await migrating.dispose()
@@ -79,7 +79,7 @@ async def _drain(messages: int, story: Story) -> list[Sample]:
         stack.push_async_callback(publisher.close)
         await publisher.connect()
         await _fill(broker, messages)
-        story.step(f"{messages} dead letters are there")
+        progress.step(f"{messages} dead letters are there")
         loop = DeadLetterLoop(
             DeadLetterReconcilerSpec(batch_size=100),
             sessions=database.sessions(engine),

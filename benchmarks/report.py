@@ -50,8 +50,8 @@ def _burst(result: Result) -> dict[str, Any]:
         "per_second": round(result.plan.rows / seen.seconds),
         "target_per_second": BURST_PER_SECOND,
         "told_exactly_once": len(seen.settled),
-        "latency_ms": _lateness(seen.settled),
-        "published_latency_ms": _lateness(seen.published),
+        "latency_ms": _latency(seen.settled),
+        "published_latency_ms": _latency(seen.published),
         "broker_answers": seen.answers,
         "cpu_seconds": {name: round(seconds, 2) for name, seconds in seen.cpu_seconds.items()},
         "machine_busy": round(seen.busy, 2),
@@ -70,7 +70,7 @@ def _ratio(target: float, pairs: Sequence[tuple[Stage, Stage]]) -> dict[str, Any
     }
 
 
-def _lateness(ordered: Sequence[timedelta]) -> dict[str, float]:
+def _latency(ordered: Sequence[timedelta]) -> dict[str, float]:
     places = {"p50": 0.5, "p99": 0.99, "max": 1.0}
     return {name: _milliseconds(ordered[min(len(ordered) - 1, int(at * len(ordered)))]) for name, at in places.items()}
 

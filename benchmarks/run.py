@@ -11,7 +11,7 @@ from benchmarks.ground import ground
 from benchmarks.plan import Plan
 from benchmarks.rounds import Round, play_round, profiled
 from benchmarks.rows import fill_guilds, fill_pending
-from sandbox.demo.progress import Story
+from sandbox.demo.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,27 @@ class Result:
     profile: dict[str, Any]
 
 
-async def run(plan: Plan, *, story: Story) -> Result:
+async def run(plan: Plan, *, progress: Progress) -> Result:
     """Measure.
 
     Raises:
         BenchmarkError: not every reminder was told exactly once.
     """
-    async with ground(plan, report=story.step) as servers:
-        story.step(f"writing {plan.pending} reminders that are pending")
+    async with ground(plan, report=progress.step) as servers:
+        progress.step(f"writing {plan.pending} reminders that are pending")
         await fill_guilds(servers.database)
         await fill_pending(servers.database, plan.pending)
         await servers.dispatcher.ask("start", batch_size=plan.batch_size)
-        story.step("warming up")
+        progress.step("warming up")
         await play_round(servers, plan)
         await servers.dispatcher.ask("published")
-        story.step(f"{plan.rows} reminders due at one instant")
+        progress.step(f"{plan.rows} reminders due at one instant")
         burst_seen = await burst(servers, plan)
         rounds = []
         for number in range(plan.rounds):
             rounds.append(await play_round(servers, plan))
-            story.step(f"round {number + 1} of {plan.rounds}: {_line(rounds[-1])}")
-        story.step("profiling")
+            progress.step(f"round {number + 1} of {plan.rounds}: {_line(rounds[-1])}")
+        progress.step("profiling")
         profile = await profiled(servers, plan)
         return Result(plan, servers.machine, burst_seen, rounds, profile)
 

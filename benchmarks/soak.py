@@ -20,8 +20,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from sandbox.demo.environment import Stage, stage
-from sandbox.demo.progress import Story
+from sandbox.demo.environment import SandboxEnvironment, sandbox_environment
+from sandbox.demo.progress import Progress
 from sandbox.demo.workload import Workload
 from sandbox.discord.demo_script import CHANNEL
 from sandbox.discord.rate_limits import Limits
@@ -74,8 +74,9 @@ def main(minutes: float, per_second: float, seed: int, output: Path) -> None:
     found: list[Samples] = []
 
     async def work() -> None:
-        async with stage(report=Story().step, limits=Limits.off()) as set_up:
-            found.extend(await _soak(set_up, minutes=minutes, per_second=per_second, dice=random.Random(seed)))
+        async with sandbox_environment(report=Progress().step, limits=Limits.off()) as environment:
+            rng = random.Random(seed)
+            found.extend(await _soak(environment, minutes=minutes, per_second=per_second, rng=rng))
 
     process.run(process.run_until_signalled(work))
     if not found:
@@ -85,11 +86,13 @@ def main(minutes: float, per_second: float, seed: int, output: Path) -> None:
     sys.exit(0 if all(each.trend() < FLAT for each in found) else 1)
 
 
-async def _soak(set_up: Stage, *, minutes: float, per_second: float, dice: random.Random) -> list[Samples]:
-    samples = {workload: Samples(workload.name) for workload in (set_up.controllers, set_up.bot)}
+async def _soak(
+    environment: SandboxEnvironment, *, minutes: float, per_second: float, rng: random.Random
+) -> list[Samples]:
+    samples = {workload: Samples(workload.name) for workload in (environment.controllers, environment.bot)}
     ends = time.monotonic() + 60 * minutes
     async with asyncio.TaskGroup() as tasks:
-        load = tasks.create_task(_load(set_up, per_second=per_second, dice=dice))
+        load = tasks.create_task(_load(environment, per_second=per_second, rng=rng))
         while time.monotonic() < ends:
             for workload, each in samples.items():
                 each.at.append(time.monotonic())
@@ -99,38 +102,38 @@ async def _soak(set_up: Stage, *, minutes: float, per_second: float, dice: rando
     return list(samples.values())
 
 
-async def _load(set_up: Stage, *, per_second: float, dice: random.Random) -> None:
+async def _load(environment: SandboxEnvironment, *, per_second: float, rng: random.Random) -> None:
     async with asyncio.TaskGroup() as tasks:
         while True:
-            tasks.create_task(_session(set_up, dice))
-            await asyncio.sleep(dice.expovariate(per_second))
+            tasks.create_task(_session(environment, rng))
+            await asyncio.sleep(rng.expovariate(per_second))
 
 
-async def _session(set_up: Stage, dice: random.Random) -> None:
+async def _session(environment: SandboxEnvironment, rng: random.Random) -> None:
     """The life of one session, from its making to its end or a change of mind."""
-    world = set_up.discord.world
+    world = environment.discord.world
     guild = next(iter(world.guilds.values()))
     people = [member.user.id for member in guild.members.values() if not member.user.bot]
     channel = next(channel.id for channel in guild.channels.values() if channel.name == CHANNEL)
-    async with database.transaction(set_up.sessions) as session:
-        starts_at = await database.now(session) + timedelta(seconds=62 + dice.uniform(0, 4))
+    async with database.transaction(environment.sessions) as session:
+        starts_at = await database.now(session) + timedelta(seconds=62 + rng.uniform(0, 4))
         new = NewGame(
             guild_id=guild.id,
             channel_id=channel,
             host_id=people[0],
-            title=f"Session {dice.randrange(10**9)}",
+            title=f"Session {rng.randrange(10**9)}",
             scheduled_at=starts_at,
             zone="Europe/Berlin",
             duration=timedelta(seconds=5),
             reminder_offsets=(1, 0),
         )
         game = await create_game(session, new)
-    for player in dice.sample(people, 3):
-        async with database.transaction(set_up.sessions) as session:
+    for player in rng.sample(people, 3):
+        async with database.transaction(environment.sessions) as session:
             await join_game(session, game.id, user_id=player)
-    await asyncio.sleep(dice.uniform(0, 30))
-    async with database.transaction(set_up.sessions) as session:
-        match dice.randrange(10):
+    await asyncio.sleep(rng.uniform(0, 30))
+    async with database.transaction(environment.sessions) as session:
+        match rng.randrange(10):
             case 0:
                 await cancel_game(session, game.id)
             case 1:

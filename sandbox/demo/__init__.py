@@ -1,1 +1,1 @@
-"""`make demo`: a whole Questbell on one machine, for somebody who wants to see it run."""
+"""`make demo`: all of Questbell on one machine, with a simulated or the real Discord."""

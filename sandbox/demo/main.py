@@ -1,116 +1,141 @@
-"""`make demo`: a whole Questbell on this machine, for a person who looks, and `--once`, for a machine that checks."""
+"""`make demo`: all of Questbell on this machine, for a person to try, and `--once`, for a machine to check."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 
 import click
 
-from sandbox.demo.environment import Stage, stage
-from sandbox.demo.progress import Story
-from sandbox.demo.verdict import Verdict, judge
+from sandbox.demo.account import fetch_invite_link
+from sandbox.demo.check import DemoResult, check
+from sandbox.demo.environment import Environment, SandboxEnvironment, environment, sandbox_environment
+from sandbox.demo.progress import Progress
 from sandbox.discord import demo_script
-from sandbox.discord.server import SandboxDiscord
+from sandbox.oracle import history
 from sandbox.servers.process import last_lines
 from shared import logs, process
-from shared.settings import LogSettings
+from shared.errors import QuestbellError
+from shared.settings import DiscordSettings, LogSettings, load
 
 ENDS_WITHIN = 90.0
-"""Seconds within which the sessions of the play must be over."""
+"""Seconds until the demo's games must be over."""
+
+
+class WorkloadEndedError(QuestbellError):
+    """A workload ended although nobody stopped it."""
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Run the demo, check what Discord received and exit; non-zero if wrong.")
-@click.option("--json", "as_json", is_flag=True, help="With --once: print the verdict as one JSON object.")
+@click.option("--once", is_flag=True, help="Run the demo's games, check what Discord received and exit.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: print the result as one JSON object.")
 def main(*, once: bool, as_json: bool) -> None:
-    """Run a whole Questbell on this machine, with a sandbox Discord to try it on."""
+    """Run all of Questbell on this machine.
+
+    The demo uses a simulated Discord. With DISCORD_TOKEN set it uses the real one, or the one at DISCORD_API_URL.
+    """
     logs.configure(LogSettings(format="console", level="warning"), workload="sandbox", stream=sys.stderr)
-    story = Story()
-    verdict: list[Verdict] = []
+    progress = Progress()
+    results: list[DemoResult] = []
+    is_real = bool(os.environ.get("DISCORD_TOKEN"))
+    if once and is_real:
+        raise click.UsageError("--once needs the simulated Discord: unset DISCORD_TOKEN")
 
     async def work() -> None:
         if once:
-            verdict.append(await _check(story))
+            results.append(await _run_once(progress))
+        elif is_real:
+            await _run_on_discord(load(DiscordSettings), progress)
         else:
-            await _demo(story)
+            await _run_in_sandbox(progress)
 
     process.run(process.run_until_signalled(work))
     if once:
-        _conclude(verdict, as_json=as_json)
+        _print_and_exit(results, as_json=as_json)
 
 
-def _conclude(verdicts: list[Verdict], *, as_json: bool) -> None:
-    if not verdicts:
+def _print_and_exit(results: list[DemoResult], *, as_json: bool) -> None:
+    if not results:
         sys.exit(130)
-    [verdict] = verdicts
-    if as_json:
-        sys.stdout.write(json.dumps(verdict.as_json()) + "\n")
-    else:
-        sys.stdout.write("".join(f"{name}: {value}\n" for name, value in verdict.as_json().items()))
-    sys.exit(0 if verdict.passed else 1)
+    [result] = results
+    figures = result.as_json()
+    lines = [json.dumps(figures)] if as_json else [f"{name}: {value}" for name, value in figures.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.exit(0 if result.passed else 1)
 
 
-async def _check(story: Story) -> Verdict:
-    async with stage(report=story.step) as set_up, asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(story.follow(set_up.discord))
-        await _play(set_up, story)
-        await _until_over(set_up)
+async def _run_once(progress: Progress) -> DemoResult:
+    async with sandbox_environment(report=progress.step) as running, asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(progress.follow(running.discord))
+        async with history.recorded(running.engine):
+            await _run_script(running, progress)
+            await _wait_until_over(running)
+            result = await check(running)
         following.cancel()
-        return await judge(set_up.discord, set_up.sessions)
+        return result
 
 
-async def _demo(story: Story) -> None:
-    async with stage(report=story.step) as set_up, asyncio.TaskGroup() as tasks:
-        tasks.create_task(story.follow(set_up.discord))
-        await _play(set_up, story)
-        _invite(story, set_up)
-        await _until_one_dies(set_up)
+async def _run_in_sandbox(progress: Progress) -> None:
+    async with sandbox_environment(report=progress.step) as running, asyncio.TaskGroup() as tasks:
+        tasks.create_task(progress.follow(running.discord))
+        await _run_script(running, progress)
+        progress.print(f"\n  The channel:   [bold]{running.discord.url}[/]   (run commands and press buttons there)")
+        _print_environment(running, progress)
+        await _wait_for_exit(running)
 
 
-async def _play(set_up: Stage, story: Story) -> None:
-    discord: SandboxDiscord = set_up.discord
-    posts = [await demo_script.make(discord, session) for session in demo_script.SESSIONS]
-    story.step(f"{len(posts)} sessions are posted")
-    for session, post in zip(demo_script.SESSIONS, posts, strict=True):
-        await demo_script.join(discord, post, session.players)
-    story.step("the players have joined")
+async def _run_on_discord(settings: DiscordSettings, progress: Progress) -> None:
+    """Run with a real Discord, where people create the games."""
+    invite_link = await fetch_invite_link(settings)
+    async with environment(settings, report=progress.step) as running:
+        progress.print(f"\n  Invite the bot: [bold]{invite_link}[/]")
+        progress.print("  Then type:      [bold]/game create[/], with a title and a time such as “in 5 minutes”")
+        _print_environment(running, progress)
+        await _wait_for_exit(running)
 
 
-async def _until_over(set_up: Stage) -> None:
-    """Wait until every announcement shows the end, or the time is up: then the verdict says what is missing."""
+async def _run_script(running: SandboxEnvironment, progress: Progress) -> None:
+    discord, games = running.discord, demo_script.DEMO_GAMES
+    posts = [await demo_script.create_game(discord, game) for game in games]
+    progress.step(f"{len(posts)} games are posted")
+    for game, post in zip(games, posts, strict=True):
+        await demo_script.join_game(discord, post, game.players)
+    progress.step("the players have joined")
 
-    def over() -> bool:
-        shown = [message for message in set_up.discord.messages(demo_script.CHANNEL) if message.embeds]
-        return all("**Completed**" in str(message.embeds[0].get("description")) for message in shown)
+
+async def _wait_until_over(running: SandboxEnvironment) -> None:
+    """Wait until every announcement shows the end, or the time is up: then the check says what is missing."""
+
+    def is_over() -> bool:
+        posts = [message for message in running.discord.messages(demo_script.CHANNEL) if message.embeds]
+        return all("**Completed**" in str(post.embeds[0].get("description")) for post in posts)
 
     try:
-        await set_up.discord.wait_for(over, timeout=ENDS_WITHIN)
+        await running.discord.wait_for(is_over, timeout=ENDS_WITHIN)
     except TimeoutError:
         return
 
 
-async def _until_one_dies(set_up: Stage) -> None:
-    """Wait for as long as both workloads run.
+async def _wait_for_exit(running: Environment) -> None:
+    """Wait while both workloads run.
 
     Raises:
-        PlayError: one has ended; with its last lines.
+        WorkloadEndedError: one has ended; with its last lines.
     """
-    waits = {asyncio.ensure_future(each.ended()): each for each in (set_up.controllers, set_up.bot)}
+    waits = {asyncio.ensure_future(workload.ended()): workload for workload in (running.controllers, running.bot)}
     try:
         ended, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()
     workload = waits[ended.pop()]
-    raise demo_script.PlayError(f"{workload.name} ended by itself. Its last lines:\n{last_lines(workload.log)}")
+    raise WorkloadEndedError(f"{workload.name} ended unexpectedly. Its last lines:\n{last_lines(workload.log)}")
 
 
-def _invite(story: Story, set_up: Stage) -> None:
-    kubectl = f"KUBECONFIG={set_up.control_plane.kubeconfig} {set_up.control_plane.kubectl}"
-    story.say("")
-    story.say(f"  The channel:   [bold]{set_up.discord.url}[/]   (run commands and press the buttons there)")
-    story.say(f"  The operator:  [bold]{kubectl} get schedulers[/]")
-    story.say(f"  The logs:      [bold]tail -f {set_up.directory}/*.log[/]")
-    story.say("  Ctrl-C ends everything and leaves nothing behind.\n")
+def _print_environment(running: Environment, progress: Progress) -> None:
+    kubectl = f"KUBECONFIG={running.control_plane.kubeconfig} {running.control_plane.kubectl}"
+    progress.print(f"  The operator:  [bold]{kubectl} get schedulers[/]")
+    progress.print(f"  The logs:      [bold]tail -f {running.directory}/*.log[/]")
+    progress.print("  Ctrl-C stops everything and removes its files.\n")

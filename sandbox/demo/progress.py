@@ -1,5 +1,4 @@
-"""Tells a person what happens, while it happens: progress on standard error, so that standard output stays for
-results."""
+"""Progress for a person, on standard error, so that standard output stays free for results."""
 
 from __future__ import annotations
 
@@ -17,34 +16,34 @@ from sandbox.discord.world.evidence import Accepted
 _STATUS = re.compile(r"\*\*(Scheduled|In progress|Completed|Cancelled)\*\*")
 
 
-class Story:
+class Progress:
     """Prints steps, and every message and edit that the sandbox Discord accepts from the bot."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._status: dict[int, str] = {}
 
     def step(self, step: str, /) -> None:
-        """Say what is being done, and how long the whole has taken so far."""
-        self._console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/]  {step}", markup=True, soft_wrap=True)
+        """Print a step and the time since the start."""
+        self._console.print(f"[dim]{time.monotonic() - self._started:6.1f} s[/]  {step}", markup=True, soft_wrap=True)
 
-    def say(self, text: str) -> None:
-        """Say something that stands out."""
+    def print(self, text: str) -> None:
+        """Print a line without a time."""
         self._console.print(text, soft_wrap=True)
 
     async def follow(self, discord: SandboxDiscord) -> None:
-        """Tell everything that happens on Discord from now on, until cancelled."""
-        told = len(discord.evidence)
+        """Print everything that the bot does on Discord from now on, until cancelled."""
+        printed = len(discord.evidence)
         while True:
             with suppress(TimeoutError):
-                await discord.wait_for(partial(_more, discord, told), timeout=60.0)
-            for record in discord.evidence[told:]:
+                await discord.wait_for(partial(_has_more, discord, printed), timeout=60.0)
+            for record in discord.evidence[printed:]:
                 if record.author_id == discord.world.bot.id and record.visible_to is None:
-                    self._tell(discord, record)
-            told = len(discord.evidence)
+                    self._print_record(discord, record)
+            printed = len(discord.evidence)
 
-    def _tell(self, discord: SandboxDiscord, record: Accepted) -> None:
+    def _print_record(self, discord: SandboxDiscord, record: Accepted) -> None:
         line = self._line(discord, record)
         if line is not None:
             at = datetime.fromtimestamp(record.wall).astimezone()
@@ -56,7 +55,7 @@ class Story:
         if record.kind != "create" or record.returned_earlier:
             return None
         names = ", ".join(discord.world.user(user).display_name for user in record.pinged_users)
-        return f"{_plain(record.content)[:60]}  [dim]pings {names or 'nobody'}[/]"
+        return f"{_plain_text(record.content)[:60]}  [dim]mentions {names or 'nobody'}[/]"
 
     def _announcement(self, record: Accepted) -> str | None:
         embed = record.embeds[0]
@@ -68,9 +67,14 @@ class Story:
         return f"📌 {embed.get('title')} → [bold]{status}[/]"
 
 
-def _more(discord: SandboxDiscord, told: int) -> bool:
-    return len(discord.evidence) > told
+def _has_more(discord: SandboxDiscord, printed: int) -> bool:
+    return len(discord.evidence) > printed
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"<[@t][^>]*>|https?://\S+|[*_\\()]", "", text.split("\n")[0]).replace("[", "(").strip()
+def _plain_text(text: str) -> str:
+    first_line = re.sub(r"<t:(\d+)[^>]*>", lambda match: _clock_time(int(match[1])), text.split("\n")[0])
+    return re.sub(r"<@[^>]*>|https?://\S+|[*_\\()]", "", first_line).replace("[", "(").strip()
+
+
+def _clock_time(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%H:%M}"

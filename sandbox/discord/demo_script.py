@@ -1,7 +1,6 @@
-"""The main job, played as people would: a session is made by a slash command, players press Join, and time does the
-rest.
+"""The demo's games: a host runs a slash command, players press Join, and the reminders follow.
 
-The same play serves the demo and the check. It looks only at Discord, as people do.
+The same script serves the demo and its check. It sees only Discord, as people do.
 """
 
 from __future__ import annotations
@@ -19,100 +18,102 @@ from shared.errors import QuestbellError
 CHANNEL = "game-night"
 STARTS_IN = timedelta(seconds=65)
 """The first reminder, a minute before the start, is due seconds after the players joined."""
-ANSWERED_WITHIN = 15.0
-"""Seconds until an answer or an announcement must be there; some for the bot to log in."""
+RESPONDS_WITHIN = 15.0
+"""Seconds until a response or an announcement must be there; some of them for the bot to log in."""
 
 
-class PlayError(QuestbellError):
-    """The play could not go on: somebody was not answered, or was refused."""
+class DemoScriptError(QuestbellError):
+    """The script cannot go on: the bot did not respond, or refused."""
 
 
 @dataclass(frozen=True)
-class Session:
-    """What a host types, and who joins. `offsets` are the reminders' minutes before the start."""
+class DemoGame:
+    """A game as the host types it, and its players. `offsets` are the reminders' minutes before the start."""
 
     host: str
     title: str
     description: str
     players: tuple[str, ...]
     offsets: tuple[int, ...]
-    lasts: timedelta
+    duration: timedelta
 
 
-SESSIONS = (
-    Session(
+DEMO_GAMES = (
+    DemoGame(
         host="Mia",
         title="The Sunken Keep",
         description="Bring torches. The last party came back without theirs.",
         players=("Jonas", "Priya", "Tomás"),
         offsets=(1, 0),
-        lasts=timedelta(seconds=10),
+        duration=timedelta(seconds=10),
     ),
-    Session(
+    DemoGame(
         host="Aiko",
         title="One-shot: Goblins at the Wedding",
         description="New players welcome, characters are provided.",
         players=("Mia", "Ben", "Priya"),
         offsets=(1,),
-        lasts=timedelta(seconds=10),
+        duration=timedelta(seconds=10),
     ),
 )
 
 
-async def make(discord: SandboxDiscord, session: Session) -> Message:
-    """Make a session by the slash command and return its announcement.
+async def create_game(discord: SandboxDiscord, game: DemoGame) -> Message:
+    """Create a game with the slash command and return its announcement.
 
     Raises:
-        PlayError: the bot did not answer, refused, or posted nothing.
+        DemoScriptError: the bot did not respond, refused, or posted nothing.
     """
-    answer = await discord.slash(
-        session.host,
+    result = await discord.slash(
+        game.host,
         "game create",
         in_channel=CHANNEL,
-        title=session.title,
+        title=game.title,
         when=f"in {STARTS_IN.seconds} seconds",
-        duration=f"{session.lasts.seconds}s",
+        duration=f"{game.duration.seconds}s",
         players=5,
-        reminders=", ".join(f"{offset}m" for offset in session.offsets),
-        description=session.description,
+        reminders=", ".join(f"{offset}m" for offset in game.offsets),
+        description=game.description,
     )
-    await _answered(discord, answer)
+    await _wait_for_response(discord, result)
     with suppress(TimeoutError):
-        await discord.wait_for(lambda: announcement(discord, session) is not None, timeout=ANSWERED_WITHIN)
-    post = announcement(discord, session)
+        await discord.wait_for(lambda: announcement(discord, game) is not None, timeout=RESPONDS_WITHIN)
+    post = announcement(discord, game)
     if post is None:
-        raise PlayError(f"no announcement of {session.title!r}; the bot said: {answer.content}")
+        raise DemoScriptError(f"no announcement of {game.title!r}; the bot responded: {result.content}")
     return post
 
 
-async def join(discord: SandboxDiscord, post: Message, players: Sequence[str]) -> None:
-    """Let players press Join, and wait until the announcement shows them all.
+async def join_game(discord: SandboxDiscord, post: Message, players: Sequence[str]) -> None:
+    """Let players press Join, and wait until the announcement shows all of them.
 
     Raises:
-        PlayError: somebody was not answered, or does not appear.
+        DemoScriptError: the bot did not respond to a player, or a player does not appear.
     """
     for player in players:
-        await _answered(discord, await discord.click(player, post.id, button(post, "join")))
-    wanted = [f"<@{discord.world.user(player).id}>" for player in players]
+        await _wait_for_response(discord, await discord.click(player, post.id, button(post, "join")))
+    mentions = [f"<@{discord.world.user(player).id}>" for player in players]
     try:
-        await discord.wait_for(lambda: all(name in str(post.embeds) for name in wanted), timeout=ANSWERED_WITHIN)
+        await discord.wait_for(
+            lambda: all(mention in str(post.embeds) for mention in mentions), timeout=RESPONDS_WITHIN
+        )
     except TimeoutError as error:
-        raise PlayError(f"the announcement shows {post.embeds}, not all of {players}") from error
+        raise DemoScriptError(f"the announcement shows {post.embeds}, not all of {players}") from error
 
 
-def announcement(discord: SandboxDiscord, session: Session) -> Message | None:
-    """Return the announcement of a session, once it is there."""
+def announcement(discord: SandboxDiscord, game: DemoGame) -> Message | None:
+    """Return the announcement of a game, None before it is posted."""
     posts = (message for message in discord.messages(CHANNEL) if message.embeds and button(message, "join"))
-    return next((post for post in posts if session.title in str(post.embeds[0].get("title"))), None)
+    return next((post for post in posts if game.title in str(post.embeds[0].get("title"))), None)
 
 
 def button(message: Message, name: str) -> str:
-    """Return the custom id of a button, or "" when the message has none such."""
-    rows = (part for row in message.components for part in row.get("components", []))
-    return next((part["custom_id"] for part in rows if part.get("custom_id", "").startswith(f"questbell:{name}:")), "")
+    """Return the custom id of a button, "" when the message has no such button."""
+    parts = (part for row in message.components for part in row.get("components", []))
+    return next((part["custom_id"] for part in parts if part.get("custom_id", "").startswith(f"questbell:{name}:")), "")
 
 
-async def _answered(discord: SandboxDiscord, result: InteractionResult) -> None:
+async def _wait_for_response(discord: SandboxDiscord, result: InteractionResult) -> None:
     if not result.answered:
-        raise PlayError("the application did not respond within 3 seconds")
-    await discord.wait_for(lambda: result.message is None or not result.message.loading, timeout=ANSWERED_WITHIN)
+        raise DemoScriptError("the application did not respond within 3 seconds")
+    await discord.wait_for(lambda: result.message is None or not result.message.loading, timeout=RESPONDS_WITHIN)

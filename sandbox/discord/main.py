@@ -1,8 +1,7 @@
 """`questbell sandbox-discord`: the sandbox Discord alone, for trying Questbell on a cluster without a token.
 
-`make demo` holds its Discord in its own process, on a free port and with a token of the day. In a cluster the
-bot is another pod, so address and token are given, probes are answered, and what the bot does is told in the log:
-nobody may be looking at the page.
+`make demo` runs its Discord in its own process, on a free port and with a random token. In a cluster the bot is
+another pod, so the address and the token are settings, probes are answered, and the log shows what the bot does.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from shared.errors import ConfigurationError
 from shared.schedule.retry import Backoff
 from shared.settings import DiscordSettings, HealthSettings, LogSettings, load
 
-LOOK_AGAIN = 60.0
-"""Seconds after which a wait for what may never come is begun anew."""
-REPLAY = Backoff(first=2.0, longest=60.0)
-"""Delays before the play goes on when somebody was not answered: the rest may still be starting."""
+WAIT_TIMEOUT = 60.0
+"""Seconds after which an endless wait checks its condition again."""
+SEED_BACKOFF = Backoff(first=2.0, longest=60.0)
+"""Delays between attempts to create the demo's games: the other pods may still be starting."""
 _EXCERPT = 200
 
 
@@ -63,9 +62,9 @@ async def _serve(*, seed_demo: bool) -> None:
         await stack.enter_async_context(health.serving(load(HealthSettings), live={}, ready={}))
         logs.get().info("Serving", action="discord_serving", url=discord.url, gateway=discord.gateway_url)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(tell(discord))
+            tasks.create_task(log_messages(discord))
             if seed_demo:
-                tasks.create_task(play_through(discord))
+                tasks.create_task(seed_demo_games(discord))
 
 
 async def _listen(
@@ -84,23 +83,23 @@ async def _listen(
         raise ConfigurationError(f"QUESTBELL_DISCORD_PORT: cannot listen on {where}: {error.strerror}") from error
 
 
-async def tell(discord: SandboxDiscord) -> None:
-    """Log what the bot does in public, as it happens, until cancelled."""
-    told = 0
+async def log_messages(discord: SandboxDiscord) -> None:
+    """Log every message that the bot sends in public, until cancelled."""
+    logged = 0
     while True:
         with suppress(TimeoutError):
-            await discord.wait_for(partial(_has_more, discord, told), timeout=LOOK_AGAIN)
-        for record in discord.evidence[told:]:
+            await discord.wait_for(partial(_has_more, discord, logged), timeout=WAIT_TIMEOUT)
+        for record in discord.evidence[logged:]:
             if record.author_id == discord.world.bot.id and record.visible_to is None:
                 _log(discord, record)
-        told = len(discord.evidence)
+        logged = len(discord.evidence)
 
 
 def _log(discord: SandboxDiscord, record: Accepted) -> None:
     titles = [f"{embed.get('title')}: {embed.get('description', '')}" for embed in record.embeds]
     channel = discord.world.channels.get(record.channel_id)
     logs.get().info(
-        "The bot was heard",
+        "Message from the bot",
         action=f"message_{record.kind}",
         message_id=record.message_id,
         channel=None if channel is None else channel.name,
@@ -110,34 +109,34 @@ def _log(discord: SandboxDiscord, record: Accepted) -> None:
     )
 
 
-async def play_through(discord: SandboxDiscord) -> None:
-    """Play the demo's scenario once, as soon as a bot is there; go on after a failure until everything is played."""
-    log, failures = logs.get(component="play"), 0
+async def seed_demo_games(discord: SandboxDiscord) -> None:
+    """Create the demo's games as soon as a bot is online; after a failure, continue until all of them exist."""
+    log, failures = logs.get(component="demo"), 0
     while True:
-        await _bot_is_there(discord)
+        await _wait_for_bot(discord)
         try:
-            for session in demo_script.SESSIONS:
-                await _make_and_join(discord, session)
-        except (demo_script.PlayError, UsageError, TimeoutError) as error:
+            for game in demo_script.DEMO_GAMES:
+                await _create_and_join(discord, game)
+        except (demo_script.DemoScriptError, UsageError, TimeoutError) as error:
             failures += 1
-            log.warning("Not played to the end; going on soon", action="play_failed", error=str(error))
-            await asyncio.sleep(REPLAY.delay(failures))
+            log.warning("Could not create the demo games; will retry", action="demo_seed_failed", error=str(error))
+            await asyncio.sleep(SEED_BACKOFF.delay(failures))
         else:
-            log.info("The sessions are made and the players have joined", action="played")
+            log.info("The demo games exist and the players have joined", action="demo_seeded")
             return
 
 
-async def _make_and_join(discord: SandboxDiscord, session: demo_script.Session) -> None:
-    """Make a session unless an earlier try has, and let its players join."""
-    post = demo_script.announcement(discord, session) or await demo_script.make(discord, session)
-    await demo_script.join(discord, post, session.players)
+async def _create_and_join(discord: SandboxDiscord, game: demo_script.DemoGame) -> None:
+    """Create a game unless an earlier attempt did, and let its players join."""
+    post = demo_script.announcement(discord, game) or await demo_script.create_game(discord, game)
+    await demo_script.join_game(discord, post, game.players)
 
 
-async def _bot_is_there(discord: SandboxDiscord) -> None:
+async def _wait_for_bot(discord: SandboxDiscord) -> None:
     while not discord.gateway.online:
         with suppress(TimeoutError):
-            await discord.wait_for(lambda: discord.gateway.online, timeout=LOOK_AGAIN)
+            await discord.wait_for(lambda: discord.gateway.online, timeout=WAIT_TIMEOUT)
 
 
-def _has_more(discord: SandboxDiscord, told: int) -> bool:
-    return len(discord.evidence) > told
+def _has_more(discord: SandboxDiscord, logged: int) -> bool:
+    return len(discord.evidence) > logged

@@ -91,7 +91,7 @@ def _find_lost(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: 
     verdict.last_delivery = max((claimed.message.at for claimed in messages if claimed.reminder), default=None)
     for expected in expected_reminders(messages, evidence):
         verdict.reminders += 1
-        verdict.lateness += expected.lateness
+        verdict.latency += expected.latency
         verdict.direct_messages += sum(not message.in_channel for message in expected.messages)
         if expected.is_delivered:
             verdict.delivered += 1
@@ -112,8 +112,8 @@ def _find_unfair(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict
     for message in messages:
         concerned = {message.message.channel_id} | message.message.recipients
         if message.reminder is not None and not concerned & evidence.affected:
-            verdict.unaffected_lateness.append((message.message.at - message.reminder.due_at).total_seconds())
-    late = quantile(verdict.unaffected_lateness, 0.99)
+            verdict.unaffected_latency.append((message.message.at - message.reminder.due_at).total_seconds())
+    late = quantile(verdict.unaffected_latency, 0.99)
     if late is None or late >= UNAFFECTED_LIMIT_MS:
         verdict.other_problems.append(f"unfair: what the fault does not hit was {late} ms late at the 99th percentile")
 

@@ -52,7 +52,7 @@ class ExpectedReminder:
         return all(may_be_omitted(due, self.game, fault_ended_at=ended_at) for due in self.due)
 
     @property
-    def lateness(self) -> list[float]:
+    def latency(self) -> list[float]:
         """Seconds from the due time, or from the end of the fault if that was later, of each message."""
         due_at = self.due[-1].reminder.due_at
         since = max(due_at, self.evidence.fault_ended_at or due_at)

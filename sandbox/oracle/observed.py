@@ -6,19 +6,17 @@ games' history.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
 
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.evidence import Accepted
 from sandbox.oracle.expected import Reminder
 from sandbox.oracle.facts import DeliveryRow, Evidence, GameHistory, NotificationRow, ObservedMessage
 from sandbox.oracle.verdict import Verdict
+from shared.discord.ids import delivery_id_of
 from shared.models import NotificationKind
 
 
@@ -31,7 +29,7 @@ def created_messages(discord: SandboxDiscord) -> list[ObservedMessage]:
         ObservedMessage(
             at=datetime.fromtimestamp(record.wall, UTC),
             message_id=record.message_id,
-            delivery_id=delivery_id(record.nonce),
+            delivery_id=delivery_id_of(str(record.nonce)),
             text=_text(record),
             mentioned=frozenset(record.pinged_users),
             channel_id=record.channel_id,
@@ -45,14 +43,6 @@ def created_messages(discord: SandboxDiscord) -> list[ObservedMessage]:
 def final_text(discord: SandboxDiscord) -> dict[int, str]:
     """Return the text of each message as it is now."""
     return {record.message_id: _text(record) for record in _public(discord)}
-
-
-def delivery_id(nonce: str | int | None) -> UUID | None:
-    """Return the ledger row that a nonce names, None if it is not one of ours."""
-    try:
-        return UUID(bytes=base64.urlsafe_b64decode(f"{nonce}=="))
-    except (ValueError, binascii.Error):
-        return None
 
 
 def _public(discord: SandboxDiscord) -> list[Accepted]:

@@ -18,8 +18,8 @@ class Verdict:
         delivered: reminders whose channel got its message.
         direct_messages: reminders sent as direct messages.
         excused: reminders that were correctly not sent: the game changed, had started, or a later one was due too.
-        lateness: seconds from the due time, or from the end of the fault if that was later, of each reminder message.
-        unaffected_lateness: seconds from the due time of each message that the fault should not have touched.
+        latency: seconds from the due time, or from the end of the fault if that was later, of each reminder message.
+        unaffected_latency: seconds from the due time of each message that the fault should not have touched.
         last_delivery: when Discord accepted the last reminder.
         other_problems: problems that are none of the violations.
     """
@@ -34,8 +34,8 @@ class Verdict:
     wrong: list[str] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
     other_problems: list[str] = field(default_factory=list)
-    lateness: list[float] = field(default_factory=list)
-    unaffected_lateness: list[float] = field(default_factory=list)
+    latency: list[float] = field(default_factory=list)
+    unaffected_latency: list[float] = field(default_factory=list)
     last_delivery: datetime | None = None
 
     @property
@@ -52,9 +52,9 @@ class Verdict:
     def __str__(self) -> str:
         """The figures a person wants first."""
         counts = ", ".join(f"{len(getattr(self, kind))} {kind}" for kind in VIOLATIONS)
-        median, latest = quantile(self.lateness, 0.5), quantile(self.lateness, 1.0)
+        median, latest = quantile(self.latency, 0.5), quantile(self.latency, 1.0)
         first = f": {self.problems[0]}" if self.problems else ""
-        return f"{self.delivered} delivered, {counts}, lateness median {median} ms, maximum {latest} ms{first}"
+        return f"{self.delivered} delivered, {counts}, latency median {median} ms, maximum {latest} ms{first}"
 
 
 def quantile(seconds: Sequence[float], share: float) -> float | None:

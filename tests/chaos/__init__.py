@@ -1,3 +1,4 @@
-"""The fault matrix: real processes and servers, faults at chosen and at random moments, judged by what the sandbox
-Discord accepted against what the schedule demanded.
+"""The fault matrix: real processes and servers, with faults injected at chosen and at random moments.
+
+The oracle compares what the sandbox Discord accepted with what the games required.
 """

@@ -8,10 +8,10 @@ from tests.chaos.main import main
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Only the quick cells.")
-@click.option("--cell", "names", multiple=True, help="Only this cell; may be given several times.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Decides everything that is left to chance.")
-@click.option("--list", "only_list", is_flag=True, help="Name the cells and what they do.")
+@click.option("--quick", is_flag=True, help="Run only the quick scenarios.")
+@click.option("--scenario", "names", multiple=True, help="Run only this scenario; may be given several times.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The seed of everything random.")
+@click.option("--list", "only_list", is_flag=True, help="List the scenarios and what each one guards.")
 def chaos(quick: bool, names: tuple[str, ...], seed: int, only_list: bool) -> None:
     """Inject faults while many games run, and check what Discord received."""
     main(quick=quick, names=names, seed=seed, only_list=only_list)

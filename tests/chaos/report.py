@@ -3,48 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from sandbox.oracle.verdict import VIOLATIONS, quantile
 from tests.chaos.run import Result
-from tests.chaos.verdict import quantile
+from tests.chaos.scenarios import Scenario
 
-VIOLATIONS = ("lost", "doubled", "told_wrong", "unsettled")
-LATENESS_LIMIT_MS = 30_000.0
+LATENCY_LIMIT_MS = 30_000.0
+COLUMNS = (
+    *("reminders", "delivered", "direct_messages", "excused", *VIOLATIONS, "unknown"),
+    *("latency_p99_ms", "unaffected_p99_ms", "injections", "seconds"),
+)
 
 
 def passed(result: Result) -> bool:
-    """Whether a cell is as it must be."""
-    late = quantile(result.verdict.lateness, 0.99)
-    return not result.verdict.problems and (late is None or late <= LATENESS_LIMIT_MS)
+    """Return whether a scenario has no violation and is not too late."""
+    late = quantile(result.verdict.latency, 0.99)
+    return not result.verdict.problems and (late is None or late <= LATENCY_LIMIT_MS)
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """Return a cell's figures."""
+    """Return a scenario's figures."""
     verdict = result.verdict
     return {
         "name": result.name,
         "seed": result.seed,
         "passed": passed(result),
         "skipped": result.skipped,
-        "strikes": result.strikes,
+        "injections": result.injections,
         "reminders": verdict.reminders,
         "delivered": verdict.delivered,
-        "direct": verdict.direct,
+        "direct_messages": verdict.direct_messages,
         "excused": verdict.excused,
-        "lost": verdict.lost,
-        "doubled": verdict.doubled,
-        "told_wrong": verdict.told_wrong,
-        "unsettled": verdict.unsettled,
+        **{kind: len(getattr(verdict, kind)) for kind in VIOLATIONS},
         "unknown": verdict.unknown,
-        "lateness_p50_ms": quantile(verdict.lateness, 0.5),
-        "lateness_p99_ms": quantile(verdict.lateness, 0.99),
-        "lateness_max_ms": quantile(verdict.lateness, 1.0),
-        "others_p99_ms": quantile(verdict.others, 0.99),
+        "latency_p50_ms": quantile(verdict.latency, 0.5),
+        "latency_p99_ms": quantile(verdict.latency, 0.99),
+        "latency_max_ms": quantile(verdict.latency, 1.0),
+        "unaffected_p99_ms": quantile(verdict.unaffected_latency, 0.99),
         "seconds": round(result.seconds, 1),
         "problems": verdict.problems,
     }
@@ -52,36 +53,41 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def write(path: Path, results: Sequence[Result]) -> None:
     """Write the JSON file."""
-    cells = [as_json(result) for result in results]
-    path.write_text(json.dumps({"passed": all(cell["passed"] for cell in cells), "cells": cells}, indent=2) + "\n")
+    scenarios = [as_json(result) for result in results]
+    document = {"passed": all(scenario["passed"] for scenario in scenarios), "scenarios": scenarios}
+    path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def line(result: Result) -> str:
-    """Return a cell's verdict in a line, with the first thing that was wrong."""
+    """Return a scenario's result in a line, with its first problem."""
     if result.skipped:
         return f"{result.name}: skipped: {result.skipped}"
-    late = f"lateness p99 {quantile(result.verdict.lateness, 0.99)} ms"
-    said = "passed" if passed(result) else f"FAILED ({[*result.verdict.problems, late][0]})"
-    return f"{result.name}: {said} after {result.seconds:.0f} s, {late}"
-
-
-COLUMNS = (
-    *("reminders", "delivered", "direct", "excused", *VIOLATIONS, "unknown"),
-    *("lateness_p99_ms", "others_p99_ms", "strikes", "seconds"),
-)
+    late = f"latency p99 {quantile(result.verdict.latency, 0.99)} ms"
+    status = "passed" if passed(result) else f"FAILED ({[*result.verdict.problems, late][0]})"
+    return f"{result.name}: {status} after {result.seconds:.0f} s, {late}"
 
 
 def show(console: Console, results: Sequence[Result]) -> None:
-    """Print the table, and below it what was wrong."""
-    table = Table("cell", *(column.replace("_", " ") for column in COLUMNS), "")
+    """Print the table, and the problems below it."""
+    table = Table("scenario", *(column.replace("_", " ") for column in COLUMNS), "")
     for result in results:
         figures = as_json(result)
-        verdict = "[green]passed[/]" if passed(result) else "[red]FAILED[/]"
+        status = "[green]passed[/]" if passed(result) else "[red]FAILED[/]"
         if result.skipped:
-            verdict = f"[yellow]skipped: {result.skipped}[/]"
-        shown = (figures[column] for column in COLUMNS)
-        table.add_row(result.name, *("" if figure is None else str(figure) for figure in shown), verdict)
+            status = f"[yellow]skipped: {result.skipped}[/]"
+        cells = (figures[column] for column in COLUMNS)
+        table.add_row(result.name, *("" if cell is None else str(cell) for cell in cells), status)
     console.print(table)
     for result in results:
         for problem in result.verdict.problems:
             console.print(f"[red]{result.name}[/] (seed {result.seed}): {problem}", soft_wrap=True, highlight=False)
+
+
+def show_list(console: Console, groups: Mapping[str, Mapping[str, Scenario]]) -> None:
+    """Print the scenarios in their groups, and what each one guards."""
+    width = max(len(name) for scenarios in groups.values() for name in scenarios)
+    for group, scenarios in groups.items():
+        console.print(f"\n[bold]{group}[/]")
+        for name, scenario in scenarios.items():
+            quick = "quick" if scenario.quick else "     "
+            console.print(f"  {name:{width}}  {quick}  {scenario.guards}", soft_wrap=True, highlight=False)

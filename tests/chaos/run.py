@@ -1,4 +1,4 @@
-"""Plays one cell from its first session to its verdict."""
+"""Runs one scenario from its first game to the oracle's verdict."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import random
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,114 +14,115 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from sandbox.discord.server import SandboxDiscord
+from sandbox.oracle import history
+from sandbox.oracle.compare import compare
+from sandbox.oracle.expected import DELIVERY_DEADLINE
+from sandbox.oracle.facts import Evidence
+from sandbox.oracle.observed import created_messages, final_text
+from sandbox.oracle.verdict import Verdict
 from shared import database
 from shared.database import Sessions
 from shared.errors import QuestbellError, TransientError
-from tests.chaos import clocks, evidence, history, wishes
-from tests.chaos.cells import Cell
-from tests.chaos.demand import PATIENCE
-from tests.chaos.facts import Case
-from tests.chaos.ground import Ground
-from tests.chaos.judge import judge
-from tests.chaos.load import Shape, act, whims
-from tests.chaos.scene import NONCE_WINDOW, TIMING, Casting, Scene, scene
-from tests.chaos.sessions import CHANNELS, PEOPLE, Place, move
-from tests.chaos.verdict import Verdict
+from tests.chaos import clocks, dm_preferences
+from tests.chaos.environment import Environment
+from tests.chaos.fixture import NONCE_WINDOW, TIMING, Fixture, Topology, fixture
+from tests.chaos.games import CHANNELS, PEOPLE, Guild, move
+from tests.chaos.load_actions import LoadProfile, perform, plan_actions
+from tests.chaos.scenarios import Scenario
 
-BEFORE = 1.0
+FAULT_LEAD = 1.0
 """Seconds from the beginning of the fault to the first reminder."""
-OBSERVED = 1.0
-"""Seconds that everything must have been settled for: a second telling would come late."""
-_ASKED_EVERY = 0.25
+SETTLED_FOR = 1.0
+"""Seconds for which everything must have been settled: a second message would arrive late."""
+_CHECK_INTERVAL = 0.25
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a cell."""
+    """The result of a scenario. `skipped` is why it was not run, if it was not."""
 
     name: str
     seed: int
     seconds: float
-    strikes: int
+    injections: int
     verdict: Verdict
     skipped: str | None = None
-    """Why it was not run, if it was not."""
 
 
-async def run_cell(ground: Ground, name: str, cell: Cell, *, seed: int, log_directory: Path | None = None) -> Result:
-    """Run a cell. The seed decides its sessions, changes of mind, and what chance there is in its fault.
+async def run_scenario(
+    environment: Environment, name: str, scenario: Scenario, *, seed: int, log_directory: Path | None = None
+) -> Result:
+    """Run a scenario. The seed decides its games, the actions of people, and what is random in its fault.
 
-    What its processes logged is kept in `log_directory`, if given.
+    The logs of its processes are kept in `log_directory`, if given.
     """
-    began, strikes = time.monotonic(), 0
-    dice = random.Random(f"{name} {seed}")
+    started, injections = time.monotonic(), 0
+    rng = random.Random(f"{name} {seed}")
     verdict = Verdict()
     try:
-        async with _set_up(ground, name, cell, dice) as (set_up, engine):
-            verdict = await _play(set_up, cell, engine, dice)
-            strikes = set_up.strikes
-    except* QuestbellError as broken:
-        verdict.problems.append(f"it could not be played: {broken.exceptions[0]}")
+        async with _set_up(environment, name, scenario, rng) as (running, engine):
+            verdict = await _run(running, scenario, engine, rng)
+            injections = running.injections
+    except* QuestbellError as group:
+        verdict.other_problems.append(f"it could not be run: {group.exceptions[0]}")
     if log_directory is not None:
-        shutil.copytree(ground.directory / name, log_directory / name, dirs_exist_ok=True)
-    if strikes == 0:
-        verdict.problems.append("the fault never struck")
-    return Result(name, seed, time.monotonic() - began, strikes, verdict)
+        shutil.copytree(environment.directory / name, log_directory / name, dirs_exist_ok=True)
+    if injections == 0:
+        verdict.other_problems.append("the fault was never injected")
+    return Result(name, seed, time.monotonic() - started, injections, verdict)
 
 
 @asynccontextmanager
 async def _set_up(
-    ground: Ground, name: str, cell: Cell, dice: random.Random
-) -> AsyncIterator[tuple[Scene, AsyncEngine]]:
+    environment: Environment, name: str, scenario: Scenario, rng: random.Random
+) -> AsyncIterator[tuple[Fixture, AsyncEngine]]:
     async with AsyncExitStack() as stack:
         discord = await stack.enter_async_context(SandboxDiscord(nonce_window=NONCE_WINDOW))
-        place = _furnish(discord, cell.shape, dice)
-        made = await stack.enter_async_context(
-            scene(ground, name, discord=discord, place=place, casting=_cast(cell), dice=dice)
+        guild = _add_guild(discord, scenario.load, rng)
+        running = await stack.enter_async_context(
+            fixture(environment, name, discord=discord, guild=guild, topology=_topology(scenario), rng=rng)
         )
-        engine = create_async_engine(made.database_url, pool_pre_ping=True)
+        engine = create_async_engine(running.database_url, pool_pre_ping=True)
         stack.push_async_callback(engine.dispose)
-        yield made, engine
+        yield running, engine
 
 
-def _cast(cell: Cell) -> Casting:
-    if cell.skews is None:
-        return cell.casting
-    return replace(cell.casting, environment={who: clocks.skewed(seconds) for who, seconds in cell.skews.items()})
+def _topology(scenario: Scenario) -> Topology:
+    skewed = {kind: clocks.skewed_environment(seconds) for kind, seconds in scenario.clock_skew.items()}
+    return replace(scenario.topology, settings={**scenario.topology.settings, **skewed})
 
 
-async def _play(set_up: Scene, cell: Cell, engine: AsyncEngine, dice: random.Random) -> Verdict:
-    sessions, clock = database.sessions(engine), asyncio.get_running_loop().time
-    place, shape = set_up.place, cell.shape
-    await asyncio.gather(*(workload.process.start() for workload in set_up.workloads))
-    await wishes.ask(sessions, set_up.discord, place.wishes)
-    moved = await move(sessions, place, dice, first=shape.first, spread=shape.spread)
-    set_up.ends = clock() + shape.ends
-    planned = [*whims(moved, place, dice), *wishes.changes(place.wishes, moved, dice)]
+async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: random.Random) -> Verdict:
+    sessions, guild, load = database.sessions(engine), running.guild, scenario.load
+    await asyncio.gather(*(workload.process.start() for workload in running.workloads))
+    await dm_preferences.write(sessions, running.discord, guild.preferences)
+    games = await move(sessions, guild, rng, first=load.first, spread=load.spread)
+    running.ends = asyncio.get_running_loop().time() + load.ends
+    actions = [*plan_actions(games, guild, rng), *dm_preferences.plan_changes(guild.preferences, games, rng)]
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(act(sessions, planned))
-        await asyncio.sleep(shape.first - BEFORE)
-        await cell.fault(set_up)
-        await asyncio.sleep(set_up.seconds_left)
-    await _settled(set_up, sessions)
-    return judge(await _case(set_up, cell, sessions))
+        tasks.create_task(perform(sessions, actions))
+        await asyncio.sleep(load.first - FAULT_LEAD)
+        await scenario.fault(running)
+        await asyncio.sleep(running.seconds_left)
+    await _wait_until_settled(sessions)
+    return compare(await _evidence(running, scenario, sessions))
 
 
-async def _case(set_up: Scene, cell: Cell, sessions: Sessions) -> Case:
-    return Case(
-        facts=await history.read(sessions),
-        made=evidence.made(set_up.discord),
-        shown=evidence.shown(set_up.discord),
-        wishes=set_up.place.wishes,
-        afflicted=set_up.afflicted,
-        healed_at=set_up.healed_at,
-        late_arrivals=cell.late_arrivals,
-        may_be_unknown=cell.may_be_unknown,
+async def _evidence(running: Fixture, scenario: Scenario, sessions: Sessions) -> Evidence:
+    return Evidence(
+        facts=await history.read_history(sessions),
+        messages=created_messages(running.discord),
+        final_text=final_text(running.discord),
+        preferences=running.guild.preferences,
+        affected=running.affected,
+        fault_ended_at=running.fault_ended_at,
+        late_arrivals=scenario.late_arrivals,
+        unknown_allowed=scenario.unknown_allowed,
     )
 
 
-def _furnish(discord: SandboxDiscord, shape: Shape, dice: random.Random) -> Place:
-    """Make room for many sessions and their players."""
+def _add_guild(discord: SandboxDiscord, load: LoadProfile, rng: random.Random) -> Guild:
+    """Add the channels and the people of many games to Discord."""
     world = discord.world
     guild = next(iter(world.guilds.values()))
     users = [world.add_user(f"Player {number}") for number in range(PEOPLE)]
@@ -129,25 +130,25 @@ def _furnish(discord: SandboxDiscord, shape: Shape, dice: random.Random) -> Plac
         world.add_member(guild, user)
     people = [user.id for user in users]
     channels = [world.add_channel(guild, f"table-{number}").id for number in range(CHANNELS)]
-    channels[: shape.crowd] = [channels[0]] * shape.crowd
-    return Place(guild.id, channels, people, wishes.draw(people, dice, unopened=shape.unopened))
+    channels[: load.crowd] = [channels[0]] * load.crowd
+    return Guild(guild.id, channels, people, dm_preferences.draw(people, rng, unopened=load.unopened))
 
 
-async def _settled(set_up: Scene, sessions: Sessions) -> None:
-    """Wait until nothing that is due is open, for a while; what takes too long is the judge's business."""
+async def _wait_until_settled(sessions: Sessions) -> None:
+    """Wait until nothing due has been open for a while; the oracle reports what takes too long."""
     clock = asyncio.get_running_loop().time
-    limit = clock() + PATIENCE.total_seconds() + TIMING.settle_timeout
-    since = clock()
-    while clock() < min(limit, since + OBSERVED) or clock() == since:
-        if await _surely(lambda: history.busy(sessions)):
-            since = clock()
-        await asyncio.sleep(_ASKED_EVERY)
-        if clock() >= limit:
+    limit = clock() + DELIVERY_DEADLINE.total_seconds() + TIMING.settle_timeout
+    settled_since = clock()
+    while clock() < limit:
+        if not await _is_settled(sessions):
+            settled_since = clock()
+        elif clock() >= settled_since + SETTLED_FOR:
             return
+        await asyncio.sleep(_CHECK_INTERVAL)
 
 
-async def _surely(ask: Callable[[], Awaitable[int]]) -> int:
+async def _is_settled(sessions: Sessions) -> bool:
     try:
-        return await ask()
+        return not await history.count_unsettled(sessions)
     except TransientError:
-        return 1  # not known, so not yet
+        return False

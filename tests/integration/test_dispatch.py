@@ -30,7 +30,7 @@ from shared.messaging.publisher import Publisher
 from shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
 from shared.schedule.settle import requeue_published
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
-from tests.chaos.links import Link
+from tests.chaos.fault_proxy import FaultProxy
 from tests.support.broker import queue_length, take
 from tests.support.builders import drop_notices, make_due, new_game, rows_of
 from tests.support.database import Database
@@ -311,13 +311,13 @@ async def test_a_silent_connection_to_the_database_is_noticed_by_who_listens(
     for name in ("PROBE_INTERVAL", "PROBE_TIMEOUT"):
         monkeypatch.setattr(notify_listener, name, 0.2)
     url = urlsplit(database.settings.url.get_secret_value())
-    async with Link(url.hostname or "", url.port or 0).serving() as link:
-        through = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{link.port}"))
+    async with FaultProxy(url.hostname or "", url.port or 0).serving() as proxy:
+        through = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{proxy.port}"))
         listener = NotifyListener(DatabaseSettings(url=SecretStr(through.geturl())), patient)
         listening = asyncio.create_task(listener.run())
         hint = listener.subscribe()
         await asyncio.wait_for(hint.wait(), WAIT_TIMEOUT)  # it listens
-        link.silence()
+        proxy.silence()
         with pytest.raises(TransientError, match="database unavailable"):
             await asyncio.wait_for(listening, WAIT_TIMEOUT)
 

@@ -1,5 +1,4 @@
-"""What Discord does to its bots: errors, limits, silence, answers that never arrive, and a gateway that comes and
-goes."""
+"""What Discord does to bots: errors, limits, silence, responses that never arrive, and an unstable gateway."""
 
 from __future__ import annotations
 
@@ -16,75 +15,77 @@ from sandbox.discord.faults.model import (
     RefuseGateway,
 )
 from tests.chaos.faults import Fault
-from tests.chaos.scene import Scene
+from tests.chaos.fixture import Fixture
 
-MESSAGES = Match(method="POST", route=r"^/channels/\d+/messages$")
-OPENINGS = Match(method="POST", route=r"^/users/@me/channels$")
+NEW_MESSAGE = Match(method="POST", route=r"^/channels/\d+/messages$")
+OPEN_DM = Match(method="POST", route=r"^/users/@me/channels$")
 
-Victims = Callable[[Scene], Sequence[Match]]
-"""Says which requests of a cell are struck."""
-
-
-def new_messages(scene: Scene) -> Sequence[Match]:
-    """Every request for a new message, wherever."""
-    return [MESSAGES]
+Targets = Callable[[Fixture], Sequence[Match]]
+"""The requests of a scenario that are hit."""
 
 
-def direct_messages(scene: Scene) -> Sequence[Match]:
+def new_messages(fixture: Fixture) -> Sequence[Match]:
+    """Every request for a new message, anywhere."""
+    return [NEW_MESSAGE]
+
+
+def direct_messages(fixture: Fixture) -> Sequence[Match]:
     """Every request for a new direct message."""
-    return [replace(MESSAGES, user=player) for player in sorted(scene.place.wishes.anybody)]
+    return [replace(NEW_MESSAGE, user=player) for player in sorted(fixture.guild.preferences.possible)]
 
 
-def conversations(scene: Scene) -> Sequence[Match]:
-    """Every request to open a conversation with somebody who is new."""
-    return [replace(OPENINGS, user=player) for player in sorted(scene.place.wishes.unopened)]
+def new_dm_channels(fixture: Fixture) -> Sequence[Match]:
+    """Every request to open a direct-message channel with a player for the first time."""
+    return [replace(OPEN_DM, user=player) for player in sorted(fixture.guild.preferences.unopened)]
 
 
-def one_channel(scene: Scene) -> Sequence[Match]:
+def first_channel(fixture: Fixture) -> Sequence[Match]:
     """Every request about the first channel."""
-    return [Match(channel=scene.place.channels[0])]
+    return [Match(channel=fixture.guild.channels[0])]
 
 
-def misbehaves(
+def inject_faults(
     *actions: Action,
     probability: float,
-    towards: Victims = new_messages,
+    targets: Targets = new_messages,
     seconds: float | None = 8.0,
     aftermath: float = 0.0,
 ) -> Fault:
-    """Strike some requests for a while, None: until the last reminder is due; `aftermath` is how long requests may
-    still be under way."""
+    """Hit some requests for a while, or until the last reminder is due if None.
 
-    async def fault(scene: Scene) -> None:
-        matches = towards(scene)
-        scene.afflicted = frozenset(id_ for match in matches for id_ in (match.channel, match.user) if id_ is not None)
-        added = [
-            scene.discord.faults.add(
+    `aftermath` is how long requests may still be in flight afterwards.
+    """
+
+    async def inject(fixture: Fixture) -> None:
+        matches = targets(fixture)
+        fixture.affected = frozenset(id_ for match in matches for id_ in (match.channel, match.user) if id_ is not None)
+        faults = [
+            fixture.discord.faults.add(
                 action,
                 match,
                 probability=probability / (len(actions) - number * probability),
-                seed=scene.dice.randrange(1 << 30),
+                seed=fixture.rng.randrange(1 << 30),
             )
             for match in matches
             for number, action in enumerate(actions)
         ]
-        await asyncio.sleep(scene.seconds_left if seconds is None else seconds)
-        scene.strikes += sum(one.fired for one in added)
-        scene.discord.faults.clear()
-        scene.healed()
+        await asyncio.sleep(fixture.seconds_left if seconds is None else seconds)
+        fixture.injections += sum(fault.fired for fault in faults)
+        fixture.discord.faults.clear()
+        fixture.record_recovery()
         await asyncio.sleep(aftermath)
 
-    return fault
+    return inject
 
 
-async def gateway_comes_and_goes(scene: Scene) -> None:
-    """Drop the gateway, ask for reconnects, declare sessions invalid, and refuse new connections for a while."""
-    kinds: Sequence[Action] = (Reconnect(), DropGateway(), InvalidSession(resumable=True), InvalidSession())
-    for action in kinds:
-        scene.discord.faults.add(action)
-        scene.struck()
-        await asyncio.sleep(scene.dice.uniform(0.5, 2.0))
-    scene.discord.faults.add(RefuseGateway(), seconds=4.0)
-    scene.discord.faults.add(DropGateway())
+async def disturb_gateway(fixture: Fixture) -> None:
+    """Drop the gateway, ask for reconnects, invalidate sessions, and refuse new connections for a while."""
+    actions: Sequence[Action] = (Reconnect(), DropGateway(), InvalidSession(resumable=True), InvalidSession())
+    for action in actions:
+        fixture.discord.faults.add(action)
+        fixture.record_injection()
+        await asyncio.sleep(fixture.rng.uniform(0.5, 2.0))
+    fixture.discord.faults.add(RefuseGateway(), seconds=4.0)
+    fixture.discord.faults.add(DropGateway())
     await asyncio.sleep(4.0)
-    scene.healed()
+    fixture.record_recovery()

@@ -1,4 +1,4 @@
-"""Messages that come twice, late and out of order, and messages that nobody can use."""
+"""Messages that arrive twice, late and out of order, and messages that cannot be read."""
 
 from __future__ import annotations
 
@@ -12,57 +12,56 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from shared.messaging.topology import EXCHANGE, NOTICES, QUEUES, REMINDERS, TRANSITIONS
-from tests.chaos.scene import Scene
+from tests.chaos.fixture import Fixture
 
 Json = dict[str, Any]
 
-COPIES = 2
-_CONNECT_WITHIN = 10.0
+DUPLICATES = 2
+_CONNECT_TIMEOUT = 10.0
 
 
-async def doubled_and_reordered(scene: Scene) -> None:
-    """Send every message again, twice, each after a while of its own: late, and in another order."""
-    async with await _connect(scene) as connection:
+async def duplicate_and_reorder(fixture: Fixture) -> None:
+    """Send every message twice more, each after a random delay: late, and in another order."""
+    async with await _connect(fixture) as connection:
         channel = await connection.channel()
         tap = await channel.declare_queue(exclusive=True)
         await tap.bind(EXCHANGE, "#")
         queues = {queue.routing_key: queue.name for queue in QUEUES}
-        async with asyncio.TaskGroup() as late:
+        async with asyncio.TaskGroup() as tasks:
 
-            async def copy(message: AbstractIncomingMessage) -> None:
-                await asyncio.sleep(scene.dice.uniform(0.0, 4.0))
+            async def send_late(message: AbstractIncomingMessage) -> None:
+                await asyncio.sleep(fixture.rng.uniform(0.0, 4.0))
                 await _send(channel, queues[message.routing_key or ""], message.body, dict(message.headers))
-                scene.struck()
+                fixture.record_injection()
 
-            async def again(message: AbstractIncomingMessage) -> None:
-                for _ in range(COPIES):
-                    late.create_task(copy(message))
+            async def duplicate(message: AbstractIncomingMessage) -> None:
+                for _ in range(DUPLICATES):
+                    tasks.create_task(send_late(message))
 
-            tag = await tap.consume(again, no_ack=True)
-            await asyncio.sleep(scene.seconds_left)
+            tag = await tap.consume(duplicate, no_ack=True)
+            await asyncio.sleep(fixture.seconds_left)
             await tap.cancel(tag)
-    scene.healed()
+    fixture.record_recovery()
 
 
-async def poisoned(scene: Scene) -> None:
-    """Put messages of every unusable kind into every queue, while the good ones flow."""
-    async with await _connect(scene) as connection:
+async def publish_poison(fixture: Fixture) -> None:
+    """Put every kind of unreadable message into every queue, while the good ones flow."""
+    async with await _connect(fixture) as connection:
         channel = await connection.channel()
-        for name, make in POISONS.items():
+        for make in POISONS.values():
             for queue in QUEUES:
                 await _send(channel, queue.name, make(), {})
-                scene.struck()
-            scene.notes.append(name)
-            await asyncio.sleep(scene.seconds_left / len(POISONS))
-    scene.healed()
+                fixture.record_injection()
+            await asyncio.sleep(fixture.seconds_left / len(POISONS))
+    fixture.record_recovery()
 
 
-async def _connect(scene: Scene) -> aio_pika.abc.AbstractConnection:
-    return await aio_pika.connect(scene.broker_url, timeout=_CONNECT_WITHIN)
+async def _connect(fixture: Fixture) -> aio_pika.abc.AbstractConnection:
+    return await aio_pika.connect(fixture.broker_url, timeout=_CONNECT_TIMEOUT)
 
 
 async def _send(channel: AbstractChannel, queue: str, body: bytes, headers: Mapping[str, Any]) -> None:
-    """Put a message straight into a queue; one that finds it full is not sent, as ours would not be."""
+    """Put a message into a queue; if the queue is full it is dropped, as for any publisher."""
     message = aio_pika.Message(body, headers=dict(headers), delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
     try:
         await channel.default_exchange.publish(message, queue)
@@ -92,15 +91,15 @@ POISONS: Mapping[str, Callable[[], bytes]] = {
     "not text": lambda: b"\xff\xfe\x00\x9f" * 16,
     "not JSON": lambda: b'{"schema_version": 1, "data"',
     "not an object": lambda: b"[1, 2, 3]",
-    "nested beyond measure": lambda: b"[" * 100_000,
-    "of another version": lambda: json.dumps(_envelope(schema_version=99)).encode(),
-    "without data": lambda: json.dumps(_envelope(data=None)).encode(),
-    "of an unknown type": lambda: _with(event_type="game.exploded"),
-    "with a row id that is none": lambda: _with(row_id="'; DROP TABLE game; --"),
-    "with a number for a time": lambda: _with(game_scheduled_at=10**30),
-    "of a row that is not there": lambda: _with(),
-    "a notice of no row": lambda: _with(event_type=NOTICES.routing_key, kind="cancellation"),
-    "a transition of no row": lambda: _with(event_type=TRANSITIONS.routing_key, target_status="completed"),
-    "of a kind that is none": lambda: _with(event_type=NOTICES.routing_key, kind="birthday"),
+    "nested too deeply": lambda: b"[" * 100_000,
+    "another version": lambda: json.dumps(_envelope(schema_version=99)).encode(),
+    "no data": lambda: json.dumps(_envelope(data=None)).encode(),
+    "an unknown type": lambda: _with(event_type="game.exploded"),
+    "an invalid row id": lambda: _with(row_id="'; DROP TABLE game; --"),
+    "a number instead of a time": lambda: _with(game_scheduled_at=10**30),
+    "a row that does not exist": lambda: _with(),
+    "a notice without a row": lambda: _with(event_type=NOTICES.routing_key, kind="cancellation"),
+    "a transition without a row": lambda: _with(event_type=TRANSITIONS.routing_key, target_status="completed"),
+    "an unknown kind": lambda: _with(event_type=NOTICES.routing_key, kind="birthday"),
     "huge": lambda: _with(padding="x" * 200_000),
 }

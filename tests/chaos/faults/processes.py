@@ -1,4 +1,4 @@
-"""Processes that die, freeze or are told to go: at random, and at chosen points."""
+"""Processes that die, freeze or are terminated, at random moments and at injection points."""
 
 from __future__ import annotations
 
@@ -6,134 +6,137 @@ import asyncio
 import signal
 
 from sandbox.demo.workload import Workload
+from tests.chaos.fault_proxy import Action
 from tests.chaos.faults import Fault
-from tests.chaos.links import Fate
-from tests.chaos.moments import Moment, Tripwire
-from tests.chaos.scene import FREEZE, Scene, signalled
+from tests.chaos.fixture import FREEZE, Fixture, send_signal
+from tests.chaos.injection_points import InjectionPoint, Trigger
 
 BOT, CONTROLLERS = "bot", "controllers"
-SKIPPED_AT_MOST = 12
-"""How often a chosen point may go by before it is struck: the dice decide which message it hits."""
+MAX_SKIPPED = 12
+"""How often an injection point may pass untouched; the random numbers decide which message it hits."""
 
 
-_MORE = 5.0
-"""Seconds after the last due time within which a chosen point may still come by."""
+_EXTRA_WAIT = 5.0
+"""Seconds after the last due time within which an injection point may still be reached."""
 
 
-def killed(who: str, *, times: int = 3) -> Fault:
+def kill(kind: str, *, times: int = 3) -> Fault:
     """Kill a process at random moments; each time it is started again at once."""
 
-    async def fault(scene: Scene) -> None:
+    async def inject(fixture: Fixture) -> None:
         for _ in range(times):
-            await asyncio.sleep(scene.dice.uniform(0.0, 1.5))
-            workload = chosen(scene, who)
-            await scene.kill(workload)
-            await scene.start(workload)
+            await asyncio.sleep(fixture.rng.uniform(0.0, 1.5))
+            workload = choose(fixture, kind)
+            await fixture.kill(workload)
+            await fixture.start(workload)
 
-    return fault
+    return inject
 
 
-def told_to_go(who: str, *, times: int = 3) -> Fault:
-    """End a process by SIGTERM, as every deployment does, and start the next."""
+def terminate(kind: str, *, times: int = 3) -> Fault:
+    """End a process with SIGTERM, as every deployment does, and start the next."""
 
-    async def fault(scene: Scene) -> None:
+    async def inject(fixture: Fixture) -> None:
         for _ in range(times):
-            await asyncio.sleep(scene.dice.uniform(0.0, 1.5))
-            workload = chosen(scene, who)
-            signalled(workload, signal.SIGTERM)
+            await asyncio.sleep(fixture.rng.uniform(0.0, 1.5))
+            workload = choose(fixture, kind)
+            send_signal(workload, signal.SIGTERM)
             await workload.ended()
-            scene.struck()
-            await scene.start(workload)
+            fixture.record_injection()
+            await fixture.start(workload)
 
-    return fault
-
-
-def frozen(who: str) -> Fault:
-    """Stop a process in its tracks for longer than every time-out."""
-
-    async def fault(scene: Scene) -> None:
-        await asyncio.sleep(scene.dice.uniform(1.0, 4.0))
-        await scene.freeze(chosen(scene, who), FREEZE)
-
-    return fault
+    return inject
 
 
-def away(who: str, seconds: float) -> Fault:
-    """Take a process away for so long that more than one reminder of a session is overdue when it is back."""
+def freeze(kind: str) -> Fault:
+    """Stop a process for longer than every time-out."""
 
-    async def fault(scene: Scene) -> None:
-        workload = chosen(scene, who)
-        await scene.kill(workload)
+    async def inject(fixture: Fixture) -> None:
+        await asyncio.sleep(fixture.rng.uniform(1.0, 4.0))
+        await fixture.freeze(choose(fixture, kind), FREEZE)
+
+    return inject
+
+
+def stop_for(kind: str, seconds: float) -> Fault:
+    """Stop a process until more than one reminder of a game is overdue."""
+
+    async def inject(fixture: Fixture) -> None:
+        workload = choose(fixture, kind)
+        await fixture.kill(workload)
         await asyncio.sleep(seconds)
-        await scene.start(workload)
+        await fixture.start(workload)
 
-    return fault
+    return inject
 
 
-def killed_at(who: str, *moments: Moment, times: int = 3) -> Fault:
-    """Kill a process at a chosen point: the bytes that show it are not passed on."""
+def kill_at(kind: str, *points: InjectionPoint, times: int = 3) -> Fault:
+    """Kill a process at an injection point: the bytes that show it are not forwarded."""
 
-    async def fault(scene: Scene) -> None:
+    async def inject(fixture: Fixture) -> None:
         for _ in range(times):
-            workload = chosen(scene, who)
+            workload = choose(fixture, kind)
 
-            async def act(victim: Workload = workload) -> Fate:
-                await scene.kill(victim)
-                return Fate.CUT
+            async def act(victim: Workload = workload) -> Action:
+                await fixture.kill(victim)
+                return Action.RESET
 
-            if not await _tripped(scene, Tripwire(*moments, act=act, skipped=scene.dice.randint(0, SKIPPED_AT_MOST))):
+            trigger = Trigger(*points, inject=act, skipped=fixture.rng.randint(0, MAX_SKIPPED))
+            if not await _wait_until_fired(fixture, trigger):
                 return
-            await scene.start(workload)
+            await fixture.start(workload)
 
-    return fault
+    return inject
 
 
-def frozen_at(who: str, *moments: Moment) -> Fault:
-    """Freeze a process at a chosen point, so that it goes on from there when everyone has given it up."""
+def freeze_at(kind: str, *points: InjectionPoint) -> Fault:
+    """Freeze a process at an injection point, so that it continues there when everyone has given up on it."""
 
-    async def fault(scene: Scene) -> None:
-        workload = chosen(scene, who)
+    async def inject(fixture: Fixture) -> None:
+        workload = choose(fixture, kind)
         freezes: list[asyncio.Task[None]] = []
 
-        async def act() -> Fate:
-            signalled(workload, signal.SIGSTOP)
-            freezes.append(asyncio.create_task(scene.freeze(workload, FREEZE)))
-            return Fate.PASSES
+        async def act() -> Action:
+            send_signal(workload, signal.SIGSTOP)
+            freezes.append(asyncio.create_task(fixture.freeze(workload, FREEZE)))
+            return Action.FORWARD
 
-        wire = Tripwire(*moments, act=act, skipped=scene.dice.randint(0, SKIPPED_AT_MOST))
-        if await _tripped(scene, wire):
+        trigger = Trigger(*points, inject=act, skipped=fixture.rng.randint(0, MAX_SKIPPED))
+        if await _wait_until_fired(fixture, trigger):
             await asyncio.gather(*freezes)
 
-    return fault
+    return inject
 
 
-def delayed_at(*moments: Moment, seconds: float = 6.0, times: int = 10) -> Fault:
-    """Hold bytes back until everyone has given them up, then deliver them after all."""
+def delay_at(*points: InjectionPoint, seconds: float = 6.0, times: int = 10) -> Fault:
+    """Hold bytes back until everyone has given up on them, then forward them after all."""
 
-    async def fault(scene: Scene) -> None:
-        async def act() -> Fate:
-            scene.struck()
+    async def inject(fixture: Fixture) -> None:
+        async def act() -> Action:
+            fixture.record_injection()
             await asyncio.sleep(seconds)
-            return Fate.PASSES
+            return Action.FORWARD
 
-        wires = [Tripwire(*moments, act=act, skipped=scene.dice.randint(0, 10 * SKIPPED_AT_MOST)) for _ in range(times)]
-        await asyncio.gather(*(_tripped(scene, wire, late=seconds) for wire in wires))
-        scene.healed()
+        triggers = [
+            Trigger(*points, inject=act, skipped=fixture.rng.randint(0, 10 * MAX_SKIPPED)) for _ in range(times)
+        ]
+        await asyncio.gather(*(_wait_until_fired(fixture, trigger, extra=seconds) for trigger in triggers))
+        fixture.record_recovery()
 
-    return fault
+    return inject
 
 
-def chosen(scene: Scene, who: str) -> Workload:
+def choose(fixture: Fixture, kind: str) -> Workload:
     """Return the bot, or one of the controllers."""
-    return scene.bot if who == BOT else scene.dice.choice(scene.controllers)
+    return fixture.bot if kind == BOT else fixture.rng.choice(fixture.controllers)
 
 
-async def _tripped(scene: Scene, wire: Tripwire, *, late: float = 0.0) -> bool:
-    """Wait for a tripwire until nothing is left to trip it."""
-    wire.stretch(scene.links)
+async def _wait_until_fired(fixture: Fixture, trigger: Trigger, *, extra: float = 0.0) -> bool:
+    """Wait for a trigger while it can still fire; return whether it did."""
+    trigger.arm(fixture.proxies)
     try:
-        async with asyncio.timeout(scene.seconds_left + _MORE + late):
-            await wire.tripped.wait()
+        async with asyncio.timeout(fixture.seconds_left + _EXTRA_WAIT + extra):
+            await trigger.fired.wait()
     except TimeoutError:
         return False
     return True

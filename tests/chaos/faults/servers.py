@@ -1,4 +1,4 @@
-"""Servers that restart, lose everything, fall silent or go away for a while."""
+"""Servers that restart, lose everything, become silent or go down for a while."""
 
 from __future__ import annotations
 
@@ -6,83 +6,83 @@ import asyncio
 from collections.abc import Sequence
 
 from tests.chaos.faults import Fault
-from tests.chaos.scene import Scene
+from tests.chaos.fixture import Fixture
 
 SILENCE = 12.0
 """Seconds: longer than every time-out of a request, a statement or a publish."""
-API_SERVER_AWAY = 120.0
+API_SERVER_DOWN = 120.0
 
 
-async def broker_restarts(scene: Scene) -> None:
-    """Stop the broker as its operator would, and start it again."""
-    await asyncio.sleep(scene.dice.uniform(0.5, 3.0))
-    await scene.ground.rabbitmq.stop()
-    scene.struck()
-    await scene.ground.rabbitmq.start()
-    scene.healed()
+async def restart_broker(fixture: Fixture) -> None:
+    """Stop the broker in order, and start it again."""
+    await asyncio.sleep(fixture.rng.uniform(0.5, 3.0))
+    await fixture.environment.rabbitmq.stop()
+    fixture.record_injection()
+    await fixture.environment.rabbitmq.start()
+    fixture.record_recovery()
 
 
-async def broker_is_wiped(scene: Scene) -> None:
+async def wipe_broker(fixture: Fixture) -> None:
     """Lose every queue and message."""
-    await asyncio.sleep(scene.dice.uniform(0.5, 3.0))
-    await scene.ground.rabbitmq.wipe()
-    scene.struck()
-    scene.healed()
+    await asyncio.sleep(fixture.rng.uniform(0.5, 3.0))
+    await fixture.environment.rabbitmq.wipe()
+    fixture.record_injection()
+    fixture.record_recovery()
 
 
-async def database_restarts(scene: Scene) -> None:
+async def restart_database(fixture: Fixture) -> None:
     """Stop PostgreSQL for a moment."""
-    await asyncio.sleep(scene.dice.uniform(0.5, 3.0))
-    await scene.ground.postgres.stop()
-    scene.struck()
-    await asyncio.sleep(scene.dice.uniform(0.0, 3.0))
-    await scene.ground.postgres.start()
-    scene.healed()
+    await asyncio.sleep(fixture.rng.uniform(0.5, 3.0))
+    await fixture.environment.postgres.stop()
+    fixture.record_injection()
+    await asyncio.sleep(fixture.rng.uniform(0.0, 3.0))
+    await fixture.environment.postgres.start()
+    fixture.record_recovery()
 
 
-async def database_fails_over(scene: Scene) -> None:
-    """End all sessions, again and again, as fail-overs and poolers do."""
+async def fail_over_database(fixture: Fixture) -> None:
+    """Terminate all backends several times, as fail-overs and poolers do."""
     for _ in range(5):
-        await asyncio.sleep(scene.dice.uniform(0.5, 2.0))
-        await scene.ground.postgres.terminate_backends()
-        scene.struck()
-        scene.healed()
+        await asyncio.sleep(fixture.rng.uniform(0.5, 2.0))
+        await fixture.environment.postgres.terminate_backends()
+        fixture.record_injection()
+        fixture.record_recovery()
 
 
-async def api_server_goes(scene: Scene) -> None:
-    """Take the Kubernetes API server away for two minutes."""
-    await scene.ground.control_plane.stop()
-    scene.struck()
-    await asyncio.sleep(API_SERVER_AWAY)
-    await scene.ground.control_plane.start()
-    scene.healed()
+async def stop_api_server(fixture: Fixture) -> None:
+    """Stop the Kubernetes API server for two minutes."""
+    await fixture.environment.control_plane.stop()
+    fixture.record_injection()
+    await asyncio.sleep(API_SERVER_DOWN)
+    await fixture.environment.control_plane.start()
+    fixture.record_recovery()
 
 
-def silent(names: Sequence[str], *, seconds: float = SILENCE) -> Fault:
-    """Let nothing through some links for a while, and say nothing: no reset, no refusal."""
+def silence(names: Sequence[str], *, seconds: float = SILENCE) -> Fault:
+    """Let nothing through some proxies for a while, without a reset or a refusal."""
 
-    async def fault(scene: Scene) -> None:
-        await asyncio.sleep(scene.dice.uniform(0.5, 3.0))
+    async def inject(fixture: Fixture) -> None:
+        await asyncio.sleep(fixture.rng.uniform(0.5, 3.0))
         for name in names:
-            scene.links[name].silence()
-        scene.struck()
+            fixture.proxies[name].silence()
+        fixture.record_injection()
         await asyncio.sleep(seconds)
         for name in names:
-            scene.links[name].restore()
-        scene.healed()
+            fixture.proxies[name].restore()
+        fixture.record_recovery()
 
-    return fault
+    return inject
 
 
-def cut(names: Sequence[str], *, times: int = 6) -> Fault:
-    """Reset all connections of some links, again and again."""
+def cut_connections(names: Sequence[str], *, times: int = 6) -> Fault:
+    """Reset all connections of some proxies several times."""
 
-    async def fault(scene: Scene) -> None:
+    async def inject(fixture: Fixture) -> None:
         for _ in range(times):
-            await asyncio.sleep(scene.dice.uniform(0.3, 1.5))
+            await asyncio.sleep(fixture.rng.uniform(0.3, 1.5))
             for name in names:
-                await scene.links[name].cut()
-            scene.struck()
-            scene.healed()
+                await fixture.proxies[name].cut()
+            fixture.record_injection()
+            fixture.record_recovery()
 
-    return fault
+    return inject

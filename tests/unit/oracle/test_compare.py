@@ -17,7 +17,7 @@ from tests.unit.oracle.evidence import ANN, BEN, EVE, Evening, announce, at, del
 def test_a_reminder_delivered_once_in_time_is_fine():
     verdict = compare(delivered_once().evidence())
     assert (found(verdict), verdict.problems) == ({}, [])
-    assert (verdict.reminders, verdict.delivered, verdict.lateness) == (1, 1, [1.0])
+    assert (verdict.reminders, verdict.delivered, verdict.latency) == (1, 1, [1.0])
 
 
 def test_a_reminder_that_was_never_sent_is_lost():
@@ -138,8 +138,8 @@ def test_a_move_long_after_the_due_time_does_not_excuse_the_reminder():
     assert found(compare(evening.evidence())) == {"lost": 1}
 
 
-def test_lateness_counts_from_the_end_of_the_fault():
-    assert compare(delivered_once().evidence(fault_ended_at=at(100.75))).lateness == [0.25]
+def test_latency_counts_from_the_end_of_the_fault():
+    assert compare(delivered_once().evidence(fault_ended_at=at(100.75))).latency == [0.25]
 
 
 def test_a_message_may_belong_to_an_earlier_attempt_if_requests_arrive_late():

@@ -36,9 +36,9 @@ def test_one_channel_message_and_one_direct_message_to_each_who_asked_is_fine():
     assert (verdict.reminders, verdict.delivered, verdict.direct_messages) == (1, 1, 1)
 
 
-def test_every_message_counts_for_lateness():
-    assert compare(delivered_directly(103).evidence()).lateness == [1.0, 3.0]
-    assert compare(delivered_directly(103).evidence(fault_ended_at=at(102))).lateness == [0.0, 1.0]
+def test_every_message_counts_for_latency():
+    assert compare(delivered_directly(103).evidence()).latency == [1.0, 3.0]
+    assert compare(delivered_directly(103).evidence(fault_ended_at=at(102))).latency == [0.0, 1.0]
 
 
 def test_two_direct_messages_to_a_player_are_doubled():
@@ -217,7 +217,7 @@ def test_an_unknown_channel_message_does_not_excuse_direct_messages():
 
 
 def cancelled() -> Evening:
-    """Return a game cancelled after its reminder, whose announcement is up to date; the cancellation is not sent yet."""
+    """Return a game cancelled after its reminder, with an announcement but without a message about that yet."""
     evening = delivered_directly()
     evening.change(150, status=GameStatus.CANCELLED)
     message_id = announce(evening, 110)

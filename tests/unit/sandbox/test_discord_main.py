@@ -24,7 +24,7 @@ from tests.unit.sandbox.discord.clients import RawBot
 PUBLIC = "http://discord.example:8090"
 
 
-async def test_it_serves_its_clients_at_the_public_address_and_ends_in_order(tmp_path: Path) -> None:
+async def test_it_serves_clients_at_the_public_address_and_stops_cleanly(tmp_path: Path) -> None:
     port = free_port()
     settings = {"DISCORD_TOKEN": "fixed", "QUESTBELL_DISCORD_PORT": str(port), "QUESTBELL_DISCORD_PUBLIC_URL": PUBLIC}
     async with Workload("sandbox-discord", directory=tmp_path, settings=settings), aiohttp.ClientSession() as http:
@@ -43,7 +43,7 @@ async def test_it_serves_its_clients_at_the_public_address_and_ends_in_order(tmp
     assert lines[-1]["action"] == "stopped"
 
 
-async def test_a_port_that_is_taken_is_said_without_a_traceback(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_without_a_traceback(tmp_path: Path) -> None:
     async with SandboxDiscord() as other:
         port = other.url.rpartition(":")[2]
         workload = Workload(
@@ -54,32 +54,32 @@ async def test_a_port_that_is_taken_is_said_without_a_traceback(tmp_path: Path) 
     assert "Traceback" not in workload.log.read_text()
 
 
-async def test_its_people_wait_for_the_bot_and_go_on_where_they_were_not_answered(
+async def test_the_demo_games_wait_for_the_bot_and_continue_after_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     done: list[str] = []
 
-    async def make(discord: SandboxDiscord, session: demo_script.Session) -> Message:
-        done.append(f"make {session.title}")
-        return discord.say("Mia", session.title, where=demo_script.CHANNEL)
+    async def create_game(discord: SandboxDiscord, game: demo_script.DemoGame) -> Message:
+        done.append(f"create {game.title}")
+        return discord.say("Mia", game.title, where=demo_script.CHANNEL)
 
-    async def join(discord: SandboxDiscord, post: Message, players: Sequence[str]) -> None:
+    async def join_game(discord: SandboxDiscord, post: Message, players: Sequence[str]) -> None:
         done.append(f"join {post.content}")
         if len(done) == 2:
-            raise demo_script.PlayError("not now")
+            raise demo_script.DemoScriptError("not now")
 
-    def announcement(discord: SandboxDiscord, session: demo_script.Session) -> Message | None:
+    def announcement(discord: SandboxDiscord, game: demo_script.DemoGame) -> Message | None:
         posts = discord.messages(demo_script.CHANNEL)
-        return next((post for post in posts if post.content == session.title), None)
+        return next((post for post in posts if post.content == game.title), None)
 
-    for replaced in (make, join, announcement):
+    for replaced in (create_game, join_game, announcement):
         monkeypatch.setattr(demo_script, replaced.__name__, replaced)
-    monkeypatch.setattr(discord_main, "REPLAY", Backoff(first=0.01, longest=0.01))
+    monkeypatch.setattr(discord_main, "SEED_BACKOFF", Backoff(first=0.01, longest=0.01))
     async with SandboxDiscord() as sandbox, aiohttp.ClientSession() as http, asyncio.timeout(WAIT_TIMEOUT):
-        playing = asyncio.create_task(discord_main.play_through(sandbox))
+        seeding = asyncio.create_task(discord_main.seed_demo_games(sandbox))
         async with RawBot(sandbox, http) as bot:
             assert not done
             await bot.identify()
-            await playing
-    first, second = (session.title for session in demo_script.SESSIONS)
-    assert done == [f"make {first}", f"join {first}", f"join {first}", f"make {second}", f"join {second}"]
+            await seeding
+    first, second = (game.title for game in demo_script.DEMO_GAMES)
+    assert done == [f"create {first}", f"join {first}", f"join {first}", f"create {second}", f"join {second}"]

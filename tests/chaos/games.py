@@ -1,7 +1,7 @@
-"""The sessions of every cell: made once, by the product's own actions, and moved in time in each cell's copy.
+"""The games of every scenario: created once by the product's own actions, and moved in time in each scenario's copy.
 
-Making two hundred sessions takes longer than a cell may last. Moving them is a few statements, and they stand for no
-action of a user: the history begins after them.
+Creating two hundred games takes longer than a scenario may last. Moving them is a few statements, which no user could
+run: the recorded history begins after them.
 """
 
 from __future__ import annotations
@@ -18,53 +18,54 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from sandbox.oracle.facts import DmPreferences
 from shared import database
 from shared.database import Sessions
 from shared.games import NewGame, create_game
 from shared.models import Game, Participant
 from shared.schedule.notify import notify_loops
-from tests.chaos.facts import Wishes
 
 CHANNELS, PEOPLE = 60, 120
 """Enough channels, and people with direct messages, for Discord's limit of five messages in five seconds for each."""
-REMINDED, SILENT = 208, 12
-"""How many sessions have reminders, and how many have none and only begin and end."""
+WITH_REMINDERS, WITHOUT_REMINDERS = 208, 12
+"""How many games have reminders, and how many only start and end."""
 OFFSETS = ((1,), (2,), (3,), (5,), (60,), (2, 1))
-MOST = 4
-"""Players of a session at most, but for who joins in a cell."""
+MAX_PLAYERS = 4
+"""The players of a game at the beginning; more may join during a scenario."""
 _FAR = datetime(2100, 1, 1, tzinfo=UTC)
 _WRITERS = 4
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the sessions are, who may play, as many as are named above, and who of them wants direct messages."""
+class Guild:
+    """The channels of the games, the people who may play, and their preferences."""
 
     guild_id: int
     channels: Sequence[int]
     people: Sequence[int]
-    wishes: Wishes
+    preferences: DmPreferences
 
 
 @dataclass(frozen=True)
-class Session:
-    """A session of a cell as it is at the beginning."""
+class ScheduledGame:
+    """A game of a scenario as it is at the beginning."""
 
     id: UUID
     starts_at: datetime
     due_at: datetime
-    """Its first reminder's time, or its start when it has none."""
-    reminded: bool
+    """The time of its first reminder, or its start when it has none."""
+    has_reminders: bool
     players: tuple[int, ...]
 
 
-async def make(sessions: Sessions) -> None:
-    """Make the sessions far in the future, in channels and by people that are numbers from 1 on.
+async def create(sessions: Sessions) -> None:
+    """Create the games far in the future, with the numbers from 1 on as ids of channels and people.
 
-    Their announcements are not asked for: the first change of a session does that.
+    They are not announced: the first change of a game does that.
     """
-    dice = random.Random(0)
-    plans = list(zip((_new(number, dice) for number in _numbers()), rosters(dice), strict=False))
+    rng = random.Random(0)
+    numbers = range(WITH_REMINDERS + WITHOUT_REMINDERS)
+    plans = list(zip((_new_game(number, rng) for number in numbers), rosters(rng), strict=False))
     writing = asyncio.Semaphore(_WRITERS)
 
     async def write(new: NewGame, players: Sequence[int]) -> None:
@@ -79,33 +80,29 @@ async def make(sessions: Sessions) -> None:
         await session.execute(text("DELETE FROM notification_schedule WHERE kind <> 'reminder'"))
 
 
-def _numbers() -> range:
-    return range(REMINDED + SILENT)
-
-
-def rosters(dice: random.Random) -> Iterator[list[int]]:
-    """Yield rosters without end, so that everyone plays as often as everyone else."""
-    players = cycle(dice.sample(range(1, PEOPLE + 1), PEOPLE))
+def rosters(rng: random.Random) -> Iterator[list[int]]:
+    """Yield endless rosters in which everyone plays equally often."""
+    players = cycle(rng.sample(range(1, PEOPLE + 1), PEOPLE))
     while True:
-        yield list(islice(players, dice.randint(1, MOST)))
+        yield list(islice(players, rng.randint(1, MAX_PLAYERS)))
 
 
-def _new(number: int, dice: random.Random) -> NewGame:
-    offsets = OFFSETS[number % len(OFFSETS)] if number < REMINDED else ()
+def _new_game(number: int, rng: random.Random) -> NewGame:
+    offsets = OFFSETS[number % len(OFFSETS)] if number < WITH_REMINDERS else ()
     return NewGame(
         guild_id=1,
         channel_id=number % CHANNELS + 1,
         host_id=1,
-        title=f"Session {number:04d} of the night",
+        title=f"Game {number:04d} of the night",
         scheduled_at=_FAR,
         zone="Europe/Berlin",
-        duration=timedelta(hours=3) if offsets else timedelta(seconds=dice.randint(1, 6)),
+        duration=timedelta(hours=3) if offsets else timedelta(seconds=rng.randint(1, 6)),
         reminder_offsets=offsets,
     )
 
 
 _MOVE = (
-    "TRUNCATE chaos_snapshot",
+    "TRUNCATE oracle_game_state",
     "INSERT INTO guild (id) VALUES (:guild)",
     "UPDATE participant SET user_id = (CAST(:people AS bigint[]))[user_id]",
     "UPDATE game SET guild_id = :guild, channel_id = (CAST(:channels AS bigint[]))[channel_id], "
@@ -121,31 +118,33 @@ _MOVE = (
 )
 
 
-async def move(sessions: Sessions, place: Place, dice: random.Random, *, first: float, spread: float) -> list[Session]:
-    """Move a cell's sessions so that the first reminder of each is due `first` to `first + spread` seconds from now."""
+async def move(
+    sessions: Sessions, guild: Guild, rng: random.Random, *, first: float, spread: float
+) -> list[ScheduledGame]:
+    """Move a scenario's games so that the first reminder of each is due in `first` to `first + spread` seconds."""
     async with database.transaction(sessions) as session:
         games = await _games(session)
         now = await database.now(session)
-        due = {game.id: now + timedelta(seconds=first + spread * dice.random()) for game in games}
+        due = {game.id: now + timedelta(seconds=first + spread * rng.random()) for game in games}
         starts = {game.id: due[game.id] + timedelta(minutes=max(game.reminder_offsets, default=0)) for game in games}
-        names = {
-            "guild": place.guild_id,
-            "channels": list(place.channels),
-            "people": list(place.people),
+        parameters = {
+            "guild": guild.guild_id,
+            "channels": list(guild.channels),
+            "people": list(guild.people),
             "ids": list(starts),
             "starts": list(starts.values()),
         }
         for statement in _MOVE:
-            used = {name: value for name, value in names.items() if f":{name}" in statement}
+            used = {name: value for name, value in parameters.items() if f":{name}" in statement}
             await session.execute(text(statement), used)
         await notify_loops(session)
     return [
-        Session(
+        ScheduledGame(
             id=game.id,
             starts_at=starts[game.id],
             due_at=due[game.id],
-            reminded=bool(game.reminder_offsets),
-            players=tuple(place.people[one.user_id - 1] for one in game.participants),
+            has_reminders=bool(game.reminder_offsets),
+            players=tuple(guild.people[participant.user_id - 1] for participant in game.participants),
         )
         for game in games
     ]

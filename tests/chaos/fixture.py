@@ -1,0 +1,176 @@
+"""What a fault acts on: the processes of one scenario, the proxies between them and the servers, and the servers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import urlsplit, urlunsplit
+
+from sandbox.demo.workload import Workload
+from sandbox.discord.server import SandboxDiscord
+from sandbox.servers.directory import subdirectory
+from shared.settings import Timing
+from tests.chaos.environment import TEMPLATE, Environment
+from tests.chaos.fault_proxy import FaultProxy
+from tests.chaos.games import Guild
+
+TIMING = Timing(
+    request_timeout=1.0,
+    lease=3.0,
+    nonce_window=12.0,
+    settle_timeout=15.0,
+    consumer_timeout=1800.0,
+    publish_timeout=1.5,
+    transaction_timeout=2.5,
+    backoff_first=0.25,
+    backoff_max=8.0,
+)
+"""Questbell's time-outs at about one sixth, in the same order."""
+NONCE_WINDOW = 5 * TIMING.nonce_window
+"""How long Discord remembers nonces at that scale."""
+FREEZE = TIMING.settle_timeout + 3.0
+"""Seconds: longer than every time-out."""
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The processes of a scenario: the number of controllers, and more settings by the name of the process."""
+
+    controllers: int = 1
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass
+class Fixture:
+    """One scenario's processes and everything they use.
+
+    Attributes:
+        ends: when the last reminder is due, by the clock of the event loop.
+        affected: the channels and people that the fault hits; empty when it hits everyone.
+        injections: how often the fault was injected.
+        fault_ended_at: when everything was well again.
+    """
+
+    environment: Environment
+    rng: random.Random
+    discord: SandboxDiscord
+    guild: Guild
+    database_url: str
+    broker_url: str
+    proxies: Mapping[str, FaultProxy]
+    bot: Workload
+    controllers: Sequence[Workload]
+    ends: float = 0.0
+    affected: frozenset[int] = frozenset()
+    injections: int = 0
+    fault_ended_at: datetime | None = None
+
+    def record_injection(self) -> None:
+        """Count an injection of the fault."""
+        self.injections += 1
+
+    def record_recovery(self) -> None:
+        """Note that nothing is wrong from now on; the last call counts."""
+        self.fault_ended_at = datetime.now(UTC)
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the last reminder is due."""
+        return max(0.0, self.ends - asyncio.get_running_loop().time())
+
+    @property
+    def workloads(self) -> list[Workload]:
+        """Every process."""
+        return [*self.controllers, self.bot]
+
+    async def kill(self, workload: Workload) -> None:
+        """Kill a process as kill -9 does, and wait until it is gone."""
+        workload.process.send_signal(signal.SIGKILL)
+        await workload.ended()
+        self.record_injection()
+
+    async def start(self, workload: Workload) -> None:
+        """Start a process again; from then on nothing excuses it."""
+        self.record_recovery()
+        await workload.process.start()
+
+    async def freeze(self, workload: Workload, seconds: float) -> None:
+        """Stop a process for a while with SIGSTOP."""
+        send_signal(workload, signal.SIGSTOP)
+        self.record_injection()
+        await asyncio.sleep(seconds)
+        send_signal(workload, signal.SIGCONT)
+        self.record_recovery()
+
+
+@asynccontextmanager
+async def fixture(
+    environment: Environment,
+    name: str,
+    *,
+    discord: SandboxDiscord,
+    guild: Guild,
+    topology: Topology,
+    rng: random.Random,
+) -> AsyncIterator[Fixture]:
+    """Set up a scenario; its processes are not started yet."""
+    directory = subdirectory(environment.directory, name)
+    database_url = await environment.postgres.create_database(name, template=TEMPLATE)
+    broker_url = await environment.rabbitmq.add_vhost(name)
+    servers = {"database": database_url, "broker": broker_url, "discord": discord.url}
+    async with AsyncExitStack() as stack:
+        proxies = {
+            f"{kind}-{server}": await stack.enter_async_context(_proxy(url).serving())
+            for kind in ("controllers", "bot")
+            for server, url in servers.items()
+        }
+        common = {
+            "QUESTBELL_NAMESPACE": name,
+            "KUBECONFIG": str(environment.control_plane.kubeconfig),
+            "DISCORD_TOKEN": discord.token,
+            **{f"QUESTBELL_TIMING_{setting.upper()}": str(value) for setting, value in TIMING.model_dump().items()},
+        }
+
+        def workload(kind: str, label: str) -> Workload:
+            settings = {
+                **common,
+                "QUESTBELL_DATABASE_URL": _url_through(proxies[f"{kind}-database"], database_url),
+                "QUESTBELL_AMQP_URL": _url_through(proxies[f"{kind}-broker"], broker_url),
+                "DISCORD_API_URL": _url_through(proxies[f"{kind}-discord"], discord.url),
+                **topology.settings.get(kind, {}),
+            }
+            return Workload(kind, directory=subdirectory(directory, label), settings=settings)
+
+        controllers = [workload("controllers", f"controllers-{number}") for number in range(topology.controllers)]
+        bot = workload("bot", "bot")
+        running = Fixture(environment, rng, discord, guild, database_url, broker_url, proxies, bot, controllers)
+        try:
+            yield running
+        finally:
+            for process in running.workloads:
+                process.process.send_signal(signal.SIGKILL)
+                await process.process.stop()
+    await environment.rabbitmq.discard_vhost(name)
+
+
+def send_signal(workload: Workload, number: signal.Signals) -> None:
+    """Send a signal to a process; only faults do that."""
+    if workload.process.pid is not None:
+        os.kill(workload.process.pid, number)
+
+
+def _proxy(url: str) -> FaultProxy:
+    parts = urlsplit(url)
+    return FaultProxy(parts.hostname or "127.0.0.1", parts.port or 0)
+
+
+def _url_through(proxy: FaultProxy, url: str) -> str:
+    parts = urlsplit(url)
+    credentials, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{credentials}{at}127.0.0.1:{proxy.port}"))
