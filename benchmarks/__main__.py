@@ -19,17 +19,19 @@ from shared.settings import LogSettings
 @click.command()
 @click.option("--rows", type=click.IntRange(1), help=f"Reminders due at one instant.  [default: {Plan().rows}]")
 @click.option("--pending", type=click.IntRange(0), help=f"Others that are pending.  [default: {Plan().pending}]")
-@click.option("--rounds", type=click.IntRange(3), help=f"Pairs that a ratio is taken of.  [default: {Plan().rounds}]")
+@click.option(
+    "--rounds", type=click.IntRange(3), help=f"Rounds to compute the ratios from.  [default: {Plan().rounds}]"
+)
 @click.option("--batch-size", type=click.IntRange(1, 1000), help="The Scheduler's batchSize.  [default: its default]")
 @click.option("--prefetch", type=click.IntRange(1, 100), help="Messages a consumer holds.  [default: its default]")
-@click.option("--quick", is_flag=True, help="A tenth of everything: to see that it works, not how fast.")
+@click.option("--quick", is_flag=True, help="A tenth of everything: shows that it works, not how fast.")
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("bench.json"), show_default=True
 )
 def main(quick: bool, output: Path, **asked: int | None) -> None:
     """Measure the burst and the ratios; print a table and write them as JSON.
 
-    Fails when a reminder was not told exactly once. A target that is missed is reported and is no failure.
+    Fails when a reminder was not delivered exactly once. Missing a target is reported but is no failure.
     """
     logs.configure(LogSettings(format="console", level="error"), workload="bench", stream=sys.stderr)
     plan = Plan.of(quick=quick, **asked)

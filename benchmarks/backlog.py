@@ -1,7 +1,7 @@
-"""`python -m benchmarks.backlog`: how late reminders are when channels are near Discord's limit and the bot was away.
+"""`python -m benchmarks.backlog`: how late reminders are when channels are near Discord's limit and the bot was down.
 
-Discord takes some five messages in five seconds in one channel. What has waited meanwhile must not be overtaken by
-what becomes due, or a few reminders are late by far more than the backlog.
+Discord accepts some five messages in five seconds in one channel. Reminders that became due meanwhile must not overtake
+those that waited, or a few would be late by far more than the backlog.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from shared.settings import LogSettings
 Row = NotificationSchedule
 CHANNELS = 3
 LEAD = timedelta(seconds=50)
-"""From the writing of the sessions to the first reminder."""
+"""From the creation of the games to the first reminder."""
 BEFORE = 12.0
-"""Seconds for which reminders are told before the bot goes."""
+"""Seconds for which reminders are delivered before the bot stops."""
 OFFSET = timedelta(minutes=10)
-ASKED_EVERY = 1.0
+CHECK_INTERVAL = 1.0
 
 
 @click.command()
@@ -54,15 +54,15 @@ async def _late(environment: SandboxEnvironment, reminders: int, *, every: float
     await environment.bot.process.stop()
     await asyncio.sleep(away)
     await environment.bot.process.start()
-    while await _left(environment):  # noqa: ASYNC110 -- the database is asked, nothing tells
-        await asyncio.sleep(ASKED_EVERY)
+    while await _count_open(environment):  # noqa: ASYNC110 -- only the database knows
+        await asyncio.sleep(CHECK_INTERVAL)
     async with database.transaction(environment.sessions) as session:
         latency = select(func.extract("epoch", Row.settled_at - Row.due_at))
         return sorted(float(seconds) for seconds in await session.scalars(latency))
 
 
 async def _write(environment: SandboxEnvironment, reminders: int, *, every: float) -> None:
-    """Write sessions whose reminders are due one after the other; they are not announced."""
+    """Create games whose reminders are due one after the other; they are not announced."""
     world = environment.discord.world
     guild = next(iter(world.guilds.values()))
     channels = [world.add_channel(guild, f"table-{number}").id for number in range(CHANNELS)]
@@ -74,7 +74,7 @@ async def _write(environment: SandboxEnvironment, reminders: int, *, every: floa
                 guild_id=guild.id,
                 channel_id=channels[number % CHANNELS],
                 host_id=host,
-                title=f"Session {number}",
+                title=f"Game {number}",
                 scheduled_at=first + timedelta(seconds=number * every),
                 zone="UTC",
                 duration=timedelta(hours=1),
@@ -85,7 +85,7 @@ async def _write(environment: SandboxEnvironment, reminders: int, *, every: floa
         await session.execute(delete(Row).where(Row.kind != NotificationKind.REMINDER))
 
 
-async def _left(environment: SandboxEnvironment) -> int:
+async def _count_open(environment: SandboxEnvironment) -> int:
     async with database.transaction(environment.sessions) as session:
         return (await session.execute(select(func.count()).where(Row.settled_at.is_(None)))).scalar_one()
 

@@ -6,56 +6,54 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
 
-from benchmarks.ground import Ground
-from benchmarks.judge import judge
+from benchmarks.deliveries import check_deliveries
+from benchmarks.environment import Environment
 from benchmarks.plan import Plan
 from benchmarks.rows import fill_due, until_settled
 
 
 @dataclass(frozen=True)
 class Burst:
-    """What came of it. Lateness is in order of time; processor time is in seconds."""
+    """The figures. Latencies are in ascending order; processor time is in seconds."""
 
     settled: Sequence[timedelta]
     """From due to settled, by the database's clock."""
     published: Sequence[timedelta]
     """From due to the broker's confirm."""
     answers: dict[str, int]
-    """The broker's, to every publish: `full` ones are tried again."""
+    """The broker's answers to the publishes; `full` ones are tried again."""
     cpu_seconds: dict[str, float]
     busy: float
-    """The share of all cores that was busy, with whatever."""
+    """The share of all cores that was busy, including other programs."""
 
     @property
     def seconds(self) -> float:
-        """From due until the last was settled."""
+        """From due until the last one was settled."""
         return self.settled[-1].total_seconds()
 
 
-async def burst(ground: Ground, plan: Plan) -> Burst:
-    """Play it.
+async def burst(environment: Environment, plan: Plan) -> Burst:
+    """Run the burst.
 
     Raises:
-        BenchmarkError: not every reminder was told exactly once.
+        BenchmarkError: not every reminder was delivered exactly once.
     """
-    await ground.bot.ask("attach")
-    due = await fill_due(ground.database, plan.rows, analyze=True)
-    cpu, ticks = await _cpu(ground), _ticks()
-    await until_settled(ground.database, due)
+    await environment.bot.ask("attach")
+    due = await fill_due(environment.database, plan.rows, analyze=True)
+    cpu, ticks = await _cpu(environment), _ticks()
+    await until_settled(environment.database, due)
     busy = _busy(ticks, _ticks())
-    spent = {name: seconds - cpu[name] for name, seconds in (await _cpu(ground)).items()}
-    await ground.bot.ask("detach")
-    told = (await ground.bot.ask("told"))["told"]
-    sent = await ground.dispatcher.ask("published")
-    settled = await judge(ground.database, due, [(UUID(delivery), message) for delivery, message in told])
+    spent = {name: seconds - cpu[name] for name, seconds in (await _cpu(environment)).items()}
+    await environment.bot.ask("detach")
+    sent = await environment.dispatcher.ask("published")
+    settled = await check_deliveries(environment, due)
     published = sorted(timedelta(seconds=at - due.due_at.timestamp()) for _, at in sent["confirmed"])
     return Burst(settled, published, sent["answers"], spent, busy)
 
 
-async def _cpu(ground: Ground) -> dict[str, float]:
-    workers = (ground.dispatcher, ground.bot)
+async def _cpu(environment: Environment) -> dict[str, float]:
+    workers = (environment.dispatcher, environment.bot)
     return {worker.name: await worker.cpu_seconds() for worker in workers}
 
 

@@ -1,7 +1,7 @@
 """`python -m benchmarks.drain`: how fast a long dead-letter queue is worked off, and whether memory stays flat.
 
-Nearly all belong to rows that are gone, which is what a long outage leaves behind once the rows were told by other
-copies; one in fifty is poison and must be parked.
+Nearly all belong to rows that no longer exist, which is what a long outage leaves behind once other attempts delivered
+the rows. One in fifty is unreadable and must be parked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ends a benchmark: figures of a run that went wrong are worth nothing."""
+"""What ends a benchmark: the figures of a run that went wrong are worthless."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from shared.errors import QuestbellError
 
 
 class BenchmarkError(QuestbellError):
-    """Something was not told exactly once, or a process did not do its part."""
+    """Something was not delivered exactly once, or a process failed."""

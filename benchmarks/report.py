@@ -17,7 +17,7 @@ from benchmarks.rounds import Stage
 from benchmarks.run import Result
 
 CAVEAT = (
-    "Discord is a stand-in inside the bot's process that answers at once, and the bot's limit of requests per second "
+    "Discord is a stand-in inside the bot's process that responds at once, and the bot's limit of requests per second "
     "is off: the real Discord allows a bot 50 requests/s."
 )
 SHOWN_FUNCTIONS = 8
@@ -49,7 +49,7 @@ def _burst(result: Result) -> dict[str, Any]:
         "seconds": round(seen.seconds, 3),
         "per_second": round(result.plan.rows / seen.seconds),
         "target_per_second": BURST_PER_SECOND,
-        "told_exactly_once": len(seen.settled),
+        "delivered_exactly_once": len(seen.settled),
         "latency_ms": _latency(seen.settled),
         "published_latency_ms": _latency(seen.published),
         "broker_answers": seen.answers,
@@ -120,7 +120,7 @@ def _reached(figures: dict[str, Any]) -> Table:
     table.add_row(
         f"burst: {seen['rows']:,} due at once, {seen['pending']:,} pending",
         f"{seen['per_second']:,}/s",
-        f"{seen['seconds']} s, each told exactly once",
+        f"{seen['seconds']} s, each delivered exactly once",
         f"{seen['target_per_second']:,.0f}/s",
     )
     for name, key in (("due → settled", "latency_ms"), ("due → published", "published_latency_ms")):

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-from benchmarks.ground import Ground
-from benchmarks.judge import judge
+from benchmarks.deliveries import check_deliveries
+from benchmarks.environment import Environment
 from benchmarks.plan import ROUND, Plan
 from benchmarks.rows import Due, fill_due, until_published, until_settled
 from shared.settings import Timing
@@ -21,7 +20,7 @@ from shared.settings import Timing
 
 @dataclass(frozen=True)
 class Stage:
-    """How one stage of a round went, by the clock and by its Python process's processor time."""
+    """One stage of a round, by the clock and by the processor time of its Python process."""
 
     seconds: float
     cpu_seconds: float
@@ -33,13 +32,13 @@ class Stage:
 
     @property
     def cpu_us(self) -> float:
-        """Microseconds of processor time a message, which other people's load disturbs far less."""
+        """Microseconds of processor time a message, which other load on the machine disturbs far less."""
         return self.cpu_seconds / ROUND * 1_000_000
 
 
 @dataclass(frozen=True)
 class Round:
-    """Each stage of Questbell's, and bare."""
+    """Each stage of Questbell, and of the bare client library."""
 
     dispatch: Stage
     bare_publish: Stage
@@ -47,42 +46,41 @@ class Round:
     bare_consume: Stage
 
 
-async def play_round(ground: Ground, plan: Plan) -> Round:
-    """Play one round.
+async def run_round(environment: Environment, plan: Plan) -> Round:
+    """Run one round.
 
     Raises:
-        BenchmarkError: not every reminder was told exactly once.
+        BenchmarkError: not every reminder was delivered exactly once.
     """
-    due, dispatch = await _dispatch(ground)
-    bare_consume = Stage(**await ground.bare.ask("consume", count=ROUND))
-    bare_publish = Stage(**await ground.bare.ask("publish", batch_size=plan.batch_size))
-    consume = Stage(**await ground.bot.ask("consume", count=ROUND))
-    await until_settled(ground.database, due)
-    told = (await ground.bot.ask("told"))["told"]
-    await judge(ground.database, due, [(UUID(delivery), message) for delivery, message in told])
+    due, dispatch = await _dispatch(environment)
+    bare_consume = Stage(**await environment.bare.ask("consume", count=ROUND))
+    bare_publish = Stage(**await environment.bare.ask("publish", batch_size=plan.batch_size))
+    consume = Stage(**await environment.bot.ask("consume", count=ROUND))
+    await until_settled(environment.database, due)
+    await check_deliveries(environment, due)
     return Round(dispatch, bare_publish, consume, bare_consume)
 
 
-async def _dispatch(ground: Ground) -> tuple[Due, Stage]:
+async def _dispatch(environment: Environment) -> tuple[Due, Stage]:
     """Let rows become due. Dispatching them takes from then to the last one's mark, by the database's clock: a
     published row comes back a settle time-out after its mark."""
-    due = await fill_due(ground.database, ROUND)
-    before = await ground.dispatcher.cpu_seconds()
-    await until_published(ground.database, due)
-    spent = await ground.dispatcher.cpu_seconds() - before
-    last = await ground.database.fetchval(
+    due = await fill_due(environment.database, ROUND)
+    before = await environment.dispatcher.cpu_seconds()
+    await until_published(environment.database, due)
+    spent = await environment.dispatcher.cpu_seconds() - before
+    last = await environment.database.fetchval(
         "SELECT max(attempt_at) FROM notification_schedule WHERE id = ANY($1)", due.ids
     )
     took: timedelta = last - Timing().settle_interval - due.due_at
     return due, Stage(took.total_seconds(), spent)
 
 
-async def profiled(ground: Ground, plan: Plan) -> dict[str, Any]:
-    """Play rounds with a profile of the dispatcher and the bot; return each one's."""
-    workers = (ground.dispatcher, ground.bot)
+async def run_profiled(environment: Environment, plan: Plan) -> dict[str, Any]:
+    """Run rounds with a profile of the dispatcher and the bot; return both profiles."""
+    workers = (environment.dispatcher, environment.bot)
     for worker in workers:
         await worker.ask("start_profile")
     for _ in range(plan.profiled_rounds):
-        await play_round(ground, plan)
+        await run_round(environment, plan)
     messages = ROUND * plan.profiled_rounds
     return {worker.name: {"messages": messages, **await worker.ask("stop_profile")} for worker in workers}

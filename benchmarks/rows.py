@@ -37,6 +37,7 @@ class Due:
     """Reminders that are due at one instant of the database's clock."""
 
     ids: Sequence[UUID]
+    game_ids: Sequence[UUID]
     due_at: datetime
 
 
@@ -61,8 +62,9 @@ async def fill_due(connection: Connection, count: int, *, analyze: bool = False)
     Raises:
         BenchmarkError: writing them took until after they were due.
     """
-    due = Due([new_id() for _ in range(count)], await now(connection) + timedelta(seconds=3 + count / 2_000))
-    await _write(connection, due.ids, lambda _: due.due_at)
+    due_at = await now(connection) + timedelta(seconds=3 + count / 2_000)
+    ids = [new_id() for _ in range(count)]
+    due = Due(ids, await _write(connection, ids, lambda _: due_at), due_at)
     if analyze:
         await _analyze(connection)
     await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
@@ -71,7 +73,8 @@ async def fill_due(connection: Connection, count: int, *, analyze: bool = False)
     return due
 
 
-async def _write(connection: Connection, ids: Sequence[UUID], due_at: Callable[[int], datetime]) -> None:
+async def _write(connection: Connection, ids: Sequence[UUID], due_at: Callable[[int], datetime]) -> list[UUID]:
+    """Write a game with a reminder for each id, and return the ids of the games."""
     async with connection.transaction():
         games = [new_id() for _ in ids]
         await _copy(connection, "game", _GAME, (_game(game, n, due_at(n)) for n, game in enumerate(games)))
@@ -79,6 +82,7 @@ async def _write(connection: Connection, ids: Sequence[UUID], due_at: Callable[[
         await _copy(connection, "participant", ("game_id", "user_id"), players)
         rows = (_row(row, game, due_at(n)) for n, (row, game) in enumerate(zip(ids, games, strict=True)))
         await _copy(connection, "notification_schedule", _ROW, rows)
+    return games
 
 
 async def _analyze(connection: Connection) -> None:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.burst import Burst, burst
-from benchmarks.ground import ground
+from benchmarks.environment import environment
 from benchmarks.plan import Plan
-from benchmarks.rounds import Round, play_round, profiled
+from benchmarks.rounds import Round, run_profiled, run_round
 from benchmarks.rows import fill_guilds, fill_pending
 from sandbox.demo.progress import Progress
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was seen, by whom and with what."""
+    """The figures, and the machine and plan that they belong to."""
 
     plan: Plan
     machine: dict[str, object]
@@ -29,24 +29,24 @@ async def run(plan: Plan, *, progress: Progress) -> Result:
     """Measure.
 
     Raises:
-        BenchmarkError: not every reminder was told exactly once.
+        BenchmarkError: not every reminder was delivered exactly once.
     """
-    async with ground(plan, report=progress.step) as servers:
+    async with environment(plan, report=progress.step) as servers:
         progress.step(f"writing {plan.pending} reminders that are pending")
         await fill_guilds(servers.database)
         await fill_pending(servers.database, plan.pending)
         await servers.dispatcher.ask("start", batch_size=plan.batch_size)
         progress.step("warming up")
-        await play_round(servers, plan)
+        await run_round(servers, plan)
         await servers.dispatcher.ask("published")
         progress.step(f"{plan.rows} reminders due at one instant")
         burst_seen = await burst(servers, plan)
         rounds = []
         for number in range(plan.rounds):
-            rounds.append(await play_round(servers, plan))
+            rounds.append(await run_round(servers, plan))
             progress.step(f"round {number + 1} of {plan.rounds}: {_line(rounds[-1])}")
         progress.step("profiling")
-        profile = await profiled(servers, plan)
+        profile = await run_profiled(servers, plan)
         return Result(plan, servers.machine, burst_seen, rounds, profile)
 
 

@@ -1,6 +1,6 @@
 """`python -m benchmarks.soak`: a whole Questbell under a steady load, and how its processes' memory grows.
 
-The load is people's: sessions that are made, joined, reminded of, begun and ended, some moved or cancelled. Resident
+The load is what people do: they create, join, move and cancel games, which start and end. Resident
 memory is read from the kernel; its trend is a line through the second half, since caches fill in the first.
 """
 
@@ -65,11 +65,11 @@ class Samples:
 
 @click.command()
 @click.option("--minutes", type=float, default=20.0, show_default=True)
-@click.option("--per-second", type=float, default=2.0, show_default=True, help="Sessions made a second.")
+@click.option("--per-second", type=float, default=2.0, show_default=True, help="Games created a second.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("soak.json"))
 def main(minutes: float, per_second: float, seed: int, output: Path) -> None:
-    """Load a whole Questbell steadily; exits 1 when the memory of a process grows."""
+    """Put a steady load on Questbell; exits 1 when the memory of a process grows."""
     logs.configure(LogSettings(format="console", level="error"), workload="soak", stream=sys.stderr)
     found: list[Samples] = []
 
@@ -82,8 +82,8 @@ def main(minutes: float, per_second: float, seed: int, output: Path) -> None:
     if not found:
         sys.exit(130)
     _show(found)
-    output.write_text(json.dumps({each.name: each.as_json() for each in found}, indent=2) + "\n")
-    sys.exit(0 if all(each.trend() < FLAT for each in found) else 1)
+    output.write_text(json.dumps({samples.name: samples.as_json() for samples in found}, indent=2) + "\n")
+    sys.exit(0 if all(samples.trend() < FLAT for samples in found) else 1)
 
 
 async def _soak(
@@ -94,9 +94,9 @@ async def _soak(
     async with asyncio.TaskGroup() as tasks:
         load = tasks.create_task(_load(environment, per_second=per_second, rng=rng))
         while time.monotonic() < ends:
-            for workload, each in samples.items():
-                each.at.append(time.monotonic())
-                each.mib.append(_resident(workload))
+            for workload, series in samples.items():
+                series.at.append(time.monotonic())
+                series.mib.append(_resident(workload))
             await asyncio.sleep(SAMPLE_EVERY)
         load.cancel()
     return list(samples.values())
@@ -105,12 +105,12 @@ async def _soak(
 async def _load(environment: SandboxEnvironment, *, per_second: float, rng: random.Random) -> None:
     async with asyncio.TaskGroup() as tasks:
         while True:
-            tasks.create_task(_session(environment, rng))
+            tasks.create_task(_run_game(environment, rng))
             await asyncio.sleep(rng.expovariate(per_second))
 
 
-async def _session(environment: SandboxEnvironment, rng: random.Random) -> None:
-    """The life of one session, from its making to its end or a change of mind."""
+async def _run_game(environment: SandboxEnvironment, rng: random.Random) -> None:
+    """Create a game, let players join, and sometimes change it."""
     world = environment.discord.world
     guild = next(iter(world.guilds.values()))
     people = [member.user.id for member in guild.members.values() if not member.user.bot]
@@ -121,7 +121,7 @@ async def _session(environment: SandboxEnvironment, rng: random.Random) -> None:
             guild_id=guild.id,
             channel_id=channel,
             host_id=people[0],
-            title=f"Session {rng.randrange(10**9)}",
+            title=f"Game {rng.randrange(10**9)}",
             scheduled_at=starts_at,
             zone="Europe/Berlin",
             duration=timedelta(seconds=5),
@@ -152,10 +152,10 @@ def _resident(workload: Workload) -> float:
 
 
 def _show(found: Sequence[Samples]) -> None:
-    drawn = Table("process", "first MiB", "middle", "last", "highest", "MiB a minute", title="Memory under load")
-    for each in found:
-        drawn.add_row(each.name, *(str(value) for value in each.as_json().values()))
-    Console(width=100).print(drawn)
+    table = Table("process", "first MiB", "middle", "last", "highest", "MiB a minute", title="Memory under load")
+    for samples in found:
+        table.add_row(samples.name, *(str(value) for value in samples.as_json().values()))
+    Console(width=100).print(table)
 
 
 if __name__ == "__main__":

@@ -55,10 +55,10 @@ class Bot:
         await _ended([task])
         return took
 
-    async def told(self) -> Answer:
-        """Return what Discord was told since the last time this was asked, by delivery and message id."""
-        told, self._discord.told = self._discord.told, []
-        return {"told": [(str(delivery_id), message_id) for delivery_id, message_id in told]}
+    async def messages(self) -> Answer:
+        """Return the messages that Discord created since the last call."""
+        created, self._discord.created = self._discord.created, []
+        return {"messages": [message.as_json() for message in created]}
 
     def _consumers(self, queues: Sequence[Queue], handler: Handler | None = None) -> list[Consumer]:
         broker = load(BrokerSettings)
@@ -81,7 +81,7 @@ async def main() -> None:
             "attach": bot.attach,
             "detach": bot.detach,
             "consume": bot.consume,
-            "told": bot.told,
+            "messages": bot.messages,
         }
         await serve(commands, engine=engine)
 

@@ -33,7 +33,7 @@ class Publisher(publisher.Publisher):
     """Seconds that the database's clock is ahead of ours."""
 
     def remember(self) -> None:
-        """Begin anew."""
+        """Forget what was published until now."""
         self.confirmed: list[tuple[UUID, float]] = []
         self.answers: Counter[str] = Counter()
 
@@ -75,8 +75,8 @@ async def main() -> None:
                 run(loop(batch_size).run())
 
             async def published() -> Answer:
-                told = [(str(row_id), at) for row_id, at in sender.confirmed]
-                answer = {"confirmed": told, "answers": dict(sender.answers)}
+                confirmed = [(str(row_id), at) for row_id, at in sender.confirmed]
+                answer = {"confirmed": confirmed, "answers": dict(sender.answers)}
                 sender.remember()
                 return answer
 

@@ -45,6 +45,11 @@ class Verdict:
         return violations + self.other_problems
 
     @property
+    def max_latency(self) -> float:
+        """The highest latency in seconds."""
+        return max(self.latency, default=0.0)
+
+    @property
     def exactly_once(self) -> bool:
         """Whether there were reminders, and nothing is wrong with any."""
         return self.reminders > 0 and not self.problems

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from sandbox.discord.client import SandboxClient, SandboxError
-from tests.cluster.judging import Evidence
+from tests.cluster.evidence import Records
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.programs import ProgramError
 
@@ -47,7 +47,7 @@ class Discord:
         self._following: asyncio.Task[None] | None = None
 
     @property
-    def evidence(self) -> Evidence:
+    def records(self) -> Records:
         """Everything that was accepted, as far as it is known."""
         return list(self._records.values())
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import yaml
 
+from sandbox.oracle.verdict import Verdict
 from tests.cluster.discord import CHANNELS, Discord
-from tests.cluster.judging import Reminder, Verdict, judge
+from tests.cluster.evidence import Reminder, compare_reminders
 from tests.cluster.kubectl import Kubectl, Pod
 from tests.cluster.programs import run
 from tests.support.helm import CHART, RELEASE
@@ -28,8 +29,8 @@ HELM_TIMEOUT = 120
 LOOK = 0.3
 FIRST, WRITTEN_IN = 3.0, 0.03
 """Seconds until the first reminder is due, and for each that is written before."""
-TOLD_WITHIN = 30.0
-CALL_OFF = (
+DELIVERED_WITHIN = 30.0
+DELETE_FUTURE = (
     "DELETE FROM notification_schedule USING game "
     "WHERE game.id = game_id AND title LIKE '{name} ____' AND due_at > clock_timestamp() RETURNING title"
 )
@@ -127,38 +128,38 @@ class Release:
         plan = {"name": name, "count": count, "every": every, "together": together}
         plan |= {"first": first or FIRST + count * WRITTEN_IN}
         plan |= {"guild": place.guild, "channels": place.channels[:channels], "player": place.player}
-        printed = await self.kubectl.inside(f"deployment/{RELEASE}-bot", "make_sessions.py", json.dumps(plan))
+        printed = await self.kubectl.inside(f"deployment/{RELEASE}-bot", "create_games.py", json.dumps(plan))
         made = [Reminder(**each) for each in json.loads(printed)]
         assert time.time() < made[0].due_at, "they were written too late"
         self.scheduled += made
         return made
 
-    async def until_told(self, reminder: Reminder) -> None:
+    async def wait_until_delivered(self, reminder: Reminder) -> None:
         """Wait until a reminder is told: those after it meet what comes next."""
-        await eventually(lambda: not judge([reminder], self.discord.evidence).lost, within=TOLD_WITHIN)
+        await eventually(lambda: not compare_reminders([reminder], self.discord.records).lost, within=DELIVERED_WITHIN)
 
-    async def call_off_the_rest(self, reminders: Sequence[Reminder]) -> list[Reminder]:
+    async def cancel_the_rest(self, reminders: Sequence[Reminder]) -> list[Reminder]:
         """Delete what is not due yet, and return what is: how long it would take was not known before."""
         name = reminders[0].title.rpartition(" ")[0]
-        off = set((await self.kubectl.sql(CALL_OFF.format(name=name))).splitlines())
+        off = set((await self.kubectl.sql(DELETE_FUTURE.format(name=name))).splitlines())
         self.scheduled = [reminder for reminder in self.scheduled if reminder.title not in off]
         return [reminder for reminder in reminders if reminder.title not in off]
 
     async def final_verdict(self) -> Verdict:
         """Judge once more all that was ever due."""
         due = [reminder for reminder in self.scheduled if reminder.due_at <= time.time()]
-        return await self.verdict(due, within=TOLD_WITHIN)
+        return await self.verdict(due, within=DELIVERED_WITHIN)
 
     async def verdict(self, reminders: Sequence[Reminder], *, within: float) -> Verdict:
         """Wait until all of them are told, at most `within` seconds after the last is due, and judge."""
         last = max(reminder.due_at for reminder in reminders)
 
         def all_told() -> bool:
-            return not judge(reminders, self.discord.evidence).lost
+            return not compare_reminders(reminders, self.discord.records).lost
 
         with suppress(AssertionError):  # the judge says what is missing
             await eventually(all_told, within=max(0.0, last - time.time()) + within)
-        return judge(reminders, self.discord.evidence)
+        return compare_reminders(reminders, self.discord.records)
 
     @asynccontextmanager
     async def absence(self, component: str) -> AsyncIterator[Absence]:

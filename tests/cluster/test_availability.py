@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 KILLED, FROZEN = 1.0, 7.0
 """Seconds by which a reminder may be late when a controllers process is killed or leaves, and is frozen or cut off."""
-TOLD_WITHIN = 30.0
+DELIVERED_WITHIN = 30.0
 """Seconds after its time in which a reminder is waited for: past all that is promised, so that the lateness is seen."""
 RESTART_WITHIN = 60.0
 LIVENESS = 40.0
@@ -40,12 +40,12 @@ async def test_killing_either_controllers_process_delays_no_reminder(trial: Tria
     await trial.settled()
     for pod in await trial.kubectl.pods("controllers"):
         reminders = await trial.schedule(f"killed {pod.name[-5:]}", count=20)
-        await trial.until_told(reminders[4])
+        await trial.wait_until_delivered(reminders[4])
         await trial.kubectl.inside(pod.name, "send_signal.py", "SIGKILL", "controllers")
-        verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+        verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
         measured(f"kill -9 of a controllers process: {verdict}")
-        assert verdict.told_once(), verdict
-        assert verdict.latest <= KILLED
+        assert verdict.exactly_once, verdict
+        assert verdict.max_latency <= KILLED
         await _until_restarted(trial, pod)
 
 
@@ -53,14 +53,14 @@ async def test_draining_a_controllers_pod_delays_no_reminder(trial: Trial, measu
     await trial.settled()
     leaving, staying = await trial.kubectl.pods("controllers")
     reminders = await trial.schedule("drained", count=30)
-    await trial.until_told(reminders[4])
+    await trial.wait_until_delivered(reminders[4])
     await _evict(trial, leaving)
     with pytest.raises(ProgramError, match="disruption budget"):
         await _evict(trial, staying)
-    verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+    verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
     measured(f"eviction of a controllers pod: {verdict}")
-    assert verdict.told_once(), verdict
-    assert verdict.latest <= KILLED
+    assert verdict.exactly_once, verdict
+    assert verdict.max_latency <= KILLED
     await trial.replaced(leaving, "controllers")
 
 
@@ -70,18 +70,18 @@ async def test_a_replica_that_freezes_with_rows_in_its_hands_delays_them_for_sec
     await trial.settled()
     pod, _ = await trial.kubectl.pods("controllers")
     reminders = await trial.schedule("frozen", count=120, together=4)
-    await trial.until_told(reminders[0])
+    await trial.wait_until_delivered(reminders[0])
     held = await trial.kubectl.inside(pod.name, "freeze.py", "20", within=40)
     try:
-        verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+        verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
     finally:
         await trial.kubectl.inside(pod.name, "send_signal.py", "SIGCONT", "controllers")
     measured(f"a controllers process frozen with {held.strip()} due rows: {verdict}")
-    assert verdict.told_once(), verdict
-    assert verdict.latest <= FROZEN
+    assert verdict.exactly_once, verdict
+    assert verdict.max_latency <= FROZEN
     await trial.settled()
-    verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
-    assert verdict.told_once(), f"after it woke up: {verdict}"
+    verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
+    assert verdict.exactly_once, f"after it woke up: {verdict}"
 
 
 async def test_a_replica_that_is_cut_off_with_rows_in_its_hands_delays_them_for_seconds(
@@ -92,60 +92,60 @@ async def test_a_replica_that_is_cut_off_with_rows_in_its_hands_delays_them_for_
     pod, _ = await trial.kubectl.pods("controllers")
     async with root_on_node_of(pod, cluster) as root:
         reminders = await trial.schedule("cut off", count=120, together=4)
-        await trial.until_told(reminders[0])
+        await trial.wait_until_delivered(reminders[0])
         try:
             held = await trial.kubectl.inside(pod.name, "freeze.py", "20", within=40)
             await root.cut_off(release=trial.kubectl)
-            verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+            verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
         finally:
             await trial.kubectl("delete", "pod", pod.name, "--force", "--grace-period=0")
     measured(f"a controllers pod cut off from the network with {held.strip()} due rows: {verdict}")
-    assert verdict.told_once(), verdict
-    assert verdict.latest <= FROZEN
+    assert verdict.exactly_once, verdict
+    assert verdict.max_latency <= FROZEN
     await trial.settled()
-    verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
-    assert verdict.told_once(), f"after it was replaced: {verdict}"
+    verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
+    assert verdict.exactly_once, f"after it was replaced: {verdict}"
 
 
 async def test_a_rolling_restart_of_the_controllers_loses_and_doubles_nothing(trial: Trial, measured: Measured) -> None:
     await trial.settled()
     reminders = await trial.schedule("rolled", count=120, every=1.0)
-    await trial.until_told(reminders[2])
+    await trial.wait_until_delivered(reminders[2])
     await trial.kubectl("rollout", "restart", f"deployment/{RELEASE}-controllers")
     await trial.kubectl("rollout", "status", f"deployment/{RELEASE}-controllers", within=110)
     await trial.settled()
-    verdict = await trial.verdict(await trial.call_off_the_rest(reminders), within=TOLD_WITHIN)
+    verdict = await trial.verdict(await trial.cancel_the_rest(reminders), within=DELIVERED_WITHIN)
     measured(f"rolling restart of the controllers: {verdict}")
-    assert verdict.told_once(), verdict
-    assert verdict.latest <= KILLED
+    assert verdict.exactly_once, verdict
+    assert verdict.max_latency <= KILLED
 
 
 async def test_a_deleted_bot_delays_reminders_by_its_start_and_the_lease(trial: Trial, measured: Measured) -> None:
     await trial.settled()
     [pod] = await trial.kubectl.pods("bot")
     reminders = await trial.schedule("without a bot", count=40)
-    await trial.until_told(reminders[4])
+    await trial.wait_until_delivered(reminders[4])
     async with trial.absence("bot") as absence:
         await trial.kubectl("delete", "pod", pod.name, "--wait=false")
         await trial.replaced(pod, "bot")
-        verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+        verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
     measured(f"deletion of the bot, away for {absence.longest:.1f} s: {verdict}")
-    assert verdict.told_once(), verdict
-    assert verdict.latest <= absence.longest + LEASE
+    assert verdict.exactly_once, verdict
+    assert verdict.max_latency <= absence.longest + LEASE
 
 
 async def test_a_killed_bot_delays_reminders_by_its_start_and_the_lease(trial: Trial, measured: Measured) -> None:
     await trial.settled()
     [pod] = await trial.kubectl.pods("bot")
     reminders = await trial.schedule("with a killed bot", count=30)
-    await trial.until_told(reminders[4])
+    await trial.wait_until_delivered(reminders[4])
     async with trial.absence("bot") as absence:
         await trial.kubectl.inside(pod.name, "send_signal.py", "SIGKILL", "bot")
         await _until_restarted(trial, pod)
-        verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
+        verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
     measured(f"kill -9 of the bot, away for {absence.longest:.1f} s: {verdict}")
-    assert verdict.told_once(), verdict
-    assert verdict.latest <= absence.longest + LEASE
+    assert verdict.exactly_once, verdict
+    assert verdict.max_latency <= absence.longest + LEASE
 
 
 async def test_a_lost_database_makes_pods_not_ready_and_restarts_none(trial: Trial, measured: Measured) -> None:
@@ -160,16 +160,16 @@ async def test_a_lost_database_makes_pods_not_ready_and_restarts_none(trial: Tri
         await _stays_up(trial, before, until_then=lost_at + LIVENESS)
     back_at = time.time()
     await trial.settled()
-    verdict = await trial.verdict(reminders, within=TOLD_WITHIN)
-    last_told = max(reminder.due_at + verdict.lateness.get(reminder.title, 0.0) for reminder in reminders)
-    measured(f"database back: what was due is told after {last_told - back_at:.1f} s ({verdict})")
-    assert verdict.told_once(), verdict
+    verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
+    last_delivery = verdict.last_delivery.timestamp() if verdict.last_delivery else 0.0
+    measured(f"database back: due reminders are delivered after {last_delivery - back_at:.1f} s ({verdict})")
+    assert verdict.exactly_once, verdict
     assert {pod.uid: pod.restarts for pod in await trial.kubectl.pods(*WORKLOADS)} == before
 
 
 async def test_nothing_was_lost_or_told_twice_in_all_that_time(trial: Trial) -> None:
     verdict = await trial.final_verdict()
-    assert verdict.told_once(), verdict
+    assert verdict.exactly_once, verdict
 
 
 async def _until_restarted(trial: Trial, pod: Pod) -> None:

@@ -91,7 +91,7 @@ async def test_suspending_and_resuming_are_conditions_and_events(trial: Trial) -
 
 
 def _reminders(trial: Trial) -> list[dict[str, Any]]:
-    made = [record for record in trial.discord.evidence if record["kind"] == "create"]
+    made = [record for record in trial.discord.records if record["kind"] == "create"]
     return [record for record in made if record["content"].startswith("🔔")]
 
 

@@ -18,10 +18,10 @@ from typing import Any, Self
 
 import pytest
 
+from sandbox.oracle.verdict import Verdict
 from tests.cluster.clusters import Cluster
 from tests.cluster.conftest import JUDGE, NEXT_COLUMN, Trial
 from tests.cluster.discord import FURNISHED
-from tests.cluster.judging import Verdict
 from tests.cluster.programs import run
 from tests.cluster.release import LEASE, RESOURCES, WORKLOADS, Release
 from tests.support.helm import CHART, RELEASE
@@ -29,8 +29,8 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-TOLD_WITHIN = 30.0
-TOLD_AGAIN_WITHIN = 60.0
+DELIVERED_WITHIN = 30.0
+RECOVERS_WITHIN = 60.0
 """Seconds for what was refused because of a credential: it is tried again after growing delays."""
 GONE_WITHIN = 60.0
 UPGRADE = CHART.parents[1] / "docs" / "upgrade.md"
@@ -80,11 +80,11 @@ class Change:
 async def _change(release: Release, name: str, work: Callable[[], Awaitable[None]], measured: Measured) -> Change:
     before = await State.of(release)
     reminders = await release.schedule(name, count=DUE, every=1.0)
-    await release.until_told(reminders[4])
+    await release.wait_until_delivered(reminders[4])
     async with release.absence("bot") as absence:
         await work()
         await release.settled()
-        verdict = await release.verdict(await release.call_off_the_rest(reminders), within=TOLD_WITHIN)
+        verdict = await release.verdict(await release.cancel_the_rest(reminders), within=DELIVERED_WITHIN)
     measured(f"{name}, the bot away for {absence.longest:.1f} s: {verdict}")
     return Change(before, await State.of(release), verdict, absence.longest)
 
@@ -116,8 +116,8 @@ async def test_uninstalling_while_the_controllers_are_down_leaves_nothing_stuck(
 async def test_an_upgrade_with_a_migration_tells_everything_once_and_in_time(upgraded: Change, next_image: str) -> None:
     assert upgraded.after.images == {next_image}
     assert int(upgraded.after.schema) == int(upgraded.before.schema) + 1
-    assert upgraded.verdict.told_once(), upgraded.verdict
-    assert upgraded.verdict.latest <= upgraded.bot_was_away + LEASE
+    assert upgraded.verdict.exactly_once, upgraded.verdict
+    assert upgraded.verdict.max_latency <= upgraded.bot_was_away + LEASE
 
 
 def test_an_upgrade_keeps_passwords_and_resources(upgraded: Change) -> None:
@@ -140,20 +140,20 @@ async def test_after_a_rollback_the_release_before_works_on_the_newer_schema(
     assert rolled_back.after.schema == rolled_back.before.schema
     assert rolled_back.after.passwords == rolled_back.before.passwords
     assert rolled_back.after.resources == rolled_back.before.resources
-    assert rolled_back.verdict.told_once(), rolled_back.verdict
-    assert rolled_back.verdict.latest <= rolled_back.bot_was_away + LEASE
+    assert rolled_back.verdict.exactly_once, rolled_back.verdict
+    assert rolled_back.verdict.max_latency <= rolled_back.bot_was_away + LEASE
     reminders = await release.schedule("on the newer schema", count=4)
-    assert (await release.verdict(reminders, within=TOLD_WITHIN)).told_once()
+    assert (await release.verdict(reminders, within=DELIVERED_WITHIN)).exactly_once
 
 
 async def test_a_new_token_loses_nothing(release: Release, measured: Measured) -> None:
     await release.settled()
     reminders = await release.schedule("with a new token", count=40, every=1.0, channels=FURNISHED)
-    await release.until_told(reminders[4])
+    await release.wait_until_delivered(reminders[4])
     await _change_token(release)
-    verdict = await release.verdict(reminders, within=TOLD_AGAIN_WITHIN)
+    verdict = await release.verdict(reminders, within=RECOVERS_WITHIN)
     measured(f"a new token, Discord restarted for it: {verdict}")
-    assert verdict.told_once(), verdict
+    assert verdict.exactly_once, verdict
 
 
 async def test_new_passwords_lose_nothing(release: Release, measured: Measured) -> None:
@@ -161,13 +161,13 @@ async def test_new_passwords_lose_nothing(release: Release, measured: Measured) 
     await release.settled()
     before = await release.passwords()
     reminders = await release.schedule("with new passwords", count=DUE, every=1.0)
-    await release.until_told(reminders[4])
+    await release.wait_until_delivered(reminders[4])
     await release.kubectl("delete", "secret", *before)
     await release.upgrade()
     await release.settled()
-    verdict = await release.verdict(await release.call_off_the_rest(reminders), within=TOLD_AGAIN_WITHIN)
+    verdict = await release.verdict(await release.cancel_the_rest(reminders), within=RECOVERS_WITHIN)
     measured(f"new passwords of both servers: {verdict}")
-    assert verdict.told_once(), verdict
+    assert verdict.exactly_once, verdict
     after = await release.passwords()
     assert not [name for name in before if before[name] == after[name]]
 
@@ -180,14 +180,14 @@ async def test_a_restored_backup_tells_nothing_again(release: Release, tmp_path:
     kubectl = shlex.join(release.kubectl.command)
     dump = f"{kubectl} exec questbell-postgresql-0 -- pg_dump -U questbell -Fc questbell > {backup}"
     await run("bash", "-c", dump, within=60)
-    await release.until_told(reminders[2])
+    await release.wait_until_delivered(reminders[2])
     began = time.time()
     commands = _restoring().replace("kubectl -n questbell", kubectl).replace("questbell.dump", str(backup))
     await run("bash", "-euo", "pipefail", "-c", commands.replace(SINCE, since.isoformat()), within=120)
     await release.settled()
-    verdict = await release.verdict(reminders, within=TOLD_WITHIN)
+    verdict = await release.verdict(reminders, within=DELIVERED_WITHIN)
     measured(f"restored from a backup in {time.time() - began:.1f} s: {verdict}")
-    assert verdict.told_once(), verdict
+    assert verdict.exactly_once, verdict
 
 
 def _restoring() -> str:
@@ -202,14 +202,14 @@ async def test_a_reinstallation_goes_on_where_the_release_ended(
     await release.settled()
     before = await State.of(release)
     reminders = await release.schedule("over a reinstallation", count=6, every=10.0)
-    await release.until_told(reminders[0])
+    await release.wait_until_delivered(reminders[0])
     began = time.time()
     await _uninstall_beside_resources(release)
     await release.install(*await cluster.options_for_definitions(release.kubectl.namespace))
     ended = time.time()
-    verdict = await release.verdict(reminders, within=TOLD_WITHIN)
+    verdict = await release.verdict(reminders, within=DELIVERED_WITHIN)
     measured(f"uninstalled and installed again in {ended - began:.1f} s: {verdict}")
-    assert verdict.told_once(), verdict
+    assert verdict.exactly_once, verdict
     assert [reminder for reminder in reminders if began < reminder.due_at < ended], "some were due in between"
     assert reminders[-1].due_at > ended, "one was due after"
     assert await State.of(release) == before
@@ -217,7 +217,7 @@ async def test_a_reinstallation_goes_on_where_the_release_ended(
 
 async def test_nothing_was_lost_or_told_twice_in_all_that_time(release: Release) -> None:
     verdict = await release.final_verdict()
-    assert verdict.told_once(), verdict
+    assert verdict.exactly_once, verdict
 
 
 async def _uninstall_beside_resources(release: Release) -> None:

@@ -35,7 +35,7 @@ STRANGER, PORT = "stranger", 8080
 STARTED_WITHIN = 60.0
 ENFORCED_WITHIN = 20.0
 """Seconds in which a plugin that enforces policies has taken notice of one."""
-TOLD_WITHIN = 30.0
+DELIVERED_WITHIN = 30.0
 DENY_ALL = {
     "apiVersion": "networking.k8s.io/v1",
     "kind": "NetworkPolicy",
@@ -144,14 +144,14 @@ async def test_a_release_starts_and_tells_its_reminders_behind_policies(
     for workload in workloads:
         await trial.kubectl("rollout", "status", workload, within=110)
     await trial.settled()
-    verdict = await trial.verdict(await trial.schedule("behind policies", count=10), within=TOLD_WITHIN)
+    verdict = await trial.verdict(await trial.schedule("behind policies", count=10), within=DELIVERED_WITHIN)
     measured(f"behind network policies: {verdict}")
-    assert verdict.told_once(), verdict
+    assert verdict.exactly_once, verdict
 
     async def shown() -> bool:
         return await _last_dispatch(trial) > before
 
-    await eventually(shown, within=TOLD_WITHIN, what="the operator to tell the API server of its last dispatch")
+    await eventually(shown, within=DELIVERED_WITHIN, what="the operator to tell the API server of its last dispatch")
 
 
 @pytest.mark.usefixtures("guarded")

@@ -29,7 +29,7 @@ NETWORK: Mapping[str, Scenario] = {
     ),
     "broker-silent-for-bot": Scenario(
         servers.silence(["bot-broker"]),
-        "Messages held by a consumer that lost its route are delivered again, and sent once.",
+        "A consumer that lost its route gets its messages again, and each is sent once.",
     ),
     "broker-connections-cut": Scenario(
         servers.cut_connections(["bot-broker", "controllers-broker"]), "Connections that break often delay little."
