@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.discord import demo_script
 from sandbox.discord.server import SandboxDiscord
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import WAIT_TIMEOUT
 
 STARTS_WITHIN = 120.0
 
@@ -49,7 +49,7 @@ async def test_the_demo_runs_with_another_discord_and_prints_how_to_invite_the_b
             assert (
                 f"client_id={discord.world.bot.id}&scope=bot+applications.commands&permissions=274877991936" in invite
             )
-            await discord.wait_for(lambda: discord.gateway.online, timeout=PATIENCE)
+            await discord.wait_for(lambda: discord.gateway.online, timeout=WAIT_TIMEOUT)
             game = demo_script.DEMO_GAMES[0]
             assert demo_script.announcement(discord, game) is None, "people create the games here"
             post = await demo_script.create_game(discord, game)
