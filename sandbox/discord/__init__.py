@@ -1,7 +1,7 @@
-"""A Discord of our own: REST API, gateway, page and faults on demand, for the demo, the tests and the chaos suite.
+"""A simulated Discord for the demo, the tests and the chaos suite: REST API, gateway, web page and faults on demand.
 
-Unmodified clients talk to it over HTTP and WebSocket. Inside: `world` is the state and obeys, `rules` judges what may
-be done, `rest`, `gateway` and `interactions` are the ways in, `faults` and `rate_limits` stand in between, `control`
-and `page` are for people and scenarios. `server.SandboxDiscord` puts them on one port; `client.SandboxClient` drives
-it from another process.
+Unmodified clients talk to it over HTTP and WebSocket. `world` holds the state, and `rules` checks what is allowed.
+Requests come in through `rest`, `gateway` and `interactions`, and pass `faults` and `rate_limits`. `control` and `page`
+are for people and test scenarios. `server.SandboxDiscord` serves all of it on one port, and `client.SandboxClient`
+drives it from another process.
 """

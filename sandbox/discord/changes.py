@@ -1,8 +1,8 @@
-"""What happens in the sandbox, announced as it happens.
+"""Everything that changes in the sandbox, published as it happens.
 
-One stream of small typed facts feeds everything that follows the world: the gateway tells bots, the page is redrawn,
-and tests wait on conditions. Publishing is synchronous and in order, so a listener never sees a message before the
-channel it stands in. Letting listeners poll the state instead was rejected: polling is where tests begin to sleep.
+One stream of small typed changes serves all observers: the gateway sends events to bots, the page is redrawn, and tests
+wait for conditions. Publishing is synchronous and in order, so a listener never sees a message before its channel.
+Polling the state was rejected, because it makes tests sleep.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ class MessageCreated:
 
 @dataclass(frozen=True, slots=True)
 class MessageEdited:
-    """A message has other content than before."""
+    """A message was edited."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
 class MessageDeleted:
-    """A message is gone."""
+    """A message was deleted."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
 class GuildCreated:
-    """The bot is in a new guild."""
+    """The bot joined a guild."""
 
     guild: Guild
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelCreated:
-    """A channel, or a direct-message channel, was opened."""
+    """A channel or a DM channel was created."""
 
     channel: Channel
 
@@ -64,14 +64,14 @@ class ChannelUpdated:
 
 @dataclass(frozen=True, slots=True)
 class ChannelDeleted:
-    """A channel is gone, with all that was in it."""
+    """A channel was deleted with all of its messages."""
 
     channel: Channel
 
 
 @dataclass(frozen=True, slots=True)
 class MemberChanged:
-    """Someone joined a guild, left it (`gone`), or changed (roles, closed direct messages)."""
+    """A member joined a guild, left it (`gone`), or changed (roles, closed DMs)."""
 
     guild: Guild
     member: Member
@@ -80,12 +80,12 @@ class MemberChanged:
 
 @dataclass(frozen=True, slots=True)
 class CommandsChanged:
-    """The bot registered other commands."""
+    """The bot's registered commands changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class InteractionChanged:
-    """An interaction was made, answered, or failed."""
+    """An interaction was created, was answered, or failed."""
 
     interaction: Interaction
 
@@ -116,31 +116,31 @@ Change = (
 )
 
 
-class Announcer:
-    """Hands each change to every listener, and wakes those who wait for a condition."""
+class ChangeFeed:
+    """Passes each change to every listener, and wakes tasks that wait for a condition."""
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Change], None]] = []
         self._changed = asyncio.Event()
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        """Call `listener` with every change from now on; returns what ends that."""
+        """Call `listener` with every change from now on. Return a function that unsubscribes it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def publish(self, change: Change) -> None:
-        """Tell everyone, in the order in which they subscribed."""
+        """Pass a change to all listeners, in the order in which they subscribed."""
         for listener in tuple(self._listeners):
             listener(change)
         self.wake()
 
     def wake(self) -> None:
-        """Let everyone who waits ask again."""
+        """Make all waiting tasks check their conditions again."""
         self._changed.set()
-        self._changed.clear()  # set() has already released everyone who waits now
+        self._changed.clear()  # set() has already released all waiting tasks
 
     async def wait_for(self, predicate: Callable[[], T], *, timeout: float) -> T:
-        """Wait until `predicate()` is true, asking again after each change; returns what it returned.
+        """Wait until `predicate()` is true and return its value. It is checked after each change.
 
         Raises:
             TimeoutError: it was not true within `timeout` seconds.

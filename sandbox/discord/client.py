@@ -1,7 +1,7 @@
-"""Driving a sandbox in another process.
+"""Drives a sandbox that runs in another process.
 
-The same deeds as `SandboxDiscord`'s, by HTTP: for a scenario, a chaos run or a test whose sandbox runs on its own.
-Results are the control API's JSON, since the objects behind them live elsewhere.
+It offers the actions of `SandboxDiscord` over HTTP. Results are the control API's JSON, because the objects themselves
+live in the other process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOOK_AGAIN_AFTER = 30.0
 
 
 class SandboxError(Exception):
-    """The sandbox refused; the text is its reason."""
+    """The sandbox rejected a request. The text is the reason."""
 
 
 class SandboxClient:
@@ -30,7 +30,7 @@ class SandboxClient:
 
     Args:
         url: the sandbox's address, as its page has it.
-        session: a session to use; one of its own when None.
+        session: the HTTP session to use; None creates one.
     """
 
     def __init__(self, url: str, *, session: aiohttp.ClientSession | None = None) -> None:
@@ -50,7 +50,7 @@ class SandboxClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the session if it is our own."""
+        """Close the session if it was created here."""
         if self._given is None and self._session is not None:
             await self._session.close()
             self._session = None
@@ -58,7 +58,7 @@ class SandboxClient:
     async def slash(
         self, user: str, command: str, /, *, in_channel: str | int | None = None, finish: float = 0.0, **options: Any
     ) -> Json:
-        """Someone runs a command; with `finish`, a deferred answer is awaited that many seconds."""
+        """Run a command as a user. `finish` is how many seconds to wait for a deferred answer."""
         body = {"user": user, "command": command, "options": options, "channel": in_channel, "finish": finish}
         return await self._post("slash", body)
 
@@ -71,41 +71,41 @@ class SandboxClient:
         values: list[str] | None = None,
         finish: float = 0.0,
     ) -> Json:
-        """Someone presses a button, or picks `values` in a select."""
+        """Press a button as a user, or pick `values` in a select."""
         body = {"user": user, "message": str(message), "custom_id": custom_id, "values": values, "finish": finish}
         return await self._post("click", body)
 
     async def submit_modal(self, user: str, interaction: int | str, values: Json, *, finish: float = 0.0) -> Json:
-        """Someone sends the modal that an interaction opened."""
+        """Submit the modal that an interaction opened, as a user."""
         body = {"user": user, "interaction": str(interaction), "values": values, "finish": finish}
         return await self._post("modal", body)
 
     async def say(self, user: str, text: str, *, in_channel: str | int | None = None) -> Json:
-        """Someone writes something."""
+        """Write a message as a user."""
         return await self._post("say", {"user": user, "text": text, "channel": in_channel})
 
-    async def change_world(self, deed: str, **details: Any) -> Json:
+    async def change_world(self, action: str, **details: Any) -> Json:
         """Change the world: `change_world("close_dms", user="Mia")`."""
-        return await self._post("world", {"do": deed, **details})
+        return await self._post("world", {"do": action, **details})
 
     async def state(self) -> Json:
-        """Everything but messages."""
+        """Return the whole state except messages."""
         state: Json = await self._call("GET", "state")
         return state
 
     async def messages(self, channel: str | int, *, limit: int = 100) -> list[Json]:
-        """The newest messages of a channel, oldest first."""
+        """Return the newest messages of a channel, oldest first."""
         found: list[Json] = await self._call("GET", "messages", params={"channel": str(channel), "limit": str(limit)})
         return found
 
     async def evidence(self, *, after: int = 0, wait: float = 0.0) -> list[Json]:
-        """What was accepted after record number `after`; with `wait`, as soon as there is any, else after that long."""
+        """Return what was accepted after record `after`. `wait` is how many seconds to wait for the first record."""
         params = {"after": str(after), "wait": str(wait)}
         records: list[Json] = await self._call("GET", "evidence", params=params)
         return records
 
     async def wait_for_evidence(self, predicate: Callable[[list[Json]], bool], *, timeout: float) -> list[Json]:
-        """All evidence, as soon as `predicate` is true of it.
+        """Return all evidence as soon as `predicate` is true for it.
 
         Raises:
             TimeoutError: it was not true within `timeout` seconds.
@@ -117,11 +117,11 @@ class SandboxClient:
         return records
 
     async def add_fault(self, action: Action, *, match: Json | None = None, **how_often: Any) -> Json:
-        """Turn a fault on; `match` takes names, `how_often` is times, seconds, probability, seed, label."""
+        """Add a fault. `match` accepts names; `how_often` is times, seconds, probability, seed and label."""
         return await self._post("faults", {"action": action_to_json(action), "match": match or {}, **how_often})
 
     async def faults(self) -> list[Json]:
-        """All faults with how often each fired."""
+        """Return all faults, with how often each fired."""
         listed: list[Json] = await self._call("GET", "faults")
         return listed
 

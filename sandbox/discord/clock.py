@@ -1,8 +1,8 @@
-"""The time by which the sandbox judges.
+"""The sandbox's clock.
 
-Discord's rules are made of durations: three seconds to answer, fifteen minutes of a token, one hour until edits become
-scarce, minutes of nonce memory. Everything asks one clock, so a test can move it instead of waiting; patching `time`
-was rejected because it would also move the bot under test when both live in one process.
+Many of Discord's rules are durations: three seconds to answer, fifteen minutes for a token, minutes of nonce memory.
+Everything uses one clock, so that a test can move it instead of waiting. Patching `time` was rejected, because it would
+also affect a bot under test in the same process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ManualClock(Clock):
         return super().monotonic() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass at once."""
+        """Move the clock forward by `seconds`."""
         if seconds < 0:
             raise ValueError("time only moves forward")
         self._ahead += seconds

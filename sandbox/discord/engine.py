@@ -1,7 +1,7 @@
-"""The sandbox without HTTP: every part, wired to the others.
+"""The sandbox without HTTP: all parts, connected to each other.
 
-Requests, the control API and the in-process interface all act on one `Engine`, so a rule that holds for one holds for
-all. It opens no socket, which lets most tests of rules and interactions run on plain objects.
+Requests, the control API and the in-process interface all act on one `Engine`, so the same rules apply to all of them.
+It opens no socket, so most tests of rules and interactions run on plain objects.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from sandbox.discord.changes import Announcer
+from sandbox.discord.changes import ChangeFeed
 from sandbox.discord.clock import Clock
 from sandbox.discord.faults.registry import Faults
 from sandbox.discord.gateway.gateway import Gateway
@@ -18,7 +18,7 @@ from sandbox.discord.interactions.invoke import Invoker
 from sandbox.discord.interactions.registry import Interactions
 from sandbox.discord.messaging import Messaging
 from sandbox.discord.rate_limits import Limits, RateLimiter
-from sandbox.discord.world.cast import furnish
+from sandbox.discord.world.default_world import create_default_world
 from sandbox.discord.world.evidence import Evidence
 from sandbox.discord.world.world import World
 
@@ -36,15 +36,15 @@ class StoredFile:
 
 @dataclass
 class Engine:
-    """The parts.
+    """All parts of the sandbox.
 
-    `unimplemented` lists what the sandbox could not serve, as `METHOD /path`: routes that it does not have, and (with
-    the error) requests that broke it. A test that asserts it empty knows that the sandbox was not the limit.
+    `unimplemented` lists requests that the sandbox could not serve, as `METHOD /path`: unknown routes, and (with the
+    error) requests that crashed it. Tests assert that it is empty.
     """
 
     token: str
     clock: Clock
-    announcer: Announcer
+    feed: ChangeFeed
     world: World
     evidence: Evidence
     messaging: Messaging
@@ -63,27 +63,27 @@ class Engine:
 def build_engine(
     *, token: str, clock: Clock | None = None, limits: Limits | None = None, nonce_window: float = NONCE_WINDOW
 ) -> Engine:
-    """A new engine with the furnished world."""
+    """Return a new engine with the default world."""
     clock = clock or Clock()
-    announcer = Announcer()
-    world = World(clock, announcer)
-    furnish(world)
+    feed = ChangeFeed()
+    world = World(clock, feed)
+    create_default_world(world)
     evidence = Evidence()
-    messaging = Messaging(world, evidence, announcer, nonce_window=nonce_window)
-    interactions = Interactions(world, announcer)
-    faults = Faults(clock, announcer)
+    messaging = Messaging(world, evidence, feed, nonce_window=nonce_window)
+    interactions = Interactions(world, feed)
+    faults = Faults(clock, feed)
     limiter = RateLimiter(clock, limits or Limits())
-    gateway = Gateway(world, announcer, faults, limiter, token=token)
+    gateway = Gateway(world, feed, faults, limiter, token=token)
     interactions.deliver = gateway.deliver
     return Engine(
         token=token,
         clock=clock,
-        announcer=announcer,
+        feed=feed,
         world=world,
         evidence=evidence,
         messaging=messaging,
         interactions=interactions,
-        answers=Answers(world, messaging, announcer),
+        answers=Answers(world, messaging, feed),
         invoker=Invoker(world, interactions),
         faults=faults,
         limiter=limiter,

@@ -1,32 +1,32 @@
-"""Accepting messages: the one place where a checked draft becomes a message.
+"""Accepts messages: the one place where a checked draft becomes a message.
 
-Requests, interactions' answers, follow-ups and people at the page all end here, so that nonces, pings and evidence
-cannot be forgotten on one of the ways. Rules have been applied before; what is left to decide is only what needs the
-state: whether a nonce was seen, whom the text pings, and how often an old message was edited.
+Requests, answers to interactions, follow-ups and users of the page all end here, so that none of them can skip nonces,
+pings or evidence. The rules were applied before. Only checks that need the state remain: whether a nonce is known, whom
+the text pings, and how often an old message was edited.
 """
 
 from __future__ import annotations
 
 from sandbox.discord import changes
-from sandbox.discord.changes import Announcer
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.changes import ChangeFeed
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.rules.form import Form
 from sandbox.discord.rules.mentions import resolve
-from sandbox.discord.rules.messages import Draft, Revision, check_draft, spoken
+from sandbox.discord.rules.messages import Draft, Revision, check_draft, visible_text
 from sandbox.discord.world.entities import Channel, User
 from sandbox.discord.world.evidence import Evidence
 from sandbox.discord.world.evidence import Kind as EvidenceKind
-from sandbox.discord.world.messages import Json, Message, MessageFlag, Shelf
+from sandbox.discord.world.messages import Json, Message, MessageFlag, MessageHistory
 from sandbox.discord.world.world import World
 
 
 class Messaging:
-    """Creates, edits and deletes messages, and writes each down."""
+    """Creates, edits and deletes messages, and records each change as evidence."""
 
-    def __init__(self, world: World, evidence: Evidence, announcer: Announcer, *, nonce_window: float) -> None:
+    def __init__(self, world: World, evidence: Evidence, feed: ChangeFeed, *, nonce_window: float) -> None:
         self._world = world
         self._evidence = evidence
-        self._announcer = announcer
+        self._feed = feed
         self._nonce_window = nonce_window
         self._nonces: dict[tuple[int, str], tuple[float, Message]] = {}
 
@@ -40,15 +40,15 @@ class Messaging:
         visible_to: int | None = None,
         replies_to: int | None = None,
     ) -> Message:
-        """Accept a message, or return the earlier one with its nonce when the draft enforces that.
+        """Accept a message, or return the earlier message with the same nonce if the draft enforces it.
 
         Raises:
-            ApiError: 10008 when the nonce's earlier message was deleted; 50035 when it replies to nothing.
+            ApiError: 10008 if the earlier message was deleted; 50035 if it replies to an unknown message.
         """
         if draft.nonce is not None and draft.enforce_nonce:
-            earlier = self._earlier(author, draft.nonce)
+            earlier = self._find_by_nonce(author, draft.nonce)
             if earlier is not None:
-                self._write_down("create", earlier, returned_earlier=True)
+                self._record("create", earlier, returned_earlier=True)
                 return earlier
         message = self._compose(channel, author, draft)
         message.visible_to = visible_to
@@ -56,10 +56,10 @@ class Messaging:
         message.invoked = invoked
         message.webhook = invoked is not None
         self._remember(message)
-        return self._put(message)
+        return self._store(message)
 
     def _compose(self, channel: Channel, author: User, draft: Draft) -> Message:
-        replied = self._replied(channel, draft)
+        replied = self._find_replied(channel, draft)
         answered = None if replied is None else replied.author
         return Message(
             id=self._world.ids.next(),
@@ -73,11 +73,13 @@ class Messaging:
             flags=draft.flags,
             nonce=draft.nonce,
             replies_to=None if replied is None else replied.id,
-            pings=resolve(self._world, channel, author, draft.spoken(), draft.allowed, replied_to=answered),
+            pings=resolve(self._world, channel, author, draft.visible_text(), draft.allowed, replied_to=answered),
         )
 
-    def promise(self, channel: Channel, *, invoked: Json, visible_to: int | None, replies_to: int | None) -> Message:
-        """The bot's "… is thinking": a message without content that a later edit fills."""
+    def create_placeholder(
+        self, channel: Channel, *, invoked: Json, visible_to: int | None, replies_to: int | None
+    ) -> Message:
+        """Create the "… is thinking" message, which a later edit fills."""
         flags = MessageFlag.LOADING if visible_to is None else MessageFlag.LOADING | MessageFlag.EPHEMERAL
         message = Message(
             id=self._world.ids.next(),
@@ -90,20 +92,20 @@ class Messaging:
             invoked=invoked,
             webhook=True,
         )
-        return self._put(message)
+        return self._store(message)
 
     def say(self, channel: Channel, author: User, text: str) -> Message:
-        """A person writes something; Discord's rules hold for them too."""
+        """Write a message as a user. Discord's rules apply to users too."""
         return self.create(channel, author, check_draft({"content": text}, []))
 
     def revise(self, message: Message, revision: Revision) -> None:
-        """Apply an edit. Mentions are weighed anew only when the content is edited.
+        """Apply an edit. Mentions are resolved again only if the content is edited.
 
         Raises:
-            ApiError: 10008 when the message was deleted.
+            ApiError: 10008 if the message was deleted.
         """
-        if self._shelf(message.channel).get(message.id) is None:
-            raise refusal(10008)
+        if self._history(message.channel).get(message.id) is None:
+            raise api_error(10008)
         if revision.content is not None:
             message.content = revision.content
         if revision.embeds is not None:
@@ -115,55 +117,55 @@ class Messaging:
         if revision.flags is not None:
             message.flags = revision.flags
         if revision.content is not None or MessageFlag.IS_COMPONENTS_V2 in message.flags:
-            text = spoken(message.content, message.components)
+            text = visible_text(message.content, message.components)
             message.pings = resolve(self._world, message.channel, message.author, text, revision.allowed)
         if message.loading:
             message.flags &= ~MessageFlag.LOADING
         else:
             message.edited = self._world.clock.wall()
         message.encoded = None
-        self._write_down("edit", message)
-        self._announcer.publish(changes.MessageEdited(message))
+        self._record("edit", message)
+        self._feed.publish(changes.MessageEdited(message))
 
     def delete(self, message: Message) -> None:
-        """Delete a message; its nonce stays remembered."""
-        self._shelf(message.channel).remove(message)
-        self._write_down("delete", message)
-        self._announcer.publish(changes.MessageDeleted(message))
+        """Delete a message. Its nonce is still remembered."""
+        self._history(message.channel).remove(message)
+        self._record("delete", message)
+        self._feed.publish(changes.MessageDeleted(message))
 
-    def _shelf(self, channel: Channel) -> Shelf:
-        """The channel's messages; 10003 when the channel is gone, which an interaction may outlive."""
-        shelf = self._world.shelves.get(channel.id)
-        if shelf is None:
-            raise refusal(10003)
-        return shelf
+    def _history(self, channel: Channel) -> MessageHistory:
+        """Return the channel's messages, or raise 10003: an interaction may outlive its channel."""
+        history = self._world.histories.get(channel.id)
+        if history is None:
+            raise api_error(10003)
+        return history
 
-    def _put(self, message: Message) -> Message:
-        self._shelf(message.channel).put(message)
+    def _store(self, message: Message) -> Message:
+        self._history(message.channel).put(message)
         if message.visible_to is None:
             message.channel.last_message_id = message.id
-        self._write_down("create", message)
-        self._announcer.publish(changes.MessageCreated(message))
+        self._record("create", message)
+        self._feed.publish(changes.MessageCreated(message))
         return message
 
-    def _write_down(self, kind: EvidenceKind, message: Message, *, returned_earlier: bool = False) -> None:
+    def _record(self, kind: EvidenceKind, message: Message, *, returned_earlier: bool = False) -> None:
         clock = self._world.clock
         self._evidence.record(
             kind, message, monotonic=clock.monotonic(), wall=clock.wall(), returned_earlier=returned_earlier
         )
 
-    def _replied(self, channel: Channel, draft: Draft) -> Message | None:
+    def _find_replied(self, channel: Channel, draft: Draft) -> Message | None:
         if draft.replies_to is None:
             return None
-        message = self._shelf(channel).get(draft.replies_to)
+        message = self._history(channel).get(draft.replies_to)
         if message is None and not draft.reply_may_be_gone:
             form = Form()
             form.add(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
             form.refuse()
         return message
 
-    def _earlier(self, author: User, nonce: str | int) -> Message | None:
-        """The message of this author with this nonce, while it is remembered.
+    def _find_by_nonce(self, author: User, nonce: str | int) -> Message | None:
+        """Return the message of this author with this nonce, while it is remembered.
 
         Source: https://docs.discord.com/developers/resources/message#create-message, and the feature's author on the
         window and on deleted messages: https://github.com/discord/discord-api-docs/pull/6647
@@ -173,9 +175,9 @@ class Messaging:
         if remembered is None:
             return None
         message = remembered[1]
-        shelf = self._world.shelves.get(message.channel.id)
-        if shelf is None or shelf.get(message.id) is None:
-            raise refusal(10008)
+        history = self._world.histories.get(message.channel.id)
+        if history is None or history.get(message.id) is None:
+            raise api_error(10008)
         return message
 
     def _remember(self, message: Message) -> None:

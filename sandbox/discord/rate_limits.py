@@ -1,8 +1,8 @@
 """Rate limits: buckets for routes, the global limit, and the ban behind them.
 
-Windows are fixed, as the headers describe them: the first request opens a window, `X-RateLimit-Reset-After` tells when
-it closes. Discord publishes only some of its numbers and asks clients to read the headers instead; what stands here
-for the others is what clients have observed, and every one can be changed or switched off.
+Windows are fixed, as the headers describe them: the first request opens a window, and `X-RateLimit-Reset-After` says
+when it closes. Discord publishes only some of its limits and asks clients to read the headers. The other limits here
+are those that clients have observed. Each can be changed or turned off.
 Sources: https://docs.discord.com/developers/topics/rate-limits; 40003 after a few dozen direct messages:
 https://github.com/DasWolke/SnowTransfer/issues/43; three edits in 20 s of messages older than an hour:
 https://github.com/circuitsacul/starboard-4/issues/118
@@ -27,7 +27,7 @@ OLD_MESSAGE = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """So many requests in so many seconds."""
+    """A number of requests per number of seconds."""
 
     limit: int
     seconds: float
@@ -35,7 +35,7 @@ class Window:
 
 @dataclass(kw_only=True)
 class Limits:
-    """What is enforced; None switches a limit off. The names of routes' buckets are the fields' names."""
+    """The enforced limits. None turns a limit off. The field names are the names of the routes' buckets."""
 
     every_request: Window | None = Window(50, 1.0)
     create_message: Window | None = Window(5, 5.0)
@@ -49,12 +49,12 @@ class Limits:
 
     @classmethod
     def off(cls) -> Limits:
-        """No limits at all, for benchmarks and for tests of other things."""
-        return cls(**{each.name: None for each in fields(cls)})
+        """Return no limits, for benchmarks and tests of other things."""
+        return cls(**{field.name: None for field in fields(cls)})
 
     def to_json(self) -> Json:
         """The limits as JSON: `[limit, seconds]`, or null."""
-        windows = ((each.name, getattr(self, each.name)) for each in fields(self))
+        windows = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: window and [window.limit, window.seconds] for name, window in windows}
 
     def update(self, values: Json) -> None:
@@ -63,10 +63,10 @@ class Limits:
         Raises:
             ValueError: a name that is no limit, or a value that is neither null nor `[limit, seconds]`.
         """
-        names = {each.name for each in fields(self)}
+        names = {field.name for field in fields(self)}
         for name, value in values.items():
             if name not in names:
-                raise ValueError(f"no limit is called {name!r}; there are {', '.join(sorted(names))}")
+                raise ValueError(f"unknown limit {name!r}; known: {', '.join(sorted(names))}")
             if value is not None and not (isinstance(value, list) and len(value) == 2):
                 raise ValueError(f"{name} must be null or [limit, seconds]")
             setattr(self, name, None if value is None else Window(int(value[0]), float(value[1])))
@@ -79,8 +79,8 @@ class _Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a request passes its bucket, and the headers that tell the client."""
+class RateLimitResult:
+    """Whether a request passes its bucket, and the rate-limit headers of its response."""
 
     passed: bool
     retry_after: float
@@ -96,8 +96,8 @@ class RateLimiter:
     invalid: deque[float] = field(default_factory=deque)
     _buckets: dict[tuple[str, str], _Bucket] = field(default_factory=dict)
 
-    def take(self, name: str, key: str) -> Verdict | None:
-        """Count a request against the bucket `name` of `key` (a channel, a webhook); None when it has no limit."""
+    def take(self, name: str, key: str) -> RateLimitResult | None:
+        """Count a request against the bucket `name` of `key` (a channel, a webhook). Return None if it has no limit."""
         window: Window | None = getattr(self.limits, name, None)
         if window is None:
             return None
@@ -112,17 +112,17 @@ class RateLimiter:
             "X-RateLimit-Reset-After": f"{left:.3f}",
             "X-RateLimit-Bucket": hashlib.blake2s(name.encode(), digest_size=16).hexdigest(),
         }
-        return Verdict(passed, left, headers)
+        return RateLimitResult(passed, left, headers)
 
     def take_global(self) -> float | None:
-        """Count a request against the limit of all requests; the seconds to wait when it is exceeded."""
+        """Count a request against the global limit. Return the seconds to wait if it is exceeded."""
         if self.limits.every_request is None:
             return None
-        verdict = self.take("every_request", "")
-        return None if verdict is None or verdict.passed else verdict.retry_after
+        result = self.take("every_request", "")
+        return None if result is None or result.passed else result.retry_after
 
     def count_invalid(self, status: int, scope: str | None) -> None:
-        """Count an answer that Discord holds against the sender: 401, 403, and 429 that is not `shared`."""
+        """Count an invalid request: a 401, a 403, or a 429 that is not `shared`."""
         if status in (401, 403) or (status == 429 and scope != "shared"):
             self.invalid.append(self.clock.monotonic())
 
@@ -143,7 +143,7 @@ class RateLimiter:
 
 
 def limited_headers(retry_after: float, *, scope: str, via: bool = True) -> dict[str, str]:
-    """The headers of a 429. Without `Via` a client must take it for the ban of the network in front of Discord."""
+    """Return the headers of a 429. Without `Via`, clients take it for a ban by the network in front of Discord."""
     headers = {"Retry-After": str(math.ceil(retry_after)), "X-RateLimit-Scope": scope}
     if scope == "global":
         headers["X-RateLimit-Global"] = "true"
@@ -153,7 +153,7 @@ def limited_headers(retry_after: float, *, scope: str, via: bool = True) -> dict
 
 
 def limited_body(retry_after: float, *, scope: str, code: int | None = None) -> Json:
-    """The JSON of a 429."""
+    """Return the JSON of a 429."""
     message = "The resource is being rate limited." if scope == "shared" else "You are being rate limited."
     body: Json = {"message": message, "retry_after": round(retry_after, 3), "global": scope == "global"}
     return body if code is None else {**body, "code": code}

@@ -1,8 +1,8 @@
-"""A Discord of one's own: REST, gateway, page and control API on one port, with one object to drive it.
+"""The sandbox Discord: REST API, gateway, page and control API on one port, with one object to drive it.
 
-Unmodified clients talk to it by HTTP and WebSocket, from this process or another, because what a bot gets wrong lies in
-its requests: replacing methods inside discord.py was rejected, since that skips the very code (retries, rate limits,
-broken connections) that decides whether a reminder arrives once.
+Unmodified clients talk to it over HTTP and WebSocket, from this process or another. Replacing methods inside discord.py
+was rejected, because it skips the code that decides whether a reminder arrives exactly once: retries, rate limits and
+broken connections.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.rate_limits import Limits
 from sandbox.discord.world.evidence import Accepted
 from sandbox.discord.world.messages import Message
-from sandbox.discord.world.world import Where, Who, World
+from sandbox.discord.world.world import ChannelRef, UserRef, World
 
 T = TypeVar("T")
 
@@ -41,11 +41,11 @@ class SandboxDiscord:
         host: the address to listen on.
         port: the port; 0 takes a free one.
         nonce_window: seconds for which `enforce_nonce` remembers.
-        token: the bot's token; made up when None.
-        public_url: where clients reach it, when that is not where it listens (behind a Service or a proxy).
-        limits: the rate limits; Discord's when None. `Limits.off()` for benchmarks.
-        privileged_intents: those that the bot may use; none, as for a new application, unless given.
-        clock: the time to judge by.
+        token: the bot's token; None generates one.
+        public_url: the address for clients, if it differs from where it listens (behind a Service or a proxy).
+        limits: the rate limits; None means Discord's. Use `Limits.off()` for benchmarks.
+        privileged_intents: those that the bot may use; by default none, as for a new application.
+        clock: the clock to use.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class SandboxDiscord:
         self.engine.gateway.privileged_intents = Intent(privileged_intents)
 
     async def __aenter__(self) -> SandboxDiscord:
-        """Begin to serve; the world of an earlier time is still there, on the same port."""
+        """Start serving. After a restart, the port and the world are the same as before."""
         self.engine.closing.clear()
         app = web.Application(client_max_size=MAX_REQUEST)
         rest.add_routes(app, self.engine)
@@ -75,7 +75,7 @@ class SandboxDiscord:
         page.add_routes(app)
         app.router.add_get("/gateway", self._serve_gateway)
         app.router.add_get("/gateway/", self._serve_gateway)
-        app.on_shutdown.append(self._hang_up)
+        app.on_shutdown.append(self._close_connections)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port).start()
@@ -90,7 +90,7 @@ class SandboxDiscord:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop: whoever still waits for an answer is cut off."""
+        """Stop serving. Clients that still wait for a response are disconnected."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -107,12 +107,12 @@ class SandboxDiscord:
 
     @property
     def world(self) -> World:
-        """Guilds, channels, people: look and change."""
+        """The guilds, channels and users, to read and to change."""
         return self.engine.world
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong."""
+        """The active and past faults."""
         return self.engine.faults
 
     @property
@@ -122,72 +122,72 @@ class SandboxDiscord:
 
     @property
     def limits(self) -> Limits:
-        """The rate limits; its fields may be set at any time."""
+        """The rate limits. Its fields can be set at any time."""
         return self.engine.limiter.limits
 
     @property
     def evidence(self) -> list[Accepted]:
-        """Everything that was ever accepted, oldest first; do not change it."""
+        """Everything that was ever accepted, oldest first. Do not change it."""
         return self.engine.evidence.records
 
     @property
     def unimplemented(self) -> list[str]:
-        """What the sandbox could not serve: requests to routes that it does not have, and those that broke it."""
+        """Requests that the sandbox could not serve: to unknown routes, or because it crashed."""
         return self.engine.unimplemented
 
-    def messages(self, where: Where) -> list[Message]:
-        """A channel's messages, oldest first, without ephemeral ones."""
+    def messages(self, where: ChannelRef) -> list[Message]:
+        """Return a channel's messages, oldest first, without ephemeral ones."""
         return self.world.messages(self.world.channel(where).id)
 
-    def dms(self, who: Who) -> list[Message]:
-        """The direct messages between the bot and someone, oldest first."""
+    def dms(self, who: UserRef) -> list[Message]:
+        """Return the direct messages between the bot and a user, oldest first."""
         channel = self.world.dm(who)
         return [] if channel is None else self.world.messages(channel.id)
 
-    def say(self, who: Who, text: str, *, where: Where | None = None) -> Message:
-        """Someone writes something."""
-        channel = self.world.channel(self._place(where))
+    def say(self, who: UserRef, text: str, *, where: ChannelRef | None = None) -> Message:
+        """Write a message as a user."""
+        channel = self.world.channel(self._channel_or_first(where))
         return self.engine.messaging.say(channel, self.world.user(who), text)
 
     async def slash(
-        self, user: Who, command: str, /, *, in_channel: Where | None = None, **options: Any
+        self, user: UserRef, command: str, /, *, in_channel: ChannelRef | None = None, **options: Any
     ) -> InteractionResult:
-        """Someone runs a command (`slash("Mia", "game create", title=…)`); waits for the bot's answer, up to 3 s.
+        """Run a command as a user (`slash("Mia", "game create", title=…)`) and wait up to 3 s for the bot's answer.
 
         Raises:
-            UsageError: Discord's client would not let them send this.
+            UsageError: Discord's client would not let the user send this.
         """
-        return await self.engine.invoker.slash(user, self._place(in_channel), command, options)
+        return await self.engine.invoker.slash(user, self._channel_or_first(in_channel), command, options)
 
     async def autocomplete(
-        self, user: Who, command: str, focused: str, /, *, in_channel: Where | None = None, **options: Any
+        self, user: UserRef, command: str, focused: str, /, *, in_channel: ChannelRef | None = None, **options: Any
     ) -> InteractionResult:
-        """Someone types into the option `focused`, whose text so far is among `options`."""
-        place = self._place(in_channel)
-        return await self.engine.invoker.autocomplete(user, place, command, focused, options)
+        """Type into the option `focused` as a user. Its text so far is among `options`."""
+        channel = self._channel_or_first(in_channel)
+        return await self.engine.invoker.autocomplete(user, channel, command, focused, options)
 
     async def click(
-        self, user: Who, message_id: int, custom_id: str, *, values: list[str] | None = None
+        self, user: UserRef, message_id: int, custom_id: str, *, values: list[str] | None = None
     ) -> InteractionResult:
-        """Someone presses a button, or picks `values` in a select; waits for the bot's answer, up to 3 s."""
+        """Press a button as a user, or pick `values` in a select, and wait up to 3 s for the bot's answer."""
         return await self.engine.invoker.click(user, message_id, custom_id, values)
 
     async def submit_modal(
-        self, user: Who, opened: InteractionResult | int, values: dict[str, Any]
+        self, user: UserRef, opened: InteractionResult | int, values: dict[str, Any]
     ) -> InteractionResult:
-        """Someone sends the modal that an interaction opened, filled with `values` by custom id."""
+        """Submit the modal that an interaction opened, as a user, with `values` by custom id."""
         interaction_id = opened if isinstance(opened, int) else opened.id
         return await self.engine.invoker.submit_modal(user, interaction_id, values)
 
     async def wait_for(self, predicate: Callable[[], T], *, timeout: float) -> T:
-        """Wait until `predicate()` is true, asking again whenever something changed; returns what it returned.
+        """Wait until `predicate()` is true and return its value. It is checked after each change.
 
         Raises:
             TimeoutError: it was not true within `timeout` seconds.
         """
-        return await self.engine.announcer.wait_for(predicate, timeout=timeout)
+        return await self.engine.feed.wait_for(predicate, timeout=timeout)
 
-    def _place(self, where: Where | None) -> Where:
+    def _channel_or_first(self, where: ChannelRef | None) -> ChannelRef:
         return next(iter(self.world.channels.values())) if where is None else where
 
     async def _serve_gateway(self, request: web.Request) -> web.StreamResponse:
@@ -195,10 +195,10 @@ class SandboxDiscord:
             return web.Response(status=503)
         return await Socket(self.gateway, request).serve()
 
-    async def _hang_up(self, app: web.Application) -> None:
-        """Let go of everyone whose connection would otherwise keep the server from stopping."""
+    async def _close_connections(self, app: web.Application) -> None:
+        """Close connections that would keep the server from stopping."""
         self.engine.closing.set()
-        self.engine.announcer.wake()
+        self.engine.feed.wake()
         for connection in list(self.gateway.connections):
             connection.close_soon(1001)
         await asyncio.sleep(0)

@@ -1,36 +1,36 @@
-"""The control API under `/sandbox`: what scenarios, tests in other processes and the page use.
+"""The control API under `/sandbox`, for the page, for scenarios and for tests in other processes.
 
-It has no authorization: whoever reaches the sandbox may drive it, which is why it listens on the loopback address
-unless told otherwise.
+It has no authentication: anyone who can reach the sandbox can drive it. Therefore it listens on the loopback address by
+default.
 """
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from sandbox.discord.control import judge, people, places
+from sandbox.discord.control import inspection, users, world_actions
 from sandbox.discord.control.requests import Handler, guarded
 from sandbox.discord.control.stream import Stream
 from sandbox.discord.engine import Engine
 
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("POST", "/sandbox/slash", people.slash),
-    ("POST", "/sandbox/autocomplete", people.autocomplete),
-    ("POST", "/sandbox/click", people.click),
-    ("POST", "/sandbox/modal", people.modal),
-    ("POST", "/sandbox/say", people.say),
-    ("GET", "/sandbox/commands", people.list_commands),
-    ("GET", "/sandbox/messages", people.list_messages),
-    ("GET", "/sandbox/state", judge.get_state),
-    ("GET", "/sandbox/evidence", judge.get_evidence),
-    ("GET", "/sandbox/faults", judge.list_faults),
-    ("POST", "/sandbox/faults", judge.add_fault),
-    ("DELETE", "/sandbox/faults", judge.remove_fault),
-    ("DELETE", "/sandbox/faults/{fault_id:\\d+}", judge.remove_fault),
-    ("GET", "/sandbox/limits", judge.get_limits),
-    ("PATCH", "/sandbox/limits", judge.change_limits),
-    ("GET", "/sandbox/attachments/{file_id:\\d+}/{name}", judge.get_file),
-    ("POST", "/sandbox/world", places.change_world),
+    ("POST", "/sandbox/slash", users.slash),
+    ("POST", "/sandbox/autocomplete", users.autocomplete),
+    ("POST", "/sandbox/click", users.click),
+    ("POST", "/sandbox/modal", users.modal),
+    ("POST", "/sandbox/say", users.say),
+    ("GET", "/sandbox/commands", users.list_commands),
+    ("GET", "/sandbox/messages", users.list_messages),
+    ("GET", "/sandbox/state", inspection.get_state),
+    ("GET", "/sandbox/evidence", inspection.get_evidence),
+    ("GET", "/sandbox/faults", inspection.list_faults),
+    ("POST", "/sandbox/faults", inspection.add_fault),
+    ("DELETE", "/sandbox/faults", inspection.remove_fault),
+    ("DELETE", "/sandbox/faults/{fault_id:\\d+}", inspection.remove_fault),
+    ("GET", "/sandbox/limits", inspection.get_limits),
+    ("PATCH", "/sandbox/limits", inspection.change_limits),
+    ("GET", "/sandbox/attachments/{file_id:\\d+}/{name}", inspection.get_file),
+    ("POST", "/sandbox/world", world_actions.change_world),
 )
 
 

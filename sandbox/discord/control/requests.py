@@ -1,8 +1,7 @@
-"""How the control API reads requests and tells mistakes.
+"""How the control API reads requests and reports mistakes.
 
-A scenario's mistake gets a sentence and status 400. Bodies must be declared as JSON: a page of another origin cannot
-send that without asking first, and nothing here answers such a question, so no web page that someone visits while the
-sandbox runs can drive it.
+A mistake gets a sentence and status 400. Bodies must be declared as JSON. Browsers send such requests to another origin
+only after a CORS preflight, which is never allowed here, so no other web page can drive the sandbox.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Handler = Callable[[Engine, web.Request], Awaitable[web.StreamResponse]]
 
 
 def guarded(engine: Engine, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """`handler`, with mistakes turned into answers."""
+    """Wrap `handler` so that mistakes become responses."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
         try:
@@ -35,7 +34,7 @@ def guarded(engine: Engine, handler: Handler) -> Callable[[web.Request], Awaitab
 
 
 async def read_json(request: web.Request) -> Json:
-    """The JSON object of a request.
+    """Return the JSON object of a request.
 
     Raises:
         ValueError: it is not one, or is not declared as JSON.
@@ -49,7 +48,7 @@ async def read_json(request: web.Request) -> Json:
 
 
 def take(body: Json, name: str, kind: type[Any] | tuple[type[Any], ...] = (str, int), default: Any = ...) -> Any:
-    """A field of a body; without a default it must be there.
+    """Return a field of a body. Without a default it is required.
 
     Raises:
         ValueError: it is missing, or of another type.

@@ -1,8 +1,8 @@
-"""Server-sent events: the page sees what happens when it happens.
+"""Server-sent events that keep the page up to date.
 
-Messages and interactions are sent one by one. Everything else (who is online, which channels and faults there are) is
-sent as "look again", gathered over a moment, because a chaos run changes those thousands of times a second and a page
-needs only the last state. Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
+Messages and interactions are sent one by one. For everything else (presence, channels, faults) the page is told to
+reload, at most every `GATHER` seconds: a chaos run changes them thousands of times a second, and a page needs only the
+last state. Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ BACKLOG = 2000
 
 
 class Stream:
-    """Feeds every open page."""
+    """Sends events to every open page."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._pages: set[asyncio.Queue[str | None]] = set()
         self._gathering: set[str] = set()
-        self._unsubscribe = engine.announcer.subscribe(self._on_change)
+        self._unsubscribe = engine.feed.subscribe(self._on_change)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Send events to one page until it goes away, falls too far behind, or the sandbox ends."""
+        """Send events to one page until it is closed, falls too far behind, or the sandbox stops."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         queue: asyncio.Queue[str | None] = asyncio.Queue(BACKLOG)
@@ -51,13 +51,13 @@ class Stream:
         return response
 
     async def close(self, app: web.Application) -> None:
-        """Follow the sandbox no longer."""
+        """Stop following the sandbox."""
         self._unsubscribe()
 
     async def _next(self, queue: asyncio.Queue[str | None]) -> str | None:
         with contextlib.suppress(TimeoutError):
             return await asyncio.wait_for(queue.get(), KEEP_ALIVE)
-        return ": still here\n\n"
+        return ": keep-alive\n\n"
 
     async def _end(self, queue: asyncio.Queue[str | None]) -> None:
         await self._engine.closing.wait()
@@ -98,7 +98,7 @@ class Stream:
             self._send_one(queue, event)
 
     def _send_one(self, queue: asyncio.Queue[str | None], event: str | None) -> None:
-        """Queue an event; a page that is too far behind is cut off, and loads everything anew when it reconnects."""
+        """Queue an event. A page that is too far behind is disconnected and reloads everything when it reconnects."""
         if queue.full() or event is None:
             while not queue.empty():
                 queue.get_nowait()

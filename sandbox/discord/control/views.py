@@ -1,7 +1,7 @@
 """The sandbox in JSON, for the page and for scenarios in other processes.
 
-Messages are Discord's own JSON with what only the sandbox knows beside it (who sees it, whom it pings); everything else
-is as small as the page needs.
+Messages are Discord's own JSON plus what only the sandbox knows (who sees them, whom they ping). Everything else has
+only the fields that the page needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def state_view(engine: Engine) -> Json:
-    """Everything but messages."""
+    """Return the whole state except messages."""
     world = engine.world
     return {
         "url": engine.url,
@@ -39,7 +39,7 @@ def state_view(engine: Engine) -> Json:
 
 
 def user_view(user: User) -> Json:
-    """A person."""
+    """Return a user."""
     return {
         "id": str(user.id),
         "name": user.display_name,
@@ -50,7 +50,7 @@ def user_view(user: User) -> Json:
 
 
 def channel_view(channel: Channel) -> Json:
-    """A channel, or someone's direct messages."""
+    """Return a channel, or a user's direct messages."""
     return {
         "id": str(channel.id),
         "name": channel.name,
@@ -62,7 +62,7 @@ def channel_view(channel: Channel) -> Json:
 
 
 def guild_view(engine: Engine, guild: Guild) -> Json:
-    """A guild with its channels, and members with what sets them apart."""
+    """Return a guild with its channels, roles and members."""
     roles = {role_id: role.name for role_id, role in guild.roles.items()}
     return {
         "id": str(guild.id),
@@ -100,7 +100,7 @@ def message_view(engine: Engine, message: Message) -> str:
 
 
 def interaction_view(interaction: Interaction) -> Json:
-    """How far an interaction is."""
+    """Return the progress of an interaction."""
     component = interaction.data.get("custom_id") if interaction.source is not None else None
     return {
         "id": str(interaction.id),
@@ -117,7 +117,7 @@ def interaction_view(interaction: Interaction) -> Json:
 
 
 def result_view(engine: Engine, result: InteractionResult) -> Json:
-    """What a person got for an interaction."""
+    """Return what a user got from an interaction."""
     interaction = result.interaction
     return {
         **interaction_view(interaction),
@@ -136,7 +136,7 @@ def command_view(leaf: Leaf) -> Json:
 
 
 def _pinged(engine: Engine, message: Message) -> list[int]:
-    """Everyone whom the message notifies, also by role, as @everyone, or by being a direct message."""
+    """Return everyone whom the message notifies, by name, role, @everyone or as a direct message."""
     guild = engine.world.guild_of(message.channel)
     if guild is None:
         recipient = message.channel.recipient

@@ -1,1 +1,1 @@
-"""Things that go wrong on demand."""
+"""Faults on demand."""

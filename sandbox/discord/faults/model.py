@@ -1,9 +1,8 @@
-"""What can go wrong, as values.
+"""Faults as values.
 
-A fault is three things: which requests it strikes (`Match`), what it does to them (one of the actions), and how often
-(times, until, probability with its own seed, so that a run can be repeated). Actions say separately whether the request
-is carried out: "refused with 502" and "carried out, but the answer was 502" are the two outages that a sender must
-tell apart and cannot.
+A fault has three parts: the requests that it applies to (`Match`), what it does to them (one of the actions), and how
+often (times, seconds, and a probability with a seed, so that runs can be repeated). `accepted` says whether the request
+is processed: a sender cannot distinguish "rejected with a 502" from "processed, but the response was a 502".
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Say nothing for so many seconds, then reset the connection."""
+    """Do not respond for a number of seconds, then reset the connection."""
 
     seconds: float = 30.0
     accepted: bool = False
@@ -41,7 +40,7 @@ class Hang:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Wait, then carry the request out and answer as usual: also when the client has long given up."""
+    """Wait, then process the request as usual, even if the client has given up."""
 
     seconds: float = 2.0
 
@@ -64,17 +63,17 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class DropGateway:
-    """At once: cut every gateway connection without a close frame."""
+    """Immediately cut every gateway connection without a close frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reconnect:
-    """At once: tell every gateway connection to reconnect and resume (op 7)."""
+    """Immediately tell every gateway connection to reconnect and resume (op 7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidSession:
-    """At once: tell every gateway connection that its session is invalid (op 9), resumable or not."""
+    """Immediately tell every gateway connection that its session is invalid (op 9), resumable or not."""
 
     resumable: bool = False
 
@@ -123,7 +122,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Which requests a fault strikes; what is None does not matter.
+    """Which requests a fault applies to. None matches anything.
 
     Attributes:
         method: `POST`.
@@ -141,7 +140,7 @@ class Match:
         re.compile(self.route or "")  # a mistake must show where the fault is made, not at a request
 
     def fits(self, method: str, path: str, *, channel: int | None, user: int | None) -> bool:
-        """Whether a request is meant."""
+        """Return whether a request matches."""
         return (
             (self.method is None or self.method.upper() == method)
             and (self.channel is None or self.channel == channel)
@@ -156,7 +155,7 @@ def action_to_json(action: Action) -> Json:
 
 
 def action_from_json(value: Json) -> Action:
-    """The action of a JSON form.
+    """Return the action of a JSON object.
 
     Raises:
         ValueError: an unknown kind or field, or a value of another type than the field's; the message says which.
@@ -164,7 +163,7 @@ def action_from_json(value: Json) -> Action:
     given = dict(value)
     kind = given.pop("kind", None)
     if kind not in _KINDS:
-        raise ValueError(f"no action is called {kind!r}; there are {', '.join(_KINDS)}")
+        raise ValueError(f"unknown action {kind!r}; known: {', '.join(_KINDS)}")
     known = {each.name: each.default for each in fields(_KINDS[kind])}
     for name, setting in given.items():
         if name not in known:

@@ -1,7 +1,7 @@
-"""The faults that are on, and what they have done.
+"""The active and past faults.
 
-Faults are looked at in the order in which they were added, and the first that fits strikes. A spent fault stays in the
-list until it is removed, because how often it fired is what a scenario wants to know afterwards.
+Faults are checked in the order in which they were added, and the first match applies. An ended fault stays in the list
+until it is removed, so that a scenario can see how often it fired.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sandbox.discord.changes import Announcer, FaultsChanged
+from sandbox.discord.changes import ChangeFeed, FaultsChanged
 from sandbox.discord.clock import Clock
 from sandbox.discord.faults.model import (
     Action,
@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Fault:
-    """One fault. `times` None: as often as it fits; `ends` is on the monotonic clock."""
+    """One fault. With `times` None it applies to every match. `ends` is on the monotonic clock."""
 
     id: int
     action: Action
@@ -37,16 +37,16 @@ class Fault:
     times: int | None
     ends: float | None
     probability: float
-    dice: random.Random
+    rng: random.Random
     label: str = ""
     fired: int = 0
 
     def on(self, now: float) -> bool:
-        """Whether it may still strike."""
+        """Return whether the fault is still active."""
         return (self.times is None or self.fired < self.times) and (self.ends is None or now < self.ends)
 
     def to_json(self, now: float) -> Json:
-        """The fault as the control API lists it."""
+        """Return the fault as the control API lists it."""
         match = {name: value for name, value in asdict(self.match).items() if value is not None}
         return {
             "id": self.id,
@@ -66,8 +66,8 @@ class Faults:
     """Adds, removes and chooses faults."""
 
     clock: Clock
-    announcer: Announcer
-    strike_now: Callable[[Action], None] = field(default=lambda action: None)
+    feed: ChangeFeed
+    apply_now: Callable[[Action], None] = field(default=lambda action: None)
     _faults: dict[int, Fault] = field(default_factory=dict)
     _added: int = 0
 
@@ -82,14 +82,14 @@ class Faults:
         seed: int = 0,
         label: str = "",
     ) -> Fault:
-        """Turn a fault on; what acts on open gateway connections acts now.
+        """Turn a fault on. Actions on open gateway connections are done immediately.
 
         Args:
             action: what happens.
             match: to which requests; None means all of them.
             times: how often at most.
             seconds: for how long at most.
-            probability: how likely each fitting request is struck, decided by dice of this `seed`.
+            probability: how likely the fault applies to each match, drawn with this `seed`.
             seed: makes a run repeatable.
             label: what people call it.
         """
@@ -103,8 +103,8 @@ class Faults:
         self._faults[fault.id] = fault
         if isinstance(action, ImmediateAction):
             fault.fired = 1
-            self.strike_now(action)
-        self.announcer.publish(FaultsChanged())
+            self.apply_now(action)
+        self.feed.publish(FaultsChanged())
         return fault
 
     def add_json(self, value: Json, *, user_id: int | None = None) -> Fault:
@@ -134,26 +134,26 @@ class Faults:
         )
 
     def remove(self, fault_id: int) -> None:
-        """Turn a fault off and forget it; KeyError when there is none with this id."""
+        """Turn a fault off and remove it. Raise KeyError if there is none with this id."""
         del self._faults[fault_id]
-        self.announcer.publish(FaultsChanged())
+        self.feed.publish(FaultsChanged())
 
     def clear(self) -> None:
-        """Turn all faults off and forget them."""
+        """Turn all faults off and remove them."""
         self._faults.clear()
-        self.announcer.publish(FaultsChanged())
+        self.feed.publish(FaultsChanged())
 
     def all(self) -> list[Fault]:
-        """Every fault since the last clearing, spent ones too."""
+        """Return all faults that were not removed, also ended ones."""
         return list(self._faults.values())
 
     @property
     def armed(self) -> bool:
-        """Whether there is anything to look at; false keeps the way of a request short."""
+        """Whether there are any faults, so that requests can skip the check."""
         return bool(self._faults)
 
-    def for_request(self, method: str, path: str, *, channel: int | None, user: int | None) -> Fault | None:
-        """The fault that strikes this request, already counted."""
+    def find_for_request(self, method: str, path: str, *, channel: int | None, user: int | None) -> Fault | None:
+        """Return the fault that applies to this request, and count it."""
         return self._first(
             lambda fault: (
                 isinstance(fault.action, RequestAction) and fault.match.fits(method, path, channel=channel, user=user)
@@ -161,18 +161,18 @@ class Faults:
         )
 
     def refuses_gateway(self) -> bool:
-        """Whether a new gateway connection is refused; counted."""
+        """Return whether a new gateway connection is refused, and count it."""
         return self._first(lambda fault: isinstance(fault.action, RefuseGateway)) is not None
 
     def duplicates_interaction(self) -> bool:
-        """Whether the interaction that is being delivered is delivered twice; counted."""
+        """Return whether this interaction is delivered twice, and count it."""
         return self._first(lambda fault: isinstance(fault.action, DuplicateInteraction)) is not None
 
     def _first(self, fits: Callable[[Fault], bool]) -> Fault | None:
         now = self.clock.monotonic()
         for fault in self._faults.values():
-            if fault.on(now) and fits(fault) and fault.dice.random() < fault.probability:
+            if fault.on(now) and fits(fault) and fault.rng.random() < fault.probability:
                 fault.fired += 1
-                self.announcer.publish(FaultsChanged())
+                self.feed.publish(FaultsChanged())
                 return fault
         return None

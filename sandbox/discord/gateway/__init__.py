@@ -1,1 +1,1 @@
-"""The gateway: what bots are told, over which connection, and what they missed."""
+"""The gateway: events for bots, their connections, and the replay of missed events."""

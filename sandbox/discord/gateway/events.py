@@ -1,8 +1,8 @@
-"""What a bot is told of each change: the gateway's events, their intents, and their JSON.
+"""The gateway's events, with their intents and their JSON.
 
-An event is encoded once for all sessions. A message comes in two texts, with and without what only bots with the
-message-content intent may read; the bot's own messages, direct messages and messages that mention it always carry
-their content. Ephemeral messages are for one person and no event.
+An event is encoded once for all sessions. A message has two encodings, with and without the content that requires the
+message-content intent. The bot's own messages, direct messages and messages that mention the bot always have their
+content. Ephemeral messages cause no event.
 Source: https://docs.discord.com/developers/events/gateway#gateway-intents
 """
 
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 class Intent(IntFlag):
-    """The intents that decide over an event of the sandbox."""
+    """The intents that the sandbox's events need."""
 
     NONE = 0
     GUILDS = 1 << 0
@@ -47,7 +47,7 @@ PRIVILEGED = Intent.GUILD_MEMBERS | Intent.GUILD_PRESENCES | Intent.MESSAGE_CONT
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `intent` NONE: every session gets it; `bare` is the JSON for sessions that may not read content."""
+    """One event. With `intent` NONE all sessions get it. `bare` is the JSON for sessions that may not read content."""
 
     name: str
     data: str
@@ -56,8 +56,8 @@ class Event:
     bare: str | None = None
 
 
-def event_of(world: World, change: Change) -> Event | None:
-    """The event that tells bots of a change; None when they are not told."""
+def event_for(world: World, change: Change) -> Event | None:
+    """Return the event for a change, or None if there is none."""
     match change:
         case changes.MessageCreated(message) if message.visible_to is None:
             return _message(world, "MESSAGE_CREATE", message)
@@ -99,7 +99,7 @@ def _place(channel: Channel) -> Json:
 
 
 def _message(world: World, name: str, message: Message) -> Event:
-    """The event's JSON is the message's, with the guild and the author's membership put in front."""
+    """Return an event with the message's JSON, preceded by the guild and the author's membership."""
     channel = message.channel
     guild = world.guild_of(channel)
     front = ""

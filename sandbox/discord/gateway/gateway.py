@@ -1,7 +1,7 @@
-"""The gateway: sessions of connected bots, and who is told what.
+"""The gateway: sessions of connected bots, and which events they get.
 
-Every session of the token gets every event that its intents cover, also when there are two of them: that is how a
-second bot process with the same token answers each command twice, on Discord and here.
+Every session of the token gets every event that its intents cover, even if there are several sessions. So a second bot
+process with the same token answers each command again, on Discord as here.
 Source: https://docs.discord.com/developers/events/gateway
 """
 
@@ -10,10 +10,10 @@ from __future__ import annotations
 import secrets
 from typing import Any, Protocol
 
-from sandbox.discord.changes import Announcer, Change, GatewayChanged
+from sandbox.discord.changes import Change, ChangeFeed, GatewayChanged
 from sandbox.discord.faults.model import Action, DropGateway, InvalidSession, Reconnect
 from sandbox.discord.faults.registry import Faults
-from sandbox.discord.gateway.events import PRIVILEGED, Event, Intent, event_of
+from sandbox.discord.gateway.events import PRIVILEGED, Event, Intent, event_for
 from sandbox.discord.gateway.session import Session
 from sandbox.discord.interactions.interaction import Interaction
 from sandbox.discord.interactions.registry import interaction_payload
@@ -34,8 +34,8 @@ HEARTBEAT_INTERVAL = 41.25
 MEMBERS_A_CHUNK = 1000
 
 
-class GatewayClose(Exception):
-    """A connection must be closed, with one of Discord's close codes."""
+class GatewayCloseError(Exception):
+    """The connection must be closed with one of Discord's close codes."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
@@ -44,7 +44,7 @@ class GatewayClose(Exception):
 
 
 class Connection(Protocol):
-    """What the gateway needs of a socket."""
+    """The part of a socket that the gateway needs."""
 
     session: Session | None
 
@@ -55,13 +55,13 @@ class Connection(Protocol):
         """Cut the connection without a close frame."""
 
     def close_soon(self, code: int) -> None:
-        """Close the connection with a code after what is queued."""
+        """Close the connection with a code once the queue is sent."""
 
 
 class Gateway:
-    """Opens, resumes and ends sessions, and tells them events."""
+    """Opens, resumes and ends sessions, and dispatches events to them."""
 
-    def __init__(self, world: World, announcer: Announcer, faults: Faults, limiter: RateLimiter, *, token: str) -> None:
+    def __init__(self, world: World, feed: ChangeFeed, faults: Faults, limiter: RateLimiter, *, token: str) -> None:
         self.world = world
         self.token = token
         self.url = ""
@@ -70,11 +70,11 @@ class Gateway:
         self.connections: set[Connection] = set()
         self.starts_left = SESSION_STARTS
         self._first_start: float | None = None
-        self._announcer = announcer
+        self._feed = feed
         self._faults = faults
         self._limiter = limiter
-        announcer.subscribe(self._on_change)
-        faults.strike_now = self._strike
+        feed.subscribe(self._on_change)
+        faults.apply_now = self._apply_fault
 
     @property
     def online(self) -> bool:
@@ -99,7 +99,7 @@ class Gateway:
         }
 
     def identify(self, connection: Connection, data: Json) -> None:
-        """Start a session and tell it everything (IDENTIFY).
+        """Start a session and send its initial events (IDENTIFY).
 
         Raises:
             GatewayClose: 4004 token, 4010 shard, 4013 and 4014 intents.
@@ -115,15 +115,15 @@ class Gateway:
         session = Session(secrets.token_hex(16), intents, shard)
         self.sessions[session.id] = session
         self._attach(connection, session)
-        session.tell(Event("READY", encode(self._ready(session))))
+        session.dispatch(Event("READY", encode(self._ready(session))))
         for guild in self.world.guilds.values():
             event = Event("GUILD_CREATE", encode(guild_create_payload(self.world, guild)), Intent.GUILDS, guild.id)
             if session.wants(event):
-                session.tell(event)
-        self._announcer.publish(GatewayChanged())
+                session.dispatch(event)
+        self._feed.publish(GatewayChanged())
 
     def resume(self, connection: Connection, data: Json) -> None:
-        """Go on with a session: what was missed is sent again (RESUME).
+        """Resume a session and send the events that it missed (RESUME).
 
         Raises:
             GatewayClose: 4004 token, 4007 a sequence number from the future.
@@ -133,7 +133,7 @@ class Gateway:
         session = self.sessions.get(str(data.get("session_id")))
         seq = int(data.get("seq") or 0)
         if session is not None and seq > session.seq:
-            raise GatewayClose(4007, "Invalid seq.")
+            raise GatewayCloseError(4007, "Invalid seq.")
         missed = None if session is None else session.missed(seq)
         if session is None or missed is None:
             connection.send('{"op":9,"d":false}')
@@ -141,11 +141,11 @@ class Gateway:
         self._attach(connection, session)
         for frame in missed:
             connection.send(frame)
-        session.tell(Event("RESUMED", '{"_trace":[]}'))
-        self._announcer.publish(GatewayChanged())
+        session.dispatch(Event("RESUMED", '{"_trace":[]}'))
+        self._feed.publish(GatewayChanged())
 
     def detach(self, connection: Connection, *, ended: bool) -> None:
-        """A connection is gone; `ended`: the bot closed it with 1000 or 1001, and the session ends with it."""
+        """Detach a lost connection. `ended` means that the bot closed it with 1000 or 1001, which ends the session."""
         self.connections.discard(connection)
         session = connection.session
         if session is None or session.send != connection.send:
@@ -154,7 +154,7 @@ class Gateway:
         session.left = self.world.clock.monotonic()
         if ended:
             self.sessions.pop(session.id, None)
-        self._announcer.publish(GatewayChanged())
+        self._feed.publish(GatewayChanged())
 
     def members(self, session: Session, data: Json) -> None:
         """Answer a request for members in chunks of a thousand (op 8)."""
@@ -172,29 +172,29 @@ class Gateway:
         for index, chunk in enumerate(chunks):
             payload: Json = {"guild_id": str(guild.id), "members": chunk}
             payload.update(chunk_index=index, chunk_count=len(chunks), nonce=data.get("nonce"))
-            session.tell(Event("GUILD_MEMBERS_CHUNK", encode(payload)))
+            session.dispatch(Event("GUILD_MEMBERS_CHUNK", encode(payload)))
 
     def deliver(self, interaction: Interaction) -> None:
-        """Tell the bot of an interaction; twice when a fault says so."""
+        """Send an interaction to the bot, or twice if a fault says so."""
         event = Event(
             "INTERACTION_CREATE",
             encode(interaction_payload(self.world, interaction)),
             guild_id=interaction.channel.guild_id,
         )
-        self._tell(event)
+        self._dispatch(event)
         if self._faults.armed and self._faults.duplicates_interaction():
-            self._tell(event)
+            self._dispatch(event)
 
     def _on_change(self, change: Change) -> None:
         if self.sessions:
-            event = event_of(self.world, change)
+            event = event_for(self.world, change)
             if event is not None:
-                self._tell(event)
+                self._dispatch(event)
 
-    def _tell(self, event: Event) -> None:
+    def _dispatch(self, event: Event) -> None:
         for session in self.sessions.values():
             if session.wants(event):
-                session.tell(event)
+                session.dispatch(event)
 
     def _attach(self, connection: Connection, session: Session) -> None:
         for other in self.connections:
@@ -219,19 +219,19 @@ class Gateway:
 
     def _check_token(self, data: Json) -> None:
         if str(data.get("token", "")).removeprefix("Bot ") != self.token:
-            raise GatewayClose(4004, "Authentication failed.")
+            raise GatewayCloseError(4004, "Authentication failed.")
 
     def _check_intents(self, data: Json) -> Intent:
         given = data.get("intents")
         if not isinstance(given, int) or given < 0:
-            raise GatewayClose(4013, "Invalid intent(s).")
+            raise GatewayCloseError(4013, "Invalid intent(s).")
         intents = Intent(given)
         if intents & PRIVILEGED & ~self.privileged_intents:
-            raise GatewayClose(4014, "Disallowed intent(s).")
+            raise GatewayCloseError(4014, "Disallowed intent(s).")
         return intents
 
     def _spend_start(self) -> None:
-        """Count a session start; past the limit Discord ends all sessions and resets the token."""
+        """Count a session start. Beyond the limit, Discord ends all sessions and resets the token."""
         self.start_limit()
         if self._first_start is None:
             self._first_start = self.world.clock.monotonic()
@@ -240,13 +240,13 @@ class Gateway:
             for connection in self.connections:
                 connection.close_soon(4004)
             self.sessions.clear()
-            raise GatewayClose(4004, "Authentication failed.")
+            raise GatewayCloseError(4004, "Authentication failed.")
 
     def _forget_expired(self) -> None:
         now = self.world.clock.monotonic()
         self.sessions = {key: session for key, session in self.sessions.items() if not session.expired(now)}
 
-    def _strike(self, action: Action) -> None:
+    def _apply_fault(self, action: Action) -> None:
         for connection in list(self.connections):
             if isinstance(action, DropGateway):
                 connection.drop()
@@ -261,5 +261,5 @@ class Gateway:
 def _check_shard(data: Json) -> tuple[int, int]:
     shard_id, count = data.get("shard") or (0, 1)
     if not 0 <= shard_id < count:
-        raise GatewayClose(4010, "Invalid shard.")
+        raise GatewayCloseError(4010, "Invalid shard.")
     return int(shard_id), int(count)

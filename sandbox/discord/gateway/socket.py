@@ -1,7 +1,7 @@
 """The gateway's WebSocket: frames in and out.
 
-Plain text frames: clients that ask for a compressed transport accept them too, so nothing is compressed. Frames leave
-through a queue with one writer, since events come from synchronous code and must keep their order.
+Frames are plain text. Clients that ask for compression accept them too. One writer sends frames from a queue, because
+events come from synchronous code and must keep their order.
 Source: https://docs.discord.com/developers/events/gateway#connections and /topics/opcodes-and-status-codes#gateway
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from sandbox.discord.gateway.gateway import HEARTBEAT_INTERVAL, Gateway, GatewayClose
+from sandbox.discord.gateway.gateway import HEARTBEAT_INTERVAL, Gateway, GatewayCloseError
 from sandbox.discord.gateway.session import Session
 
 Json = dict[str, Any]
@@ -36,7 +36,7 @@ class Socket:
         self._gateway = gateway
         self._request = request
         self._socket = web.WebSocketResponse(max_msg_size=64 * 1024, autoping=True)
-        self._outgoing: asyncio.Queue[str | GatewayClose] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[str | GatewayCloseError] = asyncio.Queue()
         self._recent: deque[float] = deque(maxlen=FRAMES_A_MINUTE + 1)
 
     def send(self, frame: str) -> None:
@@ -44,8 +44,8 @@ class Socket:
         self._outgoing.put_nowait(frame)
 
     def close_soon(self, code: int) -> None:
-        """Close with a code after what is queued."""
-        self._outgoing.put_nowait(GatewayClose(code, ""))
+        """Close with a code once the queue is sent."""
+        self._outgoing.put_nowait(GatewayCloseError(code, ""))
 
     def drop(self) -> None:
         """Cut the connection without a close frame."""
@@ -53,16 +53,16 @@ class Socket:
             self._request.transport.abort()
 
     async def serve(self) -> web.WebSocketResponse:
-        """Talk to the bot until one side ends it."""
+        """Serve the connection until either side ends it."""
         await self._socket.prepare(self._request)
         self._gateway.connections.add(self)
         writer = asyncio.create_task(self._write(), name="sandbox-gateway-writer")
         self.send(f'{{"op":10,"d":{{"heartbeat_interval":{int(HEARTBEAT_INTERVAL * 1000)},"_trace":[]}}}}')
         try:
             if self._request.query.get("v") not in _VERSIONS:
-                raise GatewayClose(4012, "Invalid API version.")
+                raise GatewayCloseError(4012, "Invalid API version.")
             await self._read()
-        except GatewayClose as end:
+        except GatewayCloseError as end:
             self._outgoing.put_nowait(end)
             await asyncio.wait({writer}, timeout=CLOSE_WITHIN)
         finally:
@@ -75,7 +75,7 @@ class Socket:
         while True:
             frame = await self._outgoing.get()
             try:
-                if isinstance(frame, GatewayClose):
+                if isinstance(frame, GatewayCloseError):
                     await self._socket.close(code=frame.code, message=frame.reason.encode())
                     return
                 await self._socket.send_str(frame)
@@ -87,11 +87,11 @@ class Socket:
             try:
                 message = await self._socket.receive(timeout=SILENCE)
             except TimeoutError:
-                raise GatewayClose(4009, "Session timed out.") from None
+                raise GatewayCloseError(4009, "Session timed out.") from None
             if message.type is WSMsgType.TEXT:
                 self._handle(self._parse(message.data))
             elif message.type is WSMsgType.BINARY:
-                raise GatewayClose(4002, "Error while decoding payload.")
+                raise GatewayCloseError(4002, "Error while decoding payload.")
             else:
                 return
 
@@ -99,13 +99,13 @@ class Socket:
         now = self._gateway.world.clock.monotonic()
         self._recent.append(now)
         if len(self._recent) > FRAMES_A_MINUTE and now - self._recent[0] < 60.0:
-            raise GatewayClose(4008, "Rate limited.")
+            raise GatewayCloseError(4008, "Rate limited.")
         try:
             payload = json.loads(text) if len(text.encode()) <= MAX_FRAME else None
         except ValueError:
             payload = None
         if not isinstance(payload, dict):
-            raise GatewayClose(4002, "Error while decoding payload.")
+            raise GatewayCloseError(4002, "Error while decoding payload.")
         return payload
 
     def _handle(self, payload: Json) -> None:
@@ -116,12 +116,12 @@ class Socket:
         body: Json = data if isinstance(data, dict) else {}
         if op in (2, 6):
             if self.session is not None:
-                raise GatewayClose(4005, "Already authenticated.")
+                raise GatewayCloseError(4005, "Already authenticated.")
             begin = self._gateway.identify if op == 2 else self._gateway.resume
             begin(self, body)
         elif self.session is None:
-            raise GatewayClose(4003, "Not authenticated.")
+            raise GatewayCloseError(4003, "Not authenticated.")
         elif op == 8:
             self._gateway.members(self.session, body)
         elif op not in _DISPATCHES:
-            raise GatewayClose(4001, "Unknown opcode.")
+            raise GatewayCloseError(4001, "Unknown opcode.")

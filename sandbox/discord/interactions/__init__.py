@@ -1,1 +1,1 @@
-"""Commands, buttons and modals: from a person's deed to the bot's answer."""
+"""Commands, buttons and modals: from a user's action to the bot's answer."""

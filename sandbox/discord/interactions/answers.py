@@ -1,7 +1,7 @@
-"""The bot's answer to an interaction, and what follows it.
+"""The bot's answer to an interaction, and its follow-ups.
 
-Which answers fit which interaction, what `@original` means after each, and the old rule that the first follow-up to a
-deferred answer fills it in. Source:
+The rules are: which answers are valid for which interaction, what `@original` refers to after each, and that the first
+follow-up to a deferred answer fills it in. Source:
 https://docs.discord.com/developers/interactions/receiving-and-responding#responding-to-an-interaction
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.discord.changes import Announcer, InteractionChanged
+from sandbox.discord.changes import ChangeFeed, InteractionChanged
 from sandbox.discord.interactions.interaction import AnswerKind, Interaction, InteractionKind
 from sandbox.discord.interactions.registry import invoked
 from sandbox.discord.messaging import Messaging
 from sandbox.discord.rules.components import check_modal
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.rules.form import Form, Path
 from sandbox.discord.rules.mentions import USERS_ONLY
 from sandbox.discord.rules.messages import check_draft, check_revision
@@ -34,18 +34,18 @@ _FITTING: dict[InteractionKind, frozenset[AnswerKind]] = {
 
 
 class Answers:
-    """Carries out callbacks and follow-ups."""
+    """Processes callbacks and follow-ups."""
 
-    def __init__(self, world: World, messaging: Messaging, announcer: Announcer) -> None:
+    def __init__(self, world: World, messaging: Messaging, feed: ChangeFeed) -> None:
         self._world = world
         self._messaging = messaging
-        self._announcer = announcer
+        self._feed = feed
 
     def answer(self, interaction: Interaction, body: Json, uploads: list[Json]) -> None:
-        """Carry out the first answer.
+        """Process the first answer.
 
         Raises:
-            ApiError: 50035 when the answer does not fit the interaction or is itself wrong.
+            ApiError: 50035 if the answer is invalid, or invalid for this interaction.
         """
         kind = _answer_kind(interaction, body)
         data = _data(body)
@@ -53,7 +53,7 @@ class Answers:
         if kind is AnswerKind.MESSAGE:
             original = self._respond(interaction, data, uploads, under=_DATA)
         elif kind is AnswerKind.DEFERRED_MESSAGE:
-            original = self._promise(interaction, data)
+            original = self._defer(interaction, data)
         elif kind is AnswerKind.UPDATE:
             original = self._update(interaction, data, uploads)
         elif kind is AnswerKind.DEFERRED_UPDATE:
@@ -64,10 +64,10 @@ class Answers:
             check_modal(data, under=_DATA)
             interaction.modal = data
         interaction.settle(kind, original)
-        self._announcer.publish(InteractionChanged(interaction))
+        self._feed.publish(InteractionChanged(interaction))
 
     def follow_up(self, interaction: Interaction, body: Json, uploads: list[Json]) -> Message:
-        """Send another message, or fill in the deferred answer when that is still empty."""
+        """Send another message, or fill in the deferred answer if it is still empty."""
         original = interaction.original
         if interaction.answer is AnswerKind.DEFERRED_MESSAGE and original is not None and original.loading:
             return self.edit(interaction, original, body, uploads)
@@ -88,18 +88,18 @@ class Answers:
         self._finish(interaction)
 
     def find(self, interaction: Interaction, reference: str) -> Message:
-        """The message that `@original` or an id means to this interaction's token.
+        """Return the message that `@original` or an id refers to for this interaction.
 
         Raises:
-            ApiError: 10008 when there is none, or it was deleted.
+            ApiError: 10008 if there is none, or it was deleted.
         """
         mine = [interaction.original, *interaction.followups]
         wanted = interaction.original
         if reference != "@original":
             wanted = next((message for message in mine if message and str(message.id) == reference), None)
-        shelf = self._world.shelves.get(interaction.channel.id)
-        if wanted is None or shelf is None or shelf.get(wanted.id) is None:
-            raise refusal(10008)
+        history = self._world.histories.get(interaction.channel.id)
+        if wanted is None or history is None or history.get(wanted.id) is None:
+            raise api_error(10008)
         return wanted
 
     def _respond(self, interaction: Interaction, data: Json, uploads: list[Json], *, under: Path = ()) -> Message:
@@ -114,11 +114,11 @@ class Answers:
             replies_to=None if interaction.source is None else interaction.source.id,
         )
 
-    def _promise(self, interaction: Interaction, data: Json) -> Message:
+    def _defer(self, interaction: Interaction, data: Json) -> Message:
         form = Form(under=_DATA)
         ephemeral = MessageFlag.EPHEMERAL in MessageFlag(form.integer(("flags",), data.get("flags")))
         form.refuse()
-        return self._messaging.promise(
+        return self._messaging.create_placeholder(
             interaction.channel,
             invoked=invoked(interaction),
             visible_to=interaction.user.id if ephemeral else None,
@@ -135,7 +135,7 @@ class Answers:
     def _finish(self, interaction: Interaction) -> None:
         if not interaction.finished.is_set():
             interaction.finished.set()
-            self._announcer.publish(InteractionChanged(interaction))
+            self._feed.publish(InteractionChanged(interaction))
 
 
 def _answer_kind(interaction: Interaction, body: Json) -> AnswerKind:

@@ -1,7 +1,7 @@
-"""One interaction: what a person did, and what the bot made of it.
+"""One interaction: an action of a user, and the bot's answer.
 
-Discord's rules about time live here: three seconds to answer, fifteen minutes of token. The object also carries two
-events, so that whoever pressed the button can wait for the answer instead of looking for it.
+Discord's time limits are here: three seconds to answer, and fifteen minutes for the token. The object has two events,
+so that a caller can wait for the answer instead of polling.
 Source: https://docs.discord.com/developers/interactions/receiving-and-responding
 """
 
@@ -22,7 +22,7 @@ TOKEN_LIVES = 900.0
 
 
 class InteractionKind(IntEnum):
-    """What a person did."""
+    """The kind of action."""
 
     COMMAND = 2
     COMPONENT = 3
@@ -43,12 +43,12 @@ class AnswerKind(IntEnum):
 
 @dataclass(slots=True)
 class Interaction:
-    """An interaction from its making to its last follow-up. Times are on the monotonic clock.
+    """An interaction from its creation to its last follow-up. Times are on the monotonic clock.
 
     Attributes:
         source: the message whose component was used.
-        answer: None until the bot answered.
-        original: the message that `@original` means: the answer, or the message that is updated.
+        answer: None until the bot has answered.
+        original: the message that `@original` refers to: the answer, or the updated message.
         opened_by: the interaction whose modal this one submits.
     """
 
@@ -72,15 +72,15 @@ class Interaction:
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     def may_be_answered(self, now: float) -> bool:
-        """Whether the first answer still comes in time."""
+        """Return whether a first answer is still in time."""
         return now - self.made <= ANSWER_WITHIN
 
     def token_lives(self, now: float) -> bool:
-        """Whether follow-ups and edits are still possible."""
+        """Return whether follow-ups and edits are still possible."""
         return now - self.made <= TOKEN_LIVES
 
     def settle(self, answer: AnswerKind, original: Message | None) -> None:
-        """Note the first answer; a deferred one is finished later."""
+        """Record the first answer. A deferred answer is finished later."""
         self.answer = answer
         self.original = original
         self.answered.set()
@@ -90,7 +90,7 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class InteractionResult:
-    """What a person sees of an interaction; reads through to it, so a later edit shows."""
+    """What a user sees of an interaction. It reflects later edits."""
 
     interaction: Interaction
 
@@ -101,7 +101,7 @@ class InteractionResult:
 
     @property
     def answered(self) -> bool:
-        """Whether the bot answered in time; if not, a person reads "The application did not respond"."""
+        """Whether the bot answered in time. Otherwise Discord shows "The application did not respond"."""
         return self.interaction.answer is not None
 
     @property
@@ -116,12 +116,12 @@ class InteractionResult:
 
     @property
     def content(self) -> str:
-        """The text of `message`; empty when there is none."""
+        """The text of `message`, or "" if there is none."""
         return "" if self.interaction.original is None else self.interaction.original.content
 
     @property
     def ephemeral(self) -> bool:
-        """Whether only the person who asked sees the answer."""
+        """Whether only this user sees the answer."""
         return self.interaction.original is not None and self.interaction.original.visible_to is not None
 
     @property
@@ -140,7 +140,7 @@ class InteractionResult:
         return self.interaction.choices
 
     async def done(self, *, timeout: float = 15.0) -> InteractionResult:
-        """Wait until a deferred answer is filled in (an edit of the original, or a follow-up).
+        """Wait until a deferred answer is filled in, by an edit of the original or a follow-up.
 
         Raises:
             TimeoutError: it was not within `timeout` seconds.

@@ -1,8 +1,7 @@
-"""People doing things: running a command, pressing a button, typing into an option, sending a modal.
+"""Actions of users: running a command, pressing a button, typing into an option, submitting a modal.
 
-Each is refused with a sentence where Discord's client would not offer it (a command one may not see, a disabled button,
-someone else's ephemeral message), and otherwise becomes an interaction whose answer is awaited for Discord's three
-seconds.
+An action that Discord's client would not offer is rejected with a sentence: a hidden command, a disabled button, an
+ephemeral message of another user. Otherwise it becomes an interaction, whose answer is awaited for Discord's three seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from sandbox.discord.interactions.interaction import (
     InteractionResult,
 )
 from sandbox.discord.interactions.modals import fill_modal
-from sandbox.discord.interactions.options import Filled
+from sandbox.discord.interactions.options import ResolvedOptions
 from sandbox.discord.interactions.registry import Interactions
 from sandbox.discord.rules.components import BUTTON, LINK_STYLE, PREMIUM_STYLE, SELECTS, STRING_SELECT
 from sandbox.discord.rules.errors import UsageError
@@ -25,20 +24,20 @@ from sandbox.discord.world.commands import Leaf, may_use
 from sandbox.discord.world.entities import Channel, User
 from sandbox.discord.world.messages import Message
 from sandbox.discord.world.permissions import Permission
-from sandbox.discord.world.world import Where, Who, World
+from sandbox.discord.world.world import ChannelRef, UserRef, World
 
 Json = dict[str, Any]
 
 
 class Invoker:
-    """Acts for people. All its methods raise UsageError for what Discord's client would not let them do."""
+    """Acts as users. All methods raise UsageError for actions that Discord's client would not allow."""
 
     def __init__(self, world: World, interactions: Interactions) -> None:
         self._world = world
         self._interactions = interactions
 
-    def commands(self, who: Who, where: Where) -> list[Leaf]:
-        """The commands that someone is shown in a channel, by name."""
+    def commands(self, who: UserRef, where: ChannelRef) -> list[Leaf]:
+        """Return the commands that a user is shown in a channel, by name."""
         user, channel = self._place(who, where)
         guild = self._world.guild_of(channel)
         leaves = self._world.commands.leaves(channel.guild_id)
@@ -47,11 +46,11 @@ class Invoker:
             leaves = [leaf for leaf in leaves if may_use(leaf, permissions)]
         return sorted(leaves, key=lambda leaf: leaf.name)
 
-    async def slash(self, who: Who, where: Where, command: str, options: Json) -> InteractionResult:
-        """Someone runs a command and waits for the bot's answer."""
+    async def slash(self, who: UserRef, where: ChannelRef, command: str, options: Json) -> InteractionResult:
+        """Run a command as a user and wait for the bot's answer."""
         user, channel = self._place(who, where)
         leaf = self._leaf(user, channel, command)
-        filled = Filled(self._world, channel)
+        filled = ResolvedOptions(self._world, channel)
         filled.fill(leaf, options)
         data = _command_data(leaf, filled)
         return await self._await_answer(
@@ -59,14 +58,14 @@ class Invoker:
         )
 
     async def autocomplete(
-        self, who: Who, where: Where, command: str, focused: str, options: Json
+        self, who: UserRef, where: ChannelRef, command: str, focused: str, options: Json
     ) -> InteractionResult:
-        """Someone types into the option `focused`, whose text so far is among `options`."""
+        """Type into the option `focused` as a user. Its text so far is among `options`."""
         user, channel = self._place(who, where)
         leaf = self._leaf(user, channel, command)
         if not any(option["name"] == focused and option.get("autocomplete") for option in leaf.options):
             raise UsageError(f"/{leaf.name} completes no option {focused!r}")
-        filled = Filled(self._world, channel)
+        filled = ResolvedOptions(self._world, channel)
         filled.fill(leaf, {focused: "", **options}, focused=focused)
         data = _command_data(leaf, filled)
         return await self._await_answer(
@@ -74,9 +73,9 @@ class Invoker:
         )
 
     async def click(
-        self, who: Who, message_id: int, custom_id: str, values: list[str] | None = None
+        self, who: UserRef, message_id: int, custom_id: str, values: list[str] | None = None
     ) -> InteractionResult:
-        """Someone presses a button, or picks `values` in a select."""
+        """Press a button as a user, or pick `values` in a select."""
         user = self._world.user(who)
         message = self._seen(user, message_id)
         part = message.component(custom_id)
@@ -93,8 +92,8 @@ class Invoker:
             self._interactions.make(InteractionKind.COMPONENT, user, message.channel, data, source=message)
         )
 
-    async def submit_modal(self, who: Who, interaction_id: int, values: Json) -> InteractionResult:
-        """Someone sends the modal that an interaction opened, with text (or a list of values) by custom id."""
+    async def submit_modal(self, who: UserRef, interaction_id: int, values: Json) -> InteractionResult:
+        """Submit an interaction's modal as a user, with text (or a list of values) by custom id."""
         user = self._world.user(who)
         opener = self._interactions.get(interaction_id)
         if opener is None or opener.modal is None or opener.user is not user:
@@ -121,7 +120,7 @@ class Invoker:
             self._interactions.fail(interaction)
         return InteractionResult(interaction)
 
-    def _place(self, who: Who, where: Where) -> tuple[User, Channel]:
+    def _place(self, who: UserRef, where: ChannelRef) -> tuple[User, Channel]:
         try:
             user, channel = self._world.user(who), self._world.channel(where)
         except LookupError as error:
@@ -156,14 +155,14 @@ class Invoker:
             if not set(values) <= offered:
                 raise UsageError(f"{sorted(set(values) - offered)} are not offered; there are {sorted(offered)}")
             return {"values": values}
-        filled = Filled(self._world, channel)
+        filled = ResolvedOptions(self._world, channel)
         kind = {5: 6, 6: 8, 7: 9, 8: 7}[select["type"]]  # the option type that means the same
         options = [{"name": str(place), "type": kind} for place in range(len(values))]
         filled.fill(Leaf({}, ("select",), "", options), {str(place): value for place, value in enumerate(values)})
         return {"values": [option["value"] for option in filled.options], "resolved": filled.resolved}
 
 
-def _command_data(leaf: Leaf, filled: Filled) -> Json:
+def _command_data(leaf: Leaf, filled: ResolvedOptions) -> Json:
     data: Json = {
         "id": leaf.root["id"],
         "name": leaf.root["name"],

@@ -1,7 +1,7 @@
-"""A filled-in modal, in the shape of its submission.
+"""Submissions of modals.
 
-The layout that the bot sent is kept (labels, or rows in older bots) with only what a submission carries; Discord's
-client checks required fields and lengths before it sends, so this does too.
+The bot's layout is kept (labels, or rows in older bots), with only the fields of a submission. Like Discord's client,
+this checks required fields and lengths first.
 Source: https://docs.discord.com/developers/components/reference#text-input
 """
 
@@ -17,10 +17,10 @@ Json = dict[str, Any]
 
 
 def fill_modal(modal: Json, values: Json) -> Json:
-    """The interaction data of a modal with `values` by custom id.
+    """Return the interaction data of a modal with `values` by custom id.
 
     Raises:
-        UsageError: a value for no field, a required field left empty, or a length out of bounds.
+        UsageError: a value for an unknown field, an empty required field, or a length out of bounds.
     """
     known = {str(part["custom_id"]) for part in walk_components(modal["components"]) if "custom_id" in part}
     for name in values:

@@ -1,7 +1,7 @@
-"""What a person fills in for a command, turned into what Discord sends the bot.
+"""Converts the options that a user enters into what Discord sends to the bot.
 
-Discord's own client checks options before anything is sent: required ones, choices, bounds, who or what a name means.
-The sandbox does the same and refuses with a sentence, so a scenario's mistake is not taken for the bot's.
+Discord's client checks options before it sends them: required ones, choices, bounds, and the user, channel or role for
+a name. The sandbox does the same and reports mistakes in a sentence, so that they are not taken for the bot's.
 Source: https://docs.discord.com/developers/interactions/application-commands#application-command-object-application-command-option-structure
 """
 
@@ -33,8 +33,8 @@ class OptionKind(IntEnum):
     ATTACHMENT = 11
 
 
-class Filled:
-    """The options of one invocation, with the people, channels and roles that they mean."""
+class ResolvedOptions:
+    """The options of one invocation, with the users, channels and roles that they refer to."""
 
     def __init__(self, world: World, channel: Channel) -> None:
         self._world = world
@@ -43,7 +43,7 @@ class Filled:
         self.resolved: dict[str, Json] = {}
 
     def fill(self, leaf: Leaf, given: dict[str, Any], *, focused: str | None = None) -> None:
-        """Take `given` for the leaf's options; while one is `focused`, others may still be missing.
+        """Set the leaf's options from `given`. While one is `focused`, others may still be missing.
 
         Raises:
             UsageError: an unknown or missing option, or a value that does not fit.
@@ -75,9 +75,9 @@ class Filled:
             return _boolean(option, given)
         if kind is OptionKind.ATTACHMENT:
             raise UsageError("the sandbox takes no attachments as options")
-        return self._meant(option, given, kind)
+        return self._resolve(option, given, kind)
 
-    def _meant(self, option: Json, given: Any, kind: OptionKind) -> str:
+    def _resolve(self, option: Json, given: Any, kind: OptionKind) -> str:
         try:
             if kind is OptionKind.CHANNEL:
                 return self._channel(given)

@@ -1,7 +1,7 @@
-"""Making interactions and finding them again.
+"""Creates interactions and finds them again.
 
-An interaction is delivered over the gateway only; the bot answers it by HTTP under its id and token. What is too old to
-be answered is forgotten as new ones are made, so a chaos run's buttons do not pile up.
+An interaction is delivered over the gateway only. The bot answers it over HTTP with its id and token. Interactions that
+are too old to be answered are dropped when new ones are created.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.discord.changes import Announcer, InteractionChanged
+from sandbox.discord.changes import ChangeFeed, InteractionChanged
 from sandbox.discord.interactions.interaction import TOKEN_LIVES, Interaction, InteractionKind
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.world.entities import Channel, User
 from sandbox.discord.world.messages import Message
 from sandbox.discord.world.payloads import (
@@ -31,11 +31,11 @@ _GUILD, _BOT_DM = 0, 1
 
 
 class Interactions:
-    """All interactions whose token may still live."""
+    """All interactions whose tokens may still be valid."""
 
-    def __init__(self, world: World, announcer: Announcer) -> None:
+    def __init__(self, world: World, feed: ChangeFeed) -> None:
         self._world = world
-        self._announcer = announcer
+        self._feed = feed
         self._by_token: dict[str, Interaction] = {}
         self._by_id: dict[int, Interaction] = {}
         self.deliver: Callable[[Interaction], None] = lambda interaction: None
@@ -51,7 +51,7 @@ class Interactions:
         source: Message | None = None,
         opened_by: Interaction | None = None,
     ) -> Interaction:
-        """Make an interaction and deliver it to the bot."""
+        """Create an interaction and deliver it to the bot."""
         self._forget()
         interaction = Interaction(
             id=self._world.ids.next(),
@@ -68,49 +68,49 @@ class Interactions:
         self._by_token[interaction.token] = interaction
         self._by_id[interaction.id] = interaction
         self.deliver(interaction)
-        self._announcer.publish(InteractionChanged(interaction))
+        self._feed.publish(InteractionChanged(interaction))
         return interaction
 
     def get(self, interaction_id: int) -> Interaction | None:
-        """An interaction by id, while it is remembered."""
+        """Return an interaction by id, while it is remembered."""
         return self._by_id.get(interaction_id)
 
     def peek(self, token: str) -> Interaction | None:
-        """The interaction of a token, whatever its state."""
+        """Return the interaction of a token in any state."""
         return self._by_token.get(token)
 
-    def to_answer(self, interaction_id: int, token: str) -> Interaction:
-        """The interaction that a first answer is for.
+    def get_for_answer(self, interaction_id: int, token: str) -> Interaction:
+        """Return the interaction for a first answer.
 
         Raises:
-            ApiError: 10062 when it is unknown or three seconds have passed, 40060 when it has an answer.
+            ApiError: 10062 if it is unknown or older than three seconds, 40060 if it was already answered.
         """
         interaction = self._by_token.get(token)
         if interaction is None or interaction.id != interaction_id:
-            raise refusal(10062)
+            raise api_error(10062)
         if interaction.answer is not None:
-            raise refusal(40060)
+            raise api_error(40060)
         if not interaction.may_be_answered(self._world.clock.monotonic()):
-            raise refusal(10062)
+            raise api_error(10062)
         return interaction
 
-    def by_webhook(self, token: str) -> Interaction:
-        """The answered interaction that a follow-up is for.
+    def get_for_followup(self, token: str) -> Interaction:
+        """Return the answered interaction for a follow-up.
 
         Raises:
-            ApiError: 50027 when the token is unknown or 15 minutes old, 10015 when there was no first answer yet.
+            ApiError: 50027 if the token is unknown or 15 minutes old, 10015 if there was no first answer yet.
         """
         interaction = self._by_token.get(token)
         if interaction is None or not interaction.token_lives(self._world.clock.monotonic()):
-            raise refusal(50027)
+            raise api_error(50027)
         if interaction.answer is None:
-            raise refusal(10015)
+            raise api_error(10015)
         return interaction
 
     def fail(self, interaction: Interaction) -> None:
-        """Note that no answer came: what a person reads as "The application did not respond"."""
+        """Record that no answer came. Discord shows "The application did not respond"."""
         interaction.failed = True
-        self._announcer.publish(InteractionChanged(interaction))
+        self._feed.publish(InteractionChanged(interaction))
 
     def _forget(self) -> None:
         now = self._world.clock.monotonic()
@@ -159,7 +159,7 @@ def interaction_payload(world: World, interaction: Interaction) -> Json:
 
 
 def invoked(interaction: Interaction) -> Json:
-    """What the messages of an interaction say of it.
+    """Return the interaction metadata of an answer's messages.
 
     https://docs.discord.com/developers/resources/message#message-interaction-metadata-object
     """

@@ -1,7 +1,6 @@
-"""Discord's REST API, version 10: the routes that the sandbox has.
+"""Discord's REST API, version 10: the routes that the sandbox implements.
 
-A request to any other route is answered 404 and written down, so that a test can assert that a bot needs nothing that
-only the real Discord has.
+A request to any other route gets a 404 and is recorded, so that a test can assert that a bot needs no other route.
 """
 
 from __future__ import annotations

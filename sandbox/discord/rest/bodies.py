@@ -1,4 +1,4 @@
-"""Request bodies: JSON, or multipart with files beside it.
+"""Request bodies: JSON, or multipart with JSON and files.
 
 Source: https://docs.discord.com/developers/reference#uploading-files
 """
@@ -11,29 +11,29 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.discord.engine import Engine, StoredFile
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 
 Json = dict[str, Any]
 
 
 async def read_body(engine: Engine, request: web.Request) -> tuple[Json, list[Json]]:
-    """The JSON object of a request, and its uploaded files as attachments.
+    """Return the JSON object of a request, and its uploaded files as attachments.
 
     Raises:
-        ApiError: 50109 when it is not JSON, 50035 when it is no object or no type that Discord takes.
+        ApiError: 50109 if it is not JSON, 50035 if it is not an object or has an unsupported type.
     """
     if request.content_type == "application/json":
         return _parse(await request.read()), []
     if request.content_type == "multipart/form-data":
         return await _read_multipart(engine, request)
-    raise refusal(50035)
+    raise api_error(50035)
 
 
 async def read_list(request: web.Request) -> list[Json]:
     """The JSON list of a request (bulk overwrite of commands)."""
     value = _loads(await request.read())
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise refusal(50035)
+        raise api_error(50035)
     return value
 
 
@@ -66,7 +66,7 @@ def _keep(engine: Engine, field: web.FileField, described: Json) -> Json:
 def _parse(text: bytes) -> Json:
     value = _loads(text)
     if not isinstance(value, dict):
-        raise refusal(50035)
+        raise api_error(50035)
     return value
 
 
@@ -74,4 +74,4 @@ def _loads(text: bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise refusal(50109) from error
+        raise api_error(50109) from error

@@ -1,4 +1,4 @@
-"""Channels and guilds, read only: the bot under test manages neither.
+"""Channels and guilds, read only. The bot under test manages neither.
 
 Source: https://docs.discord.com/developers/resources/channel and /resources/guild
 """
@@ -11,7 +11,7 @@ from sandbox.discord.engine import Engine
 from sandbox.discord.rest.pipeline import Route
 from sandbox.discord.rest.replies import no_content, reply
 from sandbox.discord.rules.access import may_send, visible_channel
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.world.entities import Guild
 from sandbox.discord.world.payloads import (
     channel_payload,
@@ -71,14 +71,14 @@ async def get_member(engine: Engine, request: web.Request) -> web.Response:
     """A member of a guild (10007)."""
     member = _guild(engine, request).members.get(int(request.match_info["user_id"]))
     if member is None:
-        raise refusal(10007)
+        raise api_error(10007)
     return reply(member_payload(member))
 
 
 def _guild(engine: Engine, request: web.Request) -> Guild:
     guild = engine.world.guilds.get(int(request.match_info["guild_id"]))
     if guild is None or engine.world.bot.id not in guild.members:
-        raise refusal(10004)
+        raise api_error(10004)
     return guild
 
 

@@ -16,7 +16,7 @@ from sandbox.discord.rest.bodies import read_body, read_list
 from sandbox.discord.rest.pipeline import Route
 from sandbox.discord.rest.replies import no_content, reply
 from sandbox.discord.rules.commands import MAX_COMMANDS, check_command, check_registration
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.rules.form import Form
 from sandbox.discord.world.commands import CHAT_INPUT
 
@@ -48,7 +48,7 @@ async def overwrite_commands(engine: Engine, request: web.Request) -> web.Respon
     check_registration(bodies)
     commands = [_stored(engine, scope, body) for body in bodies]
     engine.world.commands.replace(scope, commands)
-    engine.announcer.publish(CommandsChanged())
+    engine.feed.publish(CommandsChanged())
     return reply(commands)
 
 
@@ -58,12 +58,12 @@ async def create_command(engine: Engine, request: web.Request) -> web.Response:
     body, _ = await read_body(engine, request)
     _check(body)
     book, kind = engine.world.commands, body.get("type") or CHAT_INPUT
-    known = book.named(scope, body["name"], kind)
+    known = book.find_by_name(scope, body["name"], kind)
     if known is None and sum(command["type"] == kind for command in book.all(scope)) >= MAX_COMMANDS[kind]:
-        raise refusal(30032)
+        raise api_error(30032)
     command = _stored(engine, scope, body)
     book.put(scope, command)
-    engine.announcer.publish(CommandsChanged())
+    engine.feed.publish(CommandsChanged())
     return reply(command, status=201 if known is None else 200)
 
 
@@ -81,7 +81,7 @@ async def edit_command(engine: Engine, request: web.Request) -> web.Response:
     _check(changed)
     changed["version"] = str(engine.world.ids.next())
     engine.world.commands.put(scope, changed)
-    engine.announcer.publish(CommandsChanged())
+    engine.feed.publish(CommandsChanged())
     return reply(changed)
 
 
@@ -89,7 +89,7 @@ async def delete_command(engine: Engine, request: web.Request) -> web.Response:
     """Remove a command."""
     command = _command(engine, request)
     engine.world.commands.remove(_scope(engine, request), int(command["id"]))
-    engine.announcer.publish(CommandsChanged())
+    engine.feed.publish(CommandsChanged())
     return no_content()
 
 
@@ -101,26 +101,26 @@ def _check(body: Json) -> None:
 
 def _scope(engine: Engine, request: web.Request) -> int | None:
     if int(request.match_info["application_id"]) != engine.world.bot.id:
-        raise refusal(10002)
+        raise api_error(10002)
     guild_id = request.match_info.get("guild_id")
     if guild_id is None:
         return None
     if int(guild_id) not in engine.world.guilds:
-        raise refusal(50001)
+        raise api_error(50001)
     return int(guild_id)
 
 
 def _command(engine: Engine, request: web.Request) -> Json:
     command = engine.world.commands.get(_scope(engine, request), int(request.match_info["command_id"]))
     if command is None:
-        raise refusal(10063)
+        raise api_error(10063)
     return command
 
 
 def _stored(engine: Engine, scope: int | None, body: Json) -> Json:
     """A command as Discord returns it, with the id that it had under its name."""
     kind = body.get("type") or CHAT_INPUT
-    known = engine.world.commands.named(scope, body["name"], kind)
+    known = engine.world.commands.find_by_name(scope, body["name"], kind)
     command: Json = {
         "id": known["id"] if known is not None else str(engine.world.ids.next()),
         "application_id": str(engine.world.bot.id),

@@ -1,4 +1,4 @@
-"""Who the bot is, whom it can look up, and where its gateway is.
+"""The bot's own user, other users, DMs, and the gateway's address.
 
 Source: https://docs.discord.com/developers/resources/user and /events/gateway#get-gateway-bot
 """
@@ -11,7 +11,7 @@ from sandbox.discord.engine import Engine
 from sandbox.discord.rest.bodies import read_body
 from sandbox.discord.rest.pipeline import OPEN_DM, Route
 from sandbox.discord.rest.replies import reply
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.world.payloads import (
     application_payload,
     channel_payload,
@@ -31,10 +31,10 @@ async def get_application(engine: Engine, request: web.Request) -> web.Response:
 
 
 async def get_user(engine: Engine, request: web.Request) -> web.Response:
-    """Anyone, by id (10013)."""
+    """Return any user by id (10013)."""
     user = engine.world.users.get(int(request.match_info["user_id"]))
     if user is None:
-        raise refusal(10013)
+        raise api_error(10013)
     return reply(user_payload(user))
 
 
@@ -57,28 +57,28 @@ async def list_guilds(engine: Engine, request: web.Request) -> web.Response:
 
 
 async def open_dm(engine: Engine, request: web.Request) -> web.Response:
-    """The direct messages with someone; opening many new ones quickly is refused (40003)."""
+    """Open a DM channel. Opening many new ones quickly is rejected (40003)."""
     body, _ = await read_body(engine, request)
     recipient = str(body.get("recipient_id", ""))
     user = engine.world.users.get(int(recipient)) if recipient.isdecimal() else None
     if user is None:
-        raise refusal(10013)
+        raise api_error(10013)
     if user.bot:
-        raise refusal(50007)
+        raise api_error(50007)
     if engine.world.dm(user) is None:
         verdict = engine.limiter.take("open_dm", "")
         if verdict is not None and not verdict.passed:
-            raise refusal(40003)
+            raise api_error(40003)
     return reply(channel_payload(engine.world.open_dm(user)))
 
 
 async def get_gateway(engine: Engine, request: web.Request) -> web.Response:
-    """Where the gateway is."""
+    """Return the gateway's address."""
     return reply({"url": engine.gateway.url})
 
 
 async def get_gateway_bot(engine: Engine, request: web.Request) -> web.Response:
-    """Where the gateway is, and how many sessions may still be started."""
+    """Return the gateway's address and the session start limit."""
     return reply({"url": engine.gateway.url, "shards": 1, "session_start_limit": engine.gateway.start_limit()})
 
 

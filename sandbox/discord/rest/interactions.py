@@ -1,6 +1,6 @@
-"""Answering interactions: the callback, and the webhook that an interaction's token opens.
+"""Answers to interactions: the callback, and the webhook of an interaction's token.
 
-These routes carry their token in the path and are not bound by the bot's global rate limit.
+These routes have the token in the path and are exempt from the bot's global rate limit.
 Source: https://docs.discord.com/developers/interactions/receiving-and-responding#endpoints
 """
 
@@ -15,7 +15,7 @@ from sandbox.discord.interactions.interaction import AnswerKind, Interaction
 from sandbox.discord.rest.bodies import read_body
 from sandbox.discord.rest.pipeline import Route
 from sandbox.discord.rest.replies import no_content, reply, reply_json
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.world.messages import Message
 from sandbox.discord.world.payloads import message_json, message_payload
 
@@ -27,7 +27,9 @@ _TRUE = ("true", "True", "1")
 async def answer_interaction(engine: Engine, request: web.Request) -> web.Response:
     """The first answer (10062 too late, 40060 twice)."""
     body, uploads = await read_body(engine, request)
-    interaction = engine.interactions.to_answer(int(request.match_info["interaction_id"]), request.match_info["token"])
+    interaction = engine.interactions.get_for_answer(
+        int(request.match_info["interaction_id"]), request.match_info["token"]
+    )
     engine.answers.answer(interaction, body, uploads)
     if request.query.get("with_response") in _TRUE:
         return reply(_callback_payload(engine, interaction))
@@ -62,8 +64,8 @@ async def delete_answer(engine: Engine, request: web.Request) -> web.Response:
 
 def _interaction(engine: Engine, request: web.Request) -> Interaction:
     if int(request.match_info["application_id"]) != engine.world.bot.id:
-        raise refusal(10015)
-    return engine.interactions.by_webhook(request.match_info["token"])
+        raise api_error(10015)
+    return engine.interactions.get_for_followup(request.match_info["token"])
 
 
 def _message(engine: Engine, request: web.Request) -> Message:

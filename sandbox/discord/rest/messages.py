@@ -18,11 +18,11 @@ from sandbox.discord.rules.access import (
     visible_channel,
     visible_message,
 )
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.rules.form import Form
 from sandbox.discord.rules.messages import check_draft, check_revision
 from sandbox.discord.world.entities import Channel
-from sandbox.discord.world.messages import Message, Shelf
+from sandbox.discord.world.messages import Message, MessageHistory
 from sandbox.discord.world.payloads import message_json
 from sandbox.discord.world.permissions import Permission
 
@@ -42,11 +42,11 @@ async def create_message(engine: Engine, request: web.Request) -> web.Response:
 
 
 async def list_messages(engine: Engine, request: web.Request) -> web.Response:
-    """A page of history, newest first; empty for a bot that may not read history."""
+    """Return a page of history, newest first. It is empty for a bot that may not read history."""
     channel = _channel(engine, request)
     if Permission.READ_MESSAGE_HISTORY not in engine.world.permissions(channel, engine.world.bot.id):
         return reply_json("[]")
-    page = _page(engine.world.shelves[channel.id], request)
+    page = _page(engine.world.histories[channel.id], request)
     return reply_json(f"[{','.join(message_json(engine.world, message) for message in page)}]")
 
 
@@ -59,7 +59,7 @@ async def edit_message(engine: Engine, request: web.Request) -> web.Response:
     """Edit one of the bot's own messages (50005, 30046)."""
     message = _message(engine, request)
     if message.author is not engine.world.bot:
-        raise refusal(50005)
+        raise api_error(50005)
     body, uploads = await read_body(engine, request)
     revision = check_revision(message, body, uploads)
     check_old_edit(engine, message)
@@ -83,8 +83,8 @@ def _message(engine: Engine, request: web.Request) -> Message:
     return visible_message(engine.world, _channel(engine, request), int(request.match_info["message_id"]))
 
 
-def _page(shelf: Shelf, request: web.Request) -> list[Message]:
-    """The messages that `limit` and one of `before`, `after` and `around` ask for, newest first."""
+def _page(history: MessageHistory, request: web.Request) -> list[Message]:
+    """Return the messages for `limit` and one of `before`, `after` and `around`, newest first."""
     form = Form()
     wanted = {name: request.query.get(name, "") for name in ("limit", "before", "after", "around")}
     for name, text in wanted.items():
@@ -97,12 +97,12 @@ def _page(shelf: Shelf, request: web.Request) -> list[Message]:
         form.add(("limit",), "NUMBER_TYPE_MAX", f"int value should be between 1 and {MOST_READ}.")
         form.refuse()
     if "after" in numbers:
-        return shelf.after(numbers["after"], limit)[::-1]
+        return history.after(numbers["after"], limit)[::-1]
     if "around" in numbers:
         half = limit // 2
-        older = shelf.before(numbers["around"] + 1, half + 1)
-        return shelf.after(numbers["around"], half)[::-1] + older
-    return shelf.before(numbers.get("before"), limit)
+        older = history.before(numbers["around"] + 1, half + 1)
+        return history.after(numbers["around"], half)[::-1] + older
+    return history.before(numbers.get("before"), limit)
 
 
 ROUTES = (

@@ -1,7 +1,7 @@
-"""What every request to the API passes: bans, faults, authorization, rate limits, and errors as JSON.
+"""The steps of every API request: bans, faults, authorization, rate limits, and errors as JSON.
 
-A route states which of these apply to it. The chain is one coroutine rather than aiohttp middlewares: it must run for
-API routes only, needs to know the route, and is the hot path of a benchmark.
+A route declares which of these apply to it. One coroutine runs the steps instead of aiohttp middlewares: they apply to
+API routes only, depend on the route, and are the hot path of a benchmark.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from aiohttp import web
 from sandbox.discord.engine import Engine
 from sandbox.discord.rate_limits import OLD_MESSAGE, limited_body, limited_headers
 from sandbox.discord.rest.bodies import read_body
+from sandbox.discord.rest.fault_effects import apply_fault
 from sandbox.discord.rest.replies import edge_error, reply
-from sandbox.discord.rest.strikes import strike
-from sandbox.discord.rules.errors import ApiError, refusal, unauthorized
+from sandbox.discord.rules.errors import ApiError, api_error, unauthorized
 from sandbox.discord.world.messages import Message
 
 API = "/api/v10"
@@ -28,7 +28,7 @@ _MAJOR = ("channel_id", "guild_id", "token")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route. `bucket` names its rate limit; `tokened` routes carry a token in the path instead of a header."""
+    """One route. `bucket` names its rate limit. `tokened` routes have a token in the path instead of a header."""
 
     method: str
     path: str
@@ -39,7 +39,7 @@ class Route:
 
 
 class Endpoint:
-    """A route, served."""
+    """Serves one route."""
 
     def __init__(self, engine: Engine, route: Route) -> None:
         self._engine = engine
@@ -47,20 +47,20 @@ class Endpoint:
         self._authorization = f"Bot {engine.token}"
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Serve a request, struck by a fault if one fits."""
+        """Serve a request, with the first fault that matches it."""
         engine = self._engine
         if engine.limiter.banned():
             return edge_error(429)
         response: web.StreamResponse
         fault = None
         if engine.faults.armed:
-            channel, user = await self._concerns(request)
+            channel, user = await self._find_subject(request)
             path = request.path.removeprefix(API)
-            fault = engine.faults.for_request(request.method, path, channel=channel, user=user)
+            fault = engine.faults.find_for_request(request.method, path, channel=channel, user=user)
         if fault is None:
             response = await self._proceed(request)
         else:
-            response = await strike(engine, fault.action, request, self._proceed)
+            response = await apply_fault(engine, fault.action, request, self._proceed)
         if response.status >= 400:
             engine.limiter.count_invalid(response.status, response.headers.get("X-RateLimit-Scope"))
         return response
@@ -94,8 +94,8 @@ class Endpoint:
             response.headers.update(headers)
         return response
 
-    async def _concerns(self, request: web.Request) -> tuple[int | None, int | None]:
-        """The channel and the person that a request is about, for faults that strike only some."""
+    async def _find_subject(self, request: web.Request) -> tuple[int | None, int | None]:
+        """Return the channel and the user that a request is about, for faults that match only some."""
         engine, info = self._engine, request.match_info
         if "token" in info:
             interaction = engine.interactions.peek(info["token"])
@@ -114,13 +114,13 @@ class Endpoint:
 def limited(
     retry_after: float, *, scope: str, code: int | None = None, headers: dict[str, str] | None = None
 ) -> web.Response:
-    """A 429 with everything that a client reads from it."""
+    """Return a 429 with everything that clients read from it."""
     sent = {**(headers or {}), **limited_headers(retry_after, scope=scope)}
     return reply(limited_body(retry_after, scope=scope, code=code), status=429, headers=sent)
 
 
 def check_old_edit(engine: Engine, message: Message) -> None:
-    """Count an edit of a message older than an hour; 30046 when there were too many in its channel.
+    """Count an edit of a message older than an hour, or raise 30046 if there were too many in its channel.
 
     Source: https://github.com/discord/discord-api-docs/issues/4413
     """
@@ -128,4 +128,4 @@ def check_old_edit(engine: Engine, message: Message) -> None:
         return
     verdict = engine.limiter.take("old_edits", str(message.channel.id))
     if verdict is not None and not verdict.passed:
-        raise refusal(30046)
+        raise api_error(30046)

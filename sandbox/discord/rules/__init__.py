@@ -1,1 +1,1 @@
-"""Discord's rules: limits and refusals, each with its source."""
+"""Discord's rules: limits and errors, each with its source."""

@@ -1,13 +1,13 @@
-"""What the bot may do where.
+"""The bot's permissions.
 
-Discord tells a missing view of the channel (50001) from any other missing permission (50013), and only tells that
-someone refuses direct messages when one is sent (50007), not when the channel is opened.
+Discord distinguishes a channel that the bot cannot see (50001) from any other missing permission (50013). It reports
+closed DMs when a message is sent (50007), not when the channel is opened.
 Source: https://docs.discord.com/developers/resources/message and /topics/permissions
 """
 
 from __future__ import annotations
 
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.rules.messages import Draft
 from sandbox.discord.world.entities import Channel
 from sandbox.discord.world.messages import Message
@@ -16,47 +16,47 @@ from sandbox.discord.world.world import World
 
 
 def visible_channel(world: World, channel_id: int) -> Channel:
-    """The channel, if it exists (10003) and the bot may see it (50001)."""
+    """Return the channel, if it exists (10003) and the bot can see it (50001)."""
     channel = world.channels.get(channel_id)
     if channel is None:
-        raise refusal(10003)
+        raise api_error(10003)
     if Permission.VIEW_CHANNEL not in world.permissions(channel, world.bot.id):
-        raise refusal(50001)
+        raise api_error(50001)
     return channel
 
 
 def visible_message(world: World, channel: Channel, message_id: int) -> Message:
-    """A public message of the channel (10008), for someone who may read history (50013)."""
+    """Return a public message of the channel (10008), if the bot may read history (50013)."""
     if Permission.READ_MESSAGE_HISTORY not in world.permissions(channel, world.bot.id):
-        raise refusal(50013)
-    message = world.shelves[channel.id].get(message_id)
+        raise api_error(50013)
+    message = world.histories[channel.id].get(message_id)
     if message is None or message.visible_to is not None:
-        raise refusal(10008)
+        raise api_error(10008)
     return message
 
 
 def may_send(world: World, channel: Channel) -> None:
-    """Refuse when the bot may not write here: 50013 in guilds; 50007 and 50278 in direct messages."""
+    """Raise if the bot may not write here: 50013 in guilds, 50007 and 50278 in DMs."""
     if channel.recipient is None:
         _require(world, channel, Permission.SEND_MESSAGES)
     elif channel.recipient.dms_closed:
-        raise refusal(50007)
+        raise api_error(50007)
     elif not world.shares_guild(channel.recipient):
-        raise refusal(50278)
+        raise api_error(50278)
 
 
 def may_send_draft(world: World, channel: Channel, draft: Draft) -> None:
-    """Refuse what the draft contains beyond text when the bot has no permission for it."""
+    """Raise if the draft contains embeds or files for which the bot has no permission."""
     if draft.embeds:
         _require(world, channel, Permission.EMBED_LINKS)
     if draft.attachments:
         _require(world, channel, Permission.ATTACH_FILES)
     if draft.replies_to is not None and not _has(world, channel, Permission.READ_MESSAGE_HISTORY):
-        raise refusal(160002)
+        raise api_error(160002)
 
 
 def may_delete(world: World, message: Message) -> None:
-    """Refuse deleting another's message without the permission to manage messages."""
+    """Raise if the bot deletes another user's message without the permission to manage messages."""
     if message.author is not world.bot:
         _require(world, message.channel, Permission.MANAGE_MESSAGES)
 
@@ -67,4 +67,4 @@ def _has(world: World, channel: Channel, permission: Permission) -> bool:
 
 def _require(world: World, channel: Channel, permission: Permission) -> None:
     if not _has(world, channel, permission):
-        raise refusal(50013)
+        raise api_error(50013)

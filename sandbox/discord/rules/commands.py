@@ -1,4 +1,4 @@
-"""What an application command may look like when a bot registers it.
+"""Checks application commands that a bot registers.
 
 Source: https://docs.discord.com/developers/interactions/application-commands#application-command-object
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.rules.form import Form, Path
 from sandbox.discord.world.commands import CHAT_INPUT, SUB_COMMAND, SUB_COMMAND_GROUP
 
@@ -46,10 +46,10 @@ def check_command(form: Form, path: Path, command: Json) -> None:
 
 
 def check_registration(commands: list[Json]) -> None:
-    """Check a whole list that replaces a scope's commands.
+    """Check a list that replaces all commands of a scope.
 
     Raises:
-        ApiError: 50035 with all that is wrong, or 30032 when there are too many of a type.
+        ApiError: 50035 with all errors, or 30032 if there are too many commands of a type.
     """
     form = Form()
     seen: set[tuple[object, object]] = set()
@@ -62,18 +62,18 @@ def check_registration(commands: list[Json]) -> None:
     form.refuse()
     for kind, most in MAX_COMMANDS.items():
         if sum((command.get("type") or CHAT_INPUT) == kind for command in commands) > most:
-            raise refusal(30032)
+            raise api_error(30032)
 
 
 def is_name(name: str) -> bool:
     """Discord's `^[-_'\\p{L}\\p{N}\\p{sc=Deva}\\p{sc=Thai}]{1,32}$`, lower case where there is one.
 
-    Spelt out, since Python's `re` has no character properties. Devanagari and Thai need their combining signs.
+    Python's `re` has no character properties. Devanagari and Thai need their combining signs.
     """
-    return 1 <= len(name) <= MAX_NAME and name == name.lower() and all(map(_may_stand_in_name, name))
+    return 1 <= len(name) <= MAX_NAME and name == name.lower() and all(map(_is_allowed_in_name, name))
 
 
-def _may_stand_in_name(letter: str) -> bool:
+def _is_allowed_in_name(letter: str) -> bool:
     in_scripts = "\u0900" <= letter <= "\u097f" or "\u0e00" <= letter <= "\u0e7f"
     return letter.isalpha() or letter.isnumeric() or letter in _PUNCTUATION or in_scripts
 

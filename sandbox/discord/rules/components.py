@@ -1,7 +1,7 @@
-"""What buttons, selects and modals may look like.
+"""Checks buttons, selects and modals.
 
-Messages without the components-v2 flag have up to five rows, each of up to five buttons or one select; with the flag,
-up to forty components in any of the layouts. A modal has one to five.
+Messages without the components-v2 flag have up to five rows, each of up to five buttons or one select. With the flag
+they have up to forty components in any layout. A modal has one to five.
 Source: https://docs.discord.com/developers/components/reference
 """
 
@@ -36,7 +36,7 @@ _BAD_TYPE = ("UNION_TYPE_CHOICES", 'Value of field "type" must be one of the typ
 
 
 def check_components(form: Form, value: object, *, v2: bool) -> list[Json]:
-    """Check the components of a message; returns them."""
+    """Check the components of a message and return them."""
     rows = form.items(("components",), value, most=MAX_V2 if v2 else MAX_ROWS)
     if v2:
         _check_v2(form, rows)
@@ -51,10 +51,10 @@ def check_components(form: Form, value: object, *, v2: bool) -> list[Json]:
 
 
 def check_modal(data: Json, *, under: Path) -> None:
-    """Check the modal that an interaction is answered with.
+    """Check a modal that answers an interaction.
 
     Raises:
-        ApiError: 50035 with all that is wrong.
+        ApiError: 50035 with all errors.
     """
     form = Form(under=under)
     form.text(("title",), data.get("title"), least=1, most=MAX_MODAL_TITLE, optional=False)

@@ -1,4 +1,4 @@
-"""What an embed may hold.
+"""Checks embeds.
 
 Source: https://docs.discord.com/developers/resources/message#embed-object-embed-limits
 """
@@ -24,7 +24,7 @@ MAX_COLOUR = 0xFFFFFF
 
 
 def check_embeds(form: Form, value: object) -> list[Json]:
-    """Check all embeds of a message, each and together; returns them as Discord stores them."""
+    """Check all embeds of a message, each and together, and return them as Discord stores them."""
     embeds = form.items(("embeds",), value, most=MAX_EMBEDS)
     for index, embed in enumerate(embeds):
         _check(form, ("embeds", index), embed)

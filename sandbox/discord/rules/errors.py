@@ -1,7 +1,7 @@
-"""Discord's refusals: the error codes that the sandbox speaks, each with its HTTP status.
+"""Discord's error codes that the sandbox uses, each with its HTTP status.
 
-The messages are Discord's own words, because clients log them and people search for them. The list of codes names no
-HTTP statuses; those come from what client libraries record when they meet the code.
+The messages are Discord's own, because clients log them and people search for them. Discord's list has no HTTP
+statuses. They come from what client libraries have recorded.
 Source: https://docs.discord.com/developers/topics/opcodes-and-status-codes#json
 """
 
@@ -53,7 +53,7 @@ KNOWN: dict[int, tuple[int, str]] = {
 
 
 class ApiError(Exception):
-    """A request that Discord refuses: the HTTP status and the JSON body of its answer."""
+    """An error response of Discord: the HTTP status and the JSON body."""
 
     def __init__(self, status: int, code: int, message: str, *, errors: Json | None = None) -> None:
         super().__init__(f"{status} ({code}): {message}")
@@ -63,7 +63,7 @@ class ApiError(Exception):
         self.errors = errors
 
     def body(self) -> Json:
-        """The JSON that a client gets."""
+        """Return the JSON body."""
         body: Json = {"message": self.message, "code": self.code}
         if self.errors is not None:
             body["errors"] = self.errors
@@ -71,20 +71,20 @@ class ApiError(Exception):
 
 
 class UsageError(Exception):
-    """Something that Discord's own client would not let a person do; the text tells them why."""
+    """Something that Discord's client would not let a user do. The text is the reason."""
 
 
-def refusal(code: int) -> ApiError:
-    """The refusal with one of Discord's error codes, in its words."""
+def api_error(code: int) -> ApiError:
+    """Return the error with one of Discord's codes and its message."""
     status, message = KNOWN[code]
     return ApiError(status, code, message)
 
 
 def unauthorized() -> ApiError:
-    """No token, or a wrong one. Discord answers it with code 0, not 40001."""
+    """Return the error for a missing or wrong token. Discord uses code 0, not 40001."""
     return ApiError(401, 0, "401: Unauthorized")
 
 
 def not_found() -> ApiError:
-    """A route that does not exist."""
+    """Return the error for an unknown route."""
     return ApiError(404, 0, "404: Not Found")

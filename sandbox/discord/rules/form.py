@@ -1,7 +1,7 @@
-"""Collecting what is wrong with a request body, in the shape of Discord's 50035.
+"""Collects the errors of a request body, in the format of Discord's 50035.
 
-Discord reports every fault of a body at once, nested by the path that leads to each; a client that prints `errors`
-shows the same lines against the sandbox as against Discord.
+Discord reports all errors of a body at once, nested by their paths. A client that prints `errors` shows the same lines
+for the sandbox as for Discord.
 Source: https://docs.discord.com/developers/reference#error-messages
 """
 
@@ -9,32 +9,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.discord.rules.errors import ApiError, refusal
+from sandbox.discord.rules.errors import ApiError, api_error
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
 
 
 class Form:
-    """The faults found so far in one body; `under` is where the body stands in what was sent."""
+    """The errors found so far in one body. `under` is the path to the body in the request."""
 
     def __init__(self, *, under: Path = ()) -> None:
         self._under = under
         self._errors: Json = {}
 
     def add(self, path: Path, code: str, message: str) -> None:
-        """Note a fault at `path` (keys and indexes; empty for the body as a whole)."""
+        """Add an error at `path` (keys and indexes; empty for the whole body)."""
         node = self._errors
         for step in (*self._under, *path):
             node = node.setdefault(str(step), {})
         node.setdefault("_errors", []).append({"code": code, "message": message})
 
     def required(self, path: Path) -> None:
-        """Note that a field is missing."""
+        """Add an error for a missing field."""
         self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
 
     def text(self, path: Path, value: object, *, most: int, least: int = 0, optional: bool = True) -> str | None:
-        """Check a text's type and its length without surrounding blanks; returns it, or None when it is no text."""
+        """Check a text's type and stripped length. Return the text, or None if it is not a text."""
         if value is None:
             if not optional:
                 self.required(path)
@@ -53,7 +53,7 @@ class Form:
         return value
 
     def integer(self, path: Path, value: object) -> int:
-        """Check that a value is a whole number (or a text of digits, or null for 0); returns it, or 0."""
+        """Check that a value is an integer (or digits as text, or null for 0). Return it, or 0."""
         if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
             return int(value)
         if value is not None:
@@ -61,7 +61,7 @@ class Form:
         return 0
 
     def mapping(self, path: Path, value: object) -> Json:
-        """Check that a value is an object (or null for an empty one); returns it, or an empty one."""
+        """Check that a value is an object (or null for an empty one). Return it, or an empty one."""
         if isinstance(value, dict):
             return value
         if value is not None:
@@ -69,7 +69,7 @@ class Form:
         return {}
 
     def items(self, path: Path, value: object, *, most: int, least: int = 0) -> list[Json]:
-        """Check a list of objects and its length; returns those that are objects."""
+        """Check a list of objects and its length. Return its objects."""
         if value is None:
             value = []
         if not isinstance(value, list):
@@ -83,7 +83,7 @@ class Form:
         return [item for item in value if isinstance(item, dict)]
 
     def refuse(self) -> None:
-        """Raise the 50035 that tells all faults, if there are any."""
+        """Raise a 50035 with all errors, if there are any."""
         if self._errors:
-            error = refusal(50035)
+            error = api_error(50035)
             raise ApiError(error.status, error.code, error.message, errors=self._errors)

@@ -1,7 +1,7 @@
-"""Whom a message really pings.
+"""Resolves whom a message pings.
 
-A mention notifies when its text stands in the content (or in a text component), `allowed_mentions` lets it through,
-and permissions allow it. Mentions in embeds never notify, nor does what stands in code.
+A mention notifies if it is in the content (or in a text component), and `allowed_mentions` and the permissions allow
+it. Mentions in embeds and in code never notify.
 Source: https://docs.discord.com/developers/resources/message#allowed-mentions-object
 """
 
@@ -29,7 +29,7 @@ _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """A checked `allowed_mentions`: the types that are parsed, or the ids that are let through."""
+    """A checked `allowed_mentions`: the types that are parsed, or the ids that are allowed."""
 
     parse: frozenset[str]
     users: frozenset[int] = frozenset()
@@ -42,7 +42,7 @@ USERS_ONLY = Allowed(frozenset({"users"}))  # an interaction's answer without it
 
 
 def check_allowed_mentions(form: Form, value: object, *, default: Allowed) -> Allowed:
-    """Check `allowed_mentions`; None means the default of the place where the message is sent."""
+    """Check `allowed_mentions`. None means `default`."""
     if value is None:
         return default
     mentions = form.mapping(("allowed_mentions",), value)
@@ -75,29 +75,29 @@ def _listed(form: Form, mentions: Json, name: str) -> list[str]:
 def resolve(
     world: World, channel: Channel, author: User, text: str, allowed: Allowed, *, replied_to: User | None = None
 ) -> Pings:
-    """Whom `text` notifies when `author` sends it to `channel`."""
+    """Return whom `text` notifies if `author` sends it to `channel`."""
     users: dict[int, None] = {}
     if "@" not in text:
         text = ""
-    spoken = _CODE.sub("", text) if "`" in text else text
-    for found in _USER.findall(spoken):
+    visible_text = _CODE.sub("", text) if "`" in text else text
+    for found in _USER.findall(visible_text):
         user_id = int(found)
         if ("users" in allowed.parse or user_id in allowed.users) and _is_here(world, channel, user_id):
             users[user_id] = None
     if replied_to is not None and allowed.replied_user and replied_to.id != author.id:
         users[replied_to.id] = None
     guild = world.guild_of(channel)
-    if guild is None or not spoken:
+    if guild is None or not visible_text:
         return Pings(tuple(users))
     loud = Permission.MENTION_EVERYONE in world.permissions(channel, author.id)
     roles: dict[int, None] = {}
-    for found in _ROLE.findall(spoken):
+    for found in _ROLE.findall(visible_text):
         role = guild.roles.get(int(found))
         if role is None or not ("roles" in allowed.parse or role.id in allowed.roles):
             continue
         if role.mentionable or loud:
             roles[role.id] = None
-    everyone = loud and "everyone" in allowed.parse and _EVERYONE.search(spoken) is not None
+    everyone = loud and "everyone" in allowed.parse and _EVERYONE.search(visible_text) is not None
     return Pings(tuple(users), tuple(roles), everyone)
 
 

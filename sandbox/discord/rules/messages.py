@@ -1,7 +1,7 @@
-"""What a message may be: the body of create and edit, checked into a draft.
+"""Checks messages: the bodies of create and edit requests become drafts and revisions.
 
-Checking is apart from storing, so that a refused message leaves no trace and every way to send one (a request, an
-interaction's answer, a follow-up) is held to the same rules.
+Checking is separate from storing, so that a rejected message leaves no trace, and the same rules apply to requests,
+answers to interactions and follow-ups.
 Source: https://docs.discord.com/developers/resources/message#create-message
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.discord.rules.components import TEXT_DISPLAY, check_components
 from sandbox.discord.rules.embeds import check_embeds
-from sandbox.discord.rules.errors import refusal
+from sandbox.discord.rules.errors import api_error
 from sandbox.discord.rules.form import Form, Path
 from sandbox.discord.rules.mentions import ALL, Allowed, check_allowed_mentions
 from sandbox.discord.world.messages import Message, MessageFlag, walk_components
@@ -32,7 +32,7 @@ SETTABLE_FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that may be sent."""
+    """A valid new message."""
 
     content: str
     embeds: list[Json]
@@ -45,14 +45,14 @@ class Draft:
     replies_to: int | None
     reply_may_be_gone: bool
 
-    def spoken(self) -> str:
-        """The text whose mentions count: the content and text components, never embeds."""
-        return spoken(self.content, self.components)
+    def visible_text(self) -> str:
+        """Return the text whose mentions count: the content and text components, never embeds."""
+        return visible_text(self.content, self.components)
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """An edit that may be made: None is what stays as it is."""
+    """A valid edit. None leaves a field unchanged."""
 
     content: str | None
     embeds: list[Json] | None
@@ -62,8 +62,8 @@ class Revision:
     allowed: Allowed
 
 
-def spoken(content: str, components: list[Json]) -> str:
-    """Content and text components in one text."""
+def visible_text(content: str, components: list[Json]) -> str:
+    """Return the content and the text components as one text."""
     displayed = [
         str(part.get("content", "")) for part in walk_components(components) if part.get("type") == TEXT_DISPLAY
     ]
@@ -71,10 +71,10 @@ def spoken(content: str, components: list[Json]) -> str:
 
 
 def check_draft(body: Json, attachments: list[Json], *, default: Allowed = ALL, under: Path = ()) -> Draft:
-    """Check the body of a new message; `under` is the path to it in what was sent.
+    """Check the body of a new message. `under` is the path to it in the request.
 
     Raises:
-        ApiError: 50035 with all that is wrong, or 50006 when there is nothing to send.
+        ApiError: 50035 with all errors, or 50006 if the message is empty.
     """
     form = Form(under=under)
     flags = MessageFlag(form.integer(("flags",), body.get("flags"))) & SETTABLE_FLAGS
@@ -93,7 +93,7 @@ def check_draft(body: Json, attachments: list[Json], *, default: Allowed = ALL, 
     form.refuse()
     text = (content or "").strip()
     if not (text or embeds or components or attachments):
-        raise refusal(50006)
+        raise api_error(50006)
     return Draft(
         content=text,
         embeds=embeds,
@@ -111,10 +111,10 @@ def check_draft(body: Json, attachments: list[Json], *, default: Allowed = ALL, 
 def check_revision(
     message: Message, body: Json, uploads: list[Json], *, default: Allowed = ALL, under: Path = ()
 ) -> Revision:
-    """Check the body of an edit of `message`. Absent fields stay; null empties a field.
+    """Check the body of an edit of `message`. Missing fields stay, and null clears a field.
 
     Raises:
-        ApiError: 50035 with all that is wrong, or 50006 when nothing would remain.
+        ApiError: 50035 with all errors, or 50006 if the message would be empty.
     """
     form = Form(under=under)
     flags = message.flags
@@ -137,7 +137,7 @@ def check_revision(
         _refuse_legacy_fields(form, body)
     form.refuse()
     if not any(_after(message, revision)):
-        raise refusal(50006)
+        raise api_error(50006)
     return revision
 
 

@@ -1,1 +1,1 @@
-"""The state of the sandbox: plain data and what changes it, without rules about who may."""
+"""The state of the sandbox: plain data and the functions that change it, without permission checks."""

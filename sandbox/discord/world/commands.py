@@ -1,7 +1,7 @@
 """The application commands that the bot registered.
 
-Stored as the payloads that Discord would return. Everywhere else a command is looked at as a *leaf*: what a person can
-run, with its whole path ("game create"), since a command with subcommands cannot be run itself.
+They are stored as the payloads that Discord would return. Elsewhere a command is a *leaf*, something that a user can
+run, with its whole path ("game create"). A command with subcommands cannot be run itself.
 Source: https://docs.discord.com/developers/interactions/application-commands#subcommands-and-subcommand-groups
 """
 
@@ -32,7 +32,7 @@ class Leaf:
 
     @property
     def name(self) -> str:
-        """What a person types after the slash."""
+        """The text after the slash."""
         return " ".join(self.path)
 
     def wrap(self, options: list[Json]) -> list[Json]:
@@ -43,7 +43,7 @@ class Leaf:
         return options
 
 
-class CommandBook:
+class CommandRegistry:
     """Commands by scope: None is global, else a guild's id. A guild's command hides the global one of its name."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class CommandBook:
         """Make these the commands of the scope."""
         self._scopes[guild_id] = {int(command["id"]): command for command in commands}
 
-    def named(self, guild_id: int | None, name: str, kind: int) -> Json | None:
+    def find_by_name(self, guild_id: int | None, name: str, kind: int) -> Json | None:
         """The command of a scope with this name and type."""
         return next((known for known in self.all(guild_id) if known["name"] == name and known["type"] == kind), None)
 
@@ -82,7 +82,7 @@ class CommandBook:
 
 
 def may_use(leaf: Leaf, permissions: Permission) -> bool:
-    """Whether a member with these permissions is shown the command at all."""
+    """Return whether a member with these permissions is shown the command."""
     needed = leaf.root.get("default_member_permissions")
     if needed is None or Permission.ADMINISTRATOR in permissions:
         return True

@@ -1,7 +1,4 @@
-"""The things a Discord is made of, as plain data.
-
-No behaviour beyond looking at oneself: who may change what, and what follows from a change, is `World`'s business.
-"""
+"""Users, roles, members, channels and guilds as plain data. `World` changes them."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ class ChannelKind(IntEnum):
 
 @dataclass(slots=True)
 class User:
-    """A person, or the bot. `colour` is what their initials are painted on."""
+    """A user or the bot. `colour` is the background of their initials."""
 
     id: int
     name: str
@@ -32,7 +29,7 @@ class User:
 
 @dataclass(slots=True)
 class Role:
-    """A role of one guild; the role whose id is the guild's is everyone's."""
+    """A role of one guild. The role with the guild's id is @everyone."""
 
     id: int
     name: str
@@ -54,7 +51,7 @@ class Member:
 
 @dataclass(slots=True)
 class Channel:
-    """A text channel of a guild, or the direct messages between the bot and one person."""
+    """A text channel of a guild, or the direct messages between the bot and one user."""
 
     id: int
     kind: ChannelKind
@@ -69,7 +66,7 @@ class Channel:
 
 @dataclass(slots=True)
 class Guild:
-    """A server: its people, roles and channels."""
+    """A server: its members, roles and channels."""
 
     id: int
     name: str

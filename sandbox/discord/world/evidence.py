@@ -1,8 +1,7 @@
-"""What the sandbox accepted: the judge's record.
+"""The record of everything that the sandbox accepted.
 
-A reminder was sent once, or lost, or sent twice, by what stands here and nowhere else: not by what a client believes,
-and not by what the channel shows later, since messages are edited and deleted. So the record only grows, and holds
-copies.
+Whether a reminder was lost or sent twice is decided by this record alone: not by what a client believes, and not by
+what the channel shows later, because messages are edited and deleted. Therefore the record only grows and holds copies.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ Kind = Literal["create", "edit", "delete"]
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """One request that Discord accepted, or one thing a person did.
+    """One request that Discord accepted, or one action of a user.
 
     Attributes:
         number: 1, 2, 3 …: the order of acceptance.
         kind: `create`, `edit` or `delete`.
         monotonic: seconds, comparable with `time.monotonic()` on this machine.
         wall: Unix seconds.
-        recipient_id: the person, when it stands in their direct messages.
-        pinged_users, pinged_roles, pings_everyone: whom it really notifies, after `allowed_mentions`.
-        returned_earlier: `enforce_nonce` found an earlier message: it was returned and nothing new was made.
-        visible_to: the one person who sees it, when it is ephemeral.
+        recipient_id: the user, if it is a direct message.
+        pinged_users, pinged_roles, pings_everyone: who is notified, after `allowed_mentions`.
+        returned_earlier: `enforce_nonce` found an earlier message, which was returned; no message was created.
+        visible_to: the one user who sees it, if it is ephemeral.
     """
 
     number: int
@@ -71,7 +70,7 @@ class Evidence:
     def record(
         self, kind: Kind, message: Message, *, monotonic: float, wall: float, returned_earlier: bool = False
     ) -> None:
-        """Write down `message` as it is now."""
+        """Record `message` as it is now."""
         recipient = message.channel.recipient
         self.records.append(
             Accepted(

@@ -1,7 +1,7 @@
-"""Messages, and the shelves they lie on.
+"""Messages and the histories of channels.
 
-A channel's shelf keeps ids in order beside the messages, so that a page of history costs a bisection and not a walk
-through a channel that a chaos run has filled with a hundred thousand messages.
+A history keeps sorted ids beside the messages. A page of history then costs a bisection, also in a channel that a chaos
+run has filled with a hundred thousand messages.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NO_FLAGS = MessageFlag(0)
 
 @dataclass(frozen=True, slots=True)
 class Pings:
-    """Whom a message notifies: what remains of its mentions after `allowed_mentions` and permissions."""
+    """Who is notified: the mentions that remain after `allowed_mentions` and permissions."""
 
     users: tuple[int, ...] = ()
     roles: tuple[int, ...] = ()
@@ -44,7 +44,7 @@ class Pings:
 
 @dataclass(slots=True)
 class Message:
-    """One message. `visible_to` is set on ephemeral ones; `invoked` is what an interaction's answer says of itself."""
+    """One message. Ephemeral ones have `visible_to`; `invoked` is the interaction metadata of an answer."""
 
     id: int
     channel: Channel
@@ -66,7 +66,7 @@ class Message:
 
     @property
     def loading(self) -> bool:
-        """Whether the bot has only promised this answer ("… is thinking")."""
+        """Whether this is still "… is thinking"."""
         return MessageFlag.LOADING in self.flags
 
     def component(self, custom_id: str) -> Json | None:
@@ -75,7 +75,7 @@ class Message:
 
 
 def walk_components(components: object) -> Iterator[Json]:
-    """Every component, outer before inner, through rows, sections, containers and labels; what is none is passed by."""
+    """Yield every component, outer before inner, through rows, sections, containers and labels."""
     for part in components if isinstance(components, list) else ():
         if isinstance(part, dict):
             yield part
@@ -83,7 +83,7 @@ def walk_components(components: object) -> Iterator[Json]:
             yield from walk_components([part.get("accessory"), part.get("component")])
 
 
-class Shelf:
+class MessageHistory:
     """The messages of one channel, oldest first."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Shelf:
         return iter(self._by_id.values())
 
     def get(self, message_id: int) -> Message | None:
-        """The message, or None when it never was or is deleted."""
+        """Return the message, or None if it never existed or was deleted."""
         return self._by_id.get(message_id)
 
     def put(self, message: Message) -> None:
@@ -103,15 +103,15 @@ class Shelf:
         self._by_id[message.id] = message
 
     def remove(self, message: Message) -> None:
-        """Delete a message; its id stays in the order, where it disturbs nobody."""
+        """Delete a message. Its id stays in the sorted list."""
         del self._by_id[message.id]
 
     def after(self, message_id: int, limit: int) -> list[Message]:
-        """Up to `limit` public messages next after `message_id`, oldest first."""
+        """Return up to `limit` public messages after `message_id`, oldest first."""
         return self._take(range(bisect_right(self._ids, message_id), len(self._ids)), limit)
 
     def before(self, message_id: int | None, limit: int) -> list[Message]:
-        """Up to `limit` public messages last before `message_id` (None: before now), newest first."""
+        """Return up to `limit` public messages before `message_id` (None: the latest), newest first."""
         end = len(self._ids) if message_id is None else bisect_left(self._ids, message_id)
         return self._take(range(end - 1, -1, -1), limit)
 

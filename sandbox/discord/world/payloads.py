@@ -1,8 +1,7 @@
 """The world in Discord's JSON.
 
-One function a resource, each with the fields that Discord documents as always present, so that a strict client finds
-what it expects. Messages are encoded once and the text is kept with the message: the answer to the request, the
-gateway's event and the page all send the same bytes.
+Each resource has one function, with all fields that Discord documents as always present, as strict clients expect.
+Messages are encoded once: the response to the request, the gateway's event and the page all send the same bytes.
 Source: https://docs.discord.com/developers/resources
 """
 
@@ -23,7 +22,7 @@ _DEFAULT, _REPLY, _SLASH_COMMAND = 0, 19, 20
 
 
 def encode(payload: object) -> str:
-    """JSON without blanks, as Discord sends it."""
+    """Return JSON without spaces, as Discord sends it."""
     return _ENCODER.encode(payload)
 
 
@@ -41,7 +40,7 @@ def user_payload(user: User) -> Json:
 
 
 def self_payload(user: User) -> Json:
-    """The bot's own user, with what only oneself sees."""
+    """Return the bot's own user, with its private fields."""
     return {**user_payload(user), "verified": True, "mfa_enabled": False, "locale": "en-US", "flags": 0, "email": None}
 
 
@@ -145,7 +144,7 @@ def guild_payload(guild: Guild) -> Json:
 
 
 def guild_create_payload(world: World, guild: Guild) -> Json:
-    """What the gateway says of a guild: also its channels and, without the members intent, only the bot as member."""
+    """Return the gateway's form of a guild. Without the members intent, the bot is its only member."""
     return {
         **guild_payload(guild),
         "joined_at": timestamp(guild.members[world.bot.id].joined_at),
@@ -218,7 +217,7 @@ def _reference(world: World, message: Message) -> Json:
     reference = {"type": 0, "message_id": str(message.replies_to), "channel_id": str(message.channel.id)}
     if message.channel.guild_id is not None:
         reference["guild_id"] = str(message.channel.guild_id)
-    referred = world.shelves[message.channel.id].get(message.replies_to or 0)
+    referred = world.histories[message.channel.id].get(message.replies_to or 0)
     resolved = None if referred is None else message_payload(world, referred, with_reference=False)
     return {"type": _REPLY, "message_reference": reference, "referenced_message": resolved}
 

@@ -1,8 +1,8 @@
-"""Who may do what in a channel.
+"""Permissions in a channel.
 
-Only the bits that the sandbox enforces or shows have names here; the arithmetic is Discord's: everyone's role, then
-the member's roles, then the channel's overwrites in the order everyone, roles, member. The owner and administrators
-pass everything. Source: https://docs.discord.com/developers/topics/permissions
+Only the bits that the sandbox enforces or shows have names here. They are combined as Discord does: the @everyone role,
+the member's roles, then the channel's overwrites in the order everyone, roles, member. The owner and administrators may
+do everything. Source: https://docs.discord.com/developers/topics/permissions
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TALK = (
 
 @dataclass(slots=True)
 class Overwrite:
-    """What a channel grants or takes beyond the roles, for one role or member."""
+    """What a channel allows or denies to one role or member."""
 
     target_id: int
     for_member: bool
@@ -53,14 +53,14 @@ class Overwrite:
     deny: Permission = NOTHING
 
     def apply(self, granted: Permission) -> Permission:
-        """`granted` as this overwrite leaves it: what it allows wins over what it denies."""
+        """Return `granted` after this overwrite. What it allows takes precedence over what it denies."""
         return (granted & ~self.deny) | self.allow
 
 
-def effective(
+def effective_permissions(
     base: Permission, overwrites: list[Overwrite], *, everyone_id: int, role_ids: list[int], member_id: int
 ) -> Permission:
-    """The permissions that remain in a channel of someone whose roles grant `base` in the guild."""
+    """Return a member's permissions in a channel. `base` is what their roles grant in the guild."""
     if Permission.ADMINISTRATOR in base:
         return EVERYTHING
     granted = base
@@ -79,11 +79,11 @@ def effective(
     return granted
 
 
-def named(*names: str) -> Permission:
-    """Permissions by their Discord names, as a scenario writes them.
+def permissions_by_name(*names: str) -> Permission:
+    """Return permissions by their Discord names.
 
     Raises:
-        ValueError: a name that this module does not know; the message lists those it knows.
+        ValueError: a name is unknown. The message lists the known ones.
     """
     bits = Permission(0)
     for name in names:

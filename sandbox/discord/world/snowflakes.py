@@ -1,8 +1,8 @@
 """Snowflakes: Discord's ids.
 
-Ids of things that happen (messages, interactions) carry the time, because clients compute with it: history is paged by
-id, and a bot that asks "was it sent?" searches after the id of a moment. Ids of things that are placed (guilds,
-channels, people) come from a counter instead, so that a scenario has the same ids in every run.
+Ids of messages and interactions carry the time, because clients rely on it: history is paged by id, and a bot that asks
+"was it sent?" searches after the id of a point in time. Ids of guilds, channels and users come from a counter, so that
+a scenario has the same ids in every run.
 Source: https://docs.discord.com/developers/reference#snowflakes
 """
 
@@ -12,22 +12,22 @@ from sandbox.discord.clock import Clock
 
 DISCORD_EPOCH_MS = 1_420_070_400_000
 _TIME_SHIFT = 22
-_FOUNDED_MS = 1_577_880_000_000  # 1 January 2020, noon UTC: every placed thing is older than every message
+_FOUNDED_MS = 1_577_880_000_000  # 1 January 2020, noon UTC: older than every message
 _PLACED_APART_MS = 3_600_000
 
 
 def snowflake_at(wall: float) -> int:
-    """The smallest snowflake of the millisecond that contains `wall` (Unix seconds)."""
+    """Return the smallest snowflake of the millisecond of `wall` (Unix seconds)."""
     return (int(wall * 1000) - DISCORD_EPOCH_MS) << _TIME_SHIFT
 
 
 def created_at(snowflake: int) -> float:
-    """The Unix seconds that a snowflake carries."""
+    """Return the Unix time that a snowflake carries."""
     return ((snowflake >> _TIME_SHIFT) + DISCORD_EPOCH_MS) / 1000
 
 
 class Snowflakes:
-    """Gives out ids: strictly increasing, whatever the clock does."""
+    """Generates ids. They strictly increase even if the clock does not."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -35,11 +35,11 @@ class Snowflakes:
         self._placed = 0
 
     def next(self) -> int:
-        """An id for something that happens now."""
+        """Return an id for something that happens now."""
         self._last = max(snowflake_at(self._clock.wall()), self._last + 1)
         return self._last
 
     def place(self) -> int:
-        """An id for a guild, channel, role or person: the same in every run that places the same things."""
+        """Return an id for a guild, channel, role or user. It is the same in every run that creates the same things."""
         self._placed += 1
         return snowflake_at((_FOUNDED_MS + self._placed * _PLACED_APART_MS) / 1000)

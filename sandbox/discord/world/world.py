@@ -1,8 +1,7 @@
-"""The sandbox's world: guilds, channels, people, and the messages among them.
+"""The sandbox's world: guilds, channels, users and their messages.
 
-Plain Python, synchronous and deterministic: what it does follows from the calls made to it, and each call announces
-what it changed. It obeys but does not judge: whether a request is allowed is decided by `rules` before it gets here,
-so a test can put the world into any state, allowed or not.
+It is synchronous and deterministic, and each call publishes what it changed. It checks no permissions: `rules` decides
+before whether a request is allowed, so that a test can put the world into any state.
 """
 
 from __future__ import annotations
@@ -10,51 +9,58 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sandbox.discord import changes
-from sandbox.discord.changes import Announcer
+from sandbox.discord.changes import ChangeFeed
 from sandbox.discord.clock import Clock
-from sandbox.discord.world.commands import CommandBook
+from sandbox.discord.world.commands import CommandRegistry
 from sandbox.discord.world.entities import Channel, ChannelKind, Guild, Member, Role, User
-from sandbox.discord.world.messages import Message, Shelf
-from sandbox.discord.world.permissions import EVERYTHING, TALK, Overwrite, Permission, effective, named
+from sandbox.discord.world.messages import Message, MessageHistory
+from sandbox.discord.world.permissions import (
+    EVERYTHING,
+    TALK,
+    Overwrite,
+    Permission,
+    effective_permissions,
+    permissions_by_name,
+)
 from sandbox.discord.world.snowflakes import Snowflakes, created_at
 
 _COLOURS = ("#5865f2", "#3ba55c", "#eb459e", "#e67e22", "#1abc9c", "#9b59b6", "#e74c3c", "#c89b1a", "#2980b9")
 _DM_PERMISSIONS = TALK | Permission.MENTION_EVERYONE | Permission.USE_EXTERNAL_EMOJIS
 
-Who = str | int | User
-Where = str | int | Channel
+UserRef = str | int | User
+ChannelRef = str | int | Channel
 
 
 class World:
-    """Everything there is. Lookups take names, ids or the things themselves, and raise LookupError with a hint."""
+    """The whole state. Lookups take names, ids or objects, and raise LookupError with a hint."""
 
-    def __init__(self, clock: Clock, announcer: Announcer, *, bot_name: str = "Questbell") -> None:
+    def __init__(self, clock: Clock, feed: ChangeFeed, *, bot_name: str = "Questbell") -> None:
         self.clock = clock
         self.ids = Snowflakes(clock)
         self.users: dict[int, User] = {}
         self.guilds: dict[int, Guild] = {}
         self.channels: dict[int, Channel] = {}
-        self.shelves: dict[int, Shelf] = {}
-        self.commands = CommandBook()
-        self._announcer = announcer
+        self.histories: dict[int, MessageHistory] = {}
+        self.commands = CommandRegistry()
+        self._feed = feed
         self._by_name: dict[str, User] = {}
         self._dms: dict[int, Channel] = {}
         self.bot = self.add_user(bot_name, colour="#5865f2", bot=True)
 
-    def user(self, who: Who) -> User:
-        """Someone by name (case does not matter) or id."""
+    def user(self, who: UserRef) -> User:
+        """Return a user by name (ignoring case) or id."""
         if isinstance(who, User):
             return who
         found = self._by_name.get(who.casefold()) if isinstance(who, str) else None
         if found is None and str(who).isdecimal():
             found = self.users.get(int(who))
         if found is None:
-            people = ", ".join(user.display_name for user in list(self.users.values())[:12])
-            raise LookupError(f"nobody is called {who!r}; there are {people}")
+            names = ", ".join(user.display_name for user in list(self.users.values())[:12])
+            raise LookupError(f"there is no user {who!r}; there are {names}")
         return found
 
-    def channel(self, where: Where) -> Channel:
-        """A channel by id, or a guild's channel by name (the first of that name)."""
+    def channel(self, where: ChannelRef) -> Channel:
+        """Return a channel by id, or a guild's first channel with this name."""
         if isinstance(where, Channel):
             return where
         found = self.channels.get(int(where)) if str(where).isdecimal() else None
@@ -67,21 +73,21 @@ class World:
         return found
 
     def guild_of(self, channel: Channel) -> Guild | None:
-        """The guild a channel belongs to; None for direct messages."""
+        """Return a channel's guild, or None for direct messages."""
         return None if channel.guild_id is None else self.guilds[channel.guild_id]
 
     def messages(self, channel_id: int) -> list[Message]:
         """A channel's public messages, oldest first."""
-        return [message for message in self.shelves.get(channel_id, Shelf()) if message.visible_to is None]
+        return [message for message in self.histories.get(channel_id, MessageHistory()) if message.visible_to is None]
 
     def message(self, message_id: int) -> Message | None:
-        """A message wherever it stands."""
-        return next((found for shelf in self.shelves.values() if (found := shelf.get(message_id))), None)
+        """Return a message of any channel."""
+        return next((found for history in self.histories.values() if (found := history.get(message_id))), None)
 
     def add_user(self, name: str, *, colour: str | None = None, bot: bool = False) -> User:
-        """A new person (or bot) who is in no guild yet."""
+        """Create a user (or bot) who is in no guild yet."""
         if name.casefold() in self._by_name:
-            raise ValueError(f"somebody is already called {name!r}")
+            raise ValueError(f"there is already a user {name!r}")
         paint = colour or _COLOURS[len(self.users) % len(_COLOURS)]
         username = name.casefold().replace(" ", "_")
         user = User(self.ids.place(), username, name, paint, bot)
@@ -89,29 +95,29 @@ class World:
         self._by_name[name.casefold()] = user
         return user
 
-    def add_guild(self, name: str, *, owner: Who, everyone: Permission = TALK) -> Guild:
-        """A new guild with its owner and the bot as members."""
+    def add_guild(self, name: str, *, owner: UserRef, everyone: Permission = TALK) -> Guild:
+        """Create a guild with its owner and the bot as members."""
         guild = Guild(self.ids.place(), name, self.user(owner).id)
         guild.roles[guild.id] = Role(guild.id, "@everyone", everyone)
         self.guilds[guild.id] = guild
         self._join(guild, self.user(owner), ())
         bot_role = self.add_role(guild, self.bot.display_name, TALK | Permission.MENTION_EVERYONE, managed=True)
         self._join(guild, self.bot, (bot_role,))
-        self._announcer.publish(changes.GuildCreated(guild))
+        self._feed.publish(changes.GuildCreated(guild))
         return guild
 
     def add_role(
         self, guild: Guild, name: str, permissions: Permission, *, mentionable: bool = False, managed: bool = False
     ) -> Role:
-        """A new role, above the earlier ones."""
+        """Create a role above the earlier ones."""
         role = Role(self.ids.place(), name, permissions, len(guild.roles), 0, mentionable, managed)
         guild.roles[role.id] = role
         return role
 
-    def add_member(self, guild: Guild, who: Who, *, roles: Iterable[Role] = ()) -> Member:
-        """Someone joins a guild."""
+    def add_member(self, guild: Guild, who: UserRef, *, roles: Iterable[Role] = ()) -> Member:
+        """Add a user to a guild."""
         member = self._join(guild, self.user(who), roles)
-        self._announcer.publish(changes.MemberChanged(guild, member))
+        self._feed.publish(changes.MemberChanged(guild, member))
         return member
 
     def _join(self, guild: Guild, user: User, roles: Iterable[Role]) -> Member:
@@ -119,34 +125,34 @@ class World:
         guild.members[user.id] = member
         return member
 
-    def remove_member(self, guild: Guild, who: Who) -> None:
-        """Someone leaves a guild."""
+    def remove_member(self, guild: Guild, who: UserRef) -> None:
+        """Remove a user from a guild."""
         member = guild.members.pop(self.user(who).id)
-        self._announcer.publish(changes.MemberChanged(guild, member, gone=True))
+        self._feed.publish(changes.MemberChanged(guild, member, gone=True))
 
     def add_channel(self, guild: Guild, name: str, *, topic: str = "") -> Channel:
-        """A new text channel at the end of the list."""
+        """Create a text channel at the end of the list."""
         channel = Channel(self.ids.place(), ChannelKind.TEXT, name, guild.id, topic=topic, position=len(guild.channels))
         guild.channels[channel.id] = channel
         self._open(channel)
         return channel
 
-    def delete_channel(self, where: Where) -> None:
-        """A channel goes, with its messages."""
+    def delete_channel(self, where: ChannelRef) -> None:
+        """Delete a channel and its messages."""
         channel = self.channel(where)
-        del self.channels[channel.id], self.shelves[channel.id]
+        del self.channels[channel.id], self.histories[channel.id]
         if channel.guild_id is not None:
             del self.guilds[channel.guild_id].channels[channel.id]
         if channel.recipient is not None:
             del self._dms[channel.recipient.id]
-        self._announcer.publish(changes.ChannelDeleted(channel))
+        self._feed.publish(changes.ChannelDeleted(channel))
 
-    def dm(self, who: Who) -> Channel | None:
-        """The direct messages of someone with the bot, if they were ever opened."""
+    def dm(self, who: UserRef) -> Channel | None:
+        """Return a user's DM channel with the bot, if it was ever opened."""
         return self._dms.get(self.user(who).id)
 
-    def open_dm(self, who: Who) -> Channel:
-        """The direct messages of someone with the bot, opened now if need be."""
+    def open_dm(self, who: UserRef) -> Channel:
+        """Return a user's DM channel with the bot, and open it if necessary."""
         user = self.user(who)
         if user.id not in self._dms:
             channel = Channel(self.ids.next(), ChannelKind.DM, user.name, recipient=user)
@@ -156,29 +162,29 @@ class World:
 
     def _open(self, channel: Channel) -> None:
         self.channels[channel.id] = channel
-        self.shelves[channel.id] = Shelf()
-        self._announcer.publish(changes.ChannelCreated(channel))
+        self.histories[channel.id] = MessageHistory()
+        self._feed.publish(changes.ChannelCreated(channel))
 
-    def close_dms(self, who: Who, *, closed: bool = True) -> None:
-        """Someone refuses direct messages (`closed=False`: accepts them again); the bot is told only when it tries."""
+    def close_dms(self, who: UserRef, *, closed: bool = True) -> None:
+        """Close a user's DMs (`closed=False` opens them again). The bot notices only when it sends one."""
         user = self.user(who)
         user.dms_closed = closed
         for guild in self.guilds.values():
             if user.id in guild.members:
-                self._announcer.publish(changes.MemberChanged(guild, guild.members[user.id]))
+                self._feed.publish(changes.MemberChanged(guild, guild.members[user.id]))
 
-    def deny(self, where: Where, *permissions: str) -> None:
-        """Take permissions from the bot in a channel, by Discord's names: `deny("off-topic", "SEND_MESSAGES")`."""
+    def deny(self, where: ChannelRef, *permissions: str) -> None:
+        """Deny the bot permissions in a channel, by Discord's names: `deny("off-topic", "SEND_MESSAGES")`."""
         overwrite = self._bot_overwrite(self.channel(where))
-        overwrite.deny |= named(*permissions)
+        overwrite.deny |= permissions_by_name(*permissions)
         overwrite.allow &= ~overwrite.deny
-        self._announcer.publish(changes.ChannelUpdated(self.channel(where)))
+        self._feed.publish(changes.ChannelUpdated(self.channel(where)))
 
-    def restore(self, where: Where) -> None:
-        """Give the bot back what `deny` took in a channel."""
+    def restore(self, where: ChannelRef) -> None:
+        """Restore the permissions that `deny` took from the bot in a channel."""
         channel = self.channel(where)
         channel.overwrites = [known for known in channel.overwrites if known.target_id != self.bot.id]
-        self._announcer.publish(changes.ChannelUpdated(channel))
+        self._feed.publish(changes.ChannelUpdated(channel))
 
     def _bot_overwrite(self, channel: Channel) -> Overwrite:
         for overwrite in channel.overwrites:
@@ -188,7 +194,7 @@ class World:
         return channel.overwrites[-1]
 
     def guild_permissions(self, guild: Guild, user_id: int) -> Permission:
-        """What someone's roles grant in a guild."""
+        """Return the permissions that a user's roles grant in a guild."""
         member = guild.members.get(user_id)
         if member is None:
             return Permission(0)
@@ -200,7 +206,7 @@ class World:
         return EVERYTHING if Permission.ADMINISTRATOR in granted else granted
 
     def permissions(self, channel: Channel, user_id: int) -> Permission:
-        """What someone may do in a channel."""
+        """Return a user's permissions in a channel."""
         guild = self.guild_of(channel)
         if guild is None:
             recipient = channel.recipient
@@ -209,7 +215,7 @@ class World:
         base = self.guild_permissions(guild, user_id)
         if not channel.overwrites or not base:
             return base
-        return effective(
+        return effective_permissions(
             base,
             channel.overwrites,
             everyone_id=guild.id,
@@ -218,5 +224,5 @@ class World:
         )
 
     def shares_guild(self, user: User) -> bool:
-        """Whether the bot meets someone in any guild; without that it cannot write to them."""
+        """Return whether the bot shares a guild with a user. Otherwise it cannot send them DMs."""
         return any(user.id in guild.members and self.bot.id in guild.members for guild in self.guilds.values())

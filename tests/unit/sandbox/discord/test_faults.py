@@ -193,8 +193,8 @@ def test_an_action_survives_json(action: Action) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ({"kind": "explode"}, "no action is called 'explode'"),
-        ({}, "no action is called None"),
+        ({"kind": "explode"}, "unknown action 'explode'"),
+        ({}, "unknown action None"),
         ({"kind": "status", "code": 1}, "status has no 'code'; it has status, accepted"),
         ({"kind": "status", "status": "503"}, "status must be like 503"),
     ],

@@ -52,17 +52,17 @@ async def answer(api: Api, interaction: Json, kind: int, data: Json | None = Non
 class Hand:
     """A person's deed under way, and the interaction that the bot got for it."""
 
-    def __init__(self, deed: asyncio.Task[InteractionResult], interaction: Json) -> None:
-        self.deed = deed
+    def __init__(self, action: asyncio.Task[InteractionResult], interaction: Json) -> None:
+        self.action = action
         self.interaction = interaction
 
     async def result(self) -> InteractionResult:
         async with asyncio.timeout(WAIT_TIMEOUT):
-            return await self.deed
+            return await self.action
 
 
-async def begin(bot: RawBot, deed: Any) -> Hand:
-    task: asyncio.Task[InteractionResult] = asyncio.ensure_future(deed)
+async def begin(bot: RawBot, action: Any) -> Hand:
+    task: asyncio.Task[InteractionResult] = asyncio.ensure_future(action)
     await asyncio.sleep(0)
     if task.done():
         task.result()
@@ -101,7 +101,7 @@ class TestCommands:
             ({"title": None}, "needs the option 'title'"),
             ({"seats": 10}, "between 1 and 9"),
             ({"seats": "many"}, "must be a number"),
-            ({"host": "Nobody"}, "nobody is called 'Nobody'"),
+            ({"host": "Nobody"}, "there is no user 'Nobody'"),
             ({"size": "Tiny"}, "must be one of Large"),
             ({"title": "x" * 21}, "0 to 20 characters"),
             ({"colour": "red"}, "has no option 'colour'"),
@@ -150,7 +150,7 @@ class TestCommands:
         late = await answer(api, hand.interaction, 4, {"content": "late"})
         assert (late.status, late.body["code"]) == (404, 10062)
         assert sandbox.messages("game-night") == []
-        hand.deed.cancel()
+        hand.action.cancel()
 
     async def test_a_person_reads_that_nobody_answered(
         self, bot: RawBot, sandbox: SandboxDiscord, monkeypatch: pytest.MonkeyPatch
@@ -166,7 +166,7 @@ class TestCommands:
         reply = await answer(api, hand.interaction, kind, {"content": "x"})
         assert (reply.status, reply.body["code"]) == (400, 50035)
         assert "type" in reply.body["errors"]
-        hand.deed.cancel()
+        hand.action.cancel()
 
     async def test_a_wrong_answer_tells_where_and_leaves_the_next_one_possible(
         self, bot: RawBot, api: Api, sandbox: SandboxDiscord
@@ -234,7 +234,7 @@ class TestCommands:
         sandbox.world.delete_channel("game-night")
         reply = await answer(api, hand.interaction, 4, {"content": "anyone?"})
         assert (reply.status, reply.body["code"]) == (404, 10003)
-        hand.deed.cancel()
+        hand.action.cancel()
 
     async def test_suggestions_reach_the_person_who_types(self, bot: RawBot, api: Api, sandbox: SandboxDiscord) -> None:
         hand = await begin(bot, sandbox.autocomplete("Mia", "game create", "when", title="Dragons", when="fri"))
@@ -318,7 +318,7 @@ class TestComponents:
         await hand.result()
         hand = await begin(bot, sandbox.click("Ben", message, "who", values=["Priya"]))
         assert list(hand.interaction["data"]["resolved"]["users"]) == [str(sandbox.world.user("Priya").id)]
-        hand.deed.cancel()
+        hand.action.cancel()
 
     async def test_a_modal_is_filled_in_and_sent(
         self, bot: RawBot, api: Api, sandbox: SandboxDiscord, message: int
@@ -346,7 +346,7 @@ class TestComponents:
         hand = await begin(bot, sandbox.click("Ben", message, "join"))
         reply = await answer(api, hand.interaction, 9, {"title": "x" * 46, "custom_id": "", "components": []})
         assert set(reply.body["errors"]["data"]) == {"title", "custom_id", "components"}
-        hand.deed.cancel()
+        hand.action.cancel()
 
 
 async def test_a_command_is_shown_only_to_those_who_may_use_it(api: Api, sandbox: SandboxDiscord) -> None:

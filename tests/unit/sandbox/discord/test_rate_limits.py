@@ -69,7 +69,7 @@ def test_limits_are_changed_by_name() -> None:
     limits.update({"create_message": [100, 1], "every_request": None})
     assert limits.create_message == Window(100, 1.0)
     assert limits.every_request is None
-    with pytest.raises(ValueError, match="no limit is called 'everything'"):
+    with pytest.raises(ValueError, match="unknown limit 'everything'"):
         limits.update({"everything": None})
     with pytest.raises(ValueError, match="must be null or"):
         limits.update({"create_message": 5})

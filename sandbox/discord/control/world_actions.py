@@ -1,7 +1,7 @@
-"""Changing the world by HTTP: people who close their messages, channels that vanish, permissions that are lost.
+"""Changing the world over HTTP: users close their DMs, channels are deleted, permissions are lost.
 
-One route with the deed's name in the body: the deeds are the methods of `World`, and a route for each would say the
-same thing twice.
+One route takes the action's name in the body. The actions are the methods of `World`, so a route for each would only
+repeat them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Json = dict[str, Any]
 
 
 async def change_world(engine: Engine, request: web.Request) -> web.Response:
-    """`{"do": "close_dms", "user": "Mia"}` and the like; answers with what was made, or `{}`."""
+    """`{"do": "close_dms", "user": "Mia"}`: do it and return what was created, or `{}`."""
     body = await read_json(request)
-    deed = take(body, "do", str)
-    if deed not in _DEEDS:
-        raise ValueError(f"nothing is called {deed!r}; there are {', '.join(_DEEDS)}")
-    return reply(_DEEDS[deed](engine, body))
+    action = take(body, "do", str)
+    if action not in _ACTIONS:
+        raise ValueError(f"unknown action {action!r}; known: {', '.join(_ACTIONS)}")
+    return reply(_ACTIONS[action](engine, body))
 
 
 def _add_guild(engine: Engine, body: Json) -> Json:
@@ -39,7 +39,7 @@ def _add_channel(engine: Engine, body: Json) -> Json:
 
 
 def _add_member(engine: Engine, body: Json) -> Json:
-    """An existing person joins, or a new one with that name."""
+    """Add an existing user to a guild, or a new one with that name."""
     name = take(body, "user")
     try:
         user = engine.world.user(name)
@@ -83,7 +83,7 @@ def _restore(engine: Engine, body: Json) -> Json:
 
 
 def _guild(engine: Engine, body: Json) -> Guild:
-    """The guild of the body, by id or name; the first when it names none."""
+    """Return the guild that the body names by id or name, by default the first."""
     wanted = take(body, "guild", default=None)
     for guild in engine.world.guilds.values():
         if wanted is None or str(wanted) in (str(guild.id), guild.name):
@@ -91,7 +91,7 @@ def _guild(engine: Engine, body: Json) -> Guild:
     raise LookupError(f"there is no guild {wanted!r}")
 
 
-_DEEDS: dict[str, Callable[[Engine, Json], Json]] = {
+_ACTIONS: dict[str, Callable[[Engine, Json], Json]] = {
     "add_guild": _add_guild,
     "add_channel": _add_channel,
     "add_member": _add_member,

@@ -1,4 +1,4 @@
-"""What the sandbox knows, and what goes wrong in it: evidence, state, faults, limits."""
+"""State, evidence, faults and limits over HTTP."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ LONGEST_WAIT = 60.0
 
 
 async def get_state(engine: Engine, request: web.Request) -> web.Response:
-    """Everything but messages."""
+    """Return the whole state except messages."""
     return reply(state_view(engine))
 
 
 async def get_evidence(engine: Engine, request: web.Request) -> web.Response:
-    """`?after=N&wait=seconds`: what was accepted after number N; with `wait`, as soon as there is any."""
+    """`?after=N&wait=seconds`: return what was accepted after record N. With `wait`, wait for the first record."""
     after = int(request.query.get("after", 0))
     wait = min(float(request.query.get("wait", 0)), LONGEST_WAIT)
     if wait:
         with contextlib.suppress(TimeoutError):
-            await engine.announcer.wait_for(
+            await engine.feed.wait_for(
                 lambda: len(engine.evidence.records) > after or engine.closing.is_set(), timeout=wait
             )
     return reply([record.to_json() for record in engine.evidence.after(after)])
@@ -69,7 +69,7 @@ async def change_limits(engine: Engine, request: web.Request) -> web.Response:
 
 
 async def get_file(engine: Engine, request: web.Request) -> web.Response:
-    """An uploaded file: always as a download, since its content is someone's."""
+    """Return an uploaded file, always as a download because its content is not trusted."""
     file = engine.files.get(int(request.match_info["file_id"]))
     if file is None:
         return web.Response(status=404)

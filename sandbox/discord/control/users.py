@@ -1,4 +1,4 @@
-"""Driving people by HTTP: commands, buttons, modals, plain messages."""
+"""Acting as users over HTTP: commands, buttons, modals, plain messages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sandbox.discord.control.views import command_view, message_view, result_vie
 from sandbox.discord.engine import Engine
 from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.rest.replies import reply, reply_json
-from sandbox.discord.world.messages import Shelf
-from sandbox.discord.world.world import Where
+from sandbox.discord.world.messages import MessageHistory
+from sandbox.discord.world.world import ChannelRef
 
 Json = dict[str, Any]
 
@@ -24,7 +24,9 @@ async def slash(engine: Engine, request: web.Request) -> web.Response:
     """`{"user", "command", "options"?, "channel"?, "finish"?}`: run a command."""
     body = await read_json(request)
     options = take(body, "options", dict, {})
-    result = await engine.invoker.slash(take(body, "user"), _place(engine, body), take(body, "command", str), options)
+    result = await engine.invoker.slash(
+        take(body, "user"), _channel_or_first(engine, body), take(body, "command", str), options
+    )
     return await _answer(engine, body, result)
 
 
@@ -33,7 +35,7 @@ async def autocomplete(engine: Engine, request: web.Request) -> web.Response:
     body = await read_json(request)
     result = await engine.invoker.autocomplete(
         take(body, "user"),
-        _place(engine, body),
+        _channel_or_first(engine, body),
         take(body, "command", str),
         take(body, "focused", str),
         take(body, "options", dict, {}),
@@ -62,13 +64,13 @@ async def modal(engine: Engine, request: web.Request) -> web.Response:
 async def say(engine: Engine, request: web.Request) -> web.Response:
     """`{"user", "text", "channel"?}`: write a message."""
     body = await read_json(request)
-    channel = engine.world.channel(_place(engine, body))
+    channel = engine.world.channel(_channel_or_first(engine, body))
     message = engine.messaging.say(channel, engine.world.user(take(body, "user")), take(body, "text", str))
     return reply_json(message_view(engine, message))
 
 
 async def list_commands(engine: Engine, request: web.Request) -> web.Response:
-    """`?user=&channel=`: the commands that someone is shown."""
+    """`?user=&channel=`: the commands that a user is shown."""
     leaves = engine.invoker.commands(request.query["user"], request.query["channel"])
     return reply([command_view(leaf) for leaf in leaves])
 
@@ -77,17 +79,17 @@ async def list_messages(engine: Engine, request: web.Request) -> web.Response:
     """`?channel=&limit=`: the newest messages, oldest first, ephemeral ones too."""
     channel = engine.world.channel(request.query["channel"])
     limit = min(int(request.query.get("limit", 100)), MOST_MESSAGES)
-    shelf = list(engine.world.shelves.get(channel.id, Shelf()))[-limit:]
-    return reply_json(f"[{','.join(message_view(engine, message) for message in shelf)}]")
+    history = list(engine.world.histories.get(channel.id, MessageHistory()))[-limit:]
+    return reply_json(f"[{','.join(message_view(engine, message) for message in history)}]")
 
 
-def _place(engine: Engine, body: Json) -> Where:
-    channel: Where | None = take(body, "channel", default=None)
+def _channel_or_first(engine: Engine, body: Json) -> ChannelRef:
+    channel: ChannelRef | None = take(body, "channel", default=None)
     return next(iter(engine.world.channels.values())) if channel is None else channel
 
 
 async def _answer(engine: Engine, body: Json, result: InteractionResult) -> web.Response:
-    """The result; with `finish` seconds, a deferred answer is awaited that long."""
+    """Return the result. `finish` is how many seconds to wait for a deferred answer."""
     finish = take(body, "finish", (int, float), 0)
     if finish and result.answered:
         with contextlib.suppress(TimeoutError):  # the result says `finished: false`

@@ -1,7 +1,7 @@
-"""Faults as a client feels them: what happens on the wire.
+"""The effects of faults on the wire.
 
-The accepted kinds first carry the request out, and then keep the answer: that is the whole point, since the client can
-not know. A dropped connection is reset (RST) rather than closed, which is what a client sees when a load balancer dies.
+Faults with `accepted` first process the request and then withhold the response, so that the client cannot know the
+result. A dropped connection is reset (RST) and not closed, as when a load balancer dies.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sandbox.discord.engine import Engine
 from sandbox.discord.faults.model import Action, Drop, Hang, Refuse, Slow, Status, TooMany
 from sandbox.discord.rate_limits import limited_body, limited_headers
 from sandbox.discord.rest.replies import edge_error, reply
-from sandbox.discord.rules.errors import KNOWN, ApiError, refusal
+from sandbox.discord.rules.errors import KNOWN, ApiError, api_error
 
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time to linger: the kernel sends RST
 
 
-async def strike(engine: Engine, action: Action, request: web.Request, proceed: Proceed) -> web.StreamResponse:
-    """Answer a request that a fault has struck."""
+async def apply_fault(engine: Engine, action: Action, request: web.Request, proceed: Proceed) -> web.StreamResponse:
+    """Respond to a request that a fault matches."""
     await request.read()  # all of it has arrived, so it can be carried out also when the client is gone by then
     if isinstance(action, (Status, Drop, Hang)) and action.accepted:
         await proceed(request)
@@ -50,7 +50,7 @@ async def strike(engine: Engine, action: Action, request: web.Request, proceed: 
 
 
 def _refuse(code: int) -> web.Response:
-    error = refusal(code) if code in KNOWN else ApiError(400, code, f"Error {code}")
+    error = api_error(code) if code in KNOWN else ApiError(400, code, f"Error {code}")
     if error.status != 429:
         return reply(error.body(), status=error.status)
     headers = limited_headers(1.0, scope="user")
@@ -58,7 +58,7 @@ def _refuse(code: int) -> web.Response:
 
 
 async def _pause(engine: Engine, seconds: float) -> None:
-    """Wait, but not beyond the end of the sandbox."""
+    """Wait, but stop when the sandbox stops."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(engine.closing.wait(), seconds)
 

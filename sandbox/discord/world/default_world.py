@@ -1,7 +1,7 @@
-"""The world as a new sandbox shows it: one guild, three channels, and people with something to do.
+"""The world of a new sandbox: one guild, three channels and eight users.
 
-Small enough to know by heart, and with one of each kind that a feature must tell apart: the owner, a member who may
-manage the server, members who may not, and one with another spelling than ASCII.
+It has one of each kind that a feature must distinguish: the owner, a member who may manage the server, members who may
+not, and names that are not ASCII.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from sandbox.discord.world.world import World
 OWNER = "Mia"
 PLAYERS = ("Jonas", "Priya", "Tomás", "Aiko", "Ben", "Zoë", "Oskar")
 CHANNELS = {
-    "game-night": "Sessions, sign-ups and reminders",
-    "announcements": "What everyone should know",
+    "game-night": "Games, sign-ups and reminders",
+    "announcements": "News for everyone",
     "off-topic": "Everything else",
 }
 
 
-def furnish(world: World) -> None:
-    """Put the Lantern Keep and its people into an empty world. Jonas may manage the server; the others may not."""
+def create_default_world(world: World) -> None:
+    """Create the guild Lantern Keep and its users in an empty world. Besides the owner, only Jonas may manage it."""
     world.add_user(OWNER)
     guild = world.add_guild("Lantern Keep", owner=OWNER)
     keepers = world.add_role(guild, "Keepers", TALK | Permission.MANAGE_GUILD | Permission.MANAGE_CHANNELS)
