@@ -151,7 +151,7 @@ class Match:
 
 def action_to_json(action: Action) -> Json:
     """`{"kind": "status", "status": 503, "accepted": false}`."""
-    return {"kind": _NAMES[type(action)], **{each.name: getattr(action, each.name) for each in fields(action)}}
+    return {"kind": _NAMES[type(action)], **{field.name: getattr(action, field.name) for field in fields(action)}}
 
 
 def action_from_json(value: Json) -> Action:
@@ -164,7 +164,7 @@ def action_from_json(value: Json) -> Action:
     kind = given.pop("kind", None)
     if kind not in _KINDS:
         raise ValueError(f"unknown action {kind!r}; known: {', '.join(_KINDS)}")
-    known = {each.name: each.default for each in fields(_KINDS[kind])}
+    known = {field.name: field.default for field in fields(_KINDS[kind])}
     for name, setting in given.items():
         if name not in known:
             raise ValueError(f"{kind} has no {name!r}; it has {', '.join(known) or 'nothing to set'}")

@@ -161,7 +161,7 @@ class Gateway:
         guild = self.world.guilds.get(int(data.get("guild_id") or 0))
         if guild is None:
             return
-        wanted = {int(one) for one in data.get("user_ids") or []}
+        wanted = {int(user_id) for user_id in data.get("user_ids") or []}
         query = str(data.get("query") or "").casefold()
         found = [
             member_payload(member)

@@ -49,7 +49,7 @@ def _field(field: Json, values: Json, label: str) -> Json:
             raise UsageError(f"{label} must have {least} to {most} characters, not {len(text)}")
         return {**filled, "value": text}
     picked = values.get(custom_id, [])
-    picked = [str(one) for one in picked] if isinstance(picked, list) else [str(picked)]
+    picked = [str(value) for value in picked] if isinstance(picked, list) else [str(picked)]
     if required and not picked:
         raise UsageError(f"{label} must be filled in")
     return {**filled, "values": picked}

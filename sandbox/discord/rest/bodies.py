@@ -41,7 +41,7 @@ async def _read_multipart(engine: Engine, request: web.Request) -> tuple[Json, l
     form = await request.post()
     payload = form.get("payload_json", "{}")
     body = _parse(payload.encode() if isinstance(payload, str) else b"")
-    described = {str(one.get("id")): one for one in body.get("attachments") or []}
+    described = {str(item.get("id")): item for item in body.get("attachments") or []}
     uploads = []
     for name, field in form.items():
         if isinstance(field, web.FileField):

@@ -60,7 +60,7 @@ def check_allowed_mentions(form: Form, value: object, *, default: Allowed) -> Al
                 "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE",
                 f'parse:["{kind}"] and {kind}: [ids...] are mutually exclusive.',
             )
-        ids[kind] = frozenset(int(one) for one in listed if one.isdecimal())
+        ids[kind] = frozenset(int(item) for item in listed if item.isdecimal())
     return Allowed(parse, ids["users"], ids["roles"], bool(mentions.get("replied_user", False)))
 
 
@@ -69,7 +69,7 @@ def _listed(form: Form, mentions: Json, name: str) -> list[str]:
     if not isinstance(listed, list):
         form.add(("allowed_mentions", name), "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
         return []
-    return [str(one) for one in listed]
+    return [str(item) for item in listed]
 
 
 def resolve(

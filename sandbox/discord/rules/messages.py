@@ -151,7 +151,7 @@ def _after(message: Message, revision: Revision) -> tuple[object, ...]:
 
 
 def _kept(message: Message, wanted: list[Json] | None) -> list[Json]:
-    ids = {str(one.get("id")) for one in wanted or []}
+    ids = {str(item.get("id")) for item in wanted or []}
     return [attachment for attachment in message.attachments if attachment["id"] in ids]
 
 

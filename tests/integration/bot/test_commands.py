@@ -140,7 +140,9 @@ class TestCreate:
     ) -> None:
         sandbox.faults.add(DuplicateInteraction(), times=1)
         await said(create(sandbox))
-        await sandbox.wait_for(lambda: [one.kind for one in sandbox.evidence].count("edit") == 2, timeout=WAIT_TIMEOUT)
+        await sandbox.wait_for(
+            lambda: [record.kind for record in sandbox.evidence].count("edit") == 2, timeout=WAIT_TIMEOUT
+        )
         assert len(await all_games(database)) == 1
 
     @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ async def test_an_overwrite_keeps_the_ids_of_names_that_stay(api: Api, path: str
     first = (await api("PUT", path, [command("game"), command("help")])).body
     second = (await api("PUT", path, [command("game", description="New"), command("other")])).body
     assert second[0]["id"] == first[0]["id"]
-    assert [one["name"] for one in (await api("GET", path)).body] == ["game", "other"]
+    assert [command["name"] for command in (await api("GET", path)).body] == ["game", "other"]
     assert second[0]["description"] == "New"
 
 
