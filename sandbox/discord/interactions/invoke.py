@@ -1,7 +1,7 @@
 """Actions of users: running a command, pressing a button, typing into an option, submitting a modal.
 
 An action that Discord's client would not offer is rejected with a sentence: a hidden command, a disabled button, an
-ephemeral message of another user. Otherwise it becomes an interaction, and its answer is awaited for up to three seconds.
+ephemeral message of another user. Otherwise it becomes an interaction. Its answer is awaited for up to three seconds.
 """
 
 from __future__ import annotations
