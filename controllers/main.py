@@ -1,7 +1,7 @@
-"""`questbell controllers`: what the process consists of, in what order it is made and ended, and nothing else.
+"""`questbell controllers`: wires the process together. Nothing else is here.
 
-Each task is restarted with growing delays when it ends; the loops go on meanwhile. At SIGTERM the watch ends first, so
-that no loop is started any more, then the loops finish what is in flight, then what they work with is closed.
+Each task is restarted with growing delays when it ends, while the loops go on. At SIGTERM the watch ends first, so that
+no loop starts any more. Then the loops finish what is in flight, and finally their connections are closed.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from typing import Self
 from controllers import kopf_thread, metrics_collector
 from controllers.api_server import api_server
 from controllers.leader_election import LeaderElection
-from controllers.loop_factory import loop_factory
+from controllers.loops.dead_letters import DeadLetterLoop
+from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.notify_listener import NotifyListener
+from controllers.loops.queries import requeue_published
 from controllers.loops.sources import SOURCES
+from controllers.resources.models import DeadLetterReconcilerSpec, Resource, SchedulerSpec
 from controllers.resync import Resync
 from controllers.status_writer import StatusWriter
-from controllers.supervisor import Supervisor
+from controllers.supervisor import AnyLoop, LoopFactory, Supervisor
 from shared import database, health, logs, metrics, process
 from shared.database import Sessions
+from shared.errors import PermanentError
 from shared.messaging.publisher import Publisher
 from shared.probes import Dependency
 from shared.schedule.retry import Backoff
-from shared.schedule.settle import requeue_published
 from shared.settings import (
     BrokerSettings,
     DatabaseSettings,
@@ -39,16 +42,16 @@ from shared.settings import (
 )
 
 RESTART = Backoff(first=0.5, longest=5.0)
-"""Delays before a task of the process is started again: they wait for servers, which are back within seconds."""
-CLOSING = 4.0
-"""Seconds of the shutdown that are kept for closing connections."""
+"""Delays before a task of the process restarts. Tasks wait for servers, which usually return within seconds."""
+CLOSE_TIMEOUT = 4.0
+"""The part of the shutdown time, in seconds, that is reserved for closing connections."""
 
 Tasks = Mapping[str, Callable[[], Awaitable[None]]]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that the controllers are told from outside."""
+    """All settings of the controllers."""
 
     database: DatabaseSettings
     broker: BrokerSettings
@@ -58,10 +61,10 @@ class Settings:
 
     @classmethod
     def load(cls) -> Self:
-        """Read them all.
+        """Read the settings.
 
         Raises:
-            ConfigurationError: the first one that is missing or wrong.
+            ConfigurationError: a setting is missing or wrong.
         """
         return cls(
             load(DatabaseSettings), load(BrokerSettings), load(KubernetesSettings), load(HealthSettings), load(Timing)
@@ -84,7 +87,7 @@ async def serve(settings: Settings) -> None:
     """Run the controllers until cancelled.
 
     Raises:
-        ConfigurationError: a setting is wrong, here or as found out when first used.
+        ConfigurationError: a setting is wrong, which may become known only when it is first used.
     """
     timing, namespace = settings.timing, settings.kubernetes.namespace
     async with AsyncExitStack() as stack:
@@ -96,27 +99,27 @@ async def serve(settings: Settings) -> None:
         stack.push_async_callback(publisher.close)
         api = await stack.enter_async_context(api_server())
         listener = NotifyListener(settings.database, timing)
-        make_loop = loop_factory(
-            sessions=sessions, publisher=publisher, broker=settings.broker, listener=listener, timing=timing
-        )
-        patience = timing.shutdown - kopf_thread.STOP_TIMEOUT - CLOSING
         supervisor = await stack.enter_async_context(
-            Supervisor(make_loop, backoff=Backoff.of(timing), patience=patience)
+            Supervisor(
+                _loop_factory(settings, sessions, publisher, listener),
+                backoff=Backoff.of(timing),
+                shutdown_timeout=timing.shutdown - kopf_thread.STOP_TIMEOUT - CLOSE_TIMEOUT,
+            )
         )
         leader_election = LeaderElection(settings.database, timing, namespace=namespace)
         resync = Resync(api, supervisor, namespace)
-        asked = {
+        dependencies = {
             "database": Dependency("database", lambda: database.ping(sessions)),
             "broker": Dependency("broker", publisher.connect),
         }
         writer = StatusWriter(supervisor, api, leader_election, instance=socket.gethostname())
-        await stack.enter_async_context(_probes(settings.health, asked, resync, supervisor))
+        await stack.enter_async_context(_probes(settings.health, dependencies, resync, supervisor))
 
         async def watch() -> None:
             await resync.usable()
             await kopf_thread.watch(namespace, observe=supervisor.observe, forget=supervisor.forget)
 
-        await _keep_running(
+        await _run_tasks(
             {
                 "resync": resync.run,
                 "watch": watch,
@@ -125,12 +128,12 @@ async def serve(settings: Settings) -> None:
                 "notify listener": listener.run,
                 "row metrics": lambda: metrics_collector.collect_row_metrics(sessions),
                 "dead-letter metrics": lambda: metrics_collector.collect_dead_letter_metrics(settings.broker),
-                **{name: dependency.run for name, dependency in asked.items()},
+                **{name: dependency.run for name, dependency in dependencies.items()},
             }
         )
 
 
-async def _keep_running(tasks: Tasks) -> None:
+async def _run_tasks(tasks: Tasks) -> None:
     async with asyncio.TaskGroup() as group:
         for name, work in tasks.items():
             group.create_task(process.run_forever(name, work, backoff=RESTART), name=name)
@@ -140,19 +143,40 @@ def _publisher(settings: Settings, sessions: Sessions) -> Publisher:
     async def requeue() -> None:
         async with database.transaction(sessions) as session:
             for source in SOURCES.values():
-                metrics.REQUEUED.labels(source.name).inc(await requeue_published(session, source.table))
+                metrics.REQUEUED.labels(source.name).inc(await requeue_published(session, source))
 
     return Publisher(settings.broker, settings.timing, name="questbell controllers", on_queues_lost=requeue)
 
 
+def _loop_factory(
+    settings: Settings, sessions: Sessions, publisher: Publisher, listener: NotifyListener
+) -> LoopFactory:
+    timing = settings.timing
+
+    def make_loop(resource: Resource) -> AnyLoop:
+        match resource.spec:
+            case SchedulerSpec() as spec:
+                source = SOURCES[spec.source]
+                return DispatchLoop(
+                    source, spec, sessions=sessions, publisher=publisher, listener=listener, timing=timing
+                )
+            case DeadLetterReconcilerSpec() as spec:
+                broker = settings.broker
+                return DeadLetterLoop(spec, sessions=sessions, publisher=publisher, broker=broker, timing=timing)
+            case _:
+                raise PermanentError(f"no loop for {resource}")
+
+    return make_loop
+
+
 def _probes(
-    settings: HealthSettings, asked: Mapping[str, Dependency], resync: Resync, supervisor: Supervisor
+    settings: HealthSettings, dependencies: Mapping[str, Dependency], resync: Resync, supervisor: Supervisor
 ) -> AbstractAsyncContextManager[None]:
     return health.serving(
         settings,
         live={"progress": resync.stalled, "supervisor": supervisor.lost},
         ready={
-            **{name: dependency.problem for name, dependency in asked.items()},
+            **{name: dependency.problem for name, dependency in dependencies.items()},
             "api-server": resync.problem,
             "loops": supervisor.problem,
         },

@@ -17,9 +17,8 @@ from controllers import conditions
 from controllers.api_events import event_body
 from controllers.api_server import NotFoundError, RefusedError
 from controllers.leader_election import LeadershipState
-from controllers.loop_runner import LoopRunner
 from controllers.resources.models import Body, Resource
-from controllers.supervisor import Supervisor
+from controllers.supervisor import LoopRunner, Supervisor
 from shared import logs
 from shared.errors import QuestbellError, TransientError
 

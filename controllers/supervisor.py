@@ -1,76 +1,177 @@
-"""Runs one loop for each custom resource: what the cluster wants and what this process does are brought together here.
+"""Runs one loop for each custom resource, and restarts loops that die.
 
-Two voices say what the cluster wants. The watch is quick and can miss things (after a re-list it never tells of what
-was deleted meanwhile); the list is complete and comes once a minute. Both end here, and neither knows the other.
-Kopf's own daemons were rejected: they need a finalizer, which two replicas fight over, and they end with Kopf.
+The watch is fast but can miss deletions. The periodic list is complete but slow. Both report to the supervisor. Kopf's
+own daemons were rejected: they need a finalizer, which two replicas would fight over, and they end with Kopf.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from controllers.loop_runner import LoopFactory, LoopRunner
+from controllers.loops.base import Loop, LoopStatus, wait_for_any
 from controllers.resources.models import Resource
-from shared import logs
+from shared import logs, metrics
+from shared.errors import QuestbellError, reraise_cancellation
 from shared.schedule.retry import Backoff
 
-REMEMBERED = 256
-"""How many deleted resources are remembered. A list that was asked for before a deletion and answered after it must
-not start the loop again; that is a matter of seconds."""
-_LAST_PATIENCE = 1.0
+DELETED_MEMORY = 256
+"""The number of deleted resources to remember. A list that was requested before a deletion and arrives seconds after it
+must not restart the loop."""
+_CANCEL_TIMEOUT = 1.0
+
+AnyLoop = Loop[Any]
+LoopFactory = Callable[[Resource], AnyLoop]
+"""Returns the loop of a resource. It may raise the same errors as the loop itself."""
+
+
+class LoopRunner:
+    """Keeps the loop of one resource running, with growing delays between restarts.
+
+    A loop counts as recovered once it has run for as long as its last delay, so a loop that dies at once does not flap
+    between ready and not ready.
+    """
+
+    def __init__(self, resource: Resource, make_loop: LoopFactory, *, backoff: Backoff) -> None:
+        self.resource = resource
+        self._make_loop = make_loop
+        self._backoff = backoff
+        self._loop: AnyLoop | None = None
+        self._failure: LoopStatus | None = None
+        self._healthy_after = math.inf
+        self._spec_changed = asyncio.Event()
+        self._log = logs.get(
+            component="supervisor", kind=resource.kind.name, namespace=resource.namespace, name=resource.name
+        )
+
+    def observe(self, resource: Resource) -> None:
+        """Use a newer version of the resource; an older one is ignored."""
+        if resource.version <= self.resource.version:
+            return
+        known = self.resource
+        if resource.spec is None:
+            resource = replace(resource, spec=known.spec, generation=known.generation)
+        self.resource = resource
+        if resource.spec != known.spec:
+            self._log.info("Spec changed", action="spec_changed", generation=resource.generation)
+            self._spec_changed.set()
+            if self._loop is not None:
+                self._loop.apply(resource.spec)
+
+    @property
+    def is_in_backoff(self) -> bool:
+        """Whether the loop died and has not recovered yet."""
+        return self._failure is not None and asyncio.get_running_loop().time() < self._healthy_after
+
+    def status(self) -> LoopStatus:
+        """Return the loop's status, or why it does not run."""
+        if self._failure is not None and self.is_in_backoff:
+            return self._failure
+        if self._loop is None:
+            return LoopStatus(ready=False, reason="Starting", message="The loop is starting")
+        return self._loop.status()
+
+    async def stats(self) -> Mapping[str, object]:
+        """Return the loop's counts, or none while there is no loop.
+
+        Raises:
+            TransientError: they cannot be read now.
+        """
+        return {} if self._loop is None else await self._loop.stats()
+
+    async def run(self) -> None:
+        """Run the loop, and restart it whenever it ends, until cancelled."""
+        clock, failures, delay = asyncio.get_running_loop().time, 0, 0.0
+        while True:
+            started_at = clock()
+            self._healthy_after = started_at + delay
+            problem = await self._run_loop()
+            reraise_cancellation()
+            failures = 1 if clock() - started_at > self._backoff.longest else failures + 1
+            delay = self._backoff.delay(failures)
+            self._record_failure(problem, delay)
+            await wait_for_any(self._spec_changed, timeout=delay)  # a new spec may be the fix
+
+    async def _run_loop(self) -> str:
+        """Run the loop and return why it ended."""
+        self._spec_changed.clear()
+        try:
+            self._loop = self._make_loop(self.resource)
+            self._log.info("Loop started", action="loop_started", uid=self.resource.uid)
+            await self._loop.run()
+        except asyncio.CancelledError:
+            self._log.info("Loop stopped", action="loop_stopped", uid=self.resource.uid)
+            raise
+        except QuestbellError as error:
+            self._log.warning("Loop failed", action="loop_failed", error=str(error))
+            return str(error)
+        # reason: a bug in one loop must not end the others
+        except Exception as error:
+            self._log.exception("Loop died", action="loop_died")
+            return f"an unexpected {type(error).__name__}, see the log of the controllers"
+        self._log.warning("Loop ended by itself", action="loop_ended")
+        return "it ended by itself"
+
+    def _record_failure(self, problem: str, delay: float) -> None:
+        metrics.LOOP_FAILURES.labels(self.resource.kind.name).inc()
+        message = f"The loop failed: {problem}. It restarts in {math.ceil(delay)} s"
+        self._failure = LoopStatus(ready=False, reason="LoopFailed", message=message, degraded=message)
+        self._healthy_after = math.inf
+        self._loop = None
 
 
 class Supervisor:
-    """One loop for each resource that it was told of, until the end of a block.
+    """One loop for each known resource, until the end of a block.
 
-    Belongs to one event loop: other threads go through `call_soon_threadsafe`.
+    It belongs to one event loop. Other threads use `call_soon_threadsafe`.
     """
 
-    def __init__(self, make_loop: LoopFactory, *, backoff: Backoff, patience: float) -> None:
-        """`patience` is how many seconds the loops have to finish what is in flight when the block ends."""
+    def __init__(self, make_loop: LoopFactory, *, backoff: Backoff, shutdown_timeout: float) -> None:
+        """At the end of the block the loops have `shutdown_timeout` seconds to finish what is in flight."""
         self._make_loop = make_loop
         self._backoff = backoff
-        self._patience = patience
+        self._shutdown_timeout = shutdown_timeout
         self._runners: dict[str, LoopRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._gone: deque[str] = deque(maxlen=REMEMBERED)
+        self._deleted: deque[str] = deque(maxlen=DELETED_MEMORY)
         self._closed = False
         self._log = logs.get(component="supervisor")
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_of: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(self, *_exc_info: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._closed = True
         for uid in list(self._runners):
             self._stop(uid)
-        await self._until_ended()
+        await self._wait_until_ended()
 
     def observe(self, resource: Resource) -> None:
-        """Take in that a resource is there, in this version."""
+        """Start the loop of a new resource, or pass a new version to its loop."""
         if resource.deleting:
             self.forget(resource.uid)
         elif (runner := self._runners.get(resource.uid)) is not None:
             runner.observe(resource)
-        elif resource.spec is not None and resource.uid not in self._gone and not self._closed:
+        elif resource.spec is not None and resource.uid not in self._deleted and not self._closed:
             self._start(resource)
 
     def forget(self, uid: str) -> None:
-        """Take in that a resource is gone: its loop finishes what is in flight and ends."""
-        if uid not in self._gone:
-            self._gone.append(uid)
+        """Stop the loop of a deleted resource after what is in flight."""
+        if uid not in self._deleted:
+            self._deleted.append(uid)
         if uid in self._runners:
             self._stop(uid)
 
     def reconcile(self, listed: Iterable[Resource], *, known: Collection[str]) -> None:
-        """Correct what the watch missed, by a complete list.
+        """Correct what the watch missed, using a complete list.
 
-        `known` are the uids that were running when the list was asked for: what came later cannot be in it.
+        `known` are the uids whose loops ran when the list was requested. Newer ones cannot be in it.
         """
         resources = {resource.uid: resource for resource in listed}
         for uid in set(known) & self._runners.keys() - resources.keys():
@@ -80,21 +181,21 @@ class Supervisor:
             self.observe(resource)
 
     def known(self) -> frozenset[str]:
-        """Return the uids whose loops run."""
+        """Return the uids of the resources that have a loop."""
         return frozenset(self._runners)
 
     def runners(self) -> Collection[LoopRunner]:
-        """Return what runs now."""
+        """Return the current runners."""
         return tuple(self._runners.values())
 
     def problem(self) -> str | None:
-        """Return which loops died and have not recovered yet, None when all run."""
-        return _named("not running", [runner for runner in self.runners() if runner.is_in_backoff])
+        """Return which loops died and have not recovered yet, or None."""
+        return _list_resources("not running", [runner for runner in self.runners() if runner.is_in_backoff])
 
     def lost(self) -> str | None:
-        """Return which loops nobody keeps running any more, None when all are kept: only a restart would help."""
+        """Return which loops are no longer restarted, or None. Only a restart of the process helps."""
         lost = [runner for uid, runner in self._runners.items() if self._tasks[uid].done()]
-        return _named("not kept running", lost)
+        return _list_resources("not restarted any more", lost)
 
     def _start(self, resource: Resource) -> None:
         for runner in self.runners():
@@ -105,7 +206,7 @@ class Supervisor:
         runner = LoopRunner(resource, self._make_loop, backoff=self._backoff)
         self._runners[resource.uid] = runner
         task = asyncio.create_task(runner.run(), name=f"loop of {resource}")
-        task.add_done_callback(self._note_end)
+        task.add_done_callback(self._log_lost)
         self._tasks[resource.uid] = task
 
     def _stop(self, uid: str) -> None:
@@ -115,19 +216,19 @@ class Supervisor:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    def _note_end(self, task: asyncio.Task[None]) -> None:
+    def _log_lost(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.critical("A loop is lost", action="loop_lost", task=task.get_name(), exc_info=error)
 
-    async def _until_ended(self) -> None:
-        for patience in (self._patience, _LAST_PATIENCE):
+    async def _wait_until_ended(self) -> None:
+        for timeout in (self._shutdown_timeout, _CANCEL_TIMEOUT):
             if not self._ending:
                 return
-            _, late = await asyncio.wait(self._ending, timeout=patience)
+            _, late = await asyncio.wait(self._ending, timeout=timeout)
             for task in late:
                 self._log.error("A loop did not end in time", action="loop_late", task=task.get_name())
                 task.cancel()
 
 
-def _named(what: str, runners: Collection[LoopRunner]) -> str | None:
-    return f"{what}: {', '.join(sorted(str(runner.resource) for runner in runners))}" if runners else None
+def _list_resources(state: str, runners: Collection[LoopRunner]) -> str | None:
+    return f"{state}: {', '.join(sorted(str(runner.resource) for runner in runners))}" if runners else None

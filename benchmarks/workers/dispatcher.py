@@ -22,7 +22,6 @@ from controllers.resources.models import SchedulerSpec
 from shared import database, logs, process
 from shared.database import Sessions
 from shared.messaging import publisher
-from shared.messaging.envelope import AnyEvent
 from shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing, load
 
 
@@ -37,17 +36,17 @@ class Publisher(publisher.Publisher):
         self.confirmed: list[tuple[UUID, float]] = []
         self.answers: Counter[str] = Counter()
 
-    async def publish(self, batch: Sequence[tuple[AnyEvent, aio_pika.Message]]) -> list[publisher.Answer]:
+    async def publish(self, batch: Sequence[aio_pika.Message]) -> list[publisher.PublishResult]:
         """Publish, and note what was confirmed."""
-        answers = await super().publish(batch)
+        results = await super().publish(batch)
         at = time.time() + self.skew
-        self.answers.update(answer.value for answer in answers)
+        self.answers.update(result.value for result in results)
         self.confirmed += [
-            (event.row_id, at)
-            for (event, _), answer in zip(batch, answers, strict=True)
-            if answer is publisher.Answer.CONFIRMED
+            (UUID(message.message_id), at)
+            for message, result in zip(batch, results, strict=True)
+            if result is publisher.PublishResult.CONFIRMED
         ]
-        return answers
+        return results
 
 
 async def main() -> None:

@@ -1,18 +1,26 @@
-"""What the supervisor knows of a loop, whichever it is."""
+"""The skeleton of both loops: iterate until cancelled, wait between iterations, and retry after failures.
+
+Two gauges together tell a loop that waits from one that hangs, whatever its spec says: when it last made progress, and
+how long it may wait now. A loop that has ended exports neither.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from controllers.resources.models import Spec
-from shared import logs
+from shared import logs, metrics
+from shared.errors import TransientError, reraise_cancellation
+from shared.schedule.retry import Backoff
 
-SpecT = TypeVar("SpecT", bound=Spec, contravariant=True)
 T = TypeVar("T")
+SpecT = TypeVar("SpecT", bound=Spec)
+NewSpec = TypeVar("NewSpec", bound=Spec, contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -24,51 +32,147 @@ class LoopStatus:
     message: str
     last_dispatch: datetime | None = None
     degraded: str | None = None
-    """What is not as it should be although the loop works, for people; None when all is well."""
+    """What needs attention although the loop works, for people; None if nothing does."""
 
 
-class Loop(Protocol[SpecT]):
-    """A loop of the controllers: one asyncio task for each custom resource."""
+@dataclass(frozen=True)
+class Pause:
+    """The wait after an iteration. A new spec ends it early, and so do the events in `until`."""
+
+    seconds: float
+    until: tuple[asyncio.Event, ...] = ()
+
+
+class Loop(Protocol[NewSpec]):
+    """The work of one custom resource, as the supervisor sees it."""
 
     async def run(self) -> None:
-        """Work until cancelled. What is in flight at the cancellation is finished. An exception means: start me
-        again."""
+        """Work until cancelled, and finish what is in flight then. An exception means: restart the loop."""
 
-    def apply(self, spec: SpecT) -> None:
-        """Take a new spec without a restart; with `suspend`, finish what is in flight and take no more."""
+    def apply(self, spec: NewSpec) -> None:
+        """Use a new spec without a restart. With `suspend`, finish what is in flight and start nothing more."""
 
     def status(self) -> LoopStatus:
-        """Say how it goes, now."""
+        """Return the current status."""
 
     async def stats(self) -> dict[str, object]:
-        """Return the figures for the resource's status, by their names there. Their cost must not grow with the rows.
+        """Return the counts for the resource's status, by field name. Their cost must not grow with the rows.
 
         Raises:
-            TransientError: the database cannot be asked now.
+            TransientError: they cannot be read now.
         """
 
 
+class PollingLoop(ABC, Generic[SpecT]):
+    """A loop of iterations with pauses between them. It does nothing while its spec is suspended."""
+
+    ready: ClassVar[LoopStatus]
+    """The status while iterations succeed."""
+    suspended: ClassVar[LoopStatus]
+    """The status while `spec.suspend` is true."""
+
+    def __init__(self, spec: SpecT, *, name: str, backoff: Backoff, log: logs.Logger) -> None:
+        """`name` identifies the loop in metrics. `backoff` has the delays after failed iterations."""
+        self.spec = spec
+        self._name = name
+        self._backoff = backoff
+        self._log = log
+        self._spec_changed = asyncio.Event()
+        self._failures = 0
+        self._last_error: str | None = "starting"
+        self._degraded: str | None = None
+        self._last_dispatch: datetime | None = None
+
+    @property
+    @abstractmethod
+    def interval(self) -> float:
+        """Return the longest wait in seconds between two iterations."""
+
+    @abstractmethod
+    async def stats(self) -> dict[str, object]:
+        """Return the counts for the resource's status. See `Loop.stats`."""
+
+    @abstractmethod
+    async def _iterate(self) -> Pause:
+        """Do one iteration.
+
+        Raises:
+            TransientError: the iteration is repeated after the backoff.
+        """
+
+    def apply(self, spec: SpecT) -> None:
+        """Use a new spec. The next iteration starts immediately."""
+        self.spec = spec
+        self._spec_changed.set()
+
+    def status(self) -> LoopStatus:
+        """Return the current status."""
+        if self.spec.suspend:
+            status = self.suspended
+        elif self._last_error is not None:
+            status = LoopStatus(False, "Waiting", self._last_error)
+        else:
+            status = self.ready
+        return replace(status, last_dispatch=self._last_dispatch, degraded=self._degraded)
+
+    async def run(self) -> None:
+        """Iterate until cancelled."""
+        self._record_progress(wait=0.0)
+        try:
+            while True:
+                self._spec_changed.clear()
+                if self.spec.suspend:
+                    pause = Pause(self.interval)
+                    self._record_progress(wait=pause.seconds)
+                else:
+                    pause = await self._try_to_iterate()
+                reraise_cancellation()
+                await wait_for_any(self._spec_changed, *pause.until, timeout=pause.seconds)
+        finally:
+            metrics.LOOP_LAST_ITERATION.remove(self._name)
+            metrics.LOOP_WAIT.remove(self._name)
+
+    async def _try_to_iterate(self) -> Pause:
+        try:
+            pause = await self._iterate()
+        except TransientError as error:
+            self._failures += 1
+            self._last_error = str(error)
+            self._log.warning("Waiting", action="loop_waiting", error=str(error))
+            return Pause(self._backoff.delay(self._failures))
+        self._failures, self._last_error = 0, None
+        self._record_progress(wait=pause.seconds)
+        return pause
+
+    def _record_progress(self, *, wait: float | None = None) -> None:
+        """Export that the loop made progress now, and the seconds that it may wait from now on."""
+        metrics.LOOP_LAST_ITERATION.labels(self._name).set_to_current_time()
+        if wait is not None:
+            metrics.LOOP_WAIT.labels(self._name).set(wait)
+
+
 def format_capped(count: int, *, cap: int = 10_000) -> str:
-    """Return a count as people read it; one that was counted only to `cap` + 1 says so."""
+    """Format a count that was limited to `cap` + 1."""
     return str(count) if count <= cap else f"{cap}+"
 
 
-async def wait_or_event(event: asyncio.Event, *, timeout: float) -> None:
-    """Wait until an event is set, at most `timeout` seconds."""
+async def wait_for_any(*events: asyncio.Event, timeout: float) -> None:
+    """Wait until one of some events is set, at most `timeout` seconds."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        async with asyncio.timeout(timeout):
-            await event.wait()
-    except TimeoutError:
-        return
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 async def finish_uncancelled(work: Coroutine[Any, Any, T]) -> T:
-    """Await work that a cancellation must not tear: its rows are locked and its messages on their way."""
+    """Run `work` to completion even if cancelled: its rows are locked and its messages are in flight."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({task})  # bounded: every wait on the network within it has its own time-out
+        await asyncio.wait({task})  # bounded, because every network wait within it has its own time-out
         if not task.cancelled() and (error := task.exception()) is not None:
             logs.get().warning("The last iteration failed", action="loop_ended", error=str(error))
         raise

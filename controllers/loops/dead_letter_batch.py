@@ -1,4 +1,4 @@
-"""A batch of dead letters: which are parked, which are dropped, and which rows are won and published again."""
+"""Batches of dead letters: unreadable ones are parked, unneeded ones are dropped, and the others are republished."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from controllers.loops.parking import park
 from controllers.loops.publishing import RowPublisher
-from controllers.loops.queries import claim_copies
+from controllers.loops.queries import claim_dead
 from controllers.loops.sources import NOTIFICATIONS, SOURCES, STATUS_TRANSITIONS, ScheduleTable
 from controllers.resources.models import Source
 from shared import database, logs, metrics
 from shared.database import Sessions
 from shared.errors import EnvelopeError
 from shared.messaging.envelope import AnyEvent, StatusTransitionDue, attempt_of, decode
-from shared.messaging.publisher import Answer
+from shared.messaging.publisher import PublishResult
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A dead letter that could be read."""
+    """A readable dead letter."""
 
     message: AbstractIncomingMessage
     event: AnyEvent
@@ -31,24 +31,24 @@ class DeadLetter:
 
     @property
     def source(self) -> ScheduleTable:
-        """Where its row is."""
+        """Return the table of its row."""
         return STATUS_TRANSITIONS if isinstance(self.event, StatusTransitionDue) else NOTIFICATIONS
 
 
 @dataclass
-class Tally:
+class RunCounts:
     """What one run did."""
 
     republished: int = 0
     dropped: int = 0
     parked: int = 0
-    full: bool = False
-    seen: set[UUID] = field(default_factory=set)
-    """The rows whose copies were republished in this run; a copy of one that comes back waits for the next."""
+    queue_is_full: bool = False
+    republished_rows: set[UUID] = field(default_factory=set)
+    """If another message about one of these rows dies during the run, it waits for the next run."""
 
     @property
     def total(self) -> int:
-        """How many messages were dealt with."""
+        """Return the number of messages that left their dead-letter queue."""
         return self.republished + self.dropped + self.parked
 
 
@@ -57,64 +57,73 @@ class Reconciliation:
     """Handles the batches of one run."""
 
     sessions: Sessions
-    rows: Mapping[Source, RowPublisher]
+    publishers: Mapping[Source, RowPublisher]
     log: logs.Logger
-    tally: Tally = field(default_factory=Tally)
+    counts: RunCounts = field(default_factory=RunCounts)
 
     async def handle(self, queue: str, messages: Sequence[AbstractIncomingMessage]) -> None:
-        """Park, drop or republish each message of a batch, and acknowledge it; what found its queue full is left
-        unanswered.
+        """Park, drop or republish each message of a batch, and acknowledge it.
+
+        A message whose main queue is full is not acknowledged.
 
         Raises:
-            TransientError: the database or the broker is away. What was not acknowledged stays in its queue.
+            TransientError: the database or the broker is unavailable. Unacknowledged messages stay in their queue.
         """
-        readable: list[DeadLetter] = []
+        letters: list[DeadLetter] = []
         for message in messages:
             _observe_age(queue, message)
             try:
                 event = decode(message.body)
             except EnvelopeError as error:
-                async with database.transaction(self.sessions) as session:
-                    await park(session, message, queue=queue, reason=str(error))
-                await message.ack()
-                self._count(queue, parked=1)
-                self.log.warning("Parked", action="parked", message_id=message.message_id, reason=str(error))
+                await self._park(queue, message, error)
+                continue
+            if event.row_id in self.counts.republished_rows:
+                self._count(queue, deferred=1)
             else:
-                if event.row_id in self.tally.seen:
-                    self._count(queue, deferred=1)
-                else:
-                    readable.append(DeadLetter(message, event, attempt_of(message.headers)))
+                letters.append(DeadLetter(message, event, attempt_of(message.headers)))
         for source in SOURCES.values():
-            await self._republish(queue, source, [letter for letter in readable if letter.source is source])
+            await self._republish(queue, source, [letter for letter in letters if letter.source is source])
+
+    async def _park(self, queue: str, message: AbstractIncomingMessage, error: EnvelopeError) -> None:
+        async with database.transaction(self.sessions) as session:
+            await park(session, message, queue=queue, reason=str(error))
+        await message.ack()
+        self._count(queue, parked=1)
+        self.log.warning("Parked", action="parked", message_id=message.message_id, reason=str(error))
 
     async def _republish(self, queue: str, source: ScheduleTable, letters: Sequence[DeadLetter]) -> None:
         if not letters:
             return
-        copies = {letter.event.row_id: letter.attempt for letter in sorted(letters, key=lambda it: it.attempt)}
+        in_order = sorted(letters, key=lambda letter: letter.attempt)
+        latest_attempts = {letter.event.row_id: letter.attempt for letter in in_order}
         async with database.transaction(self.sessions) as session:
-            won = await claim_copies(session, source, copies)
-            published = await self.rows[source.name].publish(session, won, expiring=False)
-        unplaced = {row.id for row in published.rows[Answer.FULL]}
-        placed = {row.id for row in published.rows[Answer.CONFIRMED]}
-        for letter in letters:
-            if letter.event.row_id not in unplaced:
-                await letter.message.ack()
-        deferred = sum(letter.event.row_id in unplaced for letter in letters)
-        self._count(queue, republished=len(placed), dropped=len(letters) - len(placed) - deferred, deferred=deferred)
-        self.tally.seen |= placed
-        self.tally.full = self.tally.full or bool(unplaced)
+            claimed = await claim_dead(session, source, latest_attempts)
+            batch = await self.publishers[source.name].publish(session, claimed, expiring=False)
+        deferred_rows = {row.id for row in batch.rows[PublishResult.FULL]}
+        republished_rows = {row.id for row in batch.rows[PublishResult.CONFIRMED]}
+        handled = [letter for letter in letters if letter.event.row_id not in deferred_rows]
+        for letter in handled:
+            await letter.message.ack()
+        self._count(
+            queue,
+            republished=len(republished_rows),
+            dropped=len(handled) - len(republished_rows),
+            deferred=len(letters) - len(handled),
+        )
+        self.counts.republished_rows |= republished_rows
+        self.counts.queue_is_full = self.counts.queue_is_full or bool(deferred_rows)
 
     def _count(self, queue: str, *, republished: int = 0, dropped: int = 0, parked: int = 0, deferred: int = 0) -> None:
-        self.tally.republished += republished
-        self.tally.dropped += dropped
-        self.tally.parked += parked
+        self.counts.republished += republished
+        self.counts.dropped += dropped
+        self.counts.parked += parked
         results = {"republished": republished, "dropped": dropped, "parked": parked, "deferred": deferred}
         for result, count in results.items():
             metrics.DEAD_LETTERS_HANDLED.labels(queue, result).inc(count)
 
 
 def _observe_age(queue: str, message: AbstractIncomingMessage) -> None:
-    """Note how long a message has been dead, if the broker says since when."""
+    """Export how long ago a message was dead-lettered, if the broker recorded the time."""
     deaths = message.headers.get("x-death")
     latest = deaths[0] if isinstance(deaths, list) and deaths else None
     died_at = latest.get("time") if isinstance(latest, dict) else None

@@ -1,41 +1,40 @@
-"""The scheduler loop: claim what is due, publish it confirmed, mark it, commit; then wait for the next.
+"""The scheduler loop: claim due rows, publish them with confirms, mark them, commit, and wait for the next due row.
 
-The same loop serves both sources. A crash at any point loses nothing: before the commit the rows come back with the
-connection, and a copy that was published twice meets the same row at the bot.
+The same loop serves both schedule tables. A crash at any point loses nothing. Before the commit the rows become
+claimable again with the end of the connection, and a message that is published twice meets the same row at the bot.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 
-from controllers.loops import housekeeping
-from controllers.loops import queries as rows
-from controllers.loops.base import LoopStatus, finish_uncancelled, format_capped
+from controllers.loops import queries, stats
+from controllers.loops.base import LoopStatus, Pause, PollingLoop, finish_uncancelled, format_capped
 from controllers.loops.notify_listener import NotifyListener
-from controllers.loops.progress import Progress
 from controllers.loops.publishing import RowPublisher
 from controllers.loops.sources import ClaimedRow, ScheduleTable
 from controllers.resources.models import SchedulerSpec
 from shared import database, logs, metrics
 from shared.database import Sessions
-from shared.errors import TransientError, reraise_cancellation
-from shared.messaging.publisher import Answer, Publisher
+from shared.messaging.publisher import Publisher, PublishResult
 from shared.schedule.retry import Backoff
 from shared.settings import Timing
 
-FULL_PAUSE = 0.1
-"""Seconds to wait when the broker says that a queue is full: the bot empties it far faster than it is asked."""
-HELD_PAUSE = Backoff(first=0.2, longest=0.2)
-"""Seconds to wait, with jitter, when rows are due but another replica holds them."""
+QUEUE_FULL_PAUSE = 0.1
+"""Seconds to wait if a queue is full. The bot empties it much faster than that."""
+ROWS_LOCKED_PAUSE = Backoff(first=0.2, longest=0.2)
+"""Seconds to wait, with jitter, if rows are due but other replicas have locked them."""
 PURGE_INTERVAL = 60.0
 """Seconds between two purges of settled rows."""
 RECONNECT = Backoff(first=0.2, longest=5.0)
-"""Delays while the database or the broker is away: rows keep their times, so coming back early costs nothing."""
+"""Delays while the database or the broker is unavailable. Rows keep their due times, so early retries cost nothing."""
 
 
-class DispatchLoop:
-    """Publishes the rows of one source when they are due, until cancelled."""
+class DispatchLoop(PollingLoop[SchedulerSpec]):
+    """Publishes the rows of one schedule table as they become due."""
+
+    ready = LoopStatus(True, "Dispatching", "Due rows are published")
+    suspended = LoopStatus(False, "Suspended", "No rows are published while spec.suspend is true")
 
     def __init__(
         self,
@@ -47,127 +46,91 @@ class DispatchLoop:
         listener: NotifyListener,
         timing: Timing,
     ) -> None:
-        self.spec = spec
+        log = logs.get(component="dispatch", source=source.name)
+        super().__init__(spec, name=source.name, backoff=RECONNECT, log=log)
         self._source = source
         self._sessions = sessions
         self._publisher = publisher
         self._listener = listener
-        self._log = logs.get(component="dispatch", source=source.name)
-        self._rows = RowPublisher(source, publisher, timing, self._log)
-        self._progress = Progress(source.name)
-        self._changed = asyncio.Event()
+        self._row_publisher = RowPublisher(source, publisher, timing, log)
+        self._notified = asyncio.Event()
         self._purge_at = 0.0
-        self._room = spec.batch_size
-        """How many rows the queue is likely to take: halved when it is full, doubled when it is not."""
-        self._last_dispatch: datetime | None = None
-        self._degraded: str | None = None
-        self._trouble: str | None = "starting"
+        self._adaptive_batch_size = spec.batch_size
+        """The number of rows that the queue is likely to accept: halved if it is full, doubled if not."""
 
-    def apply(self, spec: SchedulerSpec) -> None:
-        """Take a new spec, effective at the next iteration, which starts at once."""
-        self.spec = spec
-        self._changed.set()
-
-    def status(self) -> LoopStatus:
-        """Say how it goes."""
-        said = (self._last_dispatch, self._degraded)
-        if self.spec.suspend:
-            return LoopStatus(False, "Suspended", "Nothing is dispatched while spec.suspend is true", *said)
-        if self._trouble is not None:
-            return LoopStatus(False, "Waiting", self._trouble, *said)
-        return LoopStatus(True, "Dispatching", "What is due is published", *said)
+    @property
+    def interval(self) -> float:
+        """Return the seconds after which the loop looks for due rows without a notification."""
+        return float(self.spec.max_wait_seconds)
 
     async def stats(self) -> dict[str, object]:
-        """Return how many rows are open and overdue, and when the next is due."""
+        """Return the number of open and overdue rows, and when the next one is due."""
         async with database.transaction(self._sessions) as session:
-            found = await housekeeping.figures(session, self._source)
+            rows = await stats.count_rows(session, self._source)
         return {
-            "pending": format_capped(found["pending"]),
-            "overdue": format_capped(found["overdue"]),
-            "nextDue": found["next_due"],
+            "pending": format_capped(rows.pending),
+            "overdue": format_capped(rows.overdue),
+            "nextDue": rows.next_due,
             "lastDispatch": self._last_dispatch,
         }
 
     async def run(self) -> None:
-        """Dispatch until cancelled; an iteration that has begun is finished first."""
-        hint = self._listener.subscribe()
-        self._progress.note(wait=0.0)
-        failures = 0
+        """Dispatch until cancelled. An iteration that has begun is finished first."""
+        self._notified = self._listener.subscribe()
         try:
-            while True:
-                hint.clear()
-                self._changed.clear()
-                try:
-                    pause, wakeable = await finish_uncancelled(self._iterate())
-                except TransientError as error:
-                    failures += 1
-                    self._trouble = str(error)
-                    self._log.warning("Waiting", action="dispatch_waiting", error=str(error))
-                    pause, wakeable = RECONNECT.delay(failures), False
-                else:
-                    failures, self._trouble = 0, None
-                    self._progress.note(wait=pause)
-                reraise_cancellation()
-                await self._wait(hint, pause, wakeable=wakeable)
+            await super().run()
         finally:
-            self._listener.unsubscribe(hint)
-            self._progress.end()
+            self._listener.unsubscribe(self._notified)
 
-    async def _wait(self, hint: asyncio.Event, seconds: float, *, wakeable: bool) -> None:
-        events = [self._changed, hint] if wakeable else [self._changed]
-        waits = [asyncio.ensure_future(event.wait()) for event in events]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+    async def _iterate(self) -> Pause:
+        self._notified.clear()
+        return await finish_uncancelled(self._dispatch())
 
-    async def _iterate(self) -> tuple[float, bool]:
-        """Do one iteration; return the seconds to wait and whether a hint may cut them short."""
+    async def _dispatch(self) -> Pause:
         spec = self.spec
-        if spec.suspend:
-            return float(spec.max_wait_seconds), False
         await self._publisher.connect()
-        size = min(spec.batch_size, self._room)
+        batch_size = min(spec.batch_size, self._adaptive_batch_size)
+        queue_is_full = False
         async with database.transaction(self._sessions) as session:
-            due = await rows.claim(session, self._source, batch_size=size)
-            if due:
-                published = await self._rows.publish(session, due)
-                self._last_dispatch = published.at or self._last_dispatch
-                self._degraded = _degradation(published.rows)
-        if due and published.rows[Answer.FULL]:
-            self._room = max(1, size // 2)
-            return FULL_PAUSE, False
-        self._room = 2 * size
-        if len(due) == size:
-            return 0.0, False
-        return await self._until_next(spec, claimed=len(due)), True
+            claimed = await queries.claim(session, self._source, batch_size=batch_size)
+            if claimed:
+                batch = await self._row_publisher.publish(session, claimed)
+                self._last_dispatch = batch.confirmed_at or self._last_dispatch
+                self._degraded = _degraded_reason(batch.rows)
+                queue_is_full = bool(batch.rows[PublishResult.FULL])
+        if queue_is_full:
+            self._adaptive_batch_size = max(1, batch_size // 2)
+            return Pause(QUEUE_FULL_PAUSE)
+        self._adaptive_batch_size = 2 * batch_size
+        if len(claimed) == batch_size:
+            return Pause(0.0)
+        return Pause(await self._seconds_until_next(spec, has_claimed=bool(claimed)), until=(self._notified,))
 
-    async def _until_next(self, spec: SchedulerSpec, *, claimed: int) -> float:
+    async def _seconds_until_next(self, spec: SchedulerSpec, *, has_claimed: bool) -> float:
         async with database.transaction(self._sessions) as session:
-            seconds = await rows.seconds_until_next(session, self._source)
+            seconds = await queries.seconds_until_next(session, self._source)
         if seconds is not None and seconds <= 0:
-            return 0.0 if claimed else HELD_PAUSE.delay(1)
+            return 0.0 if has_claimed else ROWS_LOCKED_PAUSE.delay(1)
         await self._purge(spec)
         return float(spec.max_wait_seconds) if seconds is None else min(seconds, spec.max_wait_seconds)
 
     async def _purge(self, spec: SchedulerSpec) -> None:
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._purge_at:
+        clock = asyncio.get_running_loop().time
+        if clock() < self._purge_at:
             return
         async with database.transaction(self._sessions) as session:
-            gone = await housekeeping.purge(session, self._source, retention_days=spec.retention_days)
-        self._purge_at = loop.time() + (1.0 if gone else PURGE_INTERVAL)
-        if gone:
-            metrics.PURGED.labels(self._source.name).inc(gone)
-            self._log.info("Purged settled rows", action="purged", count=gone)
+            count = await queries.purge(session, self._source, retention_days=spec.retention_days)
+        self._purge_at = clock() + (1.0 if count else PURGE_INTERVAL)
+        if count:
+            metrics.PURGED.labels(self._source.name).inc(count)
+            self._log.info("Purged settled rows", action="purged", count=count)
 
 
-def _degradation(by_answer: dict[Answer, list[ClaimedRow]]) -> str | None:
-    if unroutable := by_answer[Answer.UNROUTABLE]:
-        return f"{len(unroutable)} messages found no queue: a binding is missing, it is declared again"
-    if failed := by_answer[Answer.FAILED]:
-        return f"{len(failed)} publishes were not confirmed and are tried again"
-    if by_answer[Answer.FULL]:
-        return "The queue is full: the bot does not keep up or does not run. Rows wait in the database"
+def _degraded_reason(rows: dict[PublishResult, list[ClaimedRow]]) -> str | None:
+    if unroutable := rows[PublishResult.UNROUTABLE]:
+        return f"{len(unroutable)} messages were unroutable: a missing queue or binding is declared again"
+    if failed := rows[PublishResult.FAILED]:
+        return f"{len(failed)} publishes were not confirmed and are retried"
+    if rows[PublishResult.FULL]:
+        return "The queue is full: the bot is too slow or not running. Rows wait in the database"
     return None

@@ -1,7 +1,7 @@
-"""Listens for the hint that something became due, on a connection of its own.
+"""Listens on its own connection for the notification that a row became due.
 
-The hint saves waiting and is never relied on. Whenever the connection is made anew the loops are woken too, since hints
-may have been missed meanwhile.
+The notification shortens the wait and is never relied on. Each new connection wakes all loops too, because
+notifications may have been missed.
 """
 
 from __future__ import annotations
@@ -10,36 +10,37 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from controllers.loops.base import wait_or_event
+from controllers.loops.base import wait_for_any
 from shared import database, logs, metrics
 from shared.errors import TransientError
 from shared.schedule.notify import CHANNEL
 from shared.settings import DatabaseSettings, Timing
 
 PROBE_INTERVAL = 5.0
-"""Seconds between questions to the database: nothing else tells a quiet connection from one that was cut off."""
+"""Seconds between two probes. Nothing else distinguishes an idle connection from a broken one."""
 PROBE_TIMEOUT = 2.0
+"""Seconds for one probe."""
 
 
 class NotifyListener:
-    """Wakes every subscribed loop when something becomes due."""
+    """Wakes all subscribed loops when a row becomes due."""
 
     def __init__(self, settings: DatabaseSettings, timing: Timing) -> None:
         self._settings = settings
         self._timing = timing
-        self._sleepers: set[asyncio.Event] = set()
+        self._subscribers: set[asyncio.Event] = set()
         self._log = logs.get(component="notify_listener")
         self._connected = metrics.CONNECTED.labels("listen")
 
     def subscribe(self) -> asyncio.Event:
-        """Return an event that is set at each hint; its loop clears it, and gives it back to `unsubscribe`."""
+        """Return an event that is set by each notification. The subscriber clears it."""
         event = asyncio.Event()
-        self._sleepers.add(event)
+        self._subscribers.add(event)
         return event
 
     def unsubscribe(self, event: asyncio.Event) -> None:
-        """Forget a loop that has ended."""
-        self._sleepers.discard(event)
+        """Stop setting an event."""
+        self._subscribers.discard(event)
 
     async def run(self) -> None:
         """Listen until the connection ends.
@@ -55,22 +56,19 @@ class NotifyListener:
         connection.add_termination_listener(lambda _connection: ended.set())
         try:
             with database.translated():
-                await connection.add_listener(CHANNEL, self._hint)
+                await connection.add_listener(CHANNEL, self._wake_subscribers)
                 self._connected.set(1)
                 self._log.debug("Listening", action="listening")
-                self._wake()
+                self._wake_subscribers()
                 while not ended.is_set():
                     await connection.execute("SELECT 1", timeout=PROBE_TIMEOUT)
-                    await wait_or_event(ended, timeout=PROBE_INTERVAL)
+                    await wait_for_any(ended, timeout=PROBE_INTERVAL)
         finally:
             self._connected.set(0)
             with suppress(*database.UNAVAILABLE):
                 await connection.close(timeout=1.0)
         raise TransientError("the database ended the LISTEN connection")
 
-    def _hint(self, *_of: Any) -> None:
-        self._wake()
-
-    def _wake(self) -> None:
-        for event in self._sleepers:
+    def _wake_subscribers(self, *_notification: Any) -> None:
+        for event in self._subscribers:
             event.set()

@@ -1,6 +1,6 @@
-"""Publishing claimed rows and recording what became of each: the one engine that both loops drive.
+"""Publishes claimed rows and records the result of each. Both loops use it.
 
-The caller holds the rows' locks in its transaction; what is recorded here counts when that commits.
+The caller's transaction holds the rows' locks, and what is recorded here takes effect when it commits.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from uuid import UUID
 import aio_pika
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from controllers.loops import queries as rows
+from controllers.loops import queries
 from controllers.loops.sources import ClaimedRow, ScheduleTable
 from shared import logs, metrics
 from shared.errors import PermanentError
-from shared.messaging.envelope import AnyEvent
-from shared.messaging.publisher import Answer, Outgoing, Publisher, message
+from shared.messaging.publisher import Publisher, PublishResult, build_message
 from shared.models import Outcome
 from shared.schedule.retry import Backoff
 from shared.schedule.settle import settle_and_log
@@ -27,65 +26,66 @@ from shared.settings import Timing
 
 
 @dataclass(frozen=True)
-class Published:
-    """What became of a batch, row by row, and when it was confirmed by the database's clock."""
+class PublishedBatch:
+    """The rows of a batch by result, and the database's time of the confirms."""
 
-    rows: dict[Answer, list[ClaimedRow]]
-    at: datetime | None
+    rows: dict[PublishResult, list[ClaimedRow]]
+    confirmed_at: datetime | None
 
 
 @dataclass(frozen=True)
 class RowPublisher:
-    """Publishes the rows of one source."""
+    """Publishes the rows of one schedule table."""
 
     source: ScheduleTable
     publisher: Publisher
     timing: Timing
     log: logs.Logger
 
-    async def publish(self, session: AsyncSession, due: Sequence[ClaimedRow], *, expiring: bool = True) -> Published:
-        """Publish claimed rows, without TTL unless `expiring`, and record each one's attempt.
+    async def publish(
+        self, session: AsyncSession, claimed: Sequence[ClaimedRow], *, expiring: bool = True
+    ) -> PublishedBatch:
+        """Publish claimed rows and record each one's attempt. Without `expiring` the messages have no TTL.
 
-        Confirmed rows come back after the settle time-out, failed ones after their own backoff; what found the
-        queue full is left as it was. A row that cannot be built is settled.
+        Confirmed rows become due again after the settle time-out, failed ones after their own backoff. A row whose
+        queue is full is left unchanged. A row that no message can be built of is settled.
 
         Raises:
-            TransientError: no connection could be had; nothing was sent or recorded.
+            TransientError: there is no connection; nothing was sent or recorded.
         """
-        batch = await self._build(session, due, expiring=expiring)
-        answers = await self.publisher.publish([(event, prepared) for _, event, prepared in batch])
-        by_answer: dict[Answer, list[ClaimedRow]] = {answer: [] for answer in Answer}
-        for (row, _, _), answer in zip(batch, answers, strict=True):
-            by_answer[answer].append(row)
-        for answer, answered in by_answer.items():
-            metrics.PUBLISHES.labels(self.source.name, answer.value).inc(len(answered))
-        at = await self._record_confirmed(session, by_answer[Answer.CONFIRMED])
-        for answer in (Answer.UNROUTABLE, Answer.FAILED):
-            await self._record_failed(session, by_answer[answer], answer)
-        return Published(by_answer, at)
+        rows, messages = await self._build_messages(session, claimed, expiring=expiring)
+        by_result: dict[PublishResult, list[ClaimedRow]] = {result: [] for result in PublishResult}
+        for row, result in zip(rows, await self.publisher.publish(messages), strict=True):
+            by_result[result].append(row)
+        for result, published in by_result.items():
+            metrics.PUBLISHES.labels(self.source.name, result.value).inc(len(published))
+        confirmed_at = await self._record_confirmed(session, by_result[PublishResult.CONFIRMED])
+        for result in (PublishResult.UNROUTABLE, PublishResult.FAILED):
+            await self._record_failed(session, by_result[result], result)
+        return PublishedBatch(by_result, confirmed_at)
 
-    async def _build(
-        self, session: AsyncSession, due: Sequence[ClaimedRow], *, expiring: bool
-    ) -> list[tuple[ClaimedRow, AnyEvent, aio_pika.Message]]:
-        batch = []
-        for row in due:
+    async def _build_messages(
+        self, session: AsyncSession, claimed: Sequence[ClaimedRow], *, expiring: bool
+    ) -> tuple[list[ClaimedRow], list[aio_pika.Message]]:
+        rows, messages = [], []
+        for row in claimed:
             try:
                 event, ttl = self.source.build(row)
-                prepared = message(Outgoing(event, ttl if expiring else None, attempt=row.attempts + 1))
+                message = build_message(event, ttl=ttl if expiring else None, attempt=row.attempts + 1)
             except (PermanentError, ValueError, TypeError, KeyError) as error:
-                await self._refuse(session, row.id, error)
+                await self._settle_unpublishable(session, row.id, error)
             else:
-                batch.append((row, event, prepared))
-        return batch
+                rows.append(row)
+                messages.append(message)
+        return rows, messages
 
-    async def _refuse(self, session: AsyncSession, row_id: UUID, error: Exception) -> None:
-        detail = f"cannot be published: {error}"
+    async def _settle_unpublishable(self, session: AsyncSession, row_id: UUID, error: Exception) -> None:
         await settle_and_log(
             session,
             self.source.table,
             [row_id],
             outcome=Outcome.UNDELIVERABLE,
-            detail=detail,
+            detail=f"cannot be published: {error}",
             level=logging.ERROR,
             was_attempted=False,
         )
@@ -94,11 +94,13 @@ class RowPublisher:
         if not confirmed:
             return None
         ids = [row.id for row in confirmed]
-        at = await rows.mark_published(session, self.source, ids, settle_timeout=self.timing.settle_interval)
+        confirmed_at = await queries.mark_published(
+            session, self.source, ids, settle_timeout=self.timing.settle_interval
+        )
         for row in confirmed:
-            if at is not None and row.attempts == 0:
-                late = (at - row.due_at).total_seconds()
-                metrics.PUBLISH_LATENCY.labels(self.source.name).observe(max(0.0, late))
+            if confirmed_at is not None and row.attempts == 0:
+                latency = (confirmed_at - row.due_at).total_seconds()
+                metrics.PUBLISH_LATENCY.labels(self.source.name).observe(max(0.0, latency))
             self.log.info(
                 "Published",
                 action="published",
@@ -106,14 +108,14 @@ class RowPublisher:
                 game_id=str(row.game_id),
                 attempt=row.attempts + 1,
             )
-        return at
+        return confirmed_at
 
-    async def _record_failed(self, session: AsyncSession, failed: Sequence[ClaimedRow], answer: Answer) -> None:
+    async def _record_failed(self, session: AsyncSession, failed: Sequence[ClaimedRow], result: PublishResult) -> None:
         if not failed:
             return
         backoff = Backoff.of(self.timing)
         delays = {row.id: backoff.delay(row.attempts + 1) for row in failed}
-        await rows.mark_failed(session, self.source, delays, reason=f"publish {answer.value}")
+        await queries.mark_failed(session, self.source, delays, error=f"publish {result.value}")
         for row in failed:
             self.log.warning(
                 "Not published",
@@ -121,7 +123,7 @@ class RowPublisher:
                 notification_id=str(row.id),
                 game_id=str(row.game_id),
                 attempt=row.attempts + 1,
-                reason=answer.value,
+                reason=result.value,
             )
-        if answer is Answer.UNROUTABLE:
-            await self.publisher.close()  # the next connect declares what is missing
+        if result is PublishResult.UNROUTABLE:
+            await self.publisher.close()  # the next connect declares the missing queue

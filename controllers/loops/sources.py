@@ -6,13 +6,11 @@ retried until they succeed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy.orm import InstrumentedAttribute
 
 from controllers.resources.models import Source
 from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, StatusTransitionDue
@@ -29,7 +27,7 @@ MAXIMUM_TTL = 2**32 - 1
 class ClaimedRow:
     """A due row that this replica has locked.
 
-    `claimed_at` is the database's clock at the claim. `details` are the columns that only its table has.
+    `claimed_at` is the database's clock at the claim. `details` has the columns that only its table has.
     """
 
     id: UUID
@@ -73,30 +71,19 @@ def build_status_transition_event(due: ClaimedRow) -> tuple[StatusTransitionDue,
 
 @dataclass(frozen=True)
 class ScheduleTable:
-    """Everything in which one scheduler loop differs from the other: a table, its own columns, and an event builder."""
+    """What distinguishes the two scheduler loops: a table, the name of its statements, and an event builder."""
 
     name: Source
     table: Table
-    details: Sequence[InstrumentedAttribute[Any]]
-    urgency: InstrumentedAttribute[datetime]
-    starts_at: InstrumentedAttribute[datetime] | None
+    rows: str
+    """The suffix of the names of its SQL statements."""
     build: Callable[[ClaimedRow], tuple[AnyEvent, int | None]]
 
 
 NOTIFICATIONS = ScheduleTable(
-    name=Source.NOTIFICATIONS,
-    table=NotificationSchedule,
-    details=(NotificationSchedule.kind, NotificationSchedule.offset_minutes, NotificationSchedule.game_scheduled_at),
-    urgency=NotificationSchedule.game_scheduled_at,
-    starts_at=NotificationSchedule.game_scheduled_at,
-    build=build_notification_event,
+    Source.NOTIFICATIONS, NotificationSchedule, rows="notifications", build=build_notification_event
 )
 STATUS_TRANSITIONS = ScheduleTable(
-    name=Source.STATUS_TRANSITIONS,
-    table=GameStatusSchedule,
-    details=(GameStatusSchedule.target_status,),
-    urgency=GameStatusSchedule.due_at,
-    starts_at=None,
-    build=build_status_transition_event,
+    Source.STATUS_TRANSITIONS, GameStatusSchedule, rows="transitions", build=build_status_transition_event
 )
 SOURCES = {source.name: source for source in (NOTIFICATIONS, STATUS_TRANSITIONS)}

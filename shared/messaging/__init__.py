@@ -1,1 +1,1 @@
-"""The way through RabbitMQ: what is said (envelope), where it goes (topology), and how it is sent and answered."""
+"""Messaging over RabbitMQ: the envelope, the topology, the publisher and the consumer."""

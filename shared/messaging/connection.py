@@ -1,15 +1,15 @@
-"""One connection to RabbitMQ, with time-outs, and its failures as ours.
+"""One RabbitMQ connection with time-outs, and the translation of its failures into our errors.
 
-aio-pika's robust connection was rejected: it silently declares again what it once declared, which hides a broker
-that lost all its data, and a publish on it while it is down waits without limit. Here a connection lives once; who
-holds it makes the next.
+aio-pika's robust connection was rejected. It silently redeclares everything that it once declared, which hides a
+broker that lost all its data, and a publish on it waits without limit while it is down. Here a connection is never
+revived: its owner opens the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -22,46 +22,54 @@ from shared.settings import BrokerSettings
 CONNECT_TIMEOUT = 5.0
 """Seconds to open a connection."""
 CALL_TIMEOUT = 5.0
-"""Seconds for what is asked of the broker once it is connected: heartbeats do not tell that one queue hangs."""
+"""Seconds for one call on an open connection: heartbeats do not reveal that a single queue hangs."""
 HEARTBEAT = 10
-"""Seconds between heartbeats: a half-open connection is noticed within two."""
+"""Seconds between heartbeats. A half-open connection is detected after two."""
 CLOSE_TIMEOUT = 2.0
-"""Seconds for a polite good-bye."""
+"""Seconds for a graceful close."""
 
 UNAVAILABLE = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
-"""What aio-pika raises while the broker cannot be reached or ends the connection."""
+"""What aio-pika raises if the broker cannot be reached or ends the connection."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise aio-pika's failures within a block as our errors.
+
+    Raises:
+        ConfigurationError: the broker rejects the user name or the password.
+        TransientError: the broker cannot be reached or ended the connection.
+    """
+    try:
+        yield
+    except ProbableAuthenticationError as error:
+        raise ConfigurationError("QUESTBELL_AMQP_URL: the broker rejects this user name or password") from error
+    except UNAVAILABLE as error:
+        reason = str(error) or type(error).__name__
+        raise TransientError(f"broker unavailable (QUESTBELL_AMQP_URL): {reason}") from error
 
 
 async def connect(settings: BrokerSettings, *, name: str) -> AbstractConnection:
-    """Open a connection that shows under `name` in the broker's list.
-
-    Raises:
-        ConfigurationError: the broker refuses the user name or the password.
-        TransientError: the broker cannot be reached.
-    """
-    try:
+    """Open a connection, listed under `name` in the broker's management page. Raises as `translated`."""
+    with translated():
         async with asyncio.timeout(CONNECT_TIMEOUT):
             connection = await aio_pika.connect(
                 settings.url.get_secret_value(), heartbeat=HEARTBEAT, client_properties={"connection_name": name}
             )
-    except ProbableAuthenticationError as error:
-        raise ConfigurationError("QUESTBELL_AMQP_URL: the broker refuses this user name or password") from error
-    except UNAVAILABLE as error:
-        raise TransientError(f"broker unavailable (QUESTBELL_AMQP_URL): {error or type(error).__name__}") from error
     metrics.BROKER_CONNECTIONS.inc()
-    connection.close_callbacks.add(_note_closed)
+    connection.close_callbacks.add(_count_closed)
     return connection
 
 
-def _note_closed(*_of: object) -> None:
+def _count_closed(*_args: object) -> None:
     metrics.BROKER_CONNECTIONS.dec()
 
 
 async def open_channel(connection: AbstractConnection, **options: bool) -> AbstractChannel:
-    """Open a channel. A connection that broke unnoticed says so as every other failure does.
+    """Open a channel.
 
     Raises:
-        AMQPConnectionError: the connection is closed, which aiormq tells by a bare RuntimeError.
+        AMQPConnectionError: the connection is closed. aiormq itself raises a bare RuntimeError.
     """
     try:
         return await connection.channel(**options)
@@ -70,17 +78,17 @@ async def open_channel(connection: AbstractConnection, **options: bool) -> Abstr
 
 
 async def disconnect(connection: AbstractConnection) -> None:
-    """Close a connection whatever its state; a broker that does not answer is not waited for."""
+    """Close a connection in any state, without waiting long for a broker that does not answer."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):
             await connection.close()
     except UNAVAILABLE:
-        return  # it is gone already, which is what was wanted
+        return  # it is closed already
 
 
 @asynccontextmanager
 async def connected(settings: BrokerSettings, *, name: str) -> AsyncIterator[AbstractConnection]:
-    """Hold a connection for a block."""
+    """Open a connection for a block. Raises as `translated`."""
     connection = await connect(settings, name=name)
     try:
         yield connection

@@ -1,8 +1,7 @@
-"""Consuming with explicit answers: ACK after the handler succeeded, NACK without requeue after it failed.
+"""Consuming with explicit answers: ACK once the handler has succeeded, NACK without requeue once it has failed.
 
-Nothing else is ever answered, and nothing is answered early. A rejected message goes to its dead-letter queue,
-where it can be seen; whether its row is tried again is decided by the row. A requeue was rejected: a poison message
-would come back at once, for ever.
+A rejected message goes to its dead-letter queue, where it is visible; its row decides whether there is another attempt.
+Requeueing was rejected: a poison message would be redelivered immediately and forever.
 """
 
 from __future__ import annotations
@@ -11,25 +10,25 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from shared import logs, metrics
 from shared.errors import QuestbellError, TransientError
-from shared.messaging.connection import CALL_TIMEOUT, CLOSE_TIMEOUT, UNAVAILABLE, connected, open_channel
+from shared.messaging.connection import CALL_TIMEOUT, CLOSE_TIMEOUT, UNAVAILABLE, connected, open_channel, translated
 from shared.messaging.envelope import AnyEvent, attempt_of, decode
 from shared.messaging.topology import Queue
 from shared.settings import BrokerSettings, Timing
 
-_OF_SHUTDOWN = 0.7
-"""The part of a shutdown that is for what is in flight; the rest is for closing connections."""
+_DRAIN_SHARE = 0.7
+"""The share of the shutdown time for messages in flight; the rest is for closing connections."""
 
 Handler = Callable[[AnyEvent], Awaitable[None]]
-"""Handles one event to the end: when it returns, the outcome is committed."""
+"""Handles one event. Once it returns, the outcome is committed."""
 
 
 class Consumer:
-    """Reads one queue over a connection of its own, at most `prefetch` messages at a time."""
+    """Consumes one queue over its own connection, at most `prefetch` messages at a time."""
 
     def __init__(self, settings: BrokerSettings, timing: Timing, *, queue: Queue, handler: Handler) -> None:
         self._settings = settings
@@ -41,40 +40,45 @@ class Consumer:
         self._in_flight: set[asyncio.Task[None]] = set()
         metrics.IN_FLIGHT.labels(queue.name).set_function(lambda: len(self._in_flight))
         self.attached = False
-        """Whether messages are arriving now: part of the workload's readiness."""
+        """Whether the queue is being consumed, which is part of the workload's readiness."""
 
     async def run(self) -> None:
-        """Consume until the broker ends it or the task is cancelled; then let what is in flight finish.
+        """Consume until cancelled or until the broker ends it; then let messages in flight finish.
 
         Raises:
-            TransientError: the broker cannot be reached, ended it, or has no such queue, yet or any more.
-            ConfigurationError: it refuses our credentials.
+            TransientError: the broker cannot be reached, ended the consumer, or does not have the queue.
+            ConfigurationError: the broker rejects our credentials.
         """
         async with connected(self._settings, name=f"questbell bot {self._queue.name}") as connection:
-            try:
-                async with asyncio.timeout(CALL_TIMEOUT):
-                    channel = await open_channel(connection)
-                    await channel.set_qos(prefetch_count=self._settings.prefetch)
-                    queue = await channel.get_queue(self._queue.name)
-                    ended = await _end_of(channel)
-                    tag = await queue.consume(self._receive, no_ack=False)
-                self.attached = True
-                metrics.CONSUMER_ATTACHED.labels(self.name).set(1)
-                self._log.info("Consuming", action="consumer_attached")
+            with translated():
                 try:
-                    await ended.wait()
-                finally:
-                    await self._stop(queue, tag)
-            except ChannelNotFoundEntity as error:
-                raise TransientError(
-                    f"queue {self._queue.name} is not there yet: the controllers declare it"
-                ) from error
-            except UNAVAILABLE as error:
-                raise TransientError(f"broker unavailable: {error or type(error).__name__}") from error
-            finally:
-                self.attached = False
-                metrics.CONSUMER_ATTACHED.labels(self.name).set(0)
+                    await self._consume(connection)
+                except ChannelNotFoundEntity as error:
+                    raise TransientError(
+                        f"queue {self._queue.name} does not exist yet; the controllers declare it"
+                    ) from error
         raise TransientError(f"the broker closed the channel, or queue {self._queue.name} was deleted")
+
+    async def _consume(self, connection: AbstractConnection) -> None:
+        async with asyncio.timeout(CALL_TIMEOUT):
+            channel = await open_channel(connection)
+            await channel.set_qos(prefetch_count=self._settings.prefetch)
+            queue = await channel.get_queue(self._queue.name)
+            ended = await _end_of(channel)
+            tag = await queue.consume(self._receive, no_ack=False)
+        self._set_attached(True)
+        self._log.info("Consuming", action="consumer_attached")
+        try:
+            await ended.wait()
+        finally:
+            try:
+                await self._stop(queue, tag)
+            finally:
+                self._set_attached(False)
+
+    def _set_attached(self, attached: bool) -> None:
+        self.attached = attached
+        metrics.CONSUMER_ATTACHED.labels(self.name).set(attached)
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         task = asyncio.create_task(self._handle(message), name=f"{self._queue.name} {message.message_id}")
@@ -84,9 +88,8 @@ class Consumer:
     async def _handle(self, message: AbstractIncomingMessage) -> None:
         try:
             await self._handler(decode(message.body))
-        except (
-            Exception
-        ) as error:  # reason: whatever failed, the answer is the same NACK; the row says what happens next
+        # reason: every failure has the same answer, a NACK; the row decides what happens next
+        except Exception as error:
             self._log.warning(
                 "Rejected",
                 action="nack",
@@ -106,8 +109,7 @@ class Consumer:
             else:
                 await message.nack(requeue=False)
         except UNAVAILABLE as error:
-            # The channel is gone and the broker will deliver again; the row's outcome is committed, so that copy is
-            # dropped.
+            # The channel is gone, so the broker redelivers. The outcome is committed, so the redelivery does nothing.
             self._log.info(
                 "Could not answer", action="answer_lost", notification_id=message.message_id, error=str(error)
             )
@@ -115,9 +117,9 @@ class Consumer:
             metrics.CONSUMED.labels(self._queue.name, answer).inc()
 
     async def _stop(self, queue: AbstractQueue, tag: str) -> None:
-        """Take no more, and let what is in flight finish; without a connection its answers are lost, not its work."""
+        """Stop consuming, and let messages in flight finish. Without a connection only their answers are lost."""
         clock = asyncio.get_running_loop().time
-        until = clock() + min(self._timing.lease, _OF_SHUTDOWN * self._timing.shutdown)
+        until = clock() + min(self._timing.lease, _DRAIN_SHARE * self._timing.shutdown)
         with suppress(*UNAVAILABLE):
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await queue.cancel(tag)
@@ -126,8 +128,8 @@ class Consumer:
 
 
 async def _end_of(channel: AbstractChannel) -> asyncio.Event:
-    """Return what is set when nothing comes any more: the channel is closed, or its queue deleted while it lives."""
+    """Return an event that is set once the channel is closed or its queue is deleted."""
     ended = asyncio.Event()
-    channel.close_callbacks.add(lambda *_of: ended.set())
+    channel.close_callbacks.add(lambda *_args: ended.set())
     (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lambda _frame: ended.set())
     return ended

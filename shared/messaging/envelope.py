@@ -1,7 +1,7 @@
-"""What is said over RabbitMQ.
+"""The messages that travel over RabbitMQ.
 
-An event names a row; the truth about it is in PostgreSQL, so events stay small and a stale copy does no harm. The AMQP
-`message_id` is the row's id, the same for every copy.
+An event only names a row. The row itself is in PostgreSQL, so events stay small and an outdated message does no harm.
+The AMQP `message_id` is the row's id, the same in every message about the row.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from shared.models import GameStatus, NotificationKind
 
 SCHEMA_VERSION = 1
 READABLE_VERSIONS = {SCHEMA_VERSION, SCHEMA_VERSION - 1}
-"""A consumer reads its own version and the one before, so that controllers and bot can be upgraded in any order."""
+"""A consumer reads its own version and the previous one, so that controllers and bot can be upgraded in any order."""
 
 ATTEMPT_HEADER = "questbell-attempt"
-"""Which attempt of its row a copy is. Not an `x-` header: RabbitMQ 4 keeps those for itself."""
+"""The attempt of the row that a message belongs to. Not an `x-` header: RabbitMQ 4 reserves those."""
 
 
 class Event(BaseModel):
@@ -35,7 +35,7 @@ class Event(BaseModel):
 
 
 class GameReminderDue(Event):
-    """Players must be reminded of a game."""
+    """A reminder of a game is due."""
 
     event_type: Literal["game.reminder_due"] = "game.reminder_due"
     game_scheduled_at: AwareDatetime
@@ -43,14 +43,14 @@ class GameReminderDue(Event):
 
 
 class NoticeDue(Event):
-    """Something about a game must be told now, or its announcement refreshed."""
+    """A notice about a game is due, or an update of its announcement."""
 
     event_type: Literal["game.notice_due"] = "game.notice_due"
     kind: NotificationKind
 
 
 class StatusTransitionDue(Event):
-    """A game must take a status."""
+    """A game's status must change."""
 
     event_type: Literal["game.status_transition_due"] = "game.status_transition_due"
     target_status: GameStatus
@@ -76,7 +76,7 @@ class Envelope(BaseModel):
 
 
 def encode(event: AnyEvent) -> bytes:
-    """Return the message body for an event. The trace id is the row's id, so one id tells a row's whole story."""
+    """Return the message body of an event. The trace id is the row's id, so one id finds everything about a row."""
     envelope = Envelope(
         occurred_at=datetime.now(UTC), data=event, traceparent=f"00-{event.row_id.hex}-{secrets.token_hex(8)}-01"
     )
@@ -99,7 +99,7 @@ def decode(body: bytes) -> AnyEvent:
 
 
 def attempt_of(headers: dict[str, Any] | Any) -> int:
-    """Return which attempt of its row a copy is; 0 when the header is missing or not a number."""
+    """Return the attempt that a message belongs to, or 0 if the header is missing or not a number."""
     value = headers.get(ATTEMPT_HEADER, 0)
     return value if isinstance(value, int) else 0
 

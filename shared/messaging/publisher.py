@@ -1,8 +1,8 @@
-"""Publishing, confirmed: a message counts as sent only when the broker has said so.
+"""Publishing with confirms: a message counts as sent only once the broker has confirmed it.
 
-`mandatory` with `on_return_raises` makes an unroutable message a failure; without both, the broker confirms what it
-drops. A batch goes out concurrently under one time-out, and each message has its own result: the caller's rows fail
-one by one.
+`mandatory` with `on_return_raises` turns an unroutable message into a failure; without both, the broker confirms
+messages that it drops. A batch is published concurrently under one time-out. Each message has its own result, so the
+caller's rows fail independently.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, DeliveryMode
@@ -19,26 +18,16 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from shared import logs
 from shared.errors import BodyTooLargeError, TransientError
 from shared.messaging import topology
-from shared.messaging.connection import UNAVAILABLE, connect, disconnect, open_channel
+from shared.messaging.connection import UNAVAILABLE, connect, disconnect, open_channel, translated
 from shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, encode
 from shared.settings import BrokerSettings, Timing
 
 MAX_BODY = 256_000
-"""Bytes. One that is far larger would be refused by closing the connection, and with it every other confirm in
-flight."""
+"""Bytes. The broker rejects a far larger body by closing the connection, which loses every confirm in flight."""
 
 
-@dataclass(frozen=True)
-class Outgoing:
-    """An event on its way out. `ttl` is in milliseconds; None never expires."""
-
-    event: AnyEvent
-    ttl: int | None
-    attempt: int
-
-
-class Answer(enum.Enum):
-    """What became of one publish."""
+class PublishResult(enum.Enum):
+    """The result of publishing one message."""
 
     CONFIRMED = "confirmed"
     FULL = "full"
@@ -46,32 +35,32 @@ class Answer(enum.Enum):
     FAILED = "failed"
 
 
-def message(outgoing: Outgoing) -> aio_pika.Message:
-    """Return the AMQP message of an event.
+def build_message(event: AnyEvent, *, ttl: int | None, attempt: int) -> aio_pika.Message:
+    """Return the AMQP message of an event. `ttl` is in milliseconds; None never expires.
 
     Raises:
         BodyTooLargeError: its body is larger than 256 kB.
     """
-    body = encode(outgoing.event)
+    body = encode(event)
     if len(body) > MAX_BODY:
         raise BodyTooLargeError(f"the event has {len(body)} bytes, at most {MAX_BODY} can be sent")
     return aio_pika.Message(
         body,
-        message_id=str(outgoing.event.row_id),
-        type=outgoing.event.event_type,
+        message_id=str(event.row_id),
+        type=event.event_type,
         content_type="application/json",
         delivery_mode=DeliveryMode.PERSISTENT,
-        expiration=None if outgoing.ttl is None else outgoing.ttl / 1000,
-        headers={ATTEMPT_HEADER: outgoing.attempt},
+        expiration=None if ttl is None else ttl / 1000,
+        headers={ATTEMPT_HEADER: attempt},
     )
 
 
 class Publisher:
-    """One long-lived connection that publishes batches. When it is gone, `connect` makes another; `publish` does not:
-    rows are locked meanwhile.
+    """Publishes batches over one long-lived connection.
 
-    On every connect it looks whether the queues are there. When one is missing, the broker lost its data:
-    `on_queues_lost` requeues the rows whose messages are gone, and only then is the topology declared.
+    Only `connect` opens it. `publish` never does, because its rows are locked meanwhile. Each connect checks that all
+    queues exist. A missing queue means that the broker lost its data: `on_queues_lost` makes the rows of the lost
+    messages due again, and only then is the topology declared.
     """
 
     def __init__(
@@ -88,85 +77,87 @@ class Publisher:
         self._connecting = asyncio.Lock()
 
     async def connect(self) -> AbstractExchange:
-        """Return the exchange on a live connection, making one if needed.
+        """Return the exchange on an open connection, opening one if needed.
 
         Raises:
             TransientError: the broker cannot be reached.
-            ConfigurationError: it refuses our credentials.
+            ConfigurationError: it rejects our credentials.
         """
         async with self._connecting:
-            if (exchange := self._connected()) is not None:
+            if (exchange := self._usable_exchange()) is not None:
                 return exchange
-            await self._drop()
+            await self._disconnect()
             self._connection = await connect(self._settings, name=self._name)
-            try:
-                async with asyncio.timeout(self._timing.publish_timeout):
-                    complete = await topology.is_complete(self._connection)
-                if not complete:
-                    self._log.warning("Queues are missing, requeueing published rows", action="queues_missing")
-                    await self._on_queues_lost()
-                async with asyncio.timeout(self._timing.publish_timeout):
-                    self._channel = await open_channel(self._connection, publisher_confirms=True, on_return_raises=True)
-                    self._exchange = await topology.declare(self._channel)
-            except UNAVAILABLE as error:
-                await self._drop()
-                raise TransientError(f"broker unavailable: {error or type(error).__name__}") from error
+            with translated():
+                try:
+                    exchange = await self._set_up(self._connection)
+                except UNAVAILABLE:
+                    await self._disconnect()
+                    raise
             self._log.info("Connected to the broker", action="broker_connected")
-            return self._exchange
+            return exchange
 
-    async def publish(self, batch: Sequence[tuple[AnyEvent, aio_pika.Message]]) -> list[Answer]:
-        """Publish a batch concurrently and return each message's answer, in order.
+    async def _set_up(self, connection: AbstractConnection) -> AbstractExchange:
+        async with asyncio.timeout(self._timing.publish_timeout):
+            complete = await topology.is_complete(connection)
+        if not complete:
+            self._log.warning("Queues are missing, requeueing published rows", action="queues_missing")
+            await self._on_queues_lost()
+        async with asyncio.timeout(self._timing.publish_timeout):
+            self._channel = await open_channel(connection, publisher_confirms=True, on_return_raises=True)
+            self._exchange = await topology.declare(self._channel)
+        return self._exchange
+
+    async def publish(self, batch: Sequence[aio_pika.Message]) -> list[PublishResult]:
+        """Publish a batch concurrently, each message to the queue of its type; return the results in order.
 
         Raises:
             TransientError: there is no connection; nothing was sent.
         """
         if not batch:
             return []
-        exchange = self._connected()
+        exchange = self._usable_exchange()
         if exchange is None:
             raise TransientError("broker unavailable: the connection was lost before anything was sent")
         tasks = [
-            asyncio.create_task(
-                exchange.publish(prepared, event.event_type, mandatory=True)
-            )  # the type is the routing key
-            for event, prepared in batch
+            asyncio.create_task(exchange.publish(message, message.type or "", mandatory=True)) for message in batch
         ]
         try:
             await asyncio.wait(tasks, timeout=self._timing.publish_timeout)
         finally:
             unfinished = [task for task in tasks if task.cancel()]
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        answers = [_answer(result) for result in results]
-        if unfinished or Answer.FAILED in answers:
-            self._exchange = None  # the next batch has a connection of its own, where late confirms do not arrive
-        return answers
-
-    def _connected(self) -> AbstractExchange | None:
-        usable = self._channel is not None and not self._channel.is_closed
-        return self._exchange if usable else None
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        results = [_result(outcome) for outcome in outcomes]
+        if unfinished or PublishResult.FAILED in results:
+            self._exchange = None  # the next batch uses a new connection, on which late confirms cannot arrive
+        return results
 
     async def close(self) -> None:
         """Close the connection."""
         async with self._connecting:
-            await self._drop()
+            await self._disconnect()
 
-    async def _drop(self) -> None:
+    def _usable_exchange(self) -> AbstractExchange | None:
+        usable = self._channel is not None and not self._channel.is_closed
+        return self._exchange if usable else None
+
+    async def _disconnect(self) -> None:
         connection, self._connection, self._channel, self._exchange = self._connection, None, None, None
         if connection is not None:
             await disconnect(connection)
 
 
-def _answer(result: object) -> Answer:
-    match result:
+def _result(outcome: object) -> PublishResult:
+    match outcome:
         case PublishError():
-            return Answer.UNROUTABLE
+            return PublishResult.UNROUTABLE
         case DeliveryError():
-            return Answer.FULL
+            return PublishResult.FULL
         case asyncio.CancelledError() | AttributeError():
-            return Answer.FAILED
-        case BaseException() if isinstance(result, UNAVAILABLE):
-            return Answer.FAILED
+            return PublishResult.FAILED
+        case BaseException() if isinstance(outcome, UNAVAILABLE):
+            return PublishResult.FAILED
         case BaseException():
-            raise result
+            raise outcome
         case _:
-            return Answer.CONFIRMED
+            return PublishResult.CONFIRMED

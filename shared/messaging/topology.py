@@ -1,39 +1,42 @@
 """Every exchange, queue and binding of Questbell, and the only code that declares them.
 
-Queues are quorum queues, and short: the backlog waits in PostgreSQL, where it can be reordered, superseded and counted.
-`reject-publish` makes a full queue say no instead of dropping, and is what at-least-once dead-lettering requires
-(https://www.rabbitmq.com/docs/quorum-queues#dead-lettering). Only the controllers declare.
+Queues are short quorum queues: the backlog waits in PostgreSQL, where it can be reordered, superseded and counted.
+With `reject-publish` a full queue rejects messages instead of dropping them. At-least-once dead-lettering requires it
+(https://www.rabbitmq.com/docs/quorum-queues#dead-lettering). Only the controllers declare queues.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, ExchangeType
 from aio_pika.exceptions import ChannelNotFoundEntity
 from pamqp.common import FieldValue
 
-from shared.messaging.connection import open_channel
+from shared.errors import TransientError
+from shared.messaging.connection import CALL_TIMEOUT, open_channel, translated
 from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, StatusTransitionDue
 
 EXCHANGE = "game_events"
 MAX_LENGTH = 1_000
 DELIVERY_LIMIT = 20
-"""After so many returns without an answer (a consumer that dies on the message each time) a copy is dead-lettered."""
+"""A message is dead-lettered after this many redeliveries, such as for a consumer that dies on it each time."""
 DEAD_DELIVERY_LIMIT = 1_000_000
-"""RabbitMQ 4 would drop a dead letter that was put back 20 times; the dead-letter loop decides that, not the broker."""
+"""RabbitMQ 4 would drop a dead letter after 20 redeliveries. The dead-letter loop decides that, not the broker."""
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue, the one event it carries, and where its rejected and expired messages go."""
+    """A queue, the event it carries, and its dead-letter queue for rejected and expired messages."""
 
     name: str
     event: type[AnyEvent]
 
     @property
     def routing_key(self) -> str:
-        """The routing key of the queue's event, which is the event's type."""
+        """The routing key of the queue, which is the event's type."""
         return str(self.event.model_fields["event_type"].default)
 
     @property
@@ -64,7 +67,7 @@ _DEAD_LETTER_ARGUMENTS: dict[str, FieldValue] = {"x-queue-type": "quorum", "x-de
 
 
 async def is_complete(connection: AbstractConnection) -> bool:
-    """Return whether all queues are there; one that is missing means that the broker is new or lost its data."""
+    """Return whether all queues exist. A missing one means that the broker is new or lost its data."""
     for name in [name for queue in QUEUES for name in (queue.name, queue.dead_letters)]:
         channel = await open_channel(connection)
         try:
@@ -77,10 +80,30 @@ async def is_complete(connection: AbstractConnection) -> bool:
 
 
 async def declare(channel: AbstractChannel) -> AbstractExchange:
-    """Declare everything, dead-letter queues first so that no message ever finds its one missing."""
+    """Declare everything, dead-letter queues first, so that a rejected message always finds its own."""
     exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
     for queue in QUEUES:
         await channel.declare_queue(queue.dead_letters, durable=True, arguments=_DEAD_LETTER_ARGUMENTS)
         declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
         await declared.bind(exchange, queue.routing_key)
     return exchange
+
+
+async def queue_depths(connection: AbstractConnection, names: Sequence[str]) -> dict[str, int]:
+    """Return the number of ready messages in each queue.
+
+    Raises:
+        TransientError: the broker is unavailable, or a queue has not been declared yet.
+    """
+    depths = {}
+    with translated():
+        try:
+            for name in names:
+                async with asyncio.timeout(CALL_TIMEOUT):
+                    channel = await open_channel(connection)
+                    result = (await channel.declare_queue(name, passive=True)).declaration_result
+                    depths[name] = result.message_count or 0
+                    await channel.close()
+        except ChannelNotFoundEntity as error:
+            raise TransientError(f"queue {name} does not exist yet; the controllers declare it") from error
+    return depths

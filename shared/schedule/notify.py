@@ -1,6 +1,6 @@
-"""The hint that something became due: a NOTIFY in the transaction that wrote the row.
+"""A NOTIFY for rows that became due, sent in the transaction that writes them.
 
-It only saves waiting. The loops never rely on it: they wake by themselves when the next row is due and at least every
+It only shortens the wait. The loops never rely on it: each wakes when the next row is due, and at least every
 `maxWaitSeconds`.
 """
 

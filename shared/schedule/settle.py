@@ -167,16 +167,3 @@ async def _try_at(session: AsyncSession, table: Table, row_id: UUID, moment: Col
         .execution_options(synchronize_session=False)
     )
     await notify_loops(session)
-
-
-async def requeue_published(session: AsyncSession, table: Table) -> int:
-    """Make every open row that was published due now, after the broker lost its messages. Return how many."""
-    result = await session.execute(
-        update(table)
-        .where(table.attempt_at.is_not(None), table.attempts > 0)
-        .values(attempt_at=func.least(table.attempt_at, func.clock_timestamp()))
-        .returning(table.id)
-        .execution_options(synchronize_session=False)
-    )
-    await notify_loops(session)
-    return len(result.all())

@@ -1,10 +1,11 @@
-"""The hot statements of Questbell as plain SQL: one file a subject, each statement with a name and a line of purpose.
+"""The hot statements as plain SQL. Each file covers one subject, and each statement has a name and a purpose.
 
-They can be pasted into `psql`: `:name` is a parameter there too, after `\\set name value`. Building them with
-SQLAlchemy's expression language was rejected, because nobody could see or EXPLAIN what runs.
+They can be pasted into `psql`, where `:name` is a variable too, after `\\set name value`. SQLAlchemy's expression
+language was rejected for them: nobody could see, or EXPLAIN, what runs.
 
-A statement begins with a line `-- name: claim_notifications`, followed by comment lines that say what it is for. Write
-casts as `CAST(:ids AS uuid[])`: `::` after a parameter is not read as a cast.
+A statement starts with a line such as `-- name: claim_notifications`. The comment lines below it state its purpose, the
+index that it relies on, and why. Write casts as `CAST(:ids AS uuid[])`, because `::` after a parameter is not read as a
+cast.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from importlib.resources import files
 from sqlalchemy import TextClause, text
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 
 
 @cache
 def load(subject: str) -> Mapping[str, TextClause]:
-    """Return the statements of `<subject>.sql` by name."""
+    """Return the statements of `<subject>.sql` by name, without their comments, which may name parameters."""
     source = (files(__package__) / f"{subject}.sql").read_text(encoding="utf-8")
     _, *parts = _NAME.split(source)
-    return {name: text(body.strip()) for name, body in zip(parts[::2], parts[1::2], strict=True)}
+    return {name: text(_COMMENT.sub("", body).strip()) for name, body in zip(parts[::2], parts[1::2], strict=True)}

@@ -69,7 +69,7 @@ async def operating(
 ) -> AsyncIterator[Replica]:
     """Run a replica for a block, which begins when it has created the default resources."""
     loops = FakeLoops()
-    async with api_server() as api, Supervisor(loops, backoff=RESTART, patience=2) as supervisor:
+    async with api_server() as api, Supervisor(loops, backoff=RESTART, shutdown_timeout=2) as supervisor:
         resync, counting = Resync(api, supervisor, namespace, list_interval=list_interval), CountingApi(api)
         writer = StatusWriter(supervisor, counting, leading or Alone(), instance=name)
 

@@ -153,7 +153,7 @@ READY = {
     "type": "Ready",
     "status": "True",
     "reason": "Dispatching",
-    "message": "What is due is published",
+    "message": "Due rows are published",
     "lastTransitionTime": "2026-01-01T00:00:00Z",
     "observedGeneration": 1,
 }
@@ -186,7 +186,7 @@ async def test_the_wide_columns_say_why(kind: str, kubectl: Kubectl) -> None:
     await write_status(kubectl, f"{kind.lower()}/one", {"conditions": [READY]})
     header, row = await kubectl.columns(kind.lower(), "-o", "wide")
     shown = dict(zip(header, row, strict=True))
-    assert (shown["REASON"], shown["MESSAGE"]) == ("Dispatching", "What is due is published")
+    assert (shown["REASON"], shown["MESSAGE"]) == ("Dispatching", "Due rows are published")
     assert header[-1] == "AGE"
 
 

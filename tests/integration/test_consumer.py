@@ -19,7 +19,7 @@ from shared.messaging import topology
 from shared.messaging.connection import connected
 from shared.messaging.consumer import Consumer
 from shared.messaging.envelope import AnyEvent, GameReminderDue
-from shared.messaging.publisher import Outgoing, Publisher, message
+from shared.messaging.publisher import Publisher, build_message
 from shared.settings import BrokerSettings, Timing
 from tests.support.broker import queue_length, take
 from tests.support.waiting import WAIT_TIMEOUT, eventually
@@ -43,7 +43,7 @@ async def consuming(broker: BrokerSettings, timing: Timing, handler: Handler) ->
 
 
 async def publish(publisher: Publisher, *events: AnyEvent, ttl: int | None = None) -> None:
-    await publisher.publish([(event, message(Outgoing(event, ttl, attempt=1))) for event in events])
+    await publisher.publish([build_message(event, ttl=ttl, attempt=1) for event in events])
 
 
 async def test_a_message_is_acked_only_after_its_handler_succeeded(

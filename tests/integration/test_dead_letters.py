@@ -13,7 +13,7 @@ import aio_pika
 import pytest
 from sqlalchemy import func, select, update
 
-from controllers.loops import dead_letters, housekeeping
+from controllers.loops import dead_letters, queries
 from controllers.loops.dead_letters import DeadLetterLoop
 from controllers.resources.models import DeadLetterReconcilerSpec
 from shared import database as db
@@ -299,8 +299,8 @@ async def test_suspended_it_leaves_dead_letters_where_they_are(
 async def test_two_loops_with_queues_of_their_own_both_come_to_it(
     database: Database, declared: BrokerSettings, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "SOON", 0.1)
-    async with housekeeping.alone(database.sessions):
+    monkeypatch.setattr(dead_letters, "SHORT_INTERVAL", 0.1)
+    async with queries.try_dead_letter_lock(database.sessions):
         loop = await start(queues=[REMINDERS.dead_letters])
         await eventually(lambda: _is(_ready(loop), True))
         await dead(declared, reminder(await published_row(database)))

@@ -14,21 +14,22 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, text, update
 
-from controllers.loops import housekeeping, notify_listener
-from controllers.loops import queries as rows
+from controllers.loops import notify_listener, queries
 from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.notify_listener import NotifyListener
+from controllers.loops.queries import requeue_published
 from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ClaimedRow, ScheduleTable
+from controllers.loops.stats import count_rows
 from controllers.resources.models import SchedulerSpec
 from sandbox.servers.rabbitmq import RabbitMQ
 from shared import database as db
+from shared import sql
 from shared.errors import TransientError
 from shared.messaging import topology
 from shared.messaging.connection import connected
 from shared.messaging.envelope import decode
 from shared.messaging.publisher import Publisher
 from shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
-from shared.schedule.settle import requeue_published
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
 from tests.chaos.fault_proxy import FaultProxy
 from tests.support.broker import queue_length, take
@@ -38,6 +39,8 @@ from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 REMINDER = NotificationKind.REMINDER
 LONG_WAIT = 900
+
+CLAIM = sql.load("dispatch")["claim_notifications"]
 
 
 class Dispatching:
@@ -216,7 +219,7 @@ async def test_the_most_urgent_of_many_due_go_first(database: Database) -> None:
         await make_due(database.sessions, *await rows_of(database.sessions, game, REMINDER))
     await drop_notices(database.sessions)
     async with db.transaction(database.sessions) as session:
-        claimed = await rows.claim(session, NOTIFICATIONS, batch_size=2)
+        claimed = await queries.claim(session, NOTIFICATIONS, batch_size=2)
         first, second = (due.details["game_scheduled_at"] - due.claimed_at for due in claimed)
     assert first < timedelta(minutes=31) < second < timedelta(minutes=91)
 
@@ -232,10 +235,9 @@ async def test_the_claim_reads_only_the_index_on_attempt_at(database: Database) 
     async with database.engine.connect() as connection:
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await autocommit.execute(text("VACUUM ANALYZE notification_schedule"))
-    statement = rows.claim_statement(NOTIFICATIONS, batch_size=100)
-    sql = str(statement.compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True}))
     async with db.transaction(database.sessions) as session:
-        plan = "\n".join((await session.execute(text(f"EXPLAIN (ANALYZE) {sql}"))).scalars())
+        explained = await session.execute(text(f"EXPLAIN (ANALYZE) {CLAIM}"), {"window": 2_000, "batch_size": 100})
+        plan = "\n".join(explained.scalars())
     assert "Index Scan using ix_notification_schedule_attempt_at" in plan
     assert "Seq Scan" not in plan
 
@@ -301,7 +303,7 @@ async def test_the_loops_are_woken_for_what_a_broker_lost(
     await marked(database, game)
     await eventually(lambda: running.loop.status().ready)
     async with db.transaction(database.sessions) as session:
-        assert await requeue_published(session, NotificationSchedule) == 1
+        assert await requeue_published(session, NOTIFICATIONS) == 1
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
 
 
@@ -343,7 +345,7 @@ async def test_a_process_that_dies_with_its_claim_gives_it_back(
 ) -> None:
     _, row = await due_reminder(database)
     async with database.engine.connect() as dying:
-        claimed = await dying.execute(rows.claim_statement(NOTIFICATIONS, batch_size=10))
+        claimed = await dying.execute(CLAIM, {"window": 2_000, "batch_size": 10})
         assert len(claimed.all()) == 1
         running = await start()
         await eventually(lambda: running.loop.status().ready)  # it has looked, and found the row held
@@ -356,12 +358,12 @@ async def test_a_claim_that_is_frozen_is_ended_by_the_database(database: Databas
     game = await new_game(database.sessions, offsets=(10,))
     await make_due(database.sessions, *await rows_of(database.sessions, game))
     async with database.engine.connect() as frozen:
-        await frozen.execute(rows.claim_statement(NOTIFICATIONS, batch_size=10))
+        await frozen.execute(CLAIM, {"window": 2_000, "batch_size": 10})
         await frozen.execute(text("SET idle_in_transaction_session_timeout = '100ms'"))
 
         async def free() -> bool:
             async with db.transaction(database.sessions) as session:
-                return len(await rows.claim(session, NOTIFICATIONS, batch_size=10)) == 2
+                return len(await queries.claim(session, NOTIFICATIONS, batch_size=10)) == 2
 
         await eventually(free)
         await frozen.invalidate()
@@ -384,8 +386,8 @@ async def test_settled_rows_are_purged_after_their_retention(database: Database,
 async def test_figures_are_read_at_a_cost_that_does_not_grow(database: Database, start: Start) -> None:
     await many_due(database, 12_000)
     async with db.transaction(database.sessions) as session:
-        found = await housekeeping.figures(session, NOTIFICATIONS)
-    assert (found["pending"], found["overdue"]) == (10_001, 10_001)
+        found = await count_rows(session, NOTIFICATIONS)
+    assert (found.pending, found.overdue) == (10_001, 10_001)
     running = await start(suspend=True)
     assert (await running.loop.stats())["pending"] == "10000+"
 

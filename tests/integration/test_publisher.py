@@ -23,7 +23,7 @@ from shared.messaging.envelope import (
     StatusTransitionDue,
     decode,
 )
-from shared.messaging.publisher import Answer, Outgoing, Publisher, message
+from shared.messaging.publisher import Publisher, PublishResult, build_message
 from shared.models import GameStatus, NotificationKind
 from shared.settings import BrokerSettings, Timing
 from tests.support.broker import queue_length, take
@@ -38,8 +38,8 @@ def transition() -> StatusTransitionDue:
     return StatusTransitionDue(row_id=uuid4(), game_id=uuid4(), target_status=GameStatus.COMPLETED)
 
 
-def ready(event: AnyEvent, *, ttl: int | None = None, attempt: int = 1) -> tuple[AnyEvent, aio_pika.Message]:
-    return event, message(Outgoing(event, ttl, attempt=attempt))
+def ready(event: AnyEvent, *, ttl: int | None = None, attempt: int = 1) -> aio_pika.Message:
+    return build_message(event, ttl=ttl, attempt=attempt)
 
 
 EVENTS = [reminder(), NoticeDue(row_id=uuid4(), game_id=uuid4(), kind=NotificationKind.CANCELLATION), transition()]
@@ -49,7 +49,7 @@ async def test_a_confirmed_message_is_in_its_queue_with_all_it_must_carry(
     publisher: Publisher, broker: BrokerSettings
 ) -> None:
     event = reminder()
-    assert await publisher.publish([ready(event, ttl=90_000, attempt=3)]) == [Answer.CONFIRMED]
+    assert await publisher.publish([ready(event, ttl=90_000, attempt=3)]) == [PublishResult.CONFIRMED]
     got = await take(broker, topology.REMINDERS.name)
     assert decode(got.body) == event
     assert got.message_id == str(event.row_id)
@@ -79,8 +79,8 @@ async def test_a_reminder_expires_into_its_dead_letter_queue_and_a_transition_ne
 async def test_a_full_queue_says_no_and_loses_nothing(publisher: Publisher, broker: BrokerSettings) -> None:
     batches = [await publisher.publish([ready(reminder()) for _ in range(100)]) for _ in range(15)]
     answers = [answer for batch in batches for answer in batch]
-    confirmed = answers.count(Answer.CONFIRMED)
-    assert answers.count(Answer.FULL) == 1500 - confirmed > 0
+    confirmed = answers.count(PublishResult.CONFIRMED)
+    assert answers.count(PublishResult.FULL) == 1500 - confirmed > 0
     assert await queue_length(broker, topology.REMINDERS.name) == confirmed
 
 
@@ -90,10 +90,13 @@ async def test_an_unroutable_message_is_a_failure_and_the_binding_is_declared_ag
     async with connected(broker, name="test") as connection:
         queue = await (await connection.channel()).get_queue(topology.REMINDERS.name)
         await queue.unbind(topology.EXCHANGE, topology.REMINDERS.routing_key)
-    assert await publisher.publish([ready(reminder()), ready(transition())]) == [Answer.UNROUTABLE, Answer.CONFIRMED]
+    assert await publisher.publish([ready(reminder()), ready(transition())]) == [
+        PublishResult.UNROUTABLE,
+        PublishResult.CONFIRMED,
+    ]
     await publisher.close()
     await publisher.connect()
-    assert await publisher.publish([ready(reminder())]) == [Answer.CONFIRMED]
+    assert await publisher.publish([ready(reminder())]) == [PublishResult.CONFIRMED]
 
 
 async def test_lost_queues_are_noticed_before_they_are_declared_again(
@@ -115,7 +118,7 @@ async def test_lost_queues_are_noticed_before_they_are_declared_again(
         await (await connection.channel()).queue_delete(topology.NOTICES.name)
     await publisher.close()
     await publisher.connect()
-    assert await publisher.publish([ready(EVENTS[1])]) == [Answer.CONFIRMED]
+    assert await publisher.publish([ready(EVENTS[1])]) == [PublishResult.CONFIRMED]
     assert lost == [0, 0]
     await publisher.close()
 
@@ -123,7 +126,7 @@ async def test_lost_queues_are_noticed_before_they_are_declared_again(
 async def test_the_publisher_comes_back_after_the_broker_did(
     publisher: Publisher, rabbitmq_server: RabbitMQ, broker: BrokerSettings
 ) -> None:
-    assert await publisher.publish([ready(reminder())]) == [Answer.CONFIRMED]
+    assert await publisher.publish([ready(reminder())]) == [PublishResult.CONFIRMED]
     await rabbitmq_server.stop()
     with pytest.raises(TransientError, match="QUESTBELL_AMQP_URL"):
         await publisher.connect()
@@ -134,7 +137,7 @@ async def test_the_publisher_comes_back_after_the_broker_did(
     async def publishes() -> bool:
         try:
             await publisher.connect()
-            return await publisher.publish([ready(reminder())]) == [Answer.CONFIRMED]
+            return await publisher.publish([ready(reminder())]) == [PublishResult.CONFIRMED]
         except TransientError:
             return False
 
@@ -144,13 +147,13 @@ async def test_the_publisher_comes_back_after_the_broker_did(
 
 async def test_concurrent_batches_share_one_connection(publisher: Publisher, broker: BrokerSettings) -> None:
     batches = await asyncio.gather(*(publisher.publish([ready(reminder()) for _ in range(20)]) for _ in range(5)))
-    assert all(answer is Answer.CONFIRMED for batch in batches for answer in batch)
+    assert all(answer is PublishResult.CONFIRMED for batch in batches for answer in batch)
 
 
 def test_a_body_over_the_cap_is_refused_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "MAX_BODY", 100)
     with pytest.raises(BodyTooLargeError, match="at most 100"):
-        message(Outgoing(reminder(), None, attempt=1))
+        build_message(reminder(), ttl=None, attempt=1)
 
 
 async def test_wrong_credentials_name_the_setting(broker: BrokerSettings, timing: Timing) -> None:

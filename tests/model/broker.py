@@ -12,7 +12,7 @@ from uuid import UUID
 import aio_pika
 
 from shared.messaging.envelope import AnyEvent, attempt_of, decode
-from shared.messaging.publisher import Answer
+from shared.messaging.publisher import PublishResult
 
 
 class Fate(enum.Enum):
@@ -25,9 +25,9 @@ class Fate(enum.Enum):
     UNHEARD = "taken, and the confirm is lost"
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> PublishResult:
         """What the publisher learns."""
-        return Answer.FAILED if self is Fate.UNHEARD else Answer[self.name]
+        return PublishResult.FAILED if self is Fate.UNHEARD else PublishResult[self.name]
 
 
 @dataclass(eq=False)
@@ -84,21 +84,21 @@ class Broker:
         """Begin a publish whose copies meet these fates, and are confirmed when there are no more."""
         self.offers, self.fates = [], list(fates)
 
-    async def publish(self, batch: Sequence[tuple[AnyEvent, aio_pika.Message]]) -> list[Answer]:
+    async def publish(self, batch: Sequence[aio_pika.Message]) -> list[PublishResult]:
         """Take a batch, as the publisher does."""
-        ranked = sorted(range(len(batch)), key=lambda place: self.rank(batch[place][0].row_id))
-        answers = {place: self._take(*batch[place]) for place in ranked}
+        ranked = sorted(range(len(batch)), key=lambda place: self.rank(UUID(batch[place].message_id)))
+        answers = {place: self._take(batch[place]) for place in ranked}
         return [answers[place] for place in range(len(batch))]
 
     async def close(self) -> None:
         """Nothing is held."""
 
-    def _take(self, event: AnyEvent, message: aio_pika.Message) -> Answer:
+    def _take(self, message: aio_pika.Message) -> PublishResult:
         fate = self.fates.pop(0) if self.fates else Fate.CONFIRMED
         expiration: Any = message.expiration
         ttl = None if expiration is None else timedelta(seconds=expiration)
         copy = Copy(message.body, dict(message.headers), message.message_id or "")
-        self.offers.append(Offer(event.row_id, copy.attempt, ttl, fate))
+        self.offers.append(Offer(UUID(copy.message_id), copy.attempt, ttl, fate))
         if fate in (Fate.CONFIRMED, Fate.UNHEARD):
             copy.expires_at = self.now + ttl if self.now and ttl is not None else None
             self.ready.append(copy)

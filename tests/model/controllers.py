@@ -7,14 +7,13 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from controllers.loops import housekeeping
+from controllers.loops import queries
 from controllers.loops.dead_letter_batch import Reconciliation
 from controllers.loops.publishing import RowPublisher
-from controllers.loops.queries import claim
+from controllers.loops.queries import claim, requeue_published
 from controllers.loops.sources import NOTIFICATIONS, SOURCES, ScheduleTable
 from shared import database, logs
 from shared.messaging.publisher import Publisher
-from shared.schedule.settle import requeue_published
 from tests.model import plans
 from tests.model.broker import Fate, Letter
 from tests.model.run import Doing, Run
@@ -88,7 +87,7 @@ class Controllers:
         async def work() -> None:
             async with database.transaction(self._sessions) as session:
                 for source in SOURCES.values():
-                    await requeue_published(session, source.table)
+                    await requeue_published(session, source)
 
         await self._stage.whole(run, work())
 
@@ -102,6 +101,6 @@ class Controllers:
         async def work() -> None:
             async with database.transaction(self._sessions) as session:
                 for source in SOURCES.values():
-                    await housekeeping.purge(session, source, retention_days=RETENTION_DAYS)
+                    await queries.purge(session, source, retention_days=RETENTION_DAYS)
 
         await stage.whole(run, work())

@@ -12,12 +12,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from controllers.leader_election import LeaderElection
-from controllers.loop_runner import LoopRunner
 from controllers.loops.dead_letters import DeadLetterLoop
 from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.notify_listener import NotifyListener
 from controllers.loops.sources import NOTIFICATIONS
 from controllers.resources.models import DeadLetterReconcilerSpec, SchedulerSpec
+from controllers.supervisor import LoopRunner
 from shared import metrics
 from shared.errors import TransientError
 from shared.messaging import topology

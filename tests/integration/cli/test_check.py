@@ -93,7 +93,7 @@ async def test_wrong_passwords_and_tokens_are_found_and_never_shown(
     monkeypatch.setenv("QUESTBELL_AMQP_URL", _with_password(broker.url.get_secret_value(), "hush-broker"))
     answer, drawn = await checked(run), await run(check, release=head())
     assert (answer.code, drawn.code) == (1, 1)
-    assert "refuses this user name or password" in finding(answer, "broker")["said"]
+    assert "rejects this user name or password" in finding(answer, "broker")["said"]
     assert "Discord rejects it" in finding(answer, "Discord token")["said"]
     for secret in (*secrets.values(), make_url(database.settings.url.get_secret_value()).password or "-"):
         for output in (answer.out, answer.err, drawn.out, drawn.err):

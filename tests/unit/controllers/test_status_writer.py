@@ -78,7 +78,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     for name in ("WRITE_INTERVAL", "FIGURES_INTERVAL", "UNKNOWN_GRACE"):
         monkeypatch.setattr(status_writer, name, 0.0)
     loops, api, leading = FakeLoops(), FakeApi(), Leading()
-    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=1) as supervisor:
+    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), shutdown_timeout=1) as supervisor:
         supervisor.observe(scheduler())
         await eventually(lambda: loops.running)
         yield Desk(StatusWriter(supervisor, api, leading, instance="pod-1"), supervisor, api, leading, loops)

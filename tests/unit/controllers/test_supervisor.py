@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controllers.loop_runner import LoopRunner
 from controllers.resources.models import SchedulerSpec, Source
-from controllers.supervisor import Supervisor
+from controllers.supervisor import LoopRunner, Supervisor
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff
 from tests.support.fakes import FakeLoop, FakeLoops, scheduler
@@ -23,7 +22,7 @@ def loops() -> FakeLoops:
 
 @pytest.fixture
 async def supervisor(loops: FakeLoops) -> AsyncIterator[Supervisor]:
-    async with Supervisor(loops, backoff=Backoff(first=0.02, longest=0.1), patience=0.05) as supervisor:
+    async with Supervisor(loops, backoff=Backoff(first=0.02, longest=0.1), shutdown_timeout=0.05) as supervisor:
         yield supervisor
 
 
@@ -172,7 +171,7 @@ async def test_the_message_of_an_unexpected_death_keeps_its_details_to_the_log(
 
 
 async def test_a_loop_that_runs_again_is_ready_when_it_has_proved_itself(loops: FakeLoops) -> None:
-    async with Supervisor(loops, backoff=Backoff(first=0.4, longest=0.4), patience=1) as supervisor:
+    async with Supervisor(loops, backoff=Backoff(first=0.4, longest=0.4), shutdown_timeout=1) as supervisor:
         supervisor.observe(scheduler())
         (await started(loops)).die(TransientError())
         [runner] = supervisor.runners()
@@ -192,7 +191,7 @@ async def test_a_factory_that_fails_is_tried_again(supervisor: Supervisor, loops
 
 
 async def test_a_new_spec_ends_the_wait_for_the_next_start(loops: FakeLoops) -> None:
-    async with Supervisor(loops, backoff=Backoff(first=60, longest=60), patience=1) as supervisor:
+    async with Supervisor(loops, backoff=Backoff(first=60, longest=60), shutdown_timeout=1) as supervisor:
         supervisor.observe(scheduler(version=1))
         (await started(loops)).die(TransientError())
         [runner] = supervisor.runners()
@@ -224,7 +223,7 @@ async def test_a_spec_that_this_release_cannot_read_leaves_the_loop_as_it_was(
 
 
 async def test_at_the_end_the_loops_finish_what_is_in_flight(loops: FakeLoops) -> None:
-    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=5) as supervisor:
+    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), shutdown_timeout=5) as supervisor:
         supervisor.observe(scheduler())
         loop = await started(loops)
         loop.in_flight = asyncio.Event()
@@ -234,7 +233,7 @@ async def test_at_the_end_the_loops_finish_what_is_in_flight(loops: FakeLoops) -
 
 
 async def test_a_loop_that_does_not_end_is_cut_short(loops: FakeLoops) -> None:
-    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=0.02) as supervisor:
+    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), shutdown_timeout=0.02) as supervisor:
         supervisor.observe(scheduler())
         loop = await started(loops)
         loop.in_flight = asyncio.Event()
@@ -243,7 +242,7 @@ async def test_a_loop_that_does_not_end_is_cut_short(loops: FakeLoops) -> None:
 
 
 async def test_a_loop_that_lost_its_cancellation_ends_all_the_same(loops: FakeLoops) -> None:
-    async with Supervisor(loops, backoff=Backoff(first=0.01, longest=0.01), patience=5) as supervisor:
+    async with Supervisor(loops, backoff=Backoff(first=0.01, longest=0.01), shutdown_timeout=5) as supervisor:
         supervisor.observe(scheduler())
         loop = await started(loops)
         loop.loses_cancellation = True
@@ -255,15 +254,15 @@ async def test_a_loop_that_nobody_keeps_any_more_is_told(loops: FakeLoops, monke
         raise ZeroDivisionError
 
     monkeypatch.setattr(LoopRunner, "run", fail)
-    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=1) as supervisor:
+    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), shutdown_timeout=1) as supervisor:
         assert supervisor.lost() is None
         supervisor.observe(scheduler())
         await eventually(supervisor.lost)
-        assert supervisor.lost() == "not kept running: Scheduler games/notifications"
+        assert supervisor.lost() == "not restarted any more: Scheduler games/notifications"
 
 
 async def test_nothing_is_started_after_the_end(loops: FakeLoops) -> None:
-    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), patience=1) as supervisor:
+    async with Supervisor(loops, backoff=Backoff(first=1, longest=1), shutdown_timeout=1) as supervisor:
         pass
     supervisor.observe(scheduler())
     assert supervisor.known() == frozenset()

@@ -12,7 +12,7 @@ from controllers.loops.sources import SOURCES
 from controllers.resources.models import KINDS
 from shared import metrics
 from shared.messaging import topology
-from shared.messaging.publisher import Answer
+from shared.messaging.publisher import PublishResult
 from shared.metrics import Metric
 from shared.models import DeliveryState, Outcome
 from shared.schedule.settle import source_of
@@ -77,8 +77,8 @@ def test_every_counter_and_histogram_is_there_before_anything_happens(workload: 
 
 def test_every_answer_outcome_and_state_can_be_told_from_never_from_the_start() -> None:
     text = generate_latest(exposed("controllers")).decode() + generate_latest(exposed("bot")).decode()
-    for answer in Answer:
-        assert f'questbell_publishes_total{{result="{answer.value}",source="Notifications"}}' in text
+    for result in PublishResult:
+        assert f'questbell_publishes_total{{result="{result.value}",source="Notifications"}}' in text
     for outcome in Outcome:
         assert f'questbell_settled_total{{outcome="{outcome}",source="StatusTransitions"}}' in text
     for state in (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN):

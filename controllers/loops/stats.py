@@ -1,0 +1,64 @@
+"""Counts of rows and parked messages, for the status of the resources and for metrics. Their SQL is in `stats.sql`.
+
+Every statement reads a bounded part of an index, so none costs more as rows grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from controllers.loops.queries import BEGUN_INTERVAL
+from controllers.loops.sources import ScheduleTable
+from shared import sql
+
+ROW_CAP = 10_000
+"""Rows are counted up to this number and one more."""
+PARKED_CAP = 1_000
+"""Parked messages are counted up to this number and one more."""
+
+_SQL = sql.load("stats")
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """The open rows of one table. `oldest_overdue` and `oldest_retried` are ages in seconds, from the due time."""
+
+    due: int
+    overdue: int
+    retried: int
+    pending: int
+    oldest_overdue: float | None
+    oldest_retried: float | None
+    next_due: datetime | None
+
+
+@dataclass(frozen=True)
+class RetryCounts:
+    """The open rows of both tables whose attempts failed. `oldest` is the due time of the oldest one."""
+
+    stubborn: int
+    oldest: datetime | None
+
+
+async def count_rows(session: AsyncSession, source: ScheduleTable) -> RowCounts:
+    """Count the open rows of one table."""
+    parameters = {"limit": ROW_CAP + 1, "horizon": BEGUN_INTERVAL}
+    counts = await session.execute(_SQL[f"count_{source.rows}"], parameters)
+    return RowCounts(**counts.mappings().one())
+
+
+async def count_retries(session: AsyncSession, *, min_attempts: int) -> RetryCounts:
+    """Count the open rows that failed and took `min_attempts` or more."""
+    parameters = {"limit": ROW_CAP + 1, "horizon": BEGUN_INTERVAL, "min_attempts": min_attempts}
+    counts = await session.execute(_SQL["count_retries"], parameters)
+    return RetryCounts(**counts.mappings().one())
+
+
+async def count_parked_messages(session: AsyncSession) -> Mapping[str, int]:
+    """Count the parked messages that await a decision, by dead-letter queue."""
+    counts = await session.execute(_SQL["count_parked_messages"], {"limit": PARKED_CAP + 1})
+    return {queue: count for queue, count in counts}
