@@ -25,7 +25,7 @@ def metrics(*, enabled: bool) -> Values:
 
 
 @pytest.fixture(scope="module")
-def watched(helm: Helm) -> Rendered:
+def monitored(helm: Helm) -> Rendered:
     """The chart with all monitoring objects enabled."""
     return helm.template({**SANDBOX, **metrics(enabled=True)})
 
@@ -37,26 +37,26 @@ def test_nothing_needs_the_prometheus_operator_by_default(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize("part", KINDS)
-def test_monitoring_objects_have_the_configured_labels(watched: Rendered, part: str) -> None:
-    made = watched.of(KINDS[part], NAMES[part])
+def test_monitoring_objects_have_the_configured_labels(monitored: Rendered, part: str) -> None:
+    made = monitored.of(KINDS[part], NAMES[part])
     assert LABELS[part].items() <= made["metadata"]["labels"].items()
 
 
-def test_the_rule_contains_the_alerts_with_the_namespace_of_the_release(watched: Rendered) -> None:
-    rule = watched.of("PrometheusRule", "alerts")
+def test_the_rule_contains_the_alerts_with_the_namespace_of_the_release(monitored: Rendered) -> None:
+    rule = monitored.of("PrometheusRule", "alerts")
     namespace = rule["metadata"]["namespace"]
     assert rule["spec"] == yaml.safe_load(documents.ALERTS.read_text().replace("$namespace", namespace))
 
 
-def test_the_dashboard_is_rendered_unchanged(watched: Rendered) -> None:
-    made = watched.of("ConfigMap", "dashboard")
+def test_the_dashboard_is_rendered_unchanged(monitored: Rendered) -> None:
+    made = monitored.of("ConfigMap", "dashboard")
     assert json.loads(made["data"]["questbell.json"]) == json.loads(documents.DASHBOARD.read_text())
 
 
-def test_prometheus_scrapes_only_the_controllers_and_the_bot(watched: Rendered) -> None:
-    monitor = watched.of("ServiceMonitor", "metrics")["spec"]
+def test_prometheus_scrapes_only_the_controllers_and_the_bot(monitored: Rendered) -> None:
+    monitor = monitored.of("ServiceMonitor", "metrics")["spec"]
     [endpoint] = monitor["endpoints"]
-    selected = [service for service in watched.all("Service") if _selects(monitor["selector"], service)]
+    selected = [service for service in monitored.all("Service") if _selects(monitor["selector"], service)]
     assert sorted(service["metadata"]["name"] for service in selected) == ["questbell-bot", "questbell-controllers"]
     for service in selected:
         assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}

@@ -37,7 +37,7 @@ REMINDERS = topology.REMINDERS
 OFTEN = Backoff(first=0.01, longest=0.01)
 
 
-class Counted:
+class MetricChanges:
     """The change of each series since the start of the test."""
 
     def __init__(self) -> None:
@@ -50,18 +50,18 @@ class Counted:
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
 
-    def rise(self, name: str, **labels: str) -> float:
+    def increase(self, name: str, **labels: str) -> float:
         now = self.value(name, **labels)
-        assert now is not None, f"{name} {labels} is not shown"
+        assert now is not None, f"{name} {labels} is not exported"
         return now - self._before.get((name, *sorted(labels.items())), 0.0)
 
-    async def rises(self, name: str, by: float, **labels: str) -> None:
-        async def risen() -> bool:
-            return self.rise(name, **labels) == by
+    async def increases(self, name: str, by: float, **labels: str) -> None:
+        async def increased() -> bool:
+            return self.increase(name, **labels) == by
 
-        await eventually(risen)
+        await eventually(increased)
 
-    async def is_(self, name: str, expected: float | None, **labels: str) -> None:
+    async def becomes(self, name: str, expected: float | None, **labels: str) -> None:
         async def as_expected() -> bool:
             return self.value(name, **labels) == expected
 
@@ -69,8 +69,8 @@ class Counted:
 
 
 @pytest.fixture
-def counted() -> Counted:
-    return Counted()
+def changes() -> MetricChanges:
+    return MetricChanges()
 
 
 @asynccontextmanager
@@ -103,35 +103,35 @@ async def reconciler(
 
 
 async def test_a_published_reminder_is_counted_once_with_its_latency(
-    database: Database, declared: BrokerSettings, dispatch: DispatchLoop, counted: Counted
+    database: Database, declared: BrokerSettings, dispatch: DispatchLoop, changes: MetricChanges
 ) -> None:
     game = await new_game(database.sessions, offsets=(60,))
     await drop_notices(database.sessions)
     await make_due(database.sessions, *await rows_of(database.sessions, game))
     async with running(dispatch.run()):
         await take(declared, REMINDERS.name)
-        await counted.rises("questbell_publish_latency_seconds_count", 1, source="Notifications")
-        assert counted.rise("questbell_publishes_total", source="Notifications", result="confirmed") == 1
-        assert counted.rise("questbell_publishes_total", source="Notifications", result="failed") == 0
+        await changes.increases("questbell_publish_latency_seconds_count", 1, source="Notifications")
+        assert changes.increase("questbell_publishes_total", source="Notifications", result="confirmed") == 1
+        assert changes.increase("questbell_publishes_total", source="Notifications", result="failed") == 0
 
 
-async def test_a_running_loop_exports_its_progress(dispatch: DispatchLoop, counted: Counted) -> None:
+async def test_a_running_loop_exports_its_progress(dispatch: DispatchLoop, changes: MetricChanges) -> None:
     async with running(dispatch.run()):
-        await counted.is_("questbell_loop_wait_seconds", 1, loop="Notifications")
-        first = counted.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
+        await changes.becomes("questbell_loop_wait_seconds", 1, loop="Notifications")
+        first = changes.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
         assert first is not None
 
         async def later() -> bool:
-            now = counted.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
+            now = changes.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
             return now is not None and now > first
 
         await eventually(later)
-    assert counted.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications") is None
-    assert counted.value("questbell_loop_wait_seconds", loop="Notifications") is None
+    assert changes.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications") is None
+    assert changes.value("questbell_loop_wait_seconds", loop="Notifications") is None
 
 
 async def test_a_dead_letter_is_counted_by_result_with_its_age(
-    declared: BrokerSettings, reconciler: DeadLetterLoop, counted: Counted
+    declared: BrokerSettings, reconciler: DeadLetterLoop, changes: MetricChanges
 ) -> None:
     async with connected(declared, name="test") as connection:
         channel = await connection.channel()
@@ -139,39 +139,41 @@ async def test_a_dead_letter_is_counted_by_result_with_its_age(
         message = await eventually(lambda: _got(channel))
         await message.nack(requeue=False)
     async with running(reconciler.run()):
-        await counted.rises("questbell_dead_letters_handled_total", 1, queue=REMINDERS.dead_letters, result="parked")
-        assert counted.rise("questbell_dead_letter_age_seconds_count", queue=REMINDERS.dead_letters) == 1
-        await counted.is_("questbell_loop_wait_seconds", 1, loop="DeadLetters")
-    assert counted.value("questbell_loop_wait_seconds", loop="DeadLetters") is None
+        await changes.increases(
+            "questbell_dead_letters_handled_total", 1, queue=REMINDERS.dead_letters, result="parked"
+        )
+        assert changes.increase("questbell_dead_letter_age_seconds_count", queue=REMINDERS.dead_letters) == 1
+        await changes.becomes("questbell_loop_wait_seconds", 1, loop="DeadLetters")
+    assert changes.value("questbell_loop_wait_seconds", loop="DeadLetters") is None
 
 
 async def _got(channel: Any) -> Any:
     return await (await channel.get_queue(REMINDERS.name)).get(fail=False)
 
 
-async def test_superseded_rows_are_counted_as_settled(database: Database, counted: Counted) -> None:
+async def test_superseded_rows_are_counted_as_settled(database: Database, changes: MetricChanges) -> None:
     game = await new_game(database.sessions, offsets=(60, 10))
     async with database.sessions() as session, session.begin():
         moved = await session.merge(game)
         moved.reminder_offsets = (60,)
         await populate_schedule(session, game.id)
-    assert counted.rise("questbell_settled_total", source="Notifications", outcome="superseded") == 1
-    assert counted.rise("questbell_settled_total", source="StatusTransitions", outcome="superseded") == 0
+    assert changes.increase("questbell_settled_total", source="Notifications", outcome="superseded") == 1
+    assert changes.increase("questbell_settled_total", source="StatusTransitions", outcome="superseded") == 0
 
 
-async def test_the_notify_connection_is_exported(database: Database, timing: Timing, counted: Counted) -> None:
+async def test_the_notify_connection_is_exported(database: Database, timing: Timing, changes: MetricChanges) -> None:
     async with running(NotifyListener(database.settings, timing).run()):
-        await counted.is_("questbell_connected", 1, connection="listen")
-    assert counted.value("questbell_connected", connection="listen") == 0
+        await changes.becomes("questbell_connected", 1, connection="listen")
+    assert changes.value("questbell_connected", connection="listen") == 0
 
 
-async def test_the_leader_is_exported(database: Database, timing: Timing, counted: Counted) -> None:
+async def test_the_leader_is_exported(database: Database, timing: Timing, changes: MetricChanges) -> None:
     async with running(LeaderElection(database.settings, timing, namespace="games").run()):
-        await counted.is_("questbell_leader", 1)
-    assert counted.value("questbell_leader") == 0
+        await changes.becomes("questbell_leader", 1)
+    assert changes.value("questbell_leader") == 0
 
 
-async def test_the_result_of_a_dependency_probe_is_exported(counted: Counted) -> None:
+async def test_the_result_of_a_dependency_probe_is_exported(changes: MetricChanges) -> None:
     async def away() -> None:
         raise TransientError("it is away")
 
@@ -180,24 +182,24 @@ async def test_the_result_of_a_dependency_probe_is_exported(counted: Counted) ->
 
     for ask, up in ((away, 0), (there, 1)):
         async with running(Dependency("broker", ask).run()):
-            await counted.is_("questbell_dependency_up", up, dependency="broker")
+            await changes.becomes("questbell_dependency_up", up, dependency="broker")
 
 
-async def test_a_loop_failure_is_counted_by_kind_of_resource(counted: Counted) -> None:
+async def test_a_loop_failure_is_counted_by_kind_of_resource(changes: MetricChanges) -> None:
     loops = FakeLoops()
     loops.broken = TransientError("the broker is away")
     async with running(LoopRunner(scheduler(), loops, backoff=OFTEN).run()):
 
         async def failed_twice() -> bool:
-            return counted.rise("questbell_loop_failures_total", kind="Scheduler") >= 2
+            return changes.increase("questbell_loop_failures_total", kind="Scheduler") >= 2
 
         await eventually(failed_twice)
-    assert counted.rise("questbell_loop_failures_total", kind="DeadLetterReconciler") == 0
+    assert changes.increase("questbell_loop_failures_total", kind="DeadLetterReconciler") == 0
 
 
-async def test_connections_in_use_are_exported(database: Database, counted: Counted) -> None:
+async def test_connections_in_use_are_exported(database: Database, changes: MetricChanges) -> None:
     async with database.sessions() as session:
         await session.connection()
-        assert counted.value("questbell_database_connections", state="in_use") == 1
-        assert counted.value("questbell_database_connections_max") == database.settings.pool_size
-    assert counted.value("questbell_database_connections", state="in_use") == 0
+        assert changes.value("questbell_database_connections", state="in_use") == 1
+        assert changes.value("questbell_database_connections_max") == database.settings.pool_size
+    assert changes.value("questbell_database_connections", state="in_use") == 0

@@ -29,7 +29,7 @@ from tests.support.waiting import WAIT_TIMEOUT, eventually
 DEAD_REMINDERS, DEAD_NOTICES = topology.REMINDERS.dead_letters, topology.NOTICES.dead_letters
 
 
-class Shown:
+class ExportedMetrics:
     """The metrics that the controllers export."""
 
     def __init__(self) -> None:
@@ -47,15 +47,15 @@ class Shown:
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
+def exported(monkeypatch: pytest.MonkeyPatch) -> ExportedMetrics:
     monkeypatch.setattr(metrics_collector, "COLLECT_INTERVAL", 0.05)
     for gauge in (*metrics.ROW_GAUGES, metrics.DEAD_LETTERS):
         gauge.clear()
-    return Shown()
+    return ExportedMetrics()
 
 
 @asynccontextmanager
-async def taken(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run a collector during a block."""
     task = asyncio.ensure_future(work)
     try:
@@ -67,91 +67,91 @@ async def taken(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.wait({task})
 
 
-async def test_pending_due_and_overdue_rows_are_counted(database: Database, shown: Shown) -> None:
+async def test_pending_due_and_overdue_rows_are_counted(database: Database, exported: ExportedMetrics) -> None:
     game = await new_game(database.sessions, offsets=(60, 10))
     await drop_notices(database.sessions)
     late, _ = await rows_of(database.sessions, game, NotificationKind.REMINDER)
     await make_due(database.sessions, late, ago=timedelta(minutes=2))
-    async with taken(metrics_collector.collect_row_metrics(database.sessions)):
-        await shown.has("questbell_pending_rows", 2, source="Notifications")
-        await shown.has("questbell_due_rows", 1, source="Notifications")
-        await shown.has("questbell_overdue_rows", 1, source="Notifications")
-        age = shown.value("questbell_oldest_overdue_age_seconds", source="Notifications")
+    async with running(metrics_collector.collect_row_metrics(database.sessions)):
+        await exported.has("questbell_pending_rows", 2, source="Notifications")
+        await exported.has("questbell_due_rows", 1, source="Notifications")
+        await exported.has("questbell_overdue_rows", 1, source="Notifications")
+        age = exported.value("questbell_oldest_overdue_age_seconds", source="Notifications")
         assert age is not None
         assert 120 <= age < 180
-        await shown.has("questbell_overdue_rows", 0, source="StatusTransitions")
-        assert shown.value("questbell_oldest_overdue_age_seconds", source="StatusTransitions") == 0
+        await exported.has("questbell_overdue_rows", 0, source="StatusTransitions")
+        assert exported.value("questbell_oldest_overdue_age_seconds", source="StatusTransitions") == 0
 
 
-async def test_a_published_row_is_overdue_but_not_due(database: Database, shown: Shown) -> None:
+async def test_a_published_row_is_overdue_but_not_due(database: Database, exported: ExportedMetrics) -> None:
     game = await new_game(database.sessions, offsets=(60,))
     await drop_notices(database.sessions)
     await make_due(database.sessions, *await rows_of(database.sessions, game))
     async with db.transaction(database.sessions) as session:
         later = func.clock_timestamp() + timedelta(seconds=90)
         await session.execute(update(NotificationSchedule).values(attempts=1, attempt_at=later))
-    async with taken(metrics_collector.collect_row_metrics(database.sessions)):
-        await shown.has("questbell_overdue_rows", 1, source="Notifications")
-        assert shown.value("questbell_due_rows", source="Notifications") == 0
-        assert shown.value("questbell_retried_rows", source="Notifications") == 0
+    async with running(metrics_collector.collect_row_metrics(database.sessions)):
+        await exported.has("questbell_overdue_rows", 1, source="Notifications")
+        assert exported.value("questbell_due_rows", source="Notifications") == 0
+        assert exported.value("questbell_retried_rows", source="Notifications") == 0
 
 
 @pytest.mark.parametrize(
     "attempted", [{"attempts": 1, "failed_attempt": 1}, {"attempts": 2}], ids=["failed", "unanswered"]
 )
 async def test_the_age_of_a_retried_transition_is_exported(
-    database: Database, shown: Shown, attempted: dict[str, int]
+    database: Database, exported: ExportedMetrics, attempted: dict[str, int]
 ) -> None:
     await new_game(database.sessions)
     async with db.transaction(database.sessions) as session:
         now = await db.now(session)
         soon, due = now + timedelta(seconds=30), now - timedelta(minutes=20)
         await session.execute(update(GameStatusSchedule).values(attempt_at=soon, due_at=due, **attempted))
-    async with taken(metrics_collector.collect_row_metrics(database.sessions)):
-        await shown.has("questbell_retried_rows", 2, source="StatusTransitions")
-        age = shown.value("questbell_oldest_retried_age_seconds", source="StatusTransitions")
+    async with running(metrics_collector.collect_row_metrics(database.sessions)):
+        await exported.has("questbell_retried_rows", 2, source="StatusTransitions")
+        age = exported.value("questbell_oldest_retried_age_seconds", source="StatusTransitions")
         assert age is not None
         assert 1200 <= age < 1260
 
 
-async def test_parked_messages_are_counted_by_queue(database: Database, shown: Shown) -> None:
+async def test_parked_messages_are_counted_by_queue(database: Database, exported: ExportedMetrics) -> None:
     parked = {"queue": DEAD_REMINDERS, "routing_key": "", "body": b"?", "digest": "1", "reason": "unreadable"}
     async with db.transaction(database.sessions) as session:
         await session.execute(insert(ParkedMessage).values(parked))
-    async with taken(metrics_collector.collect_row_metrics(database.sessions)):
-        await shown.has("questbell_parked_messages", 1, queue=DEAD_REMINDERS)
-        assert shown.value("questbell_parked_messages", queue=DEAD_NOTICES) == 0
+    async with running(metrics_collector.collect_row_metrics(database.sessions)):
+        await exported.has("questbell_parked_messages", 1, queue=DEAD_REMINDERS)
+        assert exported.value("questbell_parked_messages", queue=DEAD_NOTICES) == 0
 
 
 async def test_no_row_metrics_are_exported_when_the_database_is_down(
-    database: Database, postgres_server: Postgres, shown: Shown
+    database: Database, postgres_server: Postgres, exported: ExportedMetrics
 ) -> None:
     task = asyncio.ensure_future(metrics_collector.collect_row_metrics(database.sessions))
-    await shown.has("questbell_pending_rows", 0, source="Notifications")
+    await exported.has("questbell_pending_rows", 0, source="Notifications")
     async with db.transaction(database.sessions) as session:
         name = (await session.execute(select(func.current_database()))).scalar_one()
     await postgres_server.drop_database(name)
     with pytest.raises(QuestbellError):
         await asyncio.wait_for(task, timeout=WAIT_TIMEOUT)
-    assert [shown.value("questbell_pending_rows", source=source) for source in metrics.SOURCES] == [None, None]
+    assert [exported.value("questbell_pending_rows", source=source) for source in metrics.SOURCES] == [None, None]
 
 
-async def test_dead_letters_are_counted_by_queue(declared: BrokerSettings, shown: Shown) -> None:
-    async with taken(metrics_collector.collect_dead_letter_metrics(declared)):
-        await shown.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
+async def test_dead_letters_are_counted_by_queue(declared: BrokerSettings, exported: ExportedMetrics) -> None:
+    async with running(metrics_collector.collect_dead_letter_metrics(declared)):
+        await exported.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
         async with connected(declared, name="test") as connection:
             exchange = (await connection.channel()).default_exchange
             for _ in range(3):
                 await exchange.publish(aio_pika.Message(b"dead"), DEAD_REMINDERS)
-        await shown.has("questbell_dead_letters", 3, queue=DEAD_REMINDERS)
-        assert shown.value("questbell_dead_letters", queue=DEAD_NOTICES) == 0
+        await exported.has("questbell_dead_letters", 3, queue=DEAD_REMINDERS)
+        assert exported.value("questbell_dead_letters", queue=DEAD_NOTICES) == 0
 
 
-async def test_no_depth_is_exported_for_missing_queues(declared: BrokerSettings, shown: Shown) -> None:
+async def test_no_depth_is_exported_for_missing_queues(declared: BrokerSettings, exported: ExportedMetrics) -> None:
     task = asyncio.ensure_future(metrics_collector.collect_dead_letter_metrics(declared))
-    await shown.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
+    await exported.has("questbell_dead_letters", 0, queue=DEAD_REMINDERS)
     async with connected(declared, name="test") as connection:
         await (await connection.channel()).queue_delete(DEAD_REMINDERS)
     with pytest.raises(TransientError):
         await asyncio.wait_for(task, timeout=WAIT_TIMEOUT)
-    assert [shown.value("questbell_dead_letters", queue=queue) for queue in metrics.DEAD_LETTER_QUEUES] == [None] * 3
+    assert [exported.value("questbell_dead_letters", queue=queue) for queue in metrics.DEAD_LETTER_QUEUES] == [None] * 3

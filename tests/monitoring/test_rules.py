@@ -20,16 +20,16 @@ def promtool(*arguments: str | Path) -> None:
 
 
 @pytest.fixture
-def ruled(tmp_path: Path) -> Path:
+def rules_directory(tmp_path: Path) -> Path:
     """A directory with the rules for one namespace."""
     (tmp_path / "questbell.yaml").write_text(documents.rules())
     return tmp_path
 
 
-def test_promtool_accepts_the_rules(ruled: Path) -> None:
-    promtool("check", "rules", "--lint=all", "--lint-fatal", ruled / "questbell.yaml")
+def test_promtool_accepts_the_rules(rules_directory: Path) -> None:
+    promtool("check", "rules", "--lint=all", "--lint-fatal", rules_directory / "questbell.yaml")
 
 
 @pytest.mark.parametrize("page", sorted(documents.RULE_TESTS.glob("*.yaml")), ids=lambda page: page.stem)
-def test_alerts_fire_exactly_when_expected(ruled: Path, page: Path) -> None:
-    promtool("test", "rules", shutil.copy(page, ruled))
+def test_alerts_fire_exactly_when_expected(rules_directory: Path, page: Path) -> None:
+    promtool("test", "rules", shutil.copy(page, rules_directory))
