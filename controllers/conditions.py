@@ -17,9 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any
 
 from controllers.loops.base import LoopStatus
+from controllers.resources.models import API_VERSION, Body, Resource
 
 READY = "Ready"
 DEGRADED = "Degraded"
@@ -102,6 +104,29 @@ def transitions(before: Status, after: Status) -> Iterator[Transition]:
             reason=condition["reason"],
             message=condition["message"],
         )
+
+
+def build_event(resource: Resource, transition: Transition, *, instance: str, now: datetime) -> Body:
+    """Return the Event (events.k8s.io/v1) of a transition, reported by the replica `instance`."""
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{resource.name[:200]}.{token_hex(8)}", "namespace": resource.namespace},
+        "eventTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "type": "Warning" if transition.warning else "Normal",
+        "reason": transition.reason,
+        "action": f"{transition.condition}Changed",
+        "note": transition.message[:MESSAGE_LIMIT],
+        "reportingController": "questbell.dev/controllers",
+        "reportingInstance": instance[:128],
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": resource.kind.name,
+            "namespace": resource.namespace,
+            "name": resource.name,
+            "uid": resource.uid,
+        },
+    }
 
 
 def _since(known: Condition | None, holds: str, *, now: datetime) -> Any:

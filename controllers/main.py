@@ -13,8 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from controllers import kopf_thread, metrics_collector
-from controllers.api_server import api_server
+from controllers import kopf_thread, kubernetes_api, metrics_collector
 from controllers.leader_election import LeaderElection
 from controllers.loops.dead_letters import DeadLetterLoop
 from controllers.loops.dispatch import DispatchLoop
@@ -97,7 +96,7 @@ async def serve(settings: Settings) -> None:
         sessions = database.sessions(engine)
         publisher = _publisher(settings, sessions)
         stack.push_async_callback(publisher.close)
-        api = await stack.enter_async_context(api_server())
+        api = await stack.enter_async_context(kubernetes_api.connect())
         listener = NotifyListener(settings.database, timing)
         supervisor = await stack.enter_async_context(
             Supervisor(

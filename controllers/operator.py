@@ -7,12 +7,13 @@ deleted, and two replicas see the same without a conflict.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Any
 
 import kopf
 
-from controllers.api_login import login
+from controllers.kubernetes_login import Configuration, load_configuration
 from controllers.resources.models import GROUP, KINDS, VERSION, Kind, Resource
 
 Observe = Callable[[Resource], None]
@@ -47,7 +48,29 @@ async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
 
 
 async def _log_in(**_: Any) -> kopf.ConnectionInfo:
-    return await asyncio.to_thread(login)
+    return connection_info(await asyncio.to_thread(load_configuration))
+
+
+def connection_info(configuration: Configuration) -> kopf.ConnectionInfo:
+    """Return the official client's configuration as Kopf has it."""
+    scheme, _, token = configuration.api_key.get("BearerToken", "").partition(" ")
+    return _Connection(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        proxy_url=configuration.proxy,
+    )
+
+
+class _Connection(kopf.ConnectionInfo):
+    def as_ssl_context(self) -> ssl.SSLContext:
+        context = super().as_ssl_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as in `load_configuration`
+        return context
 
 
 def _observer(kind: Kind, *, observe: Observe, forget: Forget) -> Callable[..., Any]:
@@ -56,6 +79,6 @@ def _observer(kind: Kind, *, observe: Observe, forget: Forget) -> Callable[..., 
         if event["type"] == "DELETED":
             forget(body["metadata"]["uid"])
         else:
-            observe(Resource.of(kind, body))
+            observe(Resource.from_body(kind, body))
 
     return handle

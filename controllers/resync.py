@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from controllers.api_server import ApiServer, ConflictError, NotFoundError
+from controllers.kubernetes_api import ConflictError, KubernetesApi, NotFoundError
 from controllers.resources.defaults import missing_defaults
 from controllers.resources.models import KINDS, Resource
 from controllers.supervisor import Supervisor
@@ -28,7 +28,7 @@ class Resync:
     """Lists the resources of one namespace for a supervisor."""
 
     def __init__(
-        self, api: ApiServer, supervisor: Supervisor, namespace: str, *, list_interval: float = LIST_INTERVAL
+        self, api: KubernetesApi, supervisor: Supervisor, namespace: str, *, list_interval: float = LIST_INTERVAL
     ) -> None:
         self._api = api
         self._supervisor = supervisor

@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from controllers import conditions
-from controllers.api_events import event_body
-from controllers.api_server import NotFoundError, RefusedError
-from controllers.leader_election import LeadershipState
-from controllers.resources.models import Body, Resource
+from controllers.kubernetes_api import KubernetesApi, NotFoundError, RefusedError
+from controllers.leader_election import LeaderElection, LeadershipState
+from controllers.resources.models import Resource
 from controllers.supervisor import LoopRunner, Supervisor
 from shared import logs
 from shared.errors import QuestbellError, TransientError
@@ -34,28 +33,6 @@ UNKNOWN_GRACE = 3.0
 """Seconds without a state before a replica writes that does not follow another: most such times are shorter."""
 
 
-class Api(Protocol):
-    """What is needed of the API server's client."""
-
-    async def replace_status(self, resource: Resource, status: Body) -> Resource:
-        """Replace a status and return the resource as it is then."""
-
-    async def post_event(self, namespace: str, event: Body) -> None:
-        """Create an Event."""
-
-
-class Leading(Protocol):
-    """What is needed to know of the leadership."""
-
-    @property
-    def state(self) -> LeadershipState:
-        """What is known now."""
-
-    @property
-    def last_known(self) -> LeadershipState:
-        """What was last known."""
-
-
 @dataclass
 class _Page:
     """What the writer remembers of one resource."""
@@ -70,7 +47,7 @@ class _Page:
 class StatusWriter:
     """Looks at what a supervisor runs, and writes."""
 
-    def __init__(self, supervisor: Supervisor, api: Api, leading: Leading, *, instance: str) -> None:
+    def __init__(self, supervisor: Supervisor, api: KubernetesApi, leading: LeaderElection, *, instance: str) -> None:
         """`instance` names this replica in Events."""
         self._supervisor = supervisor
         self._api = api
@@ -136,7 +113,7 @@ class StatusWriter:
         page.sent = wanted
         runner.observe(page.answered)
         for transition in conditions.transitions(resource.status, wanted):
-            body = event_body(resource, transition, instance=self._instance, now=datetime.now(UTC))
+            body = conditions.build_event(resource, transition, instance=self._instance, now=datetime.now(UTC))
             await self._api.post_event(resource.namespace, body)
 
     async def _refresh(self, runner: LoopRunner, page: _Page) -> None:

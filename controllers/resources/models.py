@@ -97,7 +97,7 @@ class Resource:
     status: Body
 
     @classmethod
-    def of(cls, kind: Kind, body: Body) -> Self:
+    def from_body(cls, kind: Kind, body: Body) -> Self:
         """Read what the API server sent."""
         metadata = body["metadata"]
         return cls(

@@ -6,13 +6,15 @@ tests assert on what our own code does.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from kubernetes.aio.client import ApiClient
 
-from controllers.api_server import ApiServer, api_server
+from controllers.kubernetes_login import load_configuration
 from sandbox.servers.control_plane import ControlPlane, control_plane
 from tests.support import definitions
 from tests.support.kubectl import Kubectl
@@ -25,15 +27,20 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
     with pytest.MonkeyPatch.context() as environment:
         async with control_plane(tmp_path_factory.mktemp("control-plane"), report=report) as started:
             environment.setenv("KUBECONFIG", str(started.kubeconfig))
-            async with api_server() as api:
-                await definitions.apply(api)
+            async with await log_in() as client:
+                await definitions.apply(client)
             yield started
 
 
+async def log_in() -> ApiClient:
+    """The official client of the API server that `KUBECONFIG` names."""
+    return ApiClient(await asyncio.to_thread(load_configuration))
+
+
 @pytest.fixture
-async def api(cluster: ControlPlane) -> AsyncIterator[ApiServer]:
-    async with api_server() as api:
-        yield api
+async def client(cluster: ControlPlane) -> AsyncIterator[ApiClient]:
+    async with await log_in() as client:
+        yield client
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from controllers import kopf_thread
-from controllers.api_server import ApiServer, api_server
-from controllers.leader_election import LeadershipState
+from controllers import kopf_thread, kubernetes_api
+from controllers.kubernetes_api import KubernetesApi
+from controllers.leader_election import LeaderElection, LeadershipState
 from controllers.resources.models import Body, Resource
 from controllers.resync import LIST_INTERVAL, Resync
-from controllers.status_writer import Leading, StatusWriter
+from controllers.status_writer import StatusWriter
 from controllers.supervisor import Supervisor
 from shared import process
 from shared.schedule.retry import Backoff
@@ -33,7 +33,7 @@ class Alone:
 class CountingApi:
     """Passes on the writes of a replica, and counts them."""
 
-    def __init__(self, api: ApiServer) -> None:
+    def __init__(self, api: KubernetesApi) -> None:
         self._api = api
         self.statuses: list[tuple[str, Body]] = []
 
@@ -65,13 +65,20 @@ class Replica:
 
 @asynccontextmanager
 async def operating(
-    namespace: str, *, leading: Leading | None = None, list_interval: float = LIST_INTERVAL, name: str = "replica-1"
+    namespace: str,
+    *,
+    leading: LeaderElection | None = None,
+    list_interval: float = LIST_INTERVAL,
+    name: str = "replica-1",
 ) -> AsyncIterator[Replica]:
     """Run a replica for a block, which begins when it has created the default resources."""
     loops = FakeLoops()
-    async with api_server() as api, Supervisor(loops, backoff=RESTART, shutdown_timeout=2) as supervisor:
+    async with (
+        kubernetes_api.connect() as api,
+        Supervisor(loops, backoff=RESTART, shutdown_timeout=2) as supervisor,
+    ):
         resync, counting = Resync(api, supervisor, namespace, list_interval=list_interval), CountingApi(api)
-        writer = StatusWriter(supervisor, counting, leading or Alone(), instance=name)
+        writer = StatusWriter(supervisor, counting, leading or cast(LeaderElection, Alone()), instance=name)
 
         async def watch() -> None:
             await resync.usable()

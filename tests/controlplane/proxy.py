@@ -15,8 +15,7 @@ from pathlib import Path
 import aiohttp
 import yaml
 from aiohttp import web
-
-from controllers.api_login import login
+from kubernetes.aio.client import ApiClient
 
 
 class Mode(enum.Enum):
@@ -30,14 +29,13 @@ class Mode(enum.Enum):
 
 
 class Proxy:
-    """A proxy of the API server that `KUBECONFIG` names at its start."""
+    """A proxy of one API server, with the credentials of a client of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: ApiClient) -> None:
         self.mode = Mode.PASSES
         self.requests: Counter[str] = Counter()
         self._open: set[asyncio.Transport] = set()
-        self._info = login()
-        self._ssl = self._info.as_ssl_context()
+        self._client = client
         self.url = ""
         self._upstream: aiohttp.ClientSession | None = None
 
@@ -77,7 +75,8 @@ class Proxy:
         await site.start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         try:
-            async with aiohttp.ClientSession(headers=self._info.as_http_headers()) as self._upstream:
+            authorization = {"Authorization": self._client.configuration.api_key["BearerToken"]}
+            async with aiohttp.ClientSession(headers=authorization) as self._upstream:
                 yield self
         finally:
             self.fail(Mode.CUT)
@@ -100,8 +99,9 @@ class Proxy:
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         assert self._upstream is not None
         headers = {name: request.headers[name] for name in ("Content-Type", "Accept") if name in request.headers}
-        url, sent = self._info.server + str(request.rel_url), await request.read() or None
-        async with self._upstream.request(request.method, url, data=sent, headers=headers, ssl=self._ssl) as answer:
+        url, sent = self._client.configuration.host + str(request.rel_url), await request.read() or None
+        ssl = self._client.rest_client.ssl_context
+        async with self._upstream.request(request.method, url, data=sent, headers=headers, ssl=ssl) as answer:
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
             await response.prepare(request)
             async for chunk in answer.content.iter_any():

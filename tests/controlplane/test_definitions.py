@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from kubernetes.aio.client import ApiClient
 
-from controllers.api_server import ApiServer
 from tests.support import definitions
 from tests.support.kubectl import Kubectl, KubectlError
 
@@ -205,8 +205,8 @@ async def test_fields_are_explained(kubectl: Kubectl) -> None:
     assert "Maximum number of rows published in one transaction" in await kubectl("explain", "scheduler.spec.batchSize")
 
 
-async def test_definitions_can_be_applied_again(api: ApiServer) -> None:
-    await definitions.apply(api)
+async def test_definitions_can_be_applied_again(client: ApiClient) -> None:
+    await definitions.apply(client)
 
 
 async def write_status(kubectl: Kubectl, what: str, status: dict[str, object]) -> None:

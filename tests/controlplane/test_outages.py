@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from kubernetes.aio.client import ApiClient
 
-from controllers.api_server import ApiServer
 from controllers.resources.models import SchedulerSpec, Source
 from sandbox.servers.control_plane import ControlPlane
 from tests.controlplane.operating import operating
@@ -23,9 +23,9 @@ AWAY = 13.0
 
 
 @pytest.fixture
-async def proxy(cluster: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
+async def proxy(client: ApiClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
     """What the operator reaches the API server by; kubectl reaches it directly."""
-    async with Proxy().serving() as proxy:
+    async with Proxy(client).serving() as proxy:
         monkeypatch.setenv("KUBECONFIG", str(proxy.kubeconfig(tmp_path)))
         yield proxy
 
@@ -133,7 +133,9 @@ async def test_the_operator_leaves_nothing_behind(namespace: str) -> None:
     assert not replica.loops.running
 
 
-async def test_missing_definitions_are_named_and_waited_for(api: ApiServer, namespace: str, kubectl: Kubectl) -> None:
+async def test_missing_definitions_are_named_and_waited_for(
+    client: ApiClient, namespace: str, kubectl: Kubectl
+) -> None:
     async with operating(namespace, list_interval=3.0) as replica:
         loop = await replica.started("notifications")
         await kubectl("delete", "crd", *(definition["metadata"]["name"] for definition in definitions.load()))
@@ -141,7 +143,7 @@ async def test_missing_definitions_are_named_and_waited_for(api: ApiServer, name
             await eventually(lambda: not replica.loops.running)
             await eventually(lambda: "crds.enabled" in (replica.resync.problem() or ""))
         finally:
-            await definitions.apply(api)
+            await definitions.apply(client)
         await eventually(lambda: replica.resync.problem() is None)
         await kubectl.apply("Scheduler", "notifications", source="Notifications")
         assert await replica.started("notifications") is not loop

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from controllers.api_server import ForbiddenError, api_server
+from controllers import kubernetes_api
+from controllers.kubernetes_api import ForbiddenError
 from controllers.resources.models import SCHEDULER
 from sandbox.servers.control_plane import ControlPlane
 from tests.controlplane.operating import operating
@@ -51,6 +52,6 @@ async def test_the_operator_needs_no_more(namespace: str, kubectl: Kubectl) -> N
 
 @pytest.mark.usefixtures("limited")
 async def test_what_the_role_does_not_allow_is_told_as_such(namespace: str) -> None:
-    async with api_server() as api:
+    async with kubernetes_api.connect() as api:
         with pytest.raises(ForbiddenError, match=r"schedulers.* is forbidden"):
             await api.list_resources(SCHEDULER, "default")

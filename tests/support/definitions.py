@@ -2,56 +2,54 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
+from kubernetes.aio.client import ApiClient, ApiException, ApiextensionsV1Api, CustomObjectsApi
 
-from controllers.api_server import ApiServer, NotFoundError
-from controllers.resources.models import KINDS, Body, Kind
-from shared.errors import TransientError
+from controllers.resources.models import GROUP, KINDS, VERSION, Kind
+from tests.support.waiting import eventually
 
 DIRECTORY = Path(__file__).parents[2] / "charts" / "questbell" / "definitions"
 ESTABLISH_TIMEOUT = 30.0
 """Seconds for the API server to serve a new kind."""
-_POLL = 0.1
 
 
-def load() -> list[Body]:
+def load() -> list[dict[str, Any]]:
     """Return the definitions of all our kinds."""
     return [yaml.safe_load((DIRECTORY / f"{kind.plural}.yaml").read_text(encoding="utf-8")) for kind in KINDS]
 
 
-async def apply(api: ApiServer) -> None:
-    """Create or update the definitions, and return when their kinds are served.
-
-    Raises:
-        TransientError: the API server did not get there in time.
-    """
+async def apply(client: ApiClient) -> None:
+    """Create or update the definitions, and return when the API server serves their kinds."""
     for kind, definition in zip(KINDS, load(), strict=True):
-        try:
-            async with asyncio.timeout(ESTABLISH_TIMEOUT):
-                await _establish(api, kind, definition)
-        except TimeoutError as error:
-            name = definition["metadata"]["name"]
-            raise TransientError(f"the API server does not serve {name} after {ESTABLISH_TIMEOUT:.0f} s") from error
+        await _apply_one(client, kind, definition)
 
 
-async def _establish(api: ApiServer, kind: Kind, definition: Body) -> None:
-    while True:
-        if _is_established(await api.apply_definition(definition)) and await _is_listed(api, kind):
-            return
-        await asyncio.sleep(_POLL)
+async def _apply_one(client: ApiClient, kind: Kind, definition: dict[str, Any]) -> None:
+    await ApiextensionsV1Api(client).patch_custom_resource_definition(
+        definition["metadata"]["name"],
+        definition,
+        field_manager="questbell",
+        force=True,
+        _content_type="application/apply-patch+yaml",
+    )
+    is_served: Callable[[], Awaitable[bool] | bool] = lambda: _is_served(client, kind)  # noqa: E731 - typed for mypy
+    await eventually(is_served, within=ESTABLISH_TIMEOUT)
 
 
-def _is_established(definition: Body) -> bool:
-    conditions = definition.get("status", {}).get("conditions") or []  # null at first
-    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
-
-
-async def _is_listed(api: ApiServer, kind: Kind) -> bool:
-    try:
-        await api.list_resources(kind, "default")
-    except (NotFoundError, TransientError):  # 404 and 429 while its storage is being made
+async def _is_served(client: ApiClient, kind: Kind) -> bool:
+    name = f"{kind.plural}.{GROUP}"
+    definition = await ApiextensionsV1Api(client).read_custom_resource_definition_status(name)
+    conditions = (definition.status and definition.status.conditions) or []
+    if not any(condition.type == "Established" and condition.status == "True" for condition in conditions):
         return False
+    try:
+        await CustomObjectsApi(client).list_namespaced_custom_object(GROUP, VERSION, "default", kind.plural)
+    except ApiException as error:
+        if error.status in (404, 429):  # while its storage is being made
+            return False
+        raise
     return True

@@ -121,7 +121,7 @@ def scheduler(
 ) -> Resource:
     """A Scheduler as the controllers see it."""
     sent = body(uid=uid, name=name, version=version, generation=generation, deleting=deleting, **spec)
-    return Resource.of(SCHEDULER, sent | ({"status": status} if status else {}))
+    return Resource.from_body(SCHEDULER, sent | ({"status": status} if status else {}))
 
 
 def seconds(text: str) -> datetime:
