@@ -1,1 +1,1 @@
-"""What a person who runs Questbell asks it: what is stuck, what happened, can this work, what after a restore."""
+"""The command line: the workloads' entry point and the administrator's commands."""

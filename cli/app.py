@@ -1,4 +1,4 @@
-"""`questbell`: the one entry point. Imports a command's code only when it is called: no workload pays for another's."""
+"""The entry point `questbell`. A command's code is imported only when it runs, so no workload loads another's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 @click.group()
 @click.version_option(package_name="questbell")
 def main() -> None:
-    """Game sessions on Discord whose reminders are never lost and never told twice."""
+    """Schedule games on Discord, with reminders that are never lost and never sent twice."""
 
 
 @main.command()
@@ -29,7 +29,7 @@ def bot() -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the database schema to this release's, waiting for the database if need be."""
+    """Upgrade the database schema to this release. Waits until the database is available."""
     from migrations.main import main as run_migrations
 
     run_migrations()
@@ -44,88 +44,102 @@ def sandbox_discord(seed_demo: bool) -> None:
     run_discord(seed_demo=seed_demo)
 
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
-QUEUE = click.option("--queue", help="Only this queue, such as bot.reminders.")
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+QUEUE_OPTION = click.option("--queue", help="Only this queue, for example bot.reminders.")
+ALL_OPTION = click.option("--all", "all_open", is_flag=True, help="All open messages.")
+
+
+@main.command()
+@click.option(
+    "--for", "workload", type=click.Choice(["controllers", "bot"]), help="Check only what this workload needs."
+)
+@JSON_OPTION
+def check(workload: str | None, as_json: bool) -> None:
+    """Check the configuration and suggest fixes. The exit code is 1 if a check fails."""
+    from cli.commands.check.command import check as run_check
+
+    run_check(workload=workload, as_json=as_json)
+
+
+@main.command()
+@click.argument("id_text", metavar="ID")
+@JSON_OPTION
+def trace(id_text: str, as_json: bool) -> None:
+    """Show the history of a game, notification or status change.
+
+    ID is the id of a game, notification, status change, delivery or Discord message, or a nonce.
+    """
+    from cli.commands.trace.command import trace as run_trace
+
+    run_trace(id_text, as_json=as_json)
 
 
 @main.group("dead-letters")
 def dead_letters() -> None:
-    """See what could not be handled, and deal with what could not be read."""
+    """Show messages that could not be processed; retry or discard them.
+
+    A message that cannot be read is parked in the database until you retry or discard it.
+    """
 
 
 @dead_letters.command("list")
-@QUEUE
-@click.option("--all", "resolved_too", is_flag=True, help="Also the parked messages that were dealt with.")
-@click.option("--peek", type=click.IntRange(0, 100), default=5, show_default=True, help="Messages to show of a queue.")
-@AS_JSON
-def list_dead_letters(queue: str | None, resolved_too: bool, peek: int, as_json: bool) -> None:
-    """Show the dead-letter queues, without taking anything, and the parked messages."""
-    from cli.dead_letters import show_all
+@QUEUE_OPTION
+@click.option("--all", "include_resolved", is_flag=True, help="Include messages that were retried or discarded.")
+@click.option("--peek", type=click.IntRange(0, 100), default=5, show_default=True, help="Messages to show per queue.")
+@JSON_OPTION
+def list_dead_letters(queue: str | None, include_resolved: bool, peek: int, as_json: bool) -> None:
+    """Show the dead-letter queues and the parked messages. Nothing is removed."""
+    from cli.commands.dead_letters.command import list_all
 
-    show_all(queue=queue, resolved_too=resolved_too, peek=peek, as_json=as_json)
+    list_all(queue=queue, include_resolved=include_resolved, limit=peek, as_json=as_json)
 
 
 @dead_letters.command("show")
 @click.argument("message_id", metavar="ID")
-@AS_JSON
+@JSON_OPTION
 def show_dead_letter(message_id: str, as_json: bool) -> None:
     """Show a parked message with its headers and body."""
-    from cli.dead_letters import show_one
+    from cli.commands.dead_letters.command import show_one
 
     show_one(message_id, as_json=as_json)
 
 
 @dead_letters.command("retry")
 @click.argument("ids", metavar="ID...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All open messages.")
-@QUEUE
-@AS_JSON
-def retry_dead_letters(ids: tuple[str, ...], everything: bool, queue: str | None, as_json: bool) -> None:
+@ALL_OPTION
+@QUEUE_OPTION
+@JSON_OPTION
+def retry_dead_letters(ids: tuple[str, ...], all_open: bool, queue: str | None, as_json: bool) -> None:
     """Publish parked messages again."""
-    from cli.dead_letters import retry
+    from cli.commands.dead_letters.command import retry
 
-    retry(ids, everything=everything, queue=queue, as_json=as_json)
+    retry(ids, all_open=all_open, queue=queue, as_json=as_json)
 
 
 @dead_letters.command("discard")
 @click.argument("ids", metavar="ID...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All open messages.")
-@QUEUE
-@AS_JSON
-def discard_dead_letters(ids: tuple[str, ...], everything: bool, queue: str | None, as_json: bool) -> None:
-    """Give parked messages up; they are kept and never published."""
-    from cli.dead_letters import discard
+@ALL_OPTION
+@QUEUE_OPTION
+@JSON_OPTION
+def discard_dead_letters(ids: tuple[str, ...], all_open: bool, queue: str | None, as_json: bool) -> None:
+    """Discard parked messages. They are kept but never published."""
+    from cli.commands.dead_letters.command import discard
 
-    discard(ids, everything=everything, queue=queue, as_json=as_json)
-
-
-@main.command()
-@click.argument("asked", metavar="ID")
-@AS_JSON
-def trace(asked: str, as_json: bool) -> None:
-    """Tell the story of a game, notification, transition, ledger row, Discord message or nonce."""
-    from cli.trace import trace as tell
-
-    tell(asked, as_json=as_json)
+    discard(ids, all_open=all_open, queue=queue, as_json=as_json)
 
 
 @main.command()
-@click.option("--for", "workload", type=click.Choice(["controllers", "bot"]), help="Only what this workload needs.")
-@AS_JSON
-def check(workload: str | None, as_json: bool) -> None:
-    """Say whether this configuration can work, and how to mend it."""
-    from cli.check import check as run_check
-    from migrations.command import head
-
-    run_check(release=head(), workload=workload, as_json=as_json)
-
-
-@main.command()
-@click.option("--since", required=True, metavar="TIME", help="When the backup was made, like 2030-05-01T18:00:00Z.")
-@click.option("--yes", is_flag=True, help="Write what was found out, not only print it.")
-@AS_JSON
+@click.option(
+    "--since", required=True, metavar="TIME", help="When the backup was made, for example 2030-05-01T18:00:00Z."
+)
+@click.option("--yes", is_flag=True, help="Apply the changes instead of only printing them.")
+@JSON_OPTION
 def recover(since: str, yes: bool, as_json: bool) -> None:
-    """After a restore from a backup: resolve what may have been told since, before anything is sent."""
-    from cli.recover import recover as resolve
+    """After restoring a backup, find out what was sent since it was made.
 
-    resolve(since, yes=yes, as_json=as_json)
+    Searches the Discord channels for reminders and announcements that the restored database does not know, so that
+    they are not sent again. Stop the controllers and the bot first.
+    """
+    from cli.commands.recover.command import recover as run_recover
+
+    run_recover(since, yes=yes, as_json=as_json)

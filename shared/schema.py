@@ -25,7 +25,8 @@ async def until_usable(sessions: Sessions, *, backoff: Backoff) -> None:
     async def look() -> None:
         at = await _revision(sessions)
         if at < REVISION:
-            raise TransientError(f"the schema is at {at or 'nothing'}, not at {REVISION}: `questbell migrate` mends it")
+            found = f"is at revision {at}" if at else "has no schema"
+            raise TransientError(f"the database {found} (need revision {REVISION}); run `questbell migrate`")
 
     def waiting(why: TransientError) -> None:
         log.warning("Waiting for the database", action="dependency_missing", error=str(why))

@@ -53,7 +53,9 @@ class DatabaseSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_DATABASE_")
 
-    url: Annotated[SecretStr, AfterValidator(_database_scheme)]
+    url: Annotated[SecretStr, AfterValidator(_database_scheme)] = Field(
+        description="where PostgreSQL is, such as postgresql://user:password@host:5432/database"
+    )
     pool_size: int = Field(default=20, ge=1, le=100)
 
 
@@ -62,7 +64,9 @@ class BrokerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_AMQP_")
 
-    url: Annotated[SecretStr, AfterValidator(_amqp_scheme)]
+    url: Annotated[SecretStr, AfterValidator(_amqp_scheme)] = Field(
+        description="where RabbitMQ is, such as amqp://user:password@host:5672/"
+    )
     prefetch: int = Field(default=100, ge=1, le=100)
     """Unacknowledged messages per consumer. This bounds the size of its database batches, and how many messages wait in
     the process during an outage."""
@@ -73,7 +77,7 @@ class DiscordSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DISCORD_")
 
-    token: SecretStr = Field(min_length=1)
+    token: SecretStr = Field(min_length=1, description="the bot's token, from the application's Bot page")
     api_url: Annotated[str, AfterValidator(_http_scheme)] = "https://discord.com"
 
 
@@ -170,9 +174,12 @@ def load(kind: type[S]) -> S:
 
 def _explain(kind: type[BaseSettings], error: ValidationError) -> str:
     prefix = str(kind.model_config.get("env_prefix", ""))
-    lines = []
+    problems = []
     for problem in error.errors():
-        name = prefix + ("_".join(str(part) for part in problem["loc"]).upper() or "*")
-        what = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name}: {what}")
-    return f"{kind.__doc__ or ''}".partition("\n")[0] + " " + "; ".join(lines)
+        field = "_".join(str(part) for part in problem["loc"])
+        name = prefix + (field.upper() or "*")
+        if problem["type"] == "missing":
+            problems.append(f"{name} is not set ({kind.model_fields[field].description})")
+        else:
+            problems.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(problems)

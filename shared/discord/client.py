@@ -128,7 +128,7 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
     try:
         return await response.json(content_type=None)
     except ValueError:
-        return {"message": "(not JSON)"}
+        return {"message": "not JSON"}
 
 
 def _seconds(value: object) -> float | None:

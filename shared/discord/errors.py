@@ -94,7 +94,8 @@ def error_for(
 ) -> PermanentError | TransientError:
     """Return the error for an answer that is not a success; `is_global` is the scope that a 429 states."""
     info = ERROR_INFO.get(code)
-    message = f"Discord answered {status} ({code}): {info.advice if info else text[:200]}"
+    reason = info.advice if info else text[:200]
+    message = f"Discord answered {status}{f' ({code})' if code else ''}{f': {reason}' if reason else ''}"
     if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
         return UncertainResultError(message)
     if status == _TOO_MANY_REQUESTS:

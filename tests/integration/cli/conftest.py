@@ -1,4 +1,4 @@
-"""The command line as a person calls it: settings from the environment, answers on the standard streams."""
+"""Runs commands as a person does: settings from the environment, results on the standard streams."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.support.database import Database
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a command answered."""
+class Output:
+    """The exit code and the streams of a command."""
 
     code: int
     out: str
@@ -32,12 +32,12 @@ class Answer:
         return json.loads(self.out)
 
 
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[Output]]
 
 
 @pytest.fixture
 def _own_logging() -> Iterator[None]:
-    """Give logging back as it was: a command routes it to a stream that ends with the test."""
+    """Restore logging: a command routes it to a stream that ends with the test."""
     root, configured = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     yield
@@ -54,24 +54,24 @@ async def run(
     capsys: pytest.CaptureFixture[str],
     _own_logging: None,
 ) -> Run:
-    """Run a command in a thread, since it brings an event loop of its own."""
+    """Run a command in a thread, because it starts its own event loop."""
     monkeypatch.setenv("QUESTBELL_DATABASE_URL", database.settings.url.get_secret_value())
     monkeypatch.setenv("QUESTBELL_AMQP_URL", broker.url.get_secret_value())
     for name in ("DISCORD_TOKEN", "DISCORD_API_URL", "QUESTBELL_SECRETS_DIR"):
         monkeypatch.delenv(name, raising=False)
 
-    async def call(command: Callable[..., None], *args: Any, **options: Any) -> Answer:
+    async def call(command: Callable[..., None], *args: Any, **options: Any) -> Output:
         def in_thread() -> int:
             try:
                 command(*args, **options)
-            except SystemExit as ended:
-                return int(ended.code or 0)
+            except SystemExit as exit_:
+                return int(exit_.code or 0)
             return 0
 
         capsys.readouterr()
         code = await asyncio.to_thread(in_thread)
         streams = capsys.readouterr()
-        return Answer(code, streams.out, streams.err)
+        return Output(code, streams.out, streams.err)
 
     return call
 

@@ -1,4 +1,4 @@
-"""`questbell recover`: the bot tells, the database forgets, and nobody is told twice."""
+"""`questbell recover`: the bot sends, the database is restored, and nothing is sent twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.delivery.limits import Limits
 from bot.delivery.messenger import Messenger
 from bot.events.handling import Handling
 from bot.main import handling
-from cli.recover import recover
+from cli.commands.recover.command import recover
 from sandbox.discord.faults.model import Match, Status, TooMany
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
@@ -72,8 +72,8 @@ async def without_announcement(database: Database, game: Game) -> None:
         await session.execute(delete(rows).where(rows.game_id == game.id, rows.kind == ANNOUNCEMENT))
 
 
-async def forget(database: Database) -> None:
-    """Put the database back to a backup from before anything was told."""
+async def restore(database: Database) -> None:
+    """Restore the database to a backup from before anything was sent."""
     async with db.transaction(database.sessions) as session:
         await session.execute(delete(NotificationDelivery))
         await session.execute(update(Game).values(message_id=None))
@@ -85,49 +85,50 @@ async def forget(database: Database) -> None:
 
 
 async def state(database: Database, row: NotificationSchedule) -> tuple[Outcome | None, str | None]:
-    [now] = [one for one in await rows_of(database.sessions, Game(id=row.game_id)) if one.id == row.id]
-    return now.outcome, now.outcome_detail
+    rows = await rows_of(database.sessions, Game(id=row.game_id))
+    [current] = [candidate for candidate in rows if candidate.id == row.id]
+    return current.outcome, current.outcome_detail
 
 
 def steps(document: Any) -> dict[str, str]:
     return {step["row_id"]: step["action"] for step in document["steps"]}
 
 
-async def test_what_was_told_before_the_disaster_is_found_and_not_told_again(
+async def test_messages_sent_since_the_backup_are_found_and_not_sent_again(
     run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
 ) -> None:
     game = await new_game(database.sessions, channel_id=channel, title="The *Sunken* Keep_2", players=(1, 2))
     rows = [await due(database, game, ANNOUNCEMENT), await due(database, game)]
     for row in rows:
         await handle(event_of(row))
-    posted, told = discord.messages(channel)
-    await forget(database)
-    answer = await run(recover, an_hour_ago(), yes=True, as_json=True)
-    assert (answer.code, answer.err) == (0, "")
+    announcement, sent = discord.messages(channel)
+    await restore(database)
+    output = await run(recover, an_hour_ago(), yes=True, as_json=True)
+    assert (output.code, output.err) == (0, "")
     assert await state(database, rows[1]) == (
         Outcome.DELIVERED,
-        f"found in the channel after a restore: message {told.id}",
+        f"found in the channel after a restore: message {sent.id}",
     )
     async with db.transaction(database.sessions) as session:
-        assert (await session.get_one(Game, game.id)).message_id == posted.id
+        assert (await session.get_one(Game, game.id)).message_id == announcement.id
     for row in rows:
         await handle(event_of(row))
     assert len(discord.messages(channel)) == 2
 
 
-async def test_the_plan_is_printed_and_nothing_is_written_without_yes(
+async def test_without_yes_the_plan_is_printed_and_nothing_is_written(
     run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
 ) -> None:
     row = await due(database, await new_game(database.sessions, channel_id=channel))
     await handle(event_of(row))
-    await forget(database)
-    answer = await run(recover, an_hour_ago())
-    assert "settle delivered" in answer.out
-    assert "say --yes to write them" in answer.out
+    await restore(database)
+    output = await run(recover, an_hour_ago())
+    assert "mark delivered" in output.out
+    assert "Run again with --yes to apply." in output.out
     assert await state(database, row) == (None, None)
 
 
-async def test_a_cancellation_is_found_by_its_own_sign(
+async def test_a_cancellation_is_found_by_its_own_emoji(
     run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
 ) -> None:
     game = await new_game(database.sessions, channel_id=channel, players=(1,))
@@ -135,11 +136,11 @@ async def test_a_cancellation_is_found_by_its_own_sign(
         await cancel_game(session, game.id)
     row = await due(database, game, CANCELLATION)
     await handle(event_of(row))
-    await forget(database)
-    assert steps((await run(recover, an_hour_ago(), as_json=True)).document)[str(row.id)] == "settle delivered"
+    await restore(database)
+    assert steps((await run(recover, an_hour_ago(), as_json=True)).document)[str(row.id)] == "mark_delivered"
 
 
-async def test_what_the_channel_does_not_show_stays_open_and_is_told_by_the_bot(
+async def test_a_reminder_not_in_the_channel_stays_open_and_is_sent_by_the_bot(
     run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
 ) -> None:
     game = await new_game(database.sessions, channel_id=channel, title="Keep")
@@ -151,7 +152,7 @@ async def test_what_the_channel_does_not_show_stays_open_and_is_told_by_the_bot(
     assert (await state(database, row))[0] is Outcome.DELIVERED
 
 
-async def test_another_sessions_reminder_is_not_taken_for_this_ones(
+async def test_another_games_reminder_is_not_mistaken_for_this_one(
     run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
 ) -> None:
     games = [
@@ -164,18 +165,18 @@ async def test_another_sessions_reminder_is_not_taken_for_this_ones(
     ]
     rows = [await due(database, game) for game in games]
     await handle(event_of(rows[0]))
-    await forget(database)
+    await restore(database)
     plan = steps((await run(recover, an_hour_ago(), as_json=True)).document)
-    assert [plan[str(row.id)] for row in rows] == ["settle delivered", "leave open", "leave open"]
+    assert [plan[str(row.id)] for row in rows] == ["mark_delivered", "leave_open", "leave_open"]
 
 
 @pytest.mark.parametrize("trouble", ["the channel is gone", "no history"])
-async def test_where_nobody_can_look_the_outcome_is_unknown_and_nothing_is_sent(
+async def test_an_unreadable_channel_makes_the_outcome_unknown_and_nothing_is_sent(
     run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int, trouble: str
 ) -> None:
     row = await due(database, await new_game(database.sessions, channel_id=channel))
     await handle(event_of(row))
-    await forget(database)
+    await restore(database)
     if trouble == "no history":
         discord.world.deny(channel, "READ_MESSAGE_HISTORY")
     else:
@@ -186,18 +187,18 @@ async def test_where_nobody_can_look_the_outcome_is_unknown_and_nothing_is_sent(
     assert (detail or "").startswith("unknown after a restore: ")
 
 
-async def test_a_discord_that_is_away_leaves_everything_as_it_was(
+async def test_nothing_changes_while_discord_is_unavailable(
     run: Run, database: Database, discord: SandboxDiscord, channel: int
 ) -> None:
     row = await due(database, await new_game(database.sessions, channel_id=channel))
     discord.faults.add(Status(503), match=READ, times=1)
-    answer = await run(recover, an_hour_ago(), yes=True)
-    assert answer.code == 1
-    assert "Discord answered 503" in answer.err
+    output = await run(recover, an_hour_ago(), yes=True)
+    assert output.code == 1
+    assert "Discord answered 503" in output.err
     assert await state(database, row) == (None, None)
 
 
-async def test_too_fast_is_waited_for_and_long_histories_are_read_to_their_end(
+async def test_rate_limits_are_waited_for_and_long_histories_are_read_completely(
     run: Run,
     database: Database,
     discord: SandboxDiscord,
@@ -212,13 +213,13 @@ async def test_too_fast_is_waited_for_and_long_histories_are_read_to_their_end(
     for number in range(5):
         discord.say("Mia", f"noise {number}", where=channel)
     await handle(event_of(row))
-    await forget(database)
+    await restore(database)
     discord.faults.add(TooMany(retry_after=0.05), match=READ, times=2)
-    answer = await run(recover, an_hour_ago(), as_json=True)
-    assert steps(answer.document) == {str(row.id): "settle delivered"}
+    output = await run(recover, an_hour_ago(), as_json=True)
+    assert steps(output.document) == {str(row.id): "mark_delivered"}
 
 
-async def test_a_connected_workload_forbids_writing(
+async def test_nothing_is_written_while_a_workload_is_connected(
     run: Run, database: Database, discord: SandboxDiscord, timing: Timing
 ) -> None:
     async with (
@@ -226,29 +227,29 @@ async def test_a_connected_workload_forbids_writing(
         engine.connect() as connection,
     ):
         await connection.execute(text("SELECT 1"))
-        answer, plan = await run(recover, an_hour_ago(), yes=True), await run(recover, an_hour_ago())
-    assert answer.code == 1
-    assert "questbell bot is connected and could send meanwhile" in answer.err
-    assert (plan.code, "Connected now: questbell bot." in plan.out) == (0, True)
+        output, plan = await run(recover, an_hour_ago(), yes=True), await run(recover, an_hour_ago())
+    assert output.code == 1
+    assert "still connected to the database: questbell bot; stop" in output.err
+    assert (plan.code, "Still connected: questbell bot." in plan.out) == (0, True)
 
 
 @pytest.mark.parametrize(
-    ("since", "said"),
+    ("since", "message"),
     [
-        ("yesterday", "is no time: write it like"),
-        ("2030-05-01T18:00:00", "says no zone"),
-        ("2999-01-01T00:00Z", "lies ahead"),
+        ("yesterday", "is not a time; write it like"),
+        ("2030-05-01T18:00:00", "has no time zone"),
+        ("2999-01-01T00:00Z", "is in the future"),
     ],
 )
-async def test_a_time_that_makes_no_sense_is_refused(
-    run: Run, database: Database, discord: SandboxDiscord, since: str, said: str
+async def test_an_invalid_time_is_rejected(
+    run: Run, database: Database, discord: SandboxDiscord, since: str, message: str
 ) -> None:
-    answer = await run(recover, since)
-    assert answer.code == 1
-    assert said in answer.err
+    output = await run(recover, since)
+    assert output.code == 1
+    assert message in output.err
 
 
-async def test_without_a_token_it_is_a_configuration_mistake(run: Run) -> None:
-    answer = await run(recover, an_hour_ago())
-    assert answer.code == 2
-    assert "DISCORD_TOKEN: is not set" in answer.err
+async def test_a_missing_token_is_a_configuration_error(run: Run) -> None:
+    output = await run(recover, an_hour_ago())
+    assert output.code == 2
+    assert "DISCORD_TOKEN is not set" in output.err

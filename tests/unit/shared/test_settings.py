@@ -15,7 +15,9 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_setting_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="QUESTBELL_DATABASE_URL: is not set"):
+    with pytest.raises(
+        ConfigurationError, match=r"^QUESTBELL_DATABASE_URL is not set \(where PostgreSQL is, such as postgresql://"
+    ):
         load(DatabaseSettings)
 
 

@@ -48,4 +48,4 @@ def test_an_unknown_error_code_is_a_rejection_with_discords_text() -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 404])
 def test_an_answer_without_an_error_code_is_temporary(status: int) -> None:
-    assert isinstance(error_for(status, code=0, text="(not JSON)", retry_after=None), TemporarilyUnavailableError)
+    assert isinstance(error_for(status, code=0, text="not JSON", retry_after=None), TemporarilyUnavailableError)

@@ -1,0 +1,149 @@
+"""Checks of the servers. Each ends within seconds and reports a server's error instead of raising it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from aio_pika import Connection
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from cli.commands.check.result import CheckResult
+from cli.commands.connections import APPLICATION_NAME, call_discord, open_sessions
+from shared import database
+from shared.discord.client import DiscordClient
+from shared.errors import ConfigurationError, QuestbellError
+from shared.messaging.connection import UNAVAILABLE, connected
+from shared.messaging.topology import EXCHANGE, QUEUES, Queue
+from shared.schema import REVISION
+from shared.settings import BrokerSettings, DatabaseSettings, DiscordSettings, Timing
+
+OLDEST_RABBITMQ = (3, 10)
+"""The first with at-least-once dead-lettering (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering)."""
+TIMEOUT = 10.0
+"""Seconds for checking all queues."""
+_UNREACHABLE = "not checked, because the server could not be reached"
+
+
+async def check_database(settings: DatabaseSettings) -> list[CheckResult]:
+    """Check that PostgreSQL accepts the connection and has a schema for this release."""
+    name = "database"
+    try:
+        async with open_sessions(settings) as sessions, database.transaction(sessions) as session:
+            version = (await session.execute(text("SHOW server_version"))).scalar_one()
+            is_migrated = await session.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+            revision = await session.scalar(text("SELECT version_num FROM alembic_version")) if is_migrated else None
+    except (QuestbellError, DBAPIError) as error:
+        message = re.sub(r"^QUESTBELL_DATABASE_URL: |\(QUESTBELL_DATABASE_URL\)", "", str(error)).partition("\n")[0]
+        remedy = "check QUESTBELL_DATABASE_URL and that PostgreSQL is running"
+        return [CheckResult.failed(name, message, remedy), CheckResult.skipped("schema", _UNREACHABLE)]
+    return [CheckResult.passed(name, f"connected to PostgreSQL {version}"), check_schema(revision)]
+
+
+def check_schema(revision: str | None, *, needed: str = REVISION) -> CheckResult:
+    """Check a schema's revision. Revisions are numbered, and a newer schema works with the release before it."""
+    name, remedy = "schema", "run `questbell migrate`"
+    if revision is None:
+        return CheckResult.failed(name, f"the database has no schema; this release needs revision {needed}", remedy)
+    if revision < needed:
+        return CheckResult.failed(name, f"at revision {revision}; this release needs {needed}", remedy)
+    if revision > needed:
+        return CheckResult.passed(name, f"revision {revision}, newer than {needed} but compatible")
+    return CheckResult.passed(name, f"revision {revision}")
+
+
+async def check_broker(settings: BrokerSettings) -> list[CheckResult]:
+    """Check that RabbitMQ accepts the connection, is recent enough and has our queues with our arguments."""
+    name = "broker"
+    remedy = "check QUESTBELL_AMQP_URL (user, password, virtual host) and that RabbitMQ is running"
+    skipped = [CheckResult.skipped("RabbitMQ version", _UNREACHABLE), CheckResult.skipped("queues", _UNREACHABLE)]
+    try:
+        async with connected(settings, name=APPLICATION_NAME) as connection, asyncio.timeout(TIMEOUT):
+            passed = CheckResult.passed(name, "connected to RabbitMQ")
+            return [passed, check_rabbitmq_version(_version(connection)), await _check_queues(connection)]
+    except QuestbellError as error:
+        return [CheckResult.failed(name, str(error), remedy), *skipped]
+    except UNAVAILABLE as error:
+        return [CheckResult.failed(name, f"connection lost: {error or type(error).__name__}", remedy), *skipped]
+
+
+def check_rabbitmq_version(version: str) -> CheckResult:
+    """Check that RabbitMQ has the features that Questbell relies on."""
+    name, oldest = "RabbitMQ version", ".".join(map(str, OLDEST_RABBITMQ))
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if numbers >= OLDEST_RABBITMQ:
+        return CheckResult.passed(name, version)
+    return CheckResult.failed(name, f"{version or 'unknown'} is too old", f"upgrade to {oldest} or later")
+
+
+async def check_discord(settings: DiscordSettings, timing: Timing) -> CheckResult:
+    """Check that Discord accepts the bot's token."""
+    name = "Discord token"
+    try:
+        async with DiscordClient.connected(settings, timing) as client:
+            user = await call_discord(client.get_own_user)
+    except ConfigurationError as error:
+        return CheckResult.failed(name, str(error), "put the new token into DISCORD_TOKEN")
+    except QuestbellError as error:
+        return CheckResult.failed(name, str(error), f"check that {settings.api_url} (DISCORD_API_URL) can be reached")
+    return CheckResult.passed(name, f"accepted for {user.get('username')} ({user['id']})")
+
+
+async def _check_queues(connection: AbstractConnection) -> CheckResult:
+    """Check that the exchange and the queues exist with our arguments.
+
+    A passive declaration tells only whether a queue exists. An existing one is therefore declared again as the
+    controllers do, which changes nothing and fails if an argument differs. A missing one is never declared here,
+    because its absence tells the controllers that the broker lost its data.
+    """
+    name = "queues"
+    queue_names = [queue_name for queue in QUEUES for queue_name in (queue.name, queue.dead_letters)]
+    missing = [queue_name for queue_name in queue_names if not await _queue_exists(connection, queue_name)]
+    if missing or not await _exchange_exists(connection):
+        what = ", ".join(missing) or f"exchange {EXCHANGE}"
+        return CheckResult.failed(name, f"missing: {what}", "start `questbell controllers`, which declares them")
+    different = [queue.name for queue in QUEUES if not await _has_our_arguments(connection, queue)]
+    if different:
+        remedy = "if they are empty, delete them and restart the controllers"
+        return CheckResult.failed(name, f"declared with other arguments: {', '.join(different)}", remedy)
+    return CheckResult.passed(name, f"{', '.join(queue.name for queue in QUEUES)} and their dead-letter queues")
+
+
+async def _queue_exists(connection: AbstractConnection, queue: str) -> bool:
+    channel = await connection.channel()
+    try:
+        await channel.declare_queue(queue, passive=True)
+    except ChannelNotFoundEntity:
+        return False
+    await channel.close()
+    return True
+
+
+async def _exchange_exists(connection: AbstractConnection) -> bool:
+    channel = await connection.channel()
+    try:
+        await channel.get_exchange(EXCHANGE, ensure=True)
+    except ChannelNotFoundEntity:
+        return False
+    await channel.close()
+    return True
+
+
+async def _has_our_arguments(connection: AbstractConnection, queue: Queue) -> bool:
+    channel = await connection.channel()
+    try:
+        await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+    except ChannelPreconditionFailed:
+        return False
+    await channel.close()
+    return True
+
+
+def _version(connection: AbstractConnection) -> str:
+    transport = connection.transport if isinstance(connection, Connection) else None
+    properties = {} if transport is None else transport.connection.server_properties
+    version = properties.get("version", "")
+    return version.decode() if isinstance(version, bytes) else str(version)

@@ -1,0 +1,66 @@
+"""Printing a command's result: one JSON document for programs, or tables for people.
+
+A command computes a report of plain values, and only this module prints it. Titles, errors and message bodies come
+from other people: rich's markup is never read from them, and control characters are escaped, so that a message body
+cannot move the cursor of its reader.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+R = TypeVar("R")
+
+_PIPE_WIDTH = 160
+"""Columns if the output is not a terminal: ids stay on one line, where grep finds them."""
+_REPORT: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def show(report: R, render: Callable[[R], RenderableType], *, as_json: bool) -> None:
+    """Print a report to standard output, as a JSON document or rendered."""
+    if as_json:
+        sys.stdout.write(_REPORT.dump_json(report, indent=2, ensure_ascii=True).decode() + "\n")
+        return
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(render(report))
+
+
+def escape_controls(text: object, *, limit: int | None = None) -> str:
+    """Return text with its control characters escaped, cut to a number of characters."""
+    escaped = "".join(_escape(char) for char in str(text))
+    return escaped if limit is None or len(escaped) <= limit else escaped[: limit - 1] + "…"
+
+
+def safe_text(text: object, style: str = "") -> Text:
+    """Return text for a terminal, with its control characters escaped."""
+    return Text(escape_controls(text), style=style)
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """Return an empty table."""
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", show_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def cells(*values: object) -> list[Text]:
+    """Return a row of a table; None is an empty cell."""
+    return [safe_text("" if value is None else value) for value in values]
+
+
+def _escape(char: str) -> str:
+    if char in "\n\t":
+        return char
+    return char if unicodedata.category(char) not in {"Cc", "Cf", "Cs"} else char.encode("unicode_escape").decode()

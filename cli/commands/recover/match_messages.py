@@ -1,0 +1,92 @@
+"""Match messages in a channel to notifications, when the database has forgotten what was sent.
+
+A restored backup lacks the deliveries written since, and with them their nonces. The content of a message must
+identify it: its emoji (reminders and cancellations begin with different ones), the game's start, which Discord's
+timestamp notation carries to the second, the title, and the link to the announcement if there is one. A test compares
+this with what the bot writes. Words such as "starts in 10 minutes" were rejected, because a late message has others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from shared.discord.history import ChannelMessage
+from shared.models import NotificationKind
+
+CLOCK_SKEW = timedelta(seconds=5)
+"""How far Discord's clock may be behind the database's: a message this long before a row was due may belong to it."""
+
+_EMOJI = {NotificationKind.REMINDER: "🔔", NotificationKind.CANCELLATION: "❌"}
+_LINK = re.compile(r"/channels/\d+/\d+/(\d+)")
+_BOLD = re.compile(r"\*\*(.*)\*\*")
+"""The title, in the first line. Asterisks in a title are escaped."""
+_CUT = "…"
+
+
+@dataclass(frozen=True)
+class UncertainRow:
+    """An open notification that may have been sent since the backup, with its game and the nonces that are known."""
+
+    id: UUID
+    kind: NotificationKind
+    due_at: datetime
+    game_id: UUID
+    game_scheduled_at: datetime
+    title: str
+    channel_id: int
+    announcement_id: int | None = None
+    nonces: tuple[str, ...] = ()
+
+
+def match_messages(rows: Sequence[UncertainRow], messages: Sequence[ChannelMessage]) -> dict[UUID, ChannelMessage]:
+    """Return which of a game's rows were sent, each with the first message that belongs to it.
+
+    A known nonce decides. Otherwise a message belongs to the latest row of its kind that was due when it was sent: the
+    bot never sends an earlier reminder once a later one is due.
+    """
+    rows_by_nonce = {nonce: row.id for row in rows for nonce in row.nonces}
+    latest_first = sorted(rows, key=lambda row: row.due_at, reverse=True)
+    found: dict[UUID, ChannelMessage] = {}
+    for message in sorted(messages, key=lambda message: message.id):
+        row_id = rows_by_nonce.get(message.nonce or "")
+        if row_id is None:
+            due_at_most = message.created_at + CLOCK_SKEW
+            row_id = next((row.id for row in latest_first if row.due_at <= due_at_most and matches(message, row)), None)
+        if row_id is not None:
+            found.setdefault(row_id, message)
+    return found
+
+
+def matches(message: ChannelMessage, row: UncertainRow) -> bool:
+    """Return whether a message is about a row's game and of its kind; it may belong to another reminder."""
+    emoji = _EMOJI.get(row.kind)
+    if emoji is None or not message.content.startswith(emoji):
+        return False
+    links = _LINK.findall(message.content)
+    if links and row.announcement_id is not None and str(row.announcement_id) not in links:
+        return False
+    start = f"<t:{int(row.game_scheduled_at.timestamp())}:"
+    return start in message.content and _has_title(message, row.title)
+
+
+def is_announcement_of(message: ChannelMessage, game_id: UUID) -> bool:
+    """Return whether a message is the announcement of a game: its buttons carry the game's id."""
+    return any(custom_id.endswith(str(game_id)) for custom_id in message.custom_ids)
+
+
+def _has_title(message: ChannelMessage, title: str) -> bool:
+    """Return whether a message shows a title. The bot cuts long titles."""
+    bold = _BOLD.search(message.content.partition("\n")[0])
+    if bold is None:
+        return False
+    shown, whole = _letters(bold[1]), _letters(title)
+    return shown == whole or (bold[1].endswith(_CUT) and whole.startswith(shown))
+
+
+def _letters(text: str) -> str:
+    """Return a text's letters and digits, which escaping does not change."""
+    return "".join(filter(str.isalnum, text)).casefold()

@@ -1,0 +1,88 @@
+"""Print the history of a game, notification or status change, from its rows and deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+
+from cli.commands.connections import log_to_stderr, open_sessions
+from cli.commands.output import cells, safe_text, show, table
+from cli.commands.trace.lookup import load_trace_data
+from cli.commands.trace.timeline import DeliveryTrace, RowTrace, TraceReport, build_report
+from shared import database, process
+from shared.formatting import format_offset, format_relative, format_utc, plural
+from shared.settings import Timing, load
+
+
+def trace(id_text: str, *, as_json: bool = False) -> None:
+    """Show the history that belongs to an id of any kind."""
+    process.run(_trace(id_text, as_json=as_json))
+
+
+async def _trace(id_text: str, *, as_json: bool) -> None:
+    log_to_stderr()
+    timing = load(Timing)
+    async with open_sessions() as sessions, database.transaction(sessions) as session:
+        data = await load_trace_data(session, id_text)
+    show(build_report(data, timing=timing), _render, as_json=as_json)
+
+
+def _render(report: TraceReport) -> RenderableType:
+    game = report.game
+    announcement = f"announcement {game.message_id}" if game.message_id else "no announcement yet"
+    starts = _when(game.scheduled_at, report.now)
+    return Group(
+        safe_text(game.title, "bold"),
+        safe_text(f"game {game.id}: {game.status}, version {game.version}, starts {starts}"),
+        safe_text(f"guild {game.guild_id}, channel {game.channel_id}, {announcement}"),
+        safe_text(""),
+        *(_render_row(row, report.now) for row in report.rows),
+        safe_text("" if report.rows else "No notifications or status changes."),
+    )
+
+
+def _render_row(row: RowTrace, now: datetime) -> RenderableType:
+    timeline = table("time (UTC)", "from due", "event")
+    for event in row.timeline:
+        timeline.add_row(*cells(format_utc(event.at), format_offset(event.offset_seconds), event.event))
+    deliveries = [line for delivery in row.deliveries for line in _describe_delivery(delivery)]
+    return Group(
+        safe_text(f"{row.label}: {row.explanation.state}", "bold"),
+        safe_text(f"{row.table} {row.id}, {plural(row.attempts, 'attempt')}"),
+        Padding(timeline, (0, 0, 0, 2)),
+        *(safe_text(f"  {line}") for line in (*deliveries, *_describe_state(row, now))),
+        safe_text(""),
+    )
+
+
+def _describe_delivery(delivery: DeliveryTrace) -> Iterator[str]:
+    message = f", message {delivery.message_id}" if delivery.message_id else ""
+    lease = f", lease until {format_utc(delivery.lease_until)}" if delivery.lease_until else ""
+    yield (
+        f"{delivery.recipient_kind} {delivery.recipient_id}, mentioning {plural(len(delivery.mentions), 'player')}: "
+        f"{delivery.state}, {plural(delivery.attempts, 'attempt')}{message}{lease}"
+    )
+    yield f"  delivery {delivery.id}, nonce {delivery.nonce}"
+    error = f" Last error: {delivery.last_error}" if delivery.last_error else ""
+    yield f"  {delivery.explanation}{error}"
+
+
+def _describe_state(row: RowTrace, now: datetime) -> Iterator[str]:
+    explanation = row.explanation
+    yield explanation.summary
+    if row.outcome_detail:
+        yield f"Reason: {row.outcome_detail}"
+    if explanation.next_step is not None and explanation.next_at is not None:
+        when = _when(explanation.next_at, now) if explanation.next_at > now else "now"
+        yield f"Next: {explanation.next_step}, {when}"
+    if row.expires_at is not None:
+        yield f"Expires: {_when(row.expires_at, now)}"
+    for parked_id in row.parked_messages:
+        yield f"A message of it could not be read and is parked: questbell dead-letters show {parked_id}"
+
+
+def _when(at: datetime, now: datetime) -> str:
+    return f"{format_utc(at)} UTC ({format_relative((at - now).total_seconds())})"
