@@ -1,6 +1,7 @@
-"""Generates the table of values in docs/configure.md from values.yaml: `python -m tests.chart.reference`.
+"""Generates the table of values in docs/configure.md and the descriptions in values.schema.json from values.yaml.
 
-A test fails if the table is out of date. helm-docs was rejected: it is another program to install, for fifty lines.
+`python -m tests.chart.reference` writes both. A test fails if they are out of date. helm-docs was rejected: it is
+another program to install, for fifty lines.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import yaml
 from tests.support.helm import CHART
 
 PAGE = CHART.parents[1] / "docs" / "configure.md"
+SCHEMA = CHART / "values.schema.json"
 BEGIN, END = "<!-- values: begin -->", "<!-- values: end -->"
 POD_SETTINGS = {"resources", "nodeSelector", "tolerations", "affinity"}
 """Every component has them, so the page describes them in one sentence."""
@@ -85,5 +87,18 @@ def page() -> str:
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 
+def schema() -> str:
+    """Return the schema with the comments as descriptions, which editors show."""
+    document = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    for value in values():
+        described = document
+        for key in value.path.split("."):
+            described = described["properties"][key]
+        if value.comment:
+            described["description"] = value.comment
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    SCHEMA.write_text(schema(), encoding="utf-8")

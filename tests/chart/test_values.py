@@ -46,6 +46,10 @@ def test_the_table_of_values_is_up_to_date() -> None:
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run python -m tests.chart.reference"
 
 
+def test_the_descriptions_in_the_schema_are_up_to_date() -> None:
+    assert reference.SCHEMA.read_text(encoding="utf-8") == reference.schema(), "run python -m tests.chart.reference"
+
+
 def test_every_time_out_is_documented() -> None:
     [timing] = [value for value in VALUES if value.path == "timing"]
     for name in Timing.model_fields:
