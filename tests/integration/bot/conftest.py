@@ -1,4 +1,4 @@
-"""The bot, connected to a Discord of its own, in the process of the test."""
+"""The bot, connected to a sandbox Discord, in the process of the test."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def discord_settings(sandbox: SandboxDiscord) -> DiscordSettings:
 
 @pytest.fixture
 def start_bot(discord_settings: DiscordSettings) -> StartBot:
-    """Connects a bot for a block; an exception that ends it early is raised."""
+    """Connect a bot for a block. An exception that ends it early is raised."""
 
     @asynccontextmanager
     async def running(sessions: Sessions) -> AsyncIterator[None]:
@@ -69,17 +69,17 @@ async def bot(start_bot: StartBot, database: Database) -> AsyncIterator[None]:
         yield
 
 
-async def said(asking: Awaitable[InteractionResult]) -> str:
-    """What the person who asked reads in the end."""
-    result = await asking
+async def reply_text(request: Awaitable[InteractionResult]) -> str:
+    """Return what the user reads in the end."""
+    result = await request
     assert result.answered, "The application did not respond"
     return (await result.done()).content
 
 
 async def post_announcement(sandbox: SandboxDiscord, game: Game, *players: int) -> int:
-    """Post a session's announcement as the delivery side does, and return the message's id."""
+    """Post a game's announcement as the delivery code does, and return the message's id."""
     async with aiohttp.ClientSession(headers={"Authorization": f"Bot {sandbox.token}"}) as session:
         url = f"{sandbox.url}/api/v10/channels/{game.channel_id}/messages"
-        async with session.post(url, json=announcement(game, players)) as answered:
-            assert answered.status == 200, await answered.text()
-            return int((await answered.json())["id"])
+        async with session.post(url, json=announcement(game, players)) as response:
+            assert response.status == 200, await response.text()
+            return int((await response.json())["id"])

@@ -1,4 +1,4 @@
-"""The `/game` commands and the buttons, through discord.py as it is, a Discord of our own and a real database."""
+"""The `/game` commands and the buttons, with unmodified discord.py, a sandbox Discord and a real database."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from shared import database as db
 from shared.database import Sessions
 from shared.games import NewGame, create_game, list_players
 from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, User
-from tests.integration.bot.conftest import StartBot, post_announcement, said
+from tests.integration.bot.conftest import StartBot, post_announcement, reply_text
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT
 
 CHANNEL = "game-night"
-OWNER, KEEPER, HOST, PLAYER, OTHER = "Mia", "Jonas", "Priya", "Aiko", "Ben"
+OWNER, MANAGER, HOST, PLAYER, OTHER = "Mia", "Jonas", "Priya", "Aiko", "Ben"
 
 
-class Failing:
-    """Sessions that cannot be had, for a number of times."""
+class FailingSessions:
+    """A session factory that fails a number of times."""
 
     def __init__(self, sessions: Sessions, error: Exception, *, times: int) -> None:
         self._sessions, self._error, self.times = sessions, error, times
@@ -61,10 +61,10 @@ async def notifications(database: Database, game: Game) -> list[NotificationSche
         return list((await session.execute(statement)).scalars())
 
 
-async def planned(database: Database, sandbox: SandboxDiscord, **fields: Any) -> Game:
-    """A session of Priya's in #game-night, in two hours, that was planned before the test."""
+async def plan_game(database: Database, sandbox: SandboxDiscord, **fields: Any) -> Game:
+    """Create a game of Priya's in #game-night that starts in two hours."""
     channel = sandbox.world.channel(CHANNEL)
-    told = {
+    defaults = {
         "guild_id": channel.guild_id,
         "channel_id": channel.id,
         "host_id": sandbox.world.user(HOST).id,
@@ -75,7 +75,7 @@ async def planned(database: Database, sandbox: SandboxDiscord, **fields: Any) ->
         "reminder_offsets": (60, 0),
     }
     async with db.transaction(database.sessions) as session:
-        return await create_game(session, NewGame(**(told | fields)))
+        return await create_game(session, NewGame(**(defaults | fields)))
 
 
 def create(sandbox: SandboxDiscord, **options: Any) -> Any:
@@ -83,15 +83,13 @@ def create(sandbox: SandboxDiscord, **options: Any) -> Any:
 
 
 async def press(sandbox: SandboxDiscord, who: str, message_id: int, button: str, game: Game) -> str:
-    return await said(sandbox.click(who, message_id, f"questbell:{button}:{game.id}"))
+    return await reply_text(sandbox.click(who, message_id, f"questbell:{button}:{game.id}"))
 
 
 @pytest.mark.usefixtures("bot")
 class TestCreate:
-    async def test_a_session_is_saved_as_its_host_described_it(
-        self, sandbox: SandboxDiscord, database: Database
-    ) -> None:
-        await said(create(sandbox, duration="1h30m", players=5, reminders="1h, 10m", description="Bring dice."))
+    async def test_a_game_is_saved_as_its_host_described_it(self, sandbox: SandboxDiscord, database: Database) -> None:
+        await reply_text(create(sandbox, duration="1h30m", players=5, reminders="1h, 10m", description="Bring dice."))
         game = await only_game(database)
         assert (game.title, game.description, game.capacity) == ("Curse of Strahd", "Bring dice.", 5)
         assert (game.duration, game.reminder_offsets) == (timedelta(minutes=90), [60, 10])
@@ -99,10 +97,10 @@ class TestCreate:
         assert game.host_id == sandbox.world.user(HOST).id
         assert game.channel_id == sandbox.world.channel(CHANNEL).id
 
-    async def test_its_reminders_and_its_announcement_are_rows_and_nothing_is_posted_here(
+    async def test_reminders_and_the_announcement_are_scheduled_and_nothing_is_posted_yet(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        await said(create(sandbox, reminders="1h, 0"))
+        await reply_text(create(sandbox, reminders="1h, 0"))
         rows = await notifications(database, await only_game(database))
         assert {(row.kind, row.offset_minutes) for row in rows} == {
             (NotificationKind.ANNOUNCEMENT, None),
@@ -111,42 +109,42 @@ class TestCreate:
         }
         assert sandbox.messages(CHANNEL) == []
 
-    async def test_its_host_reads_when_it_is_and_which_reminders_come_or_are_too_late(
+    async def test_the_host_sees_the_start_and_which_reminders_are_sent_or_too_late(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        text = await said(create(sandbox, when="in 30 minutes", reminders="1d, 1h, 10m, 0"))
+        text = await reply_text(create(sandbox, when="in 30 minutes", reminders="1d, 1h, 10m, 0"))
         start = int((await only_game(database)).scheduled_at.timestamp())
         assert f"<t:{start}:F> (<t:{start}:R>)" in text
         assert f"10 minutes before: <t:{start - 600}:f>" in text
         assert f"At the start: <t:{start}:f>" in text
         assert "Too late to send: 1 day before and 1 hour before." in text
 
-    async def test_the_answer_is_for_the_host_alone_and_pings_nobody(self, sandbox: SandboxDiscord) -> None:
+    async def test_the_reply_is_visible_to_the_host_only_and_pings_nobody(self, sandbox: SandboxDiscord) -> None:
         result = await create(sandbox, title="@everyone <@1>")
         await result.done()
         assert result.ephemeral
         assert not any(accepted.pings_everyone or accepted.pinged_users for accepted in sandbox.evidence)
 
-    async def test_times_are_read_by_the_servers_clocks(self, sandbox: SandboxDiscord, database: Database) -> None:
-        await said(sandbox.slash(OWNER, "game timezone", zone="Asia/Tokyo"))
-        await said(create(sandbox, when="tomorrow 8pm"))
+    async def test_times_are_in_the_servers_time_zone(self, sandbox: SandboxDiscord, database: Database) -> None:
+        await reply_text(sandbox.slash(OWNER, "game timezone", zone="Asia/Tokyo"))
+        await reply_text(create(sandbox, when="tomorrow 8pm"))
         game = await only_game(database)
         assert game.zone == "Asia/Tokyo"
         assert game.local_time.strftime("%H:%M") == "20:00"
         assert game.scheduled_at.astimezone(ZoneInfo("Asia/Tokyo")).replace(tzinfo=None) == game.local_time
 
-    async def test_a_request_that_arrives_twice_makes_one_session(
+    async def test_a_request_that_arrives_twice_creates_one_game(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         sandbox.faults.add(DuplicateInteraction(), times=1)
-        await said(create(sandbox))
+        await reply_text(create(sandbox))
         await sandbox.wait_for(
             lambda: [record.kind for record in sandbox.evidence].count("edit") == 2, timeout=WAIT_TIMEOUT
         )
         assert len(await all_games(database)) == 1
 
     @pytest.mark.parametrize(
-        ("wrong", "said_instead"),
+        ("wrong", "hint"),
         [
             ({"when": "whenever"}, "`tomorrow 8pm`"),
             ({"when": "2025-01-01 20:00"}, "is in the past"),
@@ -155,35 +153,33 @@ class TestCreate:
             ({"title": " \u202e\u200b "}, "`Curse of Strahd`"),
         ],
     )
-    async def test_what_cannot_be_read_is_answered_with_what_to_write_and_nothing_is_saved(
-        self, sandbox: SandboxDiscord, database: Database, wrong: dict[str, str], said_instead: str
+    async def test_an_invalid_option_is_explained_and_nothing_is_saved(
+        self, sandbox: SandboxDiscord, database: Database, wrong: dict[str, str], hint: str
     ) -> None:
-        assert said_instead in await said(create(sandbox, **wrong))
+        assert hint in await reply_text(create(sandbox, **wrong))
         assert await all_games(database) == []
 
-    async def test_in_a_channel_where_the_bot_may_not_post_the_host_is_told_so(
+    async def test_the_host_learns_which_permissions_the_bot_is_missing(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         silent = Overwrite(
             sandbox.world.bot.id, for_member=True, deny=Permission.SEND_MESSAGES | Permission.EMBED_LINKS
         )
         sandbox.world.channel(CHANNEL).overwrites.append(silent)
-        assert "I'm missing the Send Messages and Embed Links permissions" in await said(
+        assert "I'm missing the Send Messages and Embed Links permissions" in await reply_text(
             create(sandbox, in_channel=CHANNEL)
         )
         assert await all_games(database) == []
 
-    async def test_an_answer_that_discord_drops_is_sent_again(
-        self, sandbox: SandboxDiscord, database: Database
-    ) -> None:
+    async def test_a_reply_that_discord_drops_is_sent_again(self, sandbox: SandboxDiscord, database: Database) -> None:
         sandbox.faults.add(Drop(), Match(method="PATCH", route="@original"), times=1)
-        assert "is set for" in await said(create(sandbox))
+        assert "is set for" in await reply_text(create(sandbox))
 
-    async def test_an_acknowledgement_whose_answer_was_lost_is_taken_as_made(
+    async def test_an_acknowledgement_whose_response_was_lost_counts(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         sandbox.faults.add(Status(502, accepted=True), Match(route="callback"), times=1)
-        assert "is set for" in await said(create(sandbox))
+        assert "is set for" in await reply_text(create(sandbox))
         assert len(await all_games(database)) == 1
 
     async def test_an_interaction_that_cannot_be_acknowledged_changes_nothing(
@@ -196,55 +192,55 @@ class TestCreate:
         assert await all_games(database) == []
 
 
-class TestTrouble:
-    async def test_a_database_that_is_away_is_a_polite_answer_and_nothing_is_saved(
+class TestFailures:
+    async def test_a_database_outage_is_reported_politely_and_nothing_is_saved(
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:
-        async with start_bot(Failing(database.sessions, ConnectionRefusedError(), times=100)):
-            assert "couldn't complete that right now" in await said(create(sandbox))
+        async with start_bot(FailingSessions(database.sessions, ConnectionRefusedError(), times=100)):
+            assert "couldn't complete that right now" in await reply_text(create(sandbox))
         assert await all_games(database) == []
 
-    async def test_a_short_failure_of_the_database_goes_unnoticed(
+    async def test_a_short_database_failure_goes_unnoticed(
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:
-        async with start_bot(Failing(database.sessions, ConnectionRefusedError(), times=2)):
-            assert "is set for" in await said(create(sandbox))
+        async with start_bot(FailingSessions(database.sessions, ConnectionRefusedError(), times=2)):
+            assert "is set for" in await reply_text(create(sandbox))
         assert len(await all_games(database)) == 1
 
-    async def test_a_bug_is_an_apology_whose_reference_is_in_the_log(
+    async def test_a_bug_is_an_apology_with_a_reference_to_the_log(
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:
         bug = RuntimeError("a bug")
-        async with start_bot(Failing(database.sessions, bug, times=1)):
+        async with start_bot(FailingSessions(database.sessions, bug, times=1)):
             with capture_logs() as logs:
-                text = await said(create(sandbox))
+                text = await reply_text(create(sandbox))
         [entry] = [entry for entry in logs if entry["action"] == "interaction_failed"]
         assert f"`{entry['reference']}`" in text
         assert entry["exc_info"] is bug
 
-    async def test_without_a_database_nothing_is_suggested(
+    async def test_a_database_outage_suggests_nothing(
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:
-        async with start_bot(Failing(database.sessions, ConnectionRefusedError(), times=100)):
-            asked = await sandbox.autocomplete(HOST, "game show", "game", game="")
-        assert asked.answered
-        assert asked.choices == []
+        async with start_bot(FailingSessions(database.sessions, ConnectionRefusedError(), times=100)):
+            result = await sandbox.autocomplete(HOST, "game show", "game", game="")
+        assert result.answered
+        assert result.choices == []
 
 
 @pytest.mark.usefixtures("bot")
 class TestListAndShow:
-    async def test_coming_sessions_are_listed_soonest_first(self, sandbox: SandboxDiscord, database: Database) -> None:
-        await planned(database, sandbox, title="Later", scheduled_at=datetime.now(UTC) + timedelta(days=2))
-        await planned(database, sandbox, title="Sooner")
+    async def test_upcoming_games_are_listed_soonest_first(self, sandbox: SandboxDiscord, database: Database) -> None:
+        await plan_game(database, sandbox, title="Later", scheduled_at=datetime.now(UTC) + timedelta(days=2))
+        await plan_game(database, sandbox, title="Sooner")
         result = await sandbox.slash(PLAYER, "game list")
         await result.done()
         shown = result.message.embeds[0]["description"]
         assert shown.index("Sooner") < shown.index("Later")
 
-    async def test_a_session_is_shown_with_its_players_and_a_way_to_join(
+    async def test_a_game_is_shown_with_its_players_and_buttons(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        game = await planned(database, sandbox)
+        game = await plan_game(database, sandbox)
         result = await sandbox.slash(PLAYER, "game show", game=str(game.id))
         await result.done()
         assert "You're in" in await press(sandbox, PLAYER, result.message.id, "join", game)
@@ -252,149 +248,149 @@ class TestListAndShow:
         await again.done()
         assert f"<@{sandbox.world.user(PLAYER).id}>" in str(again.message.embeds)
 
-    async def test_a_title_that_fits_several_sessions_asks_for_a_choice(
+    async def test_a_title_that_matches_several_games_asks_for_a_choice(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        await planned(database, sandbox, title="Strahd I")
-        await planned(database, sandbox, title="Strahd II")
-        assert "2 games match" in await said(sandbox.slash(PLAYER, "game show", game="strahd"))
+        await plan_game(database, sandbox, title="Strahd I")
+        await plan_game(database, sandbox, title="Strahd II")
+        assert "2 games match" in await reply_text(sandbox.slash(PLAYER, "game show", game="strahd"))
         one = await sandbox.slash(PLAYER, "game show", game="STRAHD I")
         await one.done()
         assert "Strahd I" in one.message.embeds[0]["title"]
 
-    async def test_another_servers_session_does_not_exist_here(
-        self, sandbox: SandboxDiscord, database: Database
-    ) -> None:
-        elsewhere = await planned(database, sandbox, guild_id=999)
-        text = await said(sandbox.slash(PLAYER, "game show", game=str(elsewhere.id)))
+    async def test_games_of_other_servers_cannot_be_found(self, sandbox: SandboxDiscord, database: Database) -> None:
+        elsewhere = await plan_game(database, sandbox, guild_id=999)
+        text = await reply_text(sandbox.slash(PLAYER, "game show", game=str(elsewhere.id)))
         assert "I can't find an upcoming game" in text
 
-    async def test_suggestions_name_coming_sessions_with_their_local_time(
+    async def test_suggestions_show_upcoming_games_with_their_local_time(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
-        game = await planned(database, sandbox, scheduled_at=start)
-        await planned(database, sandbox, title="Another")
-        asked = await sandbox.autocomplete(PLAYER, "game show", "game", game="str")
-        assert asked.choices == [
+        game = await plan_game(database, sandbox, scheduled_at=start)
+        await plan_game(database, sandbox, title="Another")
+        result = await sandbox.autocomplete(PLAYER, "game show", "game", game="str")
+        assert result.choices == [
             {"name": f"Curse of Strahd · {start:%a} {start.day} {start:%b %Y, %H:%M} (UTC)", "value": str(game.id)}
         ]
 
 
 @pytest.mark.usefixtures("bot")
 class TestCancel:
-    async def test_a_cancelled_session_tells_its_players_and_reminds_nobody(
+    async def test_cancelling_a_game_notifies_its_players_and_drops_its_reminders(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        game = await planned(database, sandbox)
-        assert "is cancelled" in await said(sandbox.slash(HOST, "game cancel", game=str(game.id)))
+        game = await plan_game(database, sandbox)
+        assert "is cancelled" in await reply_text(sandbox.slash(HOST, "game cancel", game=str(game.id)))
         assert (await only_game(database)).status is GameStatus.CANCELLED
         rows = await notifications(database, game)
         assert NotificationKind.CANCELLATION in {row.kind for row in rows if row.settled_at is None}
         reminders = [row for row in rows if row.kind is NotificationKind.REMINDER]
         assert {row.outcome for row in reminders} == {Outcome.SUPERSEDED}
 
-    async def test_nobody_else_may_cancel_it(self, sandbox: SandboxDiscord, database: Database) -> None:
-        game = await planned(database, sandbox)
-        assert "Only the host" in await said(sandbox.slash(OTHER, "game cancel", game=str(game.id)))
+    async def test_other_members_cannot_cancel_it(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox)
+        assert "Only the host" in await reply_text(sandbox.slash(OTHER, "game cancel", game=str(game.id)))
         assert (await only_game(database)).status is GameStatus.SCHEDULED
 
     @pytest.mark.parametrize(
         "permission", [Permission.MANAGE_EVENTS, Permission.MANAGE_GUILD, Permission.ADMINISTRATOR]
     )
-    async def test_who_manages_events_or_the_server_may(
+    async def test_members_who_manage_events_or_the_server_can_cancel_it(
         self, sandbox: SandboxDiscord, database: Database, permission: Permission
     ) -> None:
         guild = next(iter(sandbox.world.guilds.values()))
         role = sandbox.world.add_role(guild, "Stewards", TALK | permission)
         guild.members[sandbox.world.user(OTHER).id].role_ids.append(role.id)
-        game = await planned(database, sandbox)
-        assert "is cancelled" in await said(sandbox.slash(OTHER, "game cancel", game=str(game.id)))
+        game = await plan_game(database, sandbox)
+        assert "is cancelled" in await reply_text(sandbox.slash(OTHER, "game cancel", game=str(game.id)))
 
-    async def test_a_second_time_says_that_it_was_cancelled_already(
+    async def test_cancelling_twice_says_that_it_is_already_cancelled(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        game = await planned(database, sandbox)
-        await said(sandbox.slash(HOST, "game cancel", game=str(game.id)))
-        assert "already cancelled" in await said(sandbox.slash(HOST, "game cancel", game=str(game.id)))
+        game = await plan_game(database, sandbox)
+        await reply_text(sandbox.slash(HOST, "game cancel", game=str(game.id)))
+        assert "already cancelled" in await reply_text(sandbox.slash(HOST, "game cancel", game=str(game.id)))
 
-    async def test_only_sessions_that_one_may_cancel_are_suggested(
+    async def test_only_games_that_the_user_can_cancel_are_suggested(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        await planned(database, sandbox)
+        await plan_game(database, sandbox)
         suggested = {
             who: len((await sandbox.autocomplete(who, "game cancel", "game", game="")).choices)
-            for who in (HOST, KEEPER, OTHER)
+            for who in (HOST, MANAGER, OTHER)
         }
-        assert suggested == {HOST: 1, KEEPER: 1, OTHER: 0}
+        assert suggested == {HOST: 1, MANAGER: 1, OTHER: 0}
 
 
 @pytest.mark.usefixtures("bot")
 class TestRemindMe:
-    async def test_direct_messages_are_opened_when_they_are_asked_for(
-        self, sandbox: SandboxDiscord, database: Database
-    ) -> None:
-        assert "by DM" in await said(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
-        person = await the_person(database, sandbox)
+    async def test_asking_for_dms_opens_the_dm_channel(self, sandbox: SandboxDiscord, database: Database) -> None:
+        assert "by DM" in await reply_text(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
+        user = await load_user(database, sandbox)
         channel = sandbox.world.dm(PLAYER)
         assert channel is not None
-        assert (person.wants_dm, person.dm_channel_id) == (True, channel.id)
+        assert (user.wants_dm, user.dm_channel_id) == (True, channel.id)
 
-    async def test_who_changes_their_mind_is_mentioned_again(self, sandbox: SandboxDiscord, database: Database) -> None:
-        await said(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
-        await said(sandbox.slash(PLAYER, "game remind-me", where="In the channel"))
-        assert (await the_person(database, sandbox)).wants_dm is False
+    async def test_a_user_can_go_back_to_mentions(self, sandbox: SandboxDiscord, database: Database) -> None:
+        await reply_text(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
+        await reply_text(sandbox.slash(PLAYER, "game remind-me", where="In the channel"))
+        assert (await load_user(database, sandbox)).wants_dm is False
 
-    async def test_a_discord_that_opens_none_now_changes_nothing_about_the_wish(
+    async def test_the_preference_is_saved_even_if_discord_opens_no_dm_channel(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         sandbox.faults.add(Refuse(40003), Match(method="POST", route=r"^/users/@me/channels$"))
-        await said(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
-        person = await the_person(database, sandbox)
-        assert (person.wants_dm, person.dm_channel_id) == (True, None)
+        await reply_text(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
+        user = await load_user(database, sandbox)
+        assert (user.wants_dm, user.dm_channel_id) == (True, None)
 
 
-async def the_person(database: Database, sandbox: SandboxDiscord) -> User:
+async def load_user(database: Database, sandbox: SandboxDiscord) -> User:
     async with db.transaction(database.sessions) as session:
-        person = await session.get(User, sandbox.world.user(PLAYER).id)
-    assert person is not None
-    return person
+        user = await session.get(User, sandbox.world.user(PLAYER).id)
+    assert user is not None
+    return user
 
 
 @pytest.mark.usefixtures("bot")
 class TestTimezone:
-    async def test_sessions_already_planned_keep_their_times(self, sandbox: SandboxDiscord, database: Database) -> None:
-        before = await planned(database, sandbox)
-        assert "Europe/Berlin" in await said(sandbox.slash(KEEPER, "game timezone", zone="berlin"))
+    async def test_games_that_are_already_planned_keep_their_times(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        before = await plan_game(database, sandbox)
+        assert "Europe/Berlin" in await reply_text(sandbox.slash(MANAGER, "game timezone", zone="berlin"))
         after = await only_game(database)
         assert (after.scheduled_at, after.zone) == (before.scheduled_at, "UTC")
 
-    async def test_only_who_manages_the_server_may_set_it(self, sandbox: SandboxDiscord, database: Database) -> None:
-        assert "Manage Server" in await said(sandbox.slash(HOST, "game timezone", zone="Asia/Tokyo"))
-        await said(create(sandbox))
+    async def test_only_members_who_manage_the_server_can_set_it(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        assert "Manage Server" in await reply_text(sandbox.slash(HOST, "game timezone", zone="Asia/Tokyo"))
+        await reply_text(create(sandbox))
         assert (await only_game(database)).zone == "UTC"
 
-    async def test_an_unknown_zone_is_answered_with_the_nearest(self, sandbox: SandboxDiscord) -> None:
-        assert "`Europe/Berlin`" in await said(sandbox.slash(OWNER, "game timezone", zone="Europe/Berlinn"))
+    async def test_an_unknown_zone_gets_the_nearest_names(self, sandbox: SandboxDiscord) -> None:
+        assert "`Europe/Berlin`" in await reply_text(sandbox.slash(OWNER, "game timezone", zone="Europe/Berlinn"))
 
-    async def test_zones_are_suggested(self, sandbox: SandboxDiscord) -> None:
-        asked = await sandbox.autocomplete(OWNER, "game timezone", "zone", zone="lond")
-        assert asked.choices[0]["value"] == "Europe/London"
+    async def test_time_zones_are_suggested(self, sandbox: SandboxDiscord) -> None:
+        result = await sandbox.autocomplete(OWNER, "game timezone", "zone", zone="lond")
+        assert result.choices[0]["value"] == "Europe/London"
 
-    async def test_a_time_is_shown_as_it_would_be_read_while_it_is_typed(self, sandbox: SandboxDiscord) -> None:
-        await said(sandbox.slash(OWNER, "game timezone", zone="Asia/Tokyo"))
-        asked = await sandbox.autocomplete(HOST, "game create", "when", when="2027-01-05 8pm")
-        assert asked.choices == [
+    async def test_a_time_is_previewed_while_it_is_typed(self, sandbox: SandboxDiscord) -> None:
+        await reply_text(sandbox.slash(OWNER, "game timezone", zone="Asia/Tokyo"))
+        result = await sandbox.autocomplete(HOST, "game create", "when", when="2027-01-05 8pm")
+        assert result.choices == [
             {"name": "2027-01-05 8pm · Tue 5 Jan 2027, 20:00 (Asia/Tokyo)", "value": "2027-01-05 8pm"}
         ]
 
 
 @pytest.mark.usefixtures("bot")
 class TestButtons:
-    async def test_joining_and_leaving_change_the_roster_and_ask_for_a_new_announcement(
+    async def test_joining_and_leaving_change_the_roster_and_refresh_the_announcement(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        game = await planned(database, sandbox)
+        game = await plan_game(database, sandbox)
         message_id = await post_announcement(sandbox, game)
         assert "You're in" in await press(sandbox, PLAYER, message_id, "join", game)
         assert await players_of(database, game) == [sandbox.world.user(PLAYER).id]
@@ -403,18 +399,18 @@ class TestButtons:
         assert await players_of(database, game) == []
 
     async def test_pressing_twice_changes_nothing(self, sandbox: SandboxDiscord, database: Database) -> None:
-        game = await planned(database, sandbox)
+        game = await plan_game(database, sandbox)
         message_id = await post_announcement(sandbox, game)
         assert "You're not in" in await press(sandbox, PLAYER, message_id, "leave", game)
         await press(sandbox, PLAYER, message_id, "join", game)
         assert "already" in await press(sandbox, PLAYER, message_id, "join", game)
         assert len(await players_of(database, game)) == 1
 
-    async def test_one_of_many_gets_the_last_seat(self, sandbox: SandboxDiscord, database: Database) -> None:
-        game = await planned(database, sandbox, capacity=1)
+    async def test_only_one_player_gets_the_last_seat(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox, capacity=1)
         message_id = await post_announcement(sandbox, game)
-        people = (OWNER, KEEPER, PLAYER, OTHER)
-        texts = await asyncio.gather(*(press(sandbox, who, message_id, "join", game) for who in people))
+        users = (OWNER, MANAGER, PLAYER, OTHER)
+        texts = await asyncio.gather(*(press(sandbox, who, message_id, "join", game) for who in users))
         assert sorted("is full" in text for text in texts) == [False, True, True, True]
         assert len(await players_of(database, game)) == 1
 
@@ -426,18 +422,18 @@ class TestButtons:
             (GameStatus.CANCELLED, "is cancelled"),
         ],
     )
-    async def test_a_session_that_is_not_open_says_why(
+    async def test_a_game_that_is_not_open_says_why(
         self, sandbox: SandboxDiscord, database: Database, status: GameStatus, reason: str
     ) -> None:
-        game = await planned(database, sandbox)
+        game = await plan_game(database, sandbox)
         message_id = await post_announcement(sandbox, game)
         async with db.transaction(database.sessions) as session:
             await session.execute(update(Game).values(status=status))
         assert reason in await press(sandbox, PLAYER, message_id, "join", game)
         assert await players_of(database, game) == []
 
-    async def test_a_session_that_is_gone_says_so(self, sandbox: SandboxDiscord, database: Database) -> None:
-        gone = await planned(database, sandbox)
+    async def test_a_deleted_game_says_so(self, sandbox: SandboxDiscord, database: Database) -> None:
+        gone = await plan_game(database, sandbox)
         message_id = await post_announcement(sandbox, gone)
         async with db.transaction(database.sessions) as session:
             await session.delete(await session.get_one(Game, gone.id))
@@ -447,7 +443,7 @@ class TestButtons:
 async def test_buttons_work_after_the_bot_has_restarted(
     sandbox: SandboxDiscord, database: Database, start_bot: StartBot
 ) -> None:
-    game = await planned(database, sandbox)
+    game = await plan_game(database, sandbox)
     async with start_bot(database.sessions):
         message_id = await post_announcement(sandbox, game)
     async with start_bot(database.sessions):
@@ -455,6 +451,6 @@ async def test_buttons_work_after_the_bot_has_restarted(
 
 
 @pytest.mark.usefixtures("bot")
-def test_the_commands_are_for_servers_alone(sandbox: SandboxDiscord) -> None:
+def test_the_commands_are_for_servers_only(sandbox: SandboxDiscord) -> None:
     [command] = sandbox.world.commands.all(None)
     assert (command["name"], command["contexts"], command["integration_types"]) == ("game", [0], [0])

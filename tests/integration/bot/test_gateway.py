@@ -1,4 +1,4 @@
-"""The connection to Discord: what it survives, and with which error it gives way to its owner."""
+"""The connection to Discord: what it survives, and with which error it ends."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sandbox.discord.faults.model import DropGateway, Match, Reconnect, RefuseGa
 from sandbox.discord.server import SandboxDiscord
 from shared.errors import ConfigurationError, TransientError
 from shared.settings import DiscordSettings
-from tests.integration.bot.conftest import StartBot, said
+from tests.integration.bot.conftest import StartBot, reply_text
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT
 
 
 async def outcome(settings: DiscordSettings, database: Database) -> BaseException | None:
-    """What a connection that ends by itself ends with."""
+    """Return the exception with which a connection ends."""
     async with asyncio.timeout(WAIT_TIMEOUT):
         [ended] = await asyncio.gather(run_gateway(settings, database.sessions), return_exceptions=True)
     return ended
@@ -50,7 +50,7 @@ async def test_a_token_that_is_reset_while_connected_is_a_configuration_error(
         await asyncio.wait_for(bot, WAIT_TIMEOUT)
 
 
-async def test_a_discord_that_is_away_is_transient(
+async def test_an_unreachable_discord_is_a_transient_error(
     discord_settings: DiscordSettings, sandbox: SandboxDiscord, database: Database
 ) -> None:
     sandbox.faults.add(Status(503), Match(route="users/@me"))
@@ -59,7 +59,7 @@ async def test_a_discord_that_is_away_is_transient(
     assert isinstance(await outcome(nowhere, database), TransientError)
 
 
-async def test_a_gateway_that_is_away_is_transient(
+async def test_an_unavailable_gateway_is_a_transient_error(
     sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
 ) -> None:
     sandbox.faults.add(RefuseGateway())
@@ -67,30 +67,30 @@ async def test_a_gateway_that_is_away_is_transient(
 
 
 @asynccontextmanager
-async def gateway_that_hangs_up() -> AsyncIterator[str]:
-    """A gateway that closes every connection before it says hello."""
+async def gateway_that_closes() -> AsyncIterator[str]:
+    """Serve a gateway that closes every connection before it says hello."""
 
-    async def hang_up(request: web.Request) -> web.StreamResponse:
+    async def close(request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.close(code=4000)
         return socket
 
     app = web.Application()
-    app.router.add_get("/", hang_up)
+    app.router.add_get("/", close)
     async with TestServer(app) as server:
         yield f"ws://{server.host}:{server.port}/"
 
 
-async def test_a_gateway_that_hangs_up_at_once_is_transient(
+async def test_a_gateway_that_closes_immediately_is_a_transient_error(
     sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
 ) -> None:
-    async with gateway_that_hangs_up() as url:
+    async with gateway_that_closes() as url:
         sandbox.gateway.url = url
         assert isinstance(await outcome(discord_settings, database), TransientError)
 
 
-async def test_a_limit_says_how_long_to_wait(
+async def test_a_rate_limit_says_how_long_to_wait(
     sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
 ) -> None:
     sandbox.faults.add(TooMany(retry_after=120.0), Match(route="users/@me"))
@@ -99,7 +99,7 @@ async def test_a_limit_says_how_long_to_wait(
     assert ended.retry_after == pytest.approx(120, abs=1)
 
 
-async def test_the_last_session_starts_of_the_day_are_not_burned(
+async def test_the_last_session_starts_of_the_day_are_kept(
     sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
 ) -> None:
     sandbox.gateway.starts_left = 10
@@ -124,7 +124,7 @@ async def test_a_dropped_connection_is_resumed_without_a_new_session(
     assert sandbox.gateway.starts_left == starts
 
 
-async def test_commands_are_registered_once_and_not_again_while_they_stay_the_same(
+async def test_unchanged_commands_are_not_registered_again(
     sandbox: SandboxDiscord, database: Database, start_bot: StartBot
 ) -> None:
     async with start_bot(database.sessions):
@@ -133,7 +133,7 @@ async def test_commands_are_registered_once_and_not_again_while_they_stay_the_sa
         assert sandbox.world.commands.all(None)[0]["version"] == first["version"]
 
 
-async def test_commands_that_changed_are_registered_anew(
+async def test_changed_commands_are_registered_again(
     sandbox: SandboxDiscord, database: Database, start_bot: StartBot
 ) -> None:
     async with start_bot(database.sessions):
@@ -143,25 +143,27 @@ async def test_commands_that_changed_are_registered_anew(
         assert sandbox.world.commands.all(None)[0]["options"][0]["description"] != "Something older"
 
 
-async def test_an_answer_in_progress_is_finished_before_the_bot_leaves(
+async def test_a_reply_in_progress_is_finished_before_the_bot_stops(
     sandbox: SandboxDiscord, database: Database, start_bot: StartBot
 ) -> None:
     sandbox.faults.add(Slow(seconds=0.5), Match(method="PATCH", route="@original"), times=1)
     async with start_bot(database.sessions):
-        asked = await sandbox.slash("Mia", "game timezone", zone="Asia/Tokyo")
-    assert "Asia/Tokyo" in asked.content
+        result = await sandbox.slash("Mia", "game timezone", zone="Asia/Tokyo")
+    assert "Asia/Tokyo" in result.content
 
 
-async def test_a_cancelled_bot_says_goodbye(sandbox: SandboxDiscord, database: Database, start_bot: StartBot) -> None:
+async def test_a_cancelled_bot_closes_its_gateway_session(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
     async with start_bot(database.sessions):
         assert sandbox.gateway.online
     await sandbox.wait_for(lambda: not sandbox.gateway.sessions, timeout=WAIT_TIMEOUT)
 
 
-async def test_a_bot_without_its_commands_options_is_answered_too(
+async def test_an_outdated_command_gets_a_reply(
     sandbox: SandboxDiscord, database: Database, start_bot: StartBot
 ) -> None:
     async with start_bot(database.sessions):
         [command] = sandbox.world.commands.all(None)
         command["options"].append({"type": 1, "name": "forgotten", "description": "From an older release"})
-        assert "try again in a minute" in await said(sandbox.slash("Mia", "game forgotten"))
+        assert "try again in a minute" in await reply_text(sandbox.slash("Mia", "game forgotten"))

@@ -31,32 +31,32 @@ LINK = re.compile(r"https?://\S+")
         ("Zoë and 龍 🐉", "Zoë and 龍 🐉"),
     ],
 )
-def test_markdown_is_shown_and_not_applied(written: str, shown: str) -> None:
+def test_markdown_is_shown_literally(written: str, shown: str) -> None:
     assert escape(written, limit=200) == shown
 
 
 @pytest.mark.parametrize("mention", ["@everyone", "@here", "<@42>", "<@!42>", "<@&42>"])
-def test_a_mention_is_no_mention_any_more(mention: str) -> None:
+def test_mentions_are_defused(mention: str) -> None:
     shown = escape(f"hi {mention}!", limit=200)
     assert mention not in shown
     assert shown.replace("\u200b", "").replace("\\", "") == f"hi {mention}!"
 
 
-def test_a_link_in_a_description_stays_whole() -> None:
+def test_a_link_in_a_description_stays_intact() -> None:
     sheet = "https://sheets.example/a_b_c/~me?x=1#top"
     assert escape(f"Bring *this*: {sheet}", limit=200, keep_lines=True) == rf"Bring \*this\*: {sheet}"
 
 
-def test_what_turns_text_around_or_hides_it_is_dropped() -> None:
+def test_direction_marks_and_invisible_characters_are_removed() -> None:
     assert clean("a\u202eb\x00c\x1b[31m\ud800") == "abc[31m"
 
 
 @pytest.mark.parametrize(("text", "blank"), [("", True), (" \u200b\u2060", True), ("🐉", False), ("\U0001fae8", False)])
-def test_a_text_of_which_nothing_is_seen_is_blank(text: str, blank: bool) -> None:
+def test_text_without_visible_characters_is_blank(text: str, blank: bool) -> None:
     assert is_blank(text) is blank
 
 
-def test_lines_are_kept_only_where_they_are_wanted() -> None:
+def test_line_breaks_are_kept_only_on_request() -> None:
     assert clean("one\r\n\r\n\r\n\r\ntwo\n", keep_lines=True) == "one\n\ntwo"
     assert clean("one\n two") == "one two"
 
@@ -67,7 +67,7 @@ def test_text_that_fits_is_not_cut() -> None:
 
 
 @pytest.mark.parametrize("limit", range(1, 12))
-def test_a_cut_leaves_no_half_of_an_escape(limit: int) -> None:
+def test_a_cut_never_splits_an_escape(limit: int) -> None:
     shown = escape("*_*_*_*", limit=limit)
     assert not shown.removesuffix("…").replace("\\*", "").replace("\\_", "")
 
@@ -78,11 +78,11 @@ def test_no_text_exceeds_its_limit(text: str, limit: int, keep_lines: bool) -> N
 
 
 @given(ANY_TEXT | NASTY, st.integers(1, 300))
-def test_no_mark_is_left_without_its_escape_even_where_the_text_is_cut(text: str, limit: int) -> None:
+def test_every_mark_is_escaped_even_in_text_that_is_cut(text: str, limit: int) -> None:
     unescaped = re.sub(r"\\[\\*_~`|\[\]<>#+.-]", "", LINK.sub("", escape(text, limit=limit)))
     assert not set(unescaped) & set("\\*_~`|[]<>")
 
 
 @given(ANY_TEXT)
-def test_safe_text_can_be_sent(text: str) -> None:
+def test_escaped_text_can_be_encoded(text: str) -> None:
     escape(text, limit=500, keep_lines=True).encode("utf-8")

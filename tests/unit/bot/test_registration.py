@@ -1,4 +1,4 @@
-"""Commands count as changed only when what they say has changed."""
+"""Commands count as changed only if users would see a difference."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WANTED: dict[str, Any] = {
 }
 
 
-def test_what_discord_adds_and_leaves_out_is_no_change() -> None:
+def test_fields_that_discord_adds_or_omits_are_not_a_change() -> None:
     known = {
         "name": "game",
         "type": 1,
@@ -46,5 +46,5 @@ def test_what_discord_adds_and_leaves_out_is_no_change() -> None:
         {"options": []},
     ],
 )
-def test_what_people_would_see_is_a_change(change: dict[str, Any]) -> None:
+def test_everything_that_users_see_counts_as_a_change(change: dict[str, Any]) -> None:
     assert normalize_commands([WANTED | change]) != normalize_commands([WANTED])

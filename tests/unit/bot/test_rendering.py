@@ -1,4 +1,4 @@
-"""Messages about games: what they say, whom they ping, and that they stay within Discord's limits."""
+"""Messages about games: their text, whom they ping, and Discord's limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GAME_ID = UUID("01939b7e-2f5a-7c3d-8e4f-123456789abc")
 MENTION = re.compile(r"<@!?(\d+)>")
 
 LARGEST = 2**63 - 1
-"""The largest id that our database holds; Discord's have as many digits at most."""
+"""The largest id in the database. Discord's ids have no more digits."""
 IDS = st.integers(1, LARGEST)
 TEXT = st.text(st.characters(), max_size=300) | st.sampled_from(
     ["@everyone " * 50, "<@42>" * 60, "*" * 300, "```", "🐉" * 300, "https://x.example/" + "a" * 280, ""]
@@ -59,7 +59,7 @@ def field(payload: Payload, name: str) -> str:
 
 
 def pinged(payload: Payload) -> set[int]:
-    """Whom Discord notifies: mentions in the content that `allowed_mentions` lets through."""
+    """Return whom Discord notifies: mentions in the content that `allowed_mentions` permits."""
     assert payload["allowed_mentions"]["parse"] == []
     allowed = {int(user_id) for user_id in payload["allowed_mentions"].get("users", [])}
     return allowed & {int(found) for found in MENTION.findall(payload.get("content", ""))}
@@ -82,7 +82,7 @@ def assert_within_limits(payload: Payload) -> None:
 
 
 class TestAnnouncement:
-    def test_it_says_what_when_how_long_by_whom_and_who_plays(self) -> None:
+    def test_it_shows_the_title_time_duration_host_and_players(self) -> None:
         shown = announcement(game(), [1, 2, 3])
         assert "Curse of Strahd" in embed(shown)["title"]
         assert "Bring dice." in embed(shown)["description"]
@@ -91,7 +91,7 @@ class TestAnnouncement:
         assert field(shown, "Host") == "<@40>"
         assert field(shown, "Players 3/5") == "<@1>\n<@2>\n<@3>"
 
-    def test_an_open_session_has_buttons_that_carry_its_id(self) -> None:
+    def test_an_open_game_has_buttons_with_its_id(self) -> None:
         [row] = announcement(game(), [])["components"]
         assert [button["custom_id"] for button in row["components"]] == [
             f"questbell:join:{GAME_ID}",
@@ -106,7 +106,7 @@ class TestAnnouncement:
             (GameStatus.CANCELLED, "Cancelled"),
         ],
     )
-    def test_a_session_that_is_not_open_says_so_and_has_no_buttons(self, status: GameStatus, line: str) -> None:
+    def test_a_game_that_is_not_open_shows_its_status_and_no_buttons(self, status: GameStatus, line: str) -> None:
         shown = announcement(game(status=status), [1])
         assert line in embed(shown)["description"]
         assert shown["components"] == []
@@ -117,13 +117,13 @@ class TestAnnouncement:
     @pytest.mark.parametrize(
         ("capacity", "players", "line"), [(5, 3, "2 seats left"), (5, 4, "1 seat left"), (5, 5, "full")]
     )
-    def test_it_says_whether_there_is_room(self, capacity: int, players: int, line: str) -> None:
+    def test_it_shows_how_many_seats_are_left(self, capacity: int, players: int, line: str) -> None:
         assert line in embed(announcement(game(capacity=capacity), range(1, players + 1)))["description"]
 
-    def test_without_a_limit_it_counts_the_players_alone(self) -> None:
+    def test_a_game_without_a_limit_shows_only_the_number_of_players(self) -> None:
         assert field(announcement(game(capacity=None), []), "Players 0") == "Nobody yet"
 
-    def test_a_roster_that_is_too_long_says_how_many_are_not_shown(self) -> None:
+    def test_a_long_roster_says_how_many_players_are_not_shown(self) -> None:
         players = range(10**18, 10**18 + 80)
         roster = field(announcement(game(capacity=None), players), "Players 80")
         shown = MENTION.findall(roster)
@@ -137,7 +137,7 @@ class TestAnnouncement:
         status=st.sampled_from(GameStatus),
         host=IDS,
     )
-    def test_whatever_it_shows_it_fits_and_pings_nobody(
+    def test_any_announcement_stays_within_the_limits_and_pings_nobody(
         self, title: str, description: str, players: list[int], status: GameStatus, host: int
     ) -> None:
         shown = announcement(game(title=title, description=description, status=status, host_id=host), players)
@@ -150,7 +150,7 @@ class TestReminder:
         return reminder(game(), offset_minutes=offset_minutes, mentions=mentions, now=START - before)
 
     @pytest.mark.parametrize(
-        ("offset_minutes", "before", "said"),
+        ("offset_minutes", "before", "text"),
         [
             (30, timedelta(minutes=30), f"starts in 30 minutes, at {CLOCK}."),
             (30, timedelta(minutes=29, seconds=58), f"starts in 30 minutes, at {CLOCK}."),
@@ -164,11 +164,13 @@ class TestReminder:
             (30, timedelta(days=-2), f"started 2 days ago, on {DATE}."),
         ],
     )
-    def test_it_says_when_the_session_starts_as_of_now(self, offset_minutes: int, before: timedelta, said: str) -> None:
+    def test_it_says_when_the_game_starts_relative_to_now(
+        self, offset_minutes: int, before: timedelta, text: str
+    ) -> None:
         shown = self.remind(before=before, offset_minutes=offset_minutes)
-        assert f"**Curse of Strahd** {said}" in shown["content"]
+        assert f"**Curse of Strahd** {text}" in shown["content"]
 
-    def test_one_that_is_late_before_its_session_says_so(self) -> None:
+    def test_a_late_reminder_before_the_start_says_so(self) -> None:
         assert "18 minutes late" in self.remind(before=timedelta(minutes=12))["content"]
         assert "late" not in self.remind(before=timedelta(minutes=29))["content"]
         assert "late" not in self.remind(before=timedelta(minutes=-4))["content"]
@@ -181,15 +183,19 @@ class TestReminder:
         assert "\\*\\*\\*" in shown["content"]
         assert pinged(shown) == set(everyone)
 
-    def test_why_it_tells_gives_way_to_whom_it_tells(self) -> None:
+    def test_notes_are_dropped_before_mentions(self) -> None:
         made = game(title="*" * 300, guild_id=LARGEST, channel_id=LARGEST, message_id=LARGEST)
-        told = {"offset_minutes": 43200, "now": START - timedelta(days=5, minutes=1), "note": CLOSED_DMS}
-        few, many = (reminder(made, mentions=range(LARGEST - count, LARGEST), **told) for count in (1, 75))
+        options: dict[str, Any] = {
+            "offset_minutes": 43200,
+            "now": START - timedelta(days=5, minutes=1),
+            "note": CLOSED_DMS,
+        }
+        few, many = (reminder(made, mentions=range(LARGEST - count, LARGEST), **options) for count in (1, 75))
         assert_within_limits(many)
         assert CLOSED_DMS in few["content"]
         assert CLOSED_DMS not in many["content"]
 
-    def test_it_pings_exactly_those_it_is_for(self) -> None:
+    def test_it_pings_exactly_its_recipients(self) -> None:
         shown = self.remind(before=timedelta(minutes=30), mentions=[7, 8, 7])
         assert pinged(shown) == {7, 8}
         assert shown["allowed_mentions"]["users"] == ["7", "8"]
@@ -200,17 +206,17 @@ class TestReminder:
         bare = reminder(game(message_id=None), offset_minutes=30, mentions=[1], now=START)["content"]
         assert "https://" not in bare
 
-    def test_with_nobody_signed_up_it_says_so_and_pings_nobody(self) -> None:
+    def test_without_players_it_says_so_and_pings_nobody(self) -> None:
         shown = self.remind(before=timedelta(minutes=30), mentions=[])
         assert "Nobody has signed up yet." in shown["content"]
         assert shown["allowed_mentions"] == {"parse": []}
 
-    def test_more_people_than_one_message_can_ping_are_refused(self) -> None:
+    def test_too_many_mentions_for_one_message_are_rejected(self) -> None:
         with pytest.raises(ValueError, match="at most 75"):
             self.remind(before=timedelta(minutes=30), mentions=range(1, 77))
 
     @given(title=TEXT, roster=st.lists(IDS, max_size=500), minutes=st.integers(-(10**5), 10**5))
-    def test_whatever_it_says_it_fits_and_pings_its_chunk_and_nobody_else(
+    def test_any_reminder_stays_within_the_limits_and_pings_exactly_its_chunk(
         self, title: str, roster: list[int], minutes: int
     ) -> None:
         made = game(title=title, guild_id=LARGEST, channel_id=LARGEST, message_id=LARGEST)
@@ -225,30 +231,30 @@ class TestReminder:
                 assert {int(found) for found in MENTION.findall(shown["content"])} == set(mentions)
 
 
-def test_a_cancellation_names_the_session_and_its_time_and_pings_its_players() -> None:
+def test_a_cancellation_names_the_game_and_its_time_and_pings_its_players() -> None:
     shown = cancellation(game(), mentions=[1])
     assert f"**Curse of Strahd**, planned for <t:{int(START.timestamp())}:F>, has been cancelled." in shown["content"]
     assert pinged(shown) == {1}
 
 
 @given(st.lists(IDS, max_size=300))
-def test_chunks_hold_everyone_once_in_order(roster: list[int]) -> None:
+def test_chunks_contain_every_user_once_and_in_order(roster: list[int]) -> None:
     parts = chunks(roster)
     assert [user_id for part in parts for user_id in part] == list(dict.fromkeys(roster))
     assert all(0 < len(part) <= 75 for part in parts)
 
 
-def test_a_list_shows_each_session_with_its_link_seats_and_time() -> None:
+def test_a_list_shows_each_game_with_its_link_seats_and_time() -> None:
     [line] = game_list_embed([game(participants=[Participant(user_id=1)])])["description"].split("\n\n")
     assert line.startswith("**[Curse of Strahd](https://discord.com/channels/10/20/30)** · 1/5 players")
     assert f"<t:{int(START.timestamp())}:F>" in line
 
 
-def test_an_empty_list_says_how_to_plan_a_session() -> None:
+def test_an_empty_list_says_how_to_create_a_game() -> None:
     assert "/game create" in game_list_embed([])["description"]
 
 
 @given(st.lists(TEXT, max_size=60))
-def test_a_list_of_any_titles_fits(titles: list[str]) -> None:
+def test_a_list_of_any_titles_stays_within_the_limits(titles: list[str]) -> None:
     shown = game_list_embed([game(title=title, participants=[]) for title in titles])
     assert_within_limits({"embeds": [shown], "allowed_mentions": {"parse": []}})

@@ -1,4 +1,4 @@
-"""A server's zone is found however it is spelled, or the nearest is named."""
+"""Time zones are found in any spelling, or the nearest names are suggested."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def test_a_zone_is_found_by_its_name_or_city(text: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "near"), [("Berlln", "Europe/Berlin"), ("Europe/Pariss", "Europe/Paris"), ("EST", "/")]
 )
-def test_an_unknown_zone_is_refused_with_the_nearest(text: str, near: str) -> None:
+def test_an_unknown_zone_is_rejected_with_the_nearest_names(text: str, near: str) -> None:
     with pytest.raises(UserError) as refused:
         find_time_zone(text)
     assert near in str(refused.value)
 
 
-def test_suggestions_begin_with_what_was_typed() -> None:
+def test_suggestions_start_with_the_typed_text() -> None:
     assert search_time_zones("lond", limit=3)[0] == "Europe/London"
     assert len(search_time_zones("", limit=25)) == 25

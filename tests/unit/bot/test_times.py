@@ -1,4 +1,4 @@
-"""What hosts write of times and durations: what it means, and what they are told when it means nothing certain."""
+"""Times and durations that hosts enter: their meaning, and the errors for unclear ones."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ BEFORE_AUTUMN = datetime(2026, 10, 24, 12, 0, tzinfo=ZoneInfo(BERLIN))
 """The day before clocks in Berlin show 2:00 to 3:00 twice."""
 
 
-def when(text: str, *, zone: str = BERLIN, now: datetime = MONDAY) -> datetime:
+def parse(text: str, *, zone: str = BERLIN, now: datetime = MONDAY) -> datetime:
     return parse_start_time(text, zone=zone, now=now)
 
 
-def refusal(text: str, *, zone: str = BERLIN, now: datetime = MONDAY) -> str:
+def error_message(text: str, *, zone: str = BERLIN, now: datetime = MONDAY) -> str:
     with pytest.raises(UserError) as refused:
         parse_start_time(text, zone=zone, now=now)
     return str(refused.value)
 
 
-class TestWhen:
+class TestStartTime:
     @pytest.mark.parametrize(
         ("text", "local"),
         [
@@ -100,11 +100,11 @@ class TestWhen:
             ("2026-12-01 8pm", "2026-12-01 20:00"),
         ],
     )
-    def test_a_local_time_is_read_by_the_servers_clocks(self, text: str, local: str) -> None:
-        assert when(text) == datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(BERLIN))
+    def test_a_local_time_is_in_the_servers_time_zone(self, text: str, local: str) -> None:
+        assert parse(text) == datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(BERLIN))
 
-    def test_the_same_words_mean_another_moment_in_another_zone(self) -> None:
-        assert when("tomorrow 8pm", zone="Asia/Tokyo") == datetime(2026, 11, 25, 11, 0, tzinfo=UTC)
+    def test_the_same_text_means_another_time_in_another_zone(self) -> None:
+        assert parse("tomorrow 8pm", zone="Asia/Tokyo") == datetime(2026, 11, 25, 11, 0, tzinfo=UTC)
 
     @pytest.mark.parametrize(
         ("text", "utc"),
@@ -114,12 +114,12 @@ class TestWhen:
             ("<t:1798000000:F>", datetime.fromtimestamp(1798000000, UTC)),
         ],
     )
-    def test_a_moment_with_its_offset_is_read_as_such(self, text: str, utc: datetime) -> None:
-        assert when(text) == utc
+    def test_a_time_with_an_offset_is_absolute(self, text: str, utc: datetime) -> None:
+        assert parse(text) == utc
 
-    def test_a_timestamp_names_its_year(self) -> None:
+    def test_a_timestamp_includes_its_year(self) -> None:
         at = (MONDAY + timedelta(days=350)).replace(microsecond=0)
-        assert when(f"<t:{at.timestamp():.0f}>") == at
+        assert parse(f"<t:{at.timestamp():.0f}>") == at
 
     @pytest.mark.parametrize(
         ("text", "span"),
@@ -130,14 +130,14 @@ class TestWhen:
             ("90 minutes from now", timedelta(minutes=90)),
         ],
     )
-    def test_a_time_from_now_is_counted_from_now(self, text: str, span: timedelta) -> None:
-        assert when(text) == MONDAY + span
+    def test_a_relative_time_is_counted_from_now(self, text: str, span: timedelta) -> None:
+        assert parse(text) == MONDAY + span
 
     def test_every_result_is_in_utc(self) -> None:
-        assert when("tomorrow 8pm").tzinfo is UTC
+        assert parse("tomorrow 8pm").tzinfo is UTC
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "hint"),
         [
             ("whenever", "tomorrow 8pm"),
             ("", "tomorrow 8pm"),
@@ -166,50 +166,50 @@ class TestWhen:
             ("0001-01-01 00:00", "isn't a valid date"),
         ],
     )
-    def test_what_is_not_certain_is_refused_with_what_to_write(self, text: str, said: str) -> None:
-        message = refusal(text)
-        assert said in message
+    def test_an_unclear_time_is_rejected_with_what_to_enter(self, text: str, hint: str) -> None:
+        message = error_message(text)
+        assert hint in message
         assert "`" in message or "<t:" in message or "up to a year" in message
 
-    def test_a_refusal_repeats_the_text_without_its_formatting_or_mentions(self) -> None:
-        message = refusal("**@everyone**")
+    def test_an_error_quotes_the_text_without_formatting_or_mentions(self) -> None:
+        message = error_message("**@everyone**")
         assert "**" not in message
         assert "@everyone" not in message
 
     @given(st.text(max_size=100) | WORDS)
-    def test_any_text_is_a_future_time_or_a_refusal(self, text: str) -> None:
+    def test_any_text_is_a_future_time_or_an_error(self, text: str) -> None:
         try:
-            assert when(text) > MONDAY
+            assert parse(text) > MONDAY
         except UserError as refused:
             assert 0 < len(str(refused)) <= 1000
 
 
 class TestDaylightSaving:
-    def test_eight_in_the_evening_is_eight_on_either_side(self) -> None:
-        assert when("saturday 8pm", now=datetime(2027, 3, 26, 12, 0, tzinfo=UTC)).hour == 19
-        assert when("sunday 8pm", now=datetime(2027, 3, 26, 12, 0, tzinfo=UTC)).hour == 18
+    def test_eight_in_the_evening_stays_eight_across_the_change(self) -> None:
+        assert parse("saturday 8pm", now=datetime(2027, 3, 26, 12, 0, tzinfo=UTC)).hour == 19
+        assert parse("sunday 8pm", now=datetime(2027, 3, 26, 12, 0, tzinfo=UTC)).hour == 18
 
     @pytest.mark.parametrize("text", ["tomorrow 2:30am", "2027-03-28 02:30"])
-    def test_a_time_that_the_clocks_skip_is_refused_with_its_neighbours(self, text: str) -> None:
-        message = refusal(text, now=BEFORE_SPRING)
+    def test_a_skipped_time_is_rejected_with_the_nearest_times(self, text: str) -> None:
+        message = error_message(text, now=BEFORE_SPRING)
         assert "02:30 doesn't exist in Europe/Berlin" in message
         assert "`2027-03-28 01:30` or `2027-03-28 03:30`" in message
 
     @pytest.mark.parametrize(("text", "utc"), [("tomorrow 1:59am", (28, 0, 59)), ("tomorrow 3am", (28, 1, 0))])
-    def test_the_edges_of_the_gap_exist(self, text: str, utc: tuple[int, int, int]) -> None:
+    def test_the_times_on_either_side_of_the_gap_exist(self, text: str, utc: tuple[int, int, int]) -> None:
         day, hour, minute = utc
-        assert when(text, now=BEFORE_SPRING) == datetime(2027, 3, day, hour, minute, tzinfo=UTC)
+        assert parse(text, now=BEFORE_SPRING) == datetime(2027, 3, day, hour, minute, tzinfo=UTC)
 
     @pytest.mark.parametrize("text", ["tomorrow 2:30am", "2026-10-25 02:30"])
-    def test_a_time_that_comes_twice_is_the_first(self, text: str) -> None:
-        assert when(text, now=BEFORE_AUTUMN) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    def test_a_repeated_time_means_the_first_one(self, text: str) -> None:
+        assert parse(text, now=BEFORE_AUTUMN) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
     @pytest.mark.parametrize("now", [BEFORE_SPRING, BEFORE_AUTUMN])
-    def test_hours_from_now_pass_whatever_the_clocks_do(self, now: datetime) -> None:
-        assert when("in 20 hours", now=now) - now.astimezone(UTC) == timedelta(hours=20)
+    def test_hours_from_now_ignore_clock_changes(self, now: datetime) -> None:
+        assert parse("in 20 hours", now=now) - now.astimezone(UTC) == timedelta(hours=20)
 
     def test_a_skipped_local_time_with_an_offset_exists(self) -> None:
-        at = when("2027-03-28T02:30+01:00", now=BEFORE_SPRING)
+        at = parse("2027-03-28T02:30+01:00", now=BEFORE_SPRING)
         assert at == datetime(2027, 3, 28, 1, 30, tzinfo=UTC)
 
 
@@ -232,18 +232,18 @@ class TestDuration:
             ("1w", timedelta(days=7)),
         ],
     )
-    def test_it_is_read_in_every_usual_spelling(self, text: str, span: timedelta) -> None:
+    def test_all_usual_spellings_are_accepted(self, text: str, span: timedelta) -> None:
         assert parse_duration(text) == span
 
     @pytest.mark.parametrize(
         "text", ["", "90", "h", "three hours", "3 h x", "3hh", "1h30", "P", "-3h", "9s", "0s", "8d"]
     )
-    def test_anything_else_is_refused_with_an_example(self, text: str) -> None:
+    def test_anything_else_is_rejected_with_an_example(self, text: str) -> None:
         with pytest.raises(UserError, match=r"Try `\d+[dh]`"):
             parse_duration(text)
 
     @given(st.text(max_size=50))
-    def test_any_text_is_a_duration_within_the_limits_or_a_refusal(self, text: str) -> None:
+    def test_any_text_is_a_duration_within_the_limits_or_an_error(self, text: str) -> None:
         with contextlib.suppress(UserError):
             assert timedelta(seconds=10) <= parse_duration(text) <= timedelta(days=7)
 
@@ -262,13 +262,13 @@ class TestOffsets:
             ("", ()),
         ],
     )
-    def test_they_are_minutes_before_the_start_each_once_the_earliest_first(
+    def test_offsets_are_unique_minutes_before_the_start_in_descending_order(
         self, text: str, minutes: tuple[int, ...]
     ) -> None:
         assert parse_reminder_offsets(text) == minutes
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "hint"),
         [
             ("1h, 10", "`10m` or `10h`"),
             ("soon", "`1d, 1h, 10m, 0`"),
@@ -277,8 +277,8 @@ class TestOffsets:
             ("1m, 2m, 3m, 4m, 5m, 6m", "at most 5"),
         ],
     )
-    def test_anything_else_is_refused_with_what_to_write(self, text: str, said: str) -> None:
+    def test_anything_else_is_rejected_with_what_to_enter(self, text: str, hint: str) -> None:
         with pytest.raises(UserError) as refused:
             parse_reminder_offsets(text)
-        assert said in str(refused.value)
+        assert hint in str(refused.value)
         assert "`" in str(refused.value)

@@ -26,7 +26,7 @@ def path(sandbox: SandboxDiscord) -> str:
     return f"/applications/{sandbox.world.bot.id}/commands"
 
 
-async def test_an_overwrite_keeps_the_ids_of_names_that_stay(api: Api, path: str) -> None:
+async def test_an_overwrite_keeps_the_ids_of_unchanged_names(api: Api, path: str) -> None:
     first = (await api("PUT", path, [command("game"), command("help")])).body
     second = (await api("PUT", path, [command("game", description="New"), command("other")])).body
     assert second[0]["id"] == first[0]["id"]
@@ -99,9 +99,7 @@ LONG = [
         (command(type=7), "0.type", "BASE_TYPE_CHOICES"),
     ],
 )
-async def test_what_discord_does_not_register_is_refused(
-    api: Api, path: str, body: Json, where: str, code: str
-) -> None:
+async def test_invalid_commands_are_rejected(api: Api, path: str, body: Json, where: str, code: str) -> None:
     reply = await api("PUT", path, [body])
     assert (reply.status, reply.body["code"]) == (400, 50035)
     node = reply.body["errors"]
@@ -118,15 +116,15 @@ async def test_names_are_unique_and_their_number_is_limited(api: Api, path: str)
     assert (many.status, many.body["code"]) == (400, 30032)
 
 
-async def test_another_application_s_commands_are_not_ours(api: Api) -> None:
+async def test_commands_of_another_application_are_rejected(api: Api) -> None:
     assert (await api("GET", "/applications/1/commands")).body["code"] == 10002
 
 
 @pytest.mark.parametrize("name", ["game", "日本", "ça-va", "it's", "a_b-c", "สวัสดี", "1"])
-def test_names_in_any_script_are_names(name: str) -> None:
+def test_names_in_any_script_are_valid(name: str) -> None:
     assert is_name(name)
 
 
 @pytest.mark.parametrize("name", ["", "Game", "a b", "a.b", "x" * 33, "É"])
-def test_what_is_no_name_is_none(name: str) -> None:
+def test_invalid_names_are_rejected(name: str) -> None:
     assert not is_name(name)

@@ -57,7 +57,7 @@ async def test_a_modal_from_another_process(client: SandboxClient, bot: RawBot, 
     assert (await sending)["ephemeral"]
 
 
-async def test_a_mistake_is_answered_with_a_sentence(client: SandboxClient) -> None:
+async def test_a_mistake_is_explained_in_a_sentence(client: SandboxClient) -> None:
     with pytest.raises(SandboxError, match="has no command /nothing here; there is none: no bot has registered any"):
         await client.slash("Mia", "nothing")
     with pytest.raises(SandboxError, match="unknown action 'fly'"):
@@ -68,14 +68,14 @@ async def test_a_mistake_is_answered_with_a_sentence(client: SandboxClient) -> N
         await client.change_world("close_dms")
 
 
-async def test_evidence_is_read_from_where_one_was(client: SandboxClient, api: Api, game_night: int) -> None:
+async def test_evidence_can_be_read_from_a_position(client: SandboxClient, api: Api, game_night: int) -> None:
     await api.send(game_night, "one")
     await api.send(game_night, "two")
     [second] = await client.evidence(after=1)
     assert (second["number"], second["content"], second["channel_id"]) == (2, "two", str(game_night))
 
 
-async def test_evidence_is_waited_for(client: SandboxClient, api: Api, game_night: int) -> None:
+async def test_a_client_can_wait_for_evidence(client: SandboxClient, api: Api, game_night: int) -> None:
     waiting = asyncio.ensure_future(client.wait_for_evidence(lambda records: len(records) == 2, timeout=WAIT_TIMEOUT))
     await api.send(game_night, "one")
     await api.send(game_night, "two")
@@ -140,7 +140,7 @@ async def events(session: aiohttp.ClientSession, sandbox: SandboxDiscord) -> Asy
                 yield "open", None
 
 
-async def test_the_stream_tells_messages_one_by_one_and_the_rest_gathered(
+async def test_the_stream_sends_messages_one_by_one_and_other_changes_in_batches(
     sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:
     stream = events(session, sandbox)
@@ -158,7 +158,7 @@ async def test_the_stream_tells_messages_one_by_one_and_the_rest_gathered(
     await stream.aclose()  # type: ignore[attr-defined] -- an async generator, typed as the iterator it is used as
 
 
-async def test_the_page_is_served_under_a_policy_that_runs_no_foreign_script(
+async def test_the_page_has_a_policy_that_forbids_foreign_scripts(
     sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:
     async with session.get(sandbox.url) as answer:
@@ -176,7 +176,7 @@ async def test_the_page_is_served_under_a_policy_that_runs_no_foreign_script(
         assert answer.status == 404
 
 
-def test_the_page_never_reads_text_as_markup_and_loads_nothing_from_elsewhere() -> None:
+def test_the_page_never_parses_text_as_markup_and_loads_nothing_from_other_hosts() -> None:
     for source in STATIC.iterdir():
         text = source.read_text(encoding="utf-8")
         code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)

@@ -142,7 +142,7 @@ async def test_a_deferred_answer_is_filled_in_and_followed_up(client: Bot, sandb
     assert (result.content, result.followups[0].content) == ("done", "and more")
 
 
-async def test_a_modal_goes_round(client: Bot, sandbox: SandboxDiscord) -> None:
+async def test_a_modal_is_opened_submitted_and_answered(client: Bot, sandbox: SandboxDiscord) -> None:
     card = await sandbox.slash("Mia", "plan", title="Dragons")
     assert card.message is not None
     opened = await sandbox.click("Ben", card.message.id, "note")
@@ -178,13 +178,13 @@ async def test_direct_messages_arrive_unless_they_are_closed(client: Bot, sandbo
     assert refused.value.code == 50007
 
 
-async def test_a_rate_limit_is_obeyed(room: discord.TextChannel, sandbox: SandboxDiscord) -> None:
+async def test_the_client_obeys_a_rate_limit(room: discord.TextChannel, sandbox: SandboxDiscord) -> None:
     sandbox.limits.create_message = Window(2, 0.2)
     await asyncio.gather(*(room.send(f"m{number}") for number in range(5)))
     assert len(sandbox.messages("game-night")) == 5
 
 
-async def test_a_429_is_waited_out_but_not_without_via(room: discord.TextChannel, sandbox: SandboxDiscord) -> None:
+async def test_the_client_waits_out_a_429_only_with_via(room: discord.TextChannel, sandbox: SandboxDiscord) -> None:
     waited = sandbox.faults.add(TooMany(0.05), MESSAGES, times=1)
     await room.send("patient")
     assert waited.fired == 1
@@ -194,7 +194,7 @@ async def test_a_429_is_waited_out_but_not_without_via(room: discord.TextChannel
     assert banned.value.status == 429
 
 
-async def test_503_and_error_codes_are_raised_at_once(room: discord.TextChannel, sandbox: SandboxDiscord) -> None:
+async def test_a_503_and_error_codes_are_raised_immediately(room: discord.TextChannel, sandbox: SandboxDiscord) -> None:
     sandbox.faults.add(Status(503, accepted=True), MESSAGES, times=1)
     with pytest.raises(discord.DiscordServerError):
         await room.send("sent all the same", nonce="n2")
@@ -204,7 +204,7 @@ async def test_503_and_error_codes_are_raised_at_once(room: discord.TextChannel,
         await room.send("no")
 
 
-async def test_a_lost_answer_and_the_same_nonce_make_one_message(
+async def test_a_lost_response_and_the_same_nonce_create_one_message(
     room: discord.TextChannel, sandbox: SandboxDiscord
 ) -> None:
     sandbox.faults.add(Drop(accepted=True), MESSAGES, times=1)
@@ -228,7 +228,7 @@ async def test_a_lost_connection_is_resumed_and_nothing_is_missed(
     assert sandbox.gateway.starts_left == 999
 
 
-async def test_an_invalid_session_is_started_anew(client: Bot, sandbox: SandboxDiscord) -> None:
+async def test_an_invalid_session_is_replaced_by_a_new_one(client: Bot, sandbox: SandboxDiscord) -> None:
     ready = asyncio.ensure_future(client.wait_for("ready", timeout=WAIT_TIMEOUT))
     await asyncio.sleep(0)
     sandbox.faults.add(InvalidSession())

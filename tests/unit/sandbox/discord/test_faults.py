@@ -36,7 +36,7 @@ async def outcome(api: Api, channel: int) -> int:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("accepted", [False, True])
-async def test_an_error_of_the_network_comes_before_or_after_acceptance(
+async def test_a_network_error_can_come_before_or_after_acceptance(
     api: Api, sandbox: SandboxDiscord, game_night: int, status: int, accepted: bool
 ) -> None:
     sandbox.faults.add(Status(status, accepted=accepted), times=1)
@@ -47,7 +47,7 @@ async def test_an_error_of_the_network_comes_before_or_after_acceptance(
 
 
 @pytest.mark.parametrize("accepted", [False, True])
-async def test_a_connection_is_reset_before_or_after_acceptance(
+async def test_a_reset_can_come_before_or_after_acceptance(
     api: Api, sandbox: SandboxDiscord, game_night: int, accepted: bool
 ) -> None:
     sandbox.faults.add(Drop(accepted=accepted), times=1)
@@ -57,7 +57,7 @@ async def test_a_connection_is_reset_before_or_after_acceptance(
 
 
 @pytest.mark.parametrize("accepted", [False, True])
-async def test_a_request_hangs_past_the_client_s_patience(
+async def test_a_request_can_hang_beyond_the_client_s_timeout(
     api: Api, sandbox: SandboxDiscord, game_night: int, accepted: bool
 ) -> None:
     sandbox.faults.add(Hang(30.0, accepted=accepted), times=1)
@@ -73,7 +73,7 @@ async def test_a_hanging_request_ends_in_a_reset(api: Api, sandbox: SandboxDisco
     assert sandbox.evidence == []
 
 
-async def test_a_slow_request_is_accepted_after_the_client_gave_up(
+async def test_a_slow_request_is_accepted_even_if_the_client_gave_up(
     api: Api, sandbox: SandboxDiscord, game_night: int
 ) -> None:
     sandbox.faults.add(Slow(0.3), times=1)
@@ -84,9 +84,7 @@ async def test_a_slow_request_is_accepted_after_the_client_gave_up(
 
 
 @pytest.mark.parametrize("scope", ["user", "global", "shared"])
-async def test_a_429_has_the_scope_that_was_asked_for(
-    api: Api, sandbox: SandboxDiscord, game_night: int, scope: Any
-) -> None:
+async def test_a_429_has_the_configured_scope(api: Api, sandbox: SandboxDiscord, game_night: int, scope: Any) -> None:
     sandbox.faults.add(TooMany(2.5, scope), times=1)
     reply = await api.send(game_night)
     assert (reply.status, reply.body["retry_after"], reply.body["global"]) == (429, 2.5, scope == "global")
@@ -102,7 +100,7 @@ async def test_a_429_without_via_looks_like_a_ban(api: Api, sandbox: SandboxDisc
 
 
 @pytest.mark.parametrize(("code", "status"), [(50007, 403), (10003, 404), (130000, 503), (30046, 429), (99999, 400)])
-async def test_a_request_is_refused_with_a_code(
+async def test_a_request_can_be_rejected_with_an_error_code(
     api: Api, sandbox: SandboxDiscord, game_night: int, code: int, status: int
 ) -> None:
     sandbox.faults.add(Refuse(code), times=1)
@@ -111,7 +109,7 @@ async def test_a_request_is_refused_with_a_code(
     assert sandbox.evidence == []
 
 
-async def test_a_fault_strikes_only_what_it_is_for(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
+async def test_a_fault_applies_only_to_matching_requests(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
     other = sandbox.world.channel("off-topic").id
     fault = sandbox.faults.add(Status(503), Match(method="POST", route="/messages$", channel=game_night))
     assert [await outcome(api, game_night), await outcome(api, other)] == [503, 200]
@@ -119,7 +117,7 @@ async def test_a_fault_strikes_only_what_it_is_for(api: Api, sandbox: SandboxDis
     assert fault.fired == 1
 
 
-async def test_a_fault_strikes_one_person_s_direct_messages(api: Api, sandbox: SandboxDiscord) -> None:
+async def test_a_fault_can_apply_to_one_user_s_direct_messages(api: Api, sandbox: SandboxDiscord) -> None:
     mia, ben = sandbox.world.user("Mia"), sandbox.world.user("Ben")
     sandbox.faults.add(Refuse(50007), Match(user=ben.id))
     assert (await api("POST", "/users/@me/channels", {"recipient_id": str(ben.id)})).body["code"] == 50007
@@ -128,7 +126,7 @@ async def test_a_fault_strikes_one_person_s_direct_messages(api: Api, sandbox: S
     assert await outcome(api, sandbox.world.open_dm(mia).id) == 200
 
 
-async def test_a_fault_ends_after_its_times_or_its_seconds(
+async def test_a_fault_ends_after_its_number_of_times_or_seconds(
     api: Api, sandbox: SandboxDiscord, game_night: int, clock: ManualClock
 ) -> None:
     sandbox.faults.add(Status(500), times=2)
@@ -140,7 +138,7 @@ async def test_a_fault_ends_after_its_times_or_its_seconds(
     assert [(fault.fired, fault.on(clock.monotonic())) for fault in sandbox.faults.all()] == [(2, False), (1, False)]
 
 
-async def test_dice_of_one_seed_fall_alike(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
+async def test_the_same_seed_gives_the_same_faults(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
     async def run() -> list[int]:
         sandbox.faults.clear()
         sandbox.faults.add(Status(500), probability=0.5, seed=7)
@@ -157,7 +155,7 @@ async def test_a_fault_can_be_removed(api: Api, sandbox: SandboxDiscord, game_ni
     assert await outcome(api, game_night) == 200
 
 
-async def test_the_sandbox_ends_although_requests_hang(api: Api, game_night: int) -> None:
+async def test_the_sandbox_stops_even_if_requests_hang(api: Api, game_night: int) -> None:
     async with SandboxDiscord() as other:
         other.faults.add(Hang(60))
         async with aiohttp.ClientSession() as session:
@@ -169,7 +167,7 @@ async def test_the_sandbox_ends_although_requests_hang(api: Api, game_night: int
                 await hanging
 
 
-async def test_a_sandbox_that_was_down_comes_back_with_its_world(game_night: int) -> None:
+async def test_a_restarted_sandbox_keeps_its_world(game_night: int) -> None:
     sandbox = SandboxDiscord()
     async with sandbox, aiohttp.ClientSession() as session:
         url = sandbox.url
@@ -199,6 +197,6 @@ def test_an_action_survives_json(action: Action) -> None:
         ({"kind": "status", "status": "503"}, "status must be like 503"),
     ],
 )
-def test_what_is_no_action_is_explained(value: dict[str, Any], reason: str) -> None:
+def test_an_invalid_action_is_explained(value: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         action_from_json(value)

@@ -17,7 +17,7 @@ GUILD_MEMBERS = 1 << 1
 GUILD_MESSAGES = 1 << 9
 
 
-async def test_a_bot_is_told_who_it_is_and_where(bot: RawBot, sandbox: SandboxDiscord) -> None:
+async def test_a_bot_receives_its_user_and_guilds(bot: RawBot, sandbox: SandboxDiscord) -> None:
     assert bot.ready["user"]["username"] == "questbell"
     assert bot.ready["resume_gateway_url"] == sandbox.gateway_url
     assert [guild["unavailable"] for guild in bot.ready["guilds"]] == [True]
@@ -29,7 +29,7 @@ async def test_a_heartbeat_is_acknowledged(bot: RawBot) -> None:
     assert (await bot.frame())["op"] == 11
 
 
-async def test_messages_are_told_with_their_guild(bot: RawBot, api: Api, game_night: int) -> None:
+async def test_message_events_include_the_guild(bot: RawBot, api: Api, game_night: int) -> None:
     message = (await api.send(game_night, "hello")).body
     created = await bot.event("MESSAGE_CREATE")
     assert (created["id"], created["content"], created["guild_id"]) == (
@@ -43,7 +43,7 @@ async def test_messages_are_told_with_their_guild(bot: RawBot, api: Api, game_ni
     assert (await bot.event("MESSAGE_DELETE"))["id"] == message["id"]
 
 
-async def test_what_people_write_is_empty_without_the_intent(bot: RawBot, sandbox: SandboxDiscord) -> None:
+async def test_message_content_is_empty_without_the_intent(bot: RawBot, sandbox: SandboxDiscord) -> None:
     bot_id = sandbox.world.bot.id
     sandbox.say("Mia", "a secret")
     assert (await bot.event("MESSAGE_CREATE"))["content"] == ""
@@ -54,7 +54,7 @@ async def test_what_people_write_is_empty_without_the_intent(bot: RawBot, sandbo
     assert (await bot.event("MESSAGE_CREATE"))["content"] == "just us"
 
 
-async def test_two_sessions_of_one_token_are_both_told(
+async def test_two_sessions_of_one_token_both_get_events(
     bot: RawBot, sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:
     async with RawBot(sandbox, session) as second:
@@ -63,7 +63,7 @@ async def test_two_sessions_of_one_token_are_both_told(
         assert (await bot.event("MESSAGE_CREATE"))["id"] == (await second.event("MESSAGE_CREATE"))["id"]
 
 
-async def test_an_event_is_not_told_without_its_intent(sandbox: SandboxDiscord, session: aiohttp.ClientSession) -> None:
+async def test_an_event_is_not_sent_without_its_intent(sandbox: SandboxDiscord, session: aiohttp.ClientSession) -> None:
     async with RawBot(sandbox, session) as quiet:
         await quiet.identify(intents=1)
         sandbox.say("Mia", "not for you")
@@ -71,7 +71,7 @@ async def test_an_event_is_not_told_without_its_intent(sandbox: SandboxDiscord, 
         assert (await quiet.frame())["t"] == "CHANNEL_CREATE"
 
 
-async def test_changes_of_the_world_are_told(bot: RawBot, sandbox: SandboxDiscord) -> None:
+async def test_changes_of_the_world_are_sent(bot: RawBot, sandbox: SandboxDiscord) -> None:
     sandbox.world.deny("off-topic", "SEND_MESSAGES")
     assert (await bot.event("CHANNEL_UPDATE"))["permission_overwrites"][0]["id"] == str(sandbox.world.bot.id)
     sandbox.world.delete_channel("off-topic")
@@ -80,7 +80,7 @@ async def test_changes_of_the_world_are_told(bot: RawBot, sandbox: SandboxDiscor
     assert (await bot.event("GUILD_CREATE"))["name"] == "Second Hall"
 
 
-async def test_a_resumed_session_hears_what_it_missed_in_order(
+async def test_a_resumed_session_gets_missed_events_in_order(
     sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:
     async with RawBot(sandbox, session) as first:
@@ -129,7 +129,7 @@ async def test_a_session_ends_when_the_bot_closes_it_properly(
         (3, {"status": "x" * 5000}, 4002),
     ],
 )
-async def test_a_wrong_beginning_is_closed_with_its_code(
+async def test_an_invalid_identify_is_closed_with_its_code(
     sandbox: SandboxDiscord, session: aiohttp.ClientSession, op: int, data: dict[str, object], code: int
 ) -> None:
     if data.get("token") == "right":
@@ -139,7 +139,7 @@ async def test_a_wrong_beginning_is_closed_with_its_code(
         assert await raw.close_code() == code
 
 
-async def test_a_bot_that_talks_nonsense_is_closed(bot: RawBot) -> None:
+async def test_an_invalid_frame_closes_the_connection(bot: RawBot) -> None:
     await bot.send(99, {})
     assert await bot.close_code() == 4001
 
@@ -157,7 +157,7 @@ async def test_a_resume_from_the_future_is_closed(
         assert await again.close_code() == 4007
 
 
-async def test_a_talkative_bot_is_closed(bot: RawBot) -> None:
+async def test_too_many_frames_close_the_connection(bot: RawBot) -> None:
     for _ in range(121):
         await bot.send(1, 0)
     assert await bot.close_code() == 4008
@@ -174,7 +174,7 @@ async def test_a_privileged_intent_is_allowed_when_the_application_has_it(
         assert (chunk["chunk_index"], chunk["chunk_count"], len(chunk["members"])) == (0, 1, 9)
 
 
-async def test_identifying_is_counted_and_the_last_one_costs_the_token(
+async def test_identifies_are_counted_and_exceeding_the_limit_resets_the_token(
     bot: RawBot, api: Api, sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:
     limit = (await api("GET", "/gateway/bot")).body["session_start_limit"]
@@ -186,7 +186,7 @@ async def test_identifying_is_counted_and_the_last_one_costs_the_token(
     assert await bot.close_code() == 4004
 
 
-async def test_identifying_too_soon_after_another_is_an_invalid_session(
+async def test_identifying_too_soon_again_is_an_invalid_session(
     bot: RawBot, sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:
     sandbox.limits.identify = Window(0, 5.0)
@@ -195,7 +195,7 @@ async def test_identifying_too_soon_after_another_is_an_invalid_session(
         assert await raw.frame() == {"op": 9, "d": False}
 
 
-async def test_faults_reach_open_connections(
+async def test_faults_apply_to_open_connections(
     bot: RawBot, sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:
     sandbox.faults.add(Reconnect())

@@ -75,7 +75,9 @@ async def create(bot: RawBot, sandbox: SandboxDiscord, who: str = "Mia", **optio
 
 @pytest.mark.usefixtures("commands")
 class TestCommands:
-    async def test_the_bot_gets_what_was_filled_in(self, bot: RawBot, api: Api, sandbox: SandboxDiscord) -> None:
+    async def test_the_bot_gets_the_options_that_the_user_entered(
+        self, bot: RawBot, api: Api, sandbox: SandboxDiscord
+    ) -> None:
         hand = await create(bot, sandbox, seats=4, host="Jonas", size="Large")
         jonas = str(sandbox.world.user("Jonas").id)
         assert hand.interaction["data"]["options"] == [
@@ -107,17 +109,17 @@ class TestCommands:
             ({"colour": "red"}, "has no option 'colour'"),
         ],
     )
-    async def test_what_discord_s_client_would_not_send_is_refused(
+    async def test_options_that_discord_s_client_would_not_send_are_rejected(
         self, sandbox: SandboxDiscord, options: Json, reason: str
     ) -> None:
         with pytest.raises(UsageError, match=reason):
             await sandbox.slash("Mia", "game create", **{"title": "Dragons", **options})
 
-    async def test_an_unknown_command_is_refused_with_those_there_are(self, sandbox: SandboxDiscord) -> None:
+    async def test_an_unknown_command_is_rejected_with_the_known_ones(self, sandbox: SandboxDiscord) -> None:
         with pytest.raises(UsageError, match="there is /game create"):
             await sandbox.slash("Mia", "game destroy")
 
-    async def test_an_answer_makes_a_message_that_names_the_command(
+    async def test_an_answer_creates_a_message_that_names_the_command(
         self, bot: RawBot, api: Api, sandbox: SandboxDiscord
     ) -> None:
         hand = await create(bot, sandbox)
@@ -152,7 +154,7 @@ class TestCommands:
         assert sandbox.messages("game-night") == []
         hand.action.cancel()
 
-    async def test_a_person_reads_that_nobody_answered(
+    async def test_a_user_sees_that_the_bot_did_not_respond(
         self, bot: RawBot, sandbox: SandboxDiscord, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(invoke, "ANSWER_WITHIN", 0.05)
@@ -161,14 +163,16 @@ class TestCommands:
         assert result.interaction.failed
 
     @pytest.mark.parametrize("kind", [1, 6, 7, 8, 10, None])
-    async def test_an_answer_must_fit(self, bot: RawBot, api: Api, sandbox: SandboxDiscord, kind: Any) -> None:
+    async def test_an_answer_must_be_valid_for_its_interaction(
+        self, bot: RawBot, api: Api, sandbox: SandboxDiscord, kind: Any
+    ) -> None:
         hand = await create(bot, sandbox)
         reply = await answer(api, hand.interaction, kind, {"content": "x"})
         assert (reply.status, reply.body["code"]) == (400, 50035)
         assert "type" in reply.body["errors"]
         hand.action.cancel()
 
-    async def test_a_wrong_answer_tells_where_and_leaves_the_next_one_possible(
+    async def test_an_invalid_answer_names_the_field_and_can_be_repeated(
         self, bot: RawBot, api: Api, sandbox: SandboxDiscord
     ) -> None:
         hand = await create(bot, sandbox)
@@ -177,7 +181,9 @@ class TestCommands:
         await answer(api, hand.interaction, 4, {"content": "short"})
         assert (await hand.result()).content == "short"
 
-    async def test_an_ephemeral_answer_is_seen_by_one(self, bot: RawBot, api: Api, sandbox: SandboxDiscord) -> None:
+    async def test_an_ephemeral_answer_is_visible_to_one_user(
+        self, bot: RawBot, api: Api, sandbox: SandboxDiscord
+    ) -> None:
         hand = await create(bot, sandbox)
         await answer(api, hand.interaction, 4, {"content": "psst", "flags": 64, "components": JOIN})
         result = await hand.result()
@@ -215,7 +221,7 @@ class TestCommands:
         edited = await api("PATCH", f"{webhook}/messages/{second.body['id']}", {"content": "third"})
         assert edited.body["content"] == "third"
 
-    async def test_a_token_lives_for_a_quarter_of_an_hour(
+    async def test_a_token_is_valid_for_fifteen_minutes(
         self, bot: RawBot, api: Api, sandbox: SandboxDiscord, clock: ManualClock
     ) -> None:
         hand = await create(bot, sandbox)
@@ -229,14 +235,16 @@ class TestCommands:
         late = await api("POST", webhook, {"content": "late"})
         assert (late.status, late.body["code"]) == (401, 50027)
 
-    async def test_an_answer_may_find_its_channel_gone(self, bot: RawBot, api: Api, sandbox: SandboxDiscord) -> None:
+    async def test_an_answer_to_a_deleted_channel_is_rejected(
+        self, bot: RawBot, api: Api, sandbox: SandboxDiscord
+    ) -> None:
         hand = await create(bot, sandbox)
         sandbox.world.delete_channel("game-night")
         reply = await answer(api, hand.interaction, 4, {"content": "anyone?"})
         assert (reply.status, reply.body["code"]) == (404, 10003)
         hand.action.cancel()
 
-    async def test_suggestions_reach_the_person_who_types(self, bot: RawBot, api: Api, sandbox: SandboxDiscord) -> None:
+    async def test_suggestions_reach_the_user_who_types(self, bot: RawBot, api: Api, sandbox: SandboxDiscord) -> None:
         hand = await begin(bot, sandbox.autocomplete("Mia", "game create", "when", title="Dragons", when="fri"))
         options = hand.interaction["data"]["options"][0]["options"]
         assert hand.interaction["type"] == 4
@@ -287,7 +295,9 @@ class TestComponents:
         result = await hand.result()
         assert result.message is not None and result.message.replies_to == message
 
-    async def test_what_cannot_be_pressed_is_refused(self, api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
+    async def test_components_that_cannot_be_used_are_rejected(
+        self, api: Api, sandbox: SandboxDiscord, game_night: int
+    ) -> None:
         parts = [
             {"type": 2, "style": 1, "label": "Off", "custom_id": "off", "disabled": True},
             {"type": 2, "style": 5, "label": "Web", "url": "https://example.org"},
@@ -320,7 +330,7 @@ class TestComponents:
         assert list(hand.interaction["data"]["resolved"]["users"]) == [str(sandbox.world.user("Priya").id)]
         hand.action.cancel()
 
-    async def test_a_modal_is_filled_in_and_sent(
+    async def test_a_modal_is_filled_in_and_submitted(
         self, bot: RawBot, api: Api, sandbox: SandboxDiscord, message: int
     ) -> None:
         hand = await begin(bot, sandbox.click("Ben", message, "join"))
@@ -349,7 +359,7 @@ class TestComponents:
         hand.action.cancel()
 
 
-async def test_a_command_is_shown_only_to_those_who_may_use_it(api: Api, sandbox: SandboxDiscord) -> None:
+async def test_a_command_is_shown_only_to_users_who_may_use_it(api: Api, sandbox: SandboxDiscord) -> None:
     setup = {"name": "setup", "description": "Settings", "default_member_permissions": str(1 << 5)}
     await api("PUT", f"/applications/{sandbox.world.bot.id}/commands", [setup])
     shown = {

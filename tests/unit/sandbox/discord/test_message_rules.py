@@ -46,7 +46,7 @@ MANY_BUTTONS = [button(custom_id=f"b{number}") for number in range(6)]
         {"content": "x", "allowed_mentions": {"parse": [], "users": [str(n) for n in range(100)]}},
     ],
 )
-def test_what_discord_allows_is_allowed(body: Json) -> None:
+def test_valid_messages_are_accepted(body: Json) -> None:
     check_draft(body, [])
 
 
@@ -89,7 +89,7 @@ def test_what_discord_allows_is_allowed(body: Json) -> None:
         ),
     ],
 )
-def test_what_discord_refuses_is_refused_where_it_stands(body: Json, path: str, code: str | None) -> None:
+def test_invalid_messages_are_rejected_with_the_path(body: Json, path: str, code: str | None) -> None:
     with pytest.raises(ApiError) as refused:
         check_draft(body, [])
     assert (refused.value.status, refused.value.code) == (400, 50035)
@@ -106,7 +106,7 @@ def test_an_empty_message_is_refused(body: Json) -> None:
         check_draft(body, [])
 
 
-def test_all_faults_of_a_body_are_told_at_once() -> None:
+def test_all_errors_of_a_body_are_reported_at_once() -> None:
     with pytest.raises(ApiError) as refused:
         check_draft({"content": "x" * 2001, "nonce": "n" * 26, "embeds": [{"title": "t" * 257}]}, [])
     assert set(refused.value.errors or {}) == {"content", "nonce", "embeds"}
@@ -123,7 +123,7 @@ def pings(engine: Engine, content: str, *, where: str = "game-night", author: Us
     return engine.messaging.create(channel, author or engine.world.bot, draft).pings
 
 
-def test_a_mention_pings_unless_it_is_forbidden(engine: Engine) -> None:
+def test_a_mention_pings_unless_allowed_mentions_forbids_it(engine: Engine) -> None:
     mia, jonas = engine.world.user("Mia").id, engine.world.user("Jonas").id
     text = f"<@{mia}> and <@!{jonas}>"
     assert pings(engine, text).users == (mia, jonas)
@@ -132,7 +132,7 @@ def test_a_mention_pings_unless_it_is_forbidden(engine: Engine) -> None:
     assert pings(engine, text, allowed_mentions={"parse": ["roles"]}).users == ()
 
 
-def test_a_name_in_allowed_mentions_alone_pings_nobody(engine: Engine) -> None:
+def test_allowed_mentions_without_a_mention_in_the_text_ping_nobody(engine: Engine) -> None:
     mia = engine.world.user("Mia").id
     assert pings(engine, "nobody here", allowed_mentions={"users": [str(mia)]}) == Pings()
 
@@ -149,12 +149,12 @@ def test_text_components_ping(engine: Engine) -> None:
     assert pings(engine, "", flags=1 << 15, components=shown).users == (mia,)
 
 
-def test_strangers_are_not_pinged(engine: Engine) -> None:
+def test_users_outside_the_guild_are_not_pinged(engine: Engine) -> None:
     stranger = engine.world.add_user("Stranger").id
     assert pings(engine, f"<@{stranger}> <@123>") == Pings()
 
 
-def test_everyone_is_pinged_only_by_who_may(engine: Engine) -> None:
+def test_only_members_with_the_permission_can_ping_everyone(engine: Engine) -> None:
     assert pings(engine, "@everyone come").everyone
     assert pings(engine, "@here come").everyone
     assert not pings(engine, "@everyone come", allowed_mentions={"parse": ["users"]}).everyone
@@ -170,7 +170,7 @@ def test_a_role_is_pinged_when_it_is_mentionable_or_the_author_may(engine: Engin
     assert pings(engine, text, allowed_mentions={"parse": []}).roles == ()
 
 
-def test_an_edit_weighs_mentions_anew(engine: Engine) -> None:
+def test_an_edit_resolves_mentions_again(engine: Engine) -> None:
     mia, jonas = engine.world.user("Mia").id, engine.world.user("Jonas").id
     draft = check_draft({"content": f"<@{mia}>"}, [])
     message = engine.messaging.create(engine.world.channel("game-night"), engine.world.bot, draft)

@@ -12,7 +12,7 @@ from sandbox.discord.world.snowflakes import created_at, snowflake_at
 from tests.unit.sandbox.discord.clients import Api
 
 
-async def test_a_message_is_accepted_shown_and_kept_as_evidence(
+async def test_a_message_is_accepted_shown_and_recorded_as_evidence(
     api: Api, sandbox: SandboxDiscord, game_night: int
 ) -> None:
     reply = await api.send(game_night, "Dragons at eight", embeds=[{"title": "Dragons"}], nonce="n1")
@@ -41,13 +41,13 @@ async def test_a_request_without_the_token_is_refused(
     assert (reply.status, reply.body) == (401, {"message": "401: Unauthorized", "code": 0})
 
 
-async def test_an_unknown_route_is_404_and_written_down(api: Api, sandbox: SandboxDiscord) -> None:
+async def test_an_unknown_route_is_a_404_and_is_recorded(api: Api, sandbox: SandboxDiscord) -> None:
     reply = await api("GET", "/guilds/1/scheduled-events")
     assert (reply.status, reply.body["code"]) == (404, 0)
     assert sandbox.unimplemented == ["GET /guilds/1/scheduled-events"]
 
 
-async def test_what_is_no_json_is_refused(api: Api, game_night: int) -> None:
+async def test_a_body_that_is_not_json_is_rejected(api: Api, game_night: int) -> None:
     path = f"/channels/{game_night}/messages"
     reply = await api("POST", path, data=b"{", headers={"Content-Type": "application/json"})
     assert (reply.status, reply.body["code"]) == (400, 50109)
@@ -70,7 +70,7 @@ async def test_history_is_paged_newest_first(api: Api, game_night: int) -> None:
     assert (await api("GET", f"/channels/{game_night}/messages?limit=101")).status == 400
 
 
-async def test_history_can_be_searched_from_a_moment(api: Api, game_night: int, clock: ManualClock) -> None:
+async def test_history_can_be_read_from_a_point_in_time(api: Api, game_night: int, clock: ManualClock) -> None:
     await api.send(game_night, "before")
     clock.advance(10)
     moment = snowflake_at(clock.wall() - 5)
@@ -79,7 +79,7 @@ async def test_history_can_be_searched_from_a_moment(api: Api, game_night: int, 
     assert [message["content"] for message in reply.body] == ["after"]
 
 
-async def test_an_edit_changes_only_what_it_names(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
+async def test_an_edit_changes_only_the_given_fields(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
     path = f"/channels/{game_night}/messages"
     message = (await api.send(game_night, "old", embeds=[{"title": "kept"}])).body
     edited = (await api("PATCH", f"{path}/{message['id']}", {"content": "new"})).body
@@ -88,7 +88,7 @@ async def test_an_edit_changes_only_what_it_names(api: Api, sandbox: SandboxDisc
     assert [record.kind for record in sandbox.evidence] == ["create", "edit"]
 
 
-async def test_another_s_message_cannot_be_edited(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
+async def test_messages_of_others_cannot_be_edited(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
     said = sandbox.say("Mia", "mine", where="game-night")
     reply = await api("PATCH", f"/channels/{game_night}/messages/{said.id}", {"content": "yours"})
     assert (reply.status, reply.body["code"]) == (403, 50005)
@@ -127,7 +127,7 @@ async def test_a_reply_names_the_message_it_answers(api: Api, game_night: int) -
     assert missing.body["errors"]["message_reference"]["_errors"][0]["code"] == "REPLIES_UNKNOWN_MESSAGE"
 
 
-async def test_a_file_is_kept_and_can_be_fetched(
+async def test_an_uploaded_file_can_be_downloaded(
     api: Api, session: aiohttp.ClientSession, sandbox: SandboxDiscord, game_night: int
 ) -> None:
     form = aiohttp.FormData(quote_fields=False)
@@ -141,7 +141,7 @@ async def test_a_file_is_kept_and_can_be_fetched(
         assert answer.headers["Content-Disposition"] == "attachment"
 
 
-async def test_direct_messages_reach_one_person(api: Api, sandbox: SandboxDiscord) -> None:
+async def test_direct_messages_reach_one_user(api: Api, sandbox: SandboxDiscord) -> None:
     priya = sandbox.world.user("Priya")
     opened = await api("POST", "/users/@me/channels", {"recipient_id": str(priya.id)})
     again = await api("POST", "/users/@me/channels", {"recipient_id": str(priya.id)})
@@ -152,7 +152,7 @@ async def test_direct_messages_reach_one_person(api: Api, sandbox: SandboxDiscor
     assert sandbox.evidence[-1].recipient_id == priya.id
 
 
-async def test_opening_many_direct_messages_quickly_is_refused(api: Api, sandbox: SandboxDiscord) -> None:
+async def test_opening_many_dm_channels_quickly_is_rejected(api: Api, sandbox: SandboxDiscord) -> None:
     sandbox.limits.open_dm = Window(2, 60.0)
     ids = [str(sandbox.world.user(name).id) for name in ("Mia", "Jonas", "Priya")]
     replies = [await api("POST", "/users/@me/channels", {"recipient_id": user_id}) for user_id in ids]
@@ -161,7 +161,7 @@ async def test_opening_many_direct_messages_quickly_is_refused(api: Api, sandbox
     assert (await api("POST", "/users/@me/channels", {"recipient_id": ids[0]})).status == 200
 
 
-async def test_who_closed_their_direct_messages_is_told_apart(api: Api, sandbox: SandboxDiscord) -> None:
+async def test_closed_dms_have_their_own_error_code(api: Api, sandbox: SandboxDiscord) -> None:
     ben = sandbox.world.user("Ben")
     sandbox.world.close_dms("Ben")
     opened = await api("POST", "/users/@me/channels", {"recipient_id": str(ben.id)})
@@ -183,7 +183,7 @@ async def test_who_closed_their_direct_messages_is_told_apart(api: Api, sandbox:
         ("EMBED_LINKS", "POST", "/messages", 50013),
     ],
 )
-async def test_a_lost_permission_is_refused_with_its_code(
+async def test_a_missing_permission_is_rejected_with_its_code(
     api: Api, sandbox: SandboxDiscord, game_night: int, lost: str, method: str, suffix: str, code: int
 ) -> None:
     sandbox.world.deny("game-night", lost)
@@ -231,15 +231,13 @@ async def test_a_deleted_channel_is_unknown(api: Api, sandbox: SandboxDiscord, g
         [],
     ],
 )
-async def test_a_body_of_the_wrong_shape_is_refused(
-    api: Api, sandbox: SandboxDiscord, game_night: int, body: object
-) -> None:
+async def test_a_malformed_body_is_rejected(api: Api, sandbox: SandboxDiscord, game_night: int, body: object) -> None:
     reply = await api("POST", f"/channels/{game_night}/messages", body)
     assert (reply.status, reply.body["code"]) == (400, 50035)
     assert sandbox.unimplemented == []
 
 
-async def test_a_request_that_breaks_the_sandbox_is_written_down(
+async def test_a_request_that_crashes_the_sandbox_is_recorded(
     api: Api, sandbox: SandboxDiscord, game_night: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox.engine.world, "permissions", None)

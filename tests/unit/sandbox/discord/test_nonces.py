@@ -36,7 +36,7 @@ async def test_a_nonce_is_forgotten_after_its_window(
     assert len(sandbox.messages("game-night")) == 2
 
 
-async def test_the_nonce_of_a_deleted_message_is_refused(api: Api, game_night: int) -> None:
+async def test_the_nonce_of_a_deleted_message_is_rejected(api: Api, game_night: int) -> None:
     first = await api.send(game_night, nonce="abc", enforce_nonce=True)
     await api("DELETE", f"/channels/{game_night}/messages/{first.body['id']}")
     again = await api.send(game_night, nonce="abc", enforce_nonce=True)

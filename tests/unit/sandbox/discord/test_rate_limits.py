@@ -11,7 +11,7 @@ from sandbox.discord.server import SandboxDiscord
 from tests.unit.sandbox.discord.clients import Api
 
 
-async def test_each_channel_has_a_bucket_that_its_headers_tell(
+async def test_each_channel_has_its_own_bucket_in_the_headers(
     api: Api, sandbox: SandboxDiscord, game_night: int, clock: ManualClock
 ) -> None:
     sandbox.limits.create_message = Window(2, 5.0)
@@ -28,7 +28,7 @@ async def test_each_channel_has_a_bucket_that_its_headers_tell(
     assert len(sandbox.messages("game-night")) == 3
 
 
-async def test_a_429_is_written_as_discord_writes_it(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
+async def test_a_429_has_discord_s_format(api: Api, sandbox: SandboxDiscord, game_night: int) -> None:
     sandbox.limits.create_message = Window(0, 5.0)
     reply = await api.send(game_night)
     assert reply.status == 429
@@ -40,9 +40,7 @@ async def test_a_429_is_written_as_discord_writes_it(api: Api, sandbox: SandboxD
     assert 4 < reply.body["retry_after"] <= 5
 
 
-async def test_all_requests_together_are_limited_but_not_those_of_interactions(
-    api: Api, sandbox: SandboxDiscord
-) -> None:
+async def test_the_global_limit_exempts_interactions(api: Api, sandbox: SandboxDiscord) -> None:
     sandbox.limits.every_request = Window(2, 1.0)
     replies = [await api("GET", "/users/@me") for _ in range(3)]
     assert [reply.status for reply in replies] == [200, 200, 429]
@@ -51,7 +49,7 @@ async def test_all_requests_together_are_limited_but_not_those_of_interactions(
     assert (await api("POST", "/interactions/1/x/callback", {"type": 4})).body["code"] == 10062
 
 
-async def test_too_many_invalid_requests_are_a_ban(
+async def test_too_many_invalid_requests_cause_a_ban(
     sandbox: SandboxDiscord, session: aiohttp.ClientSession, api: Api, clock: ManualClock
 ) -> None:
     sandbox.engine.limiter.invalid.extend([clock.monotonic()] * (INVALID_LIMIT - 1))

@@ -26,7 +26,7 @@ def test_every_run_has_the_same_ids() -> None:
     assert len(set(first)) == len(first)
 
 
-def test_ids_increase_although_the_clock_steps_back() -> None:
+def test_ids_increase_even_if_the_clock_steps_back() -> None:
     class Stepping(Clock):
         times = iter([1_700_000_000.0, 1_600_000_000.0, 1_600_000_000.0, 1_700_000_001.0])
 
@@ -39,7 +39,7 @@ def test_ids_increase_although_the_clock_steps_back() -> None:
     assert created_at(given[-1]) == 1_700_000_001.0
 
 
-def test_people_and_channels_are_found_by_name_and_id(engine: Engine) -> None:
+def test_users_and_channels_are_found_by_name_and_id(engine: Engine) -> None:
     tomas = engine.world.user("tomás")
     assert engine.world.user(tomas.id) is tomas
     assert engine.world.user(str(tomas.id)) is tomas
@@ -65,17 +65,17 @@ def test_an_unknown_permission_is_named(engine: Engine) -> None:
         engine.world.deny("off-topic", "FLY")
 
 
-async def test_waiting_ends_when_the_condition_comes_true(sandbox: SandboxDiscord) -> None:
+async def test_waiting_ends_when_the_condition_becomes_true(sandbox: SandboxDiscord) -> None:
     waiting = asyncio.ensure_future(sandbox.wait_for(lambda: sandbox.messages("off-topic"), timeout=WAIT_TIMEOUT))
     sandbox.say("Mia", "elsewhere", where="game-night")
     sandbox.say("Mia", "here", where="off-topic")
     assert [message.content for message in await waiting] == ["here"]
 
 
-async def test_waiting_gives_up_in_time(sandbox: SandboxDiscord) -> None:
+async def test_waiting_ends_at_its_timeout(sandbox: SandboxDiscord) -> None:
     with pytest.raises(TimeoutError):
         await sandbox.wait_for(lambda: False, timeout=0.01)
 
 
-async def test_what_is_true_already_needs_no_change(sandbox: SandboxDiscord) -> None:
+async def test_a_condition_that_is_already_true_needs_no_change(sandbox: SandboxDiscord) -> None:
     assert await sandbox.wait_for(lambda: "yes", timeout=0.01) == "yes"
