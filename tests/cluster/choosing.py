@@ -1,7 +1,7 @@
-"""Which cluster the tests may use, decided before anything is touched.
+"""Chooses the cluster for the tests before anything is touched.
 
-They install, break and delete, so a context is used only when its name says that it is for tests. Asking the user was
-rejected: in CI nobody answers, and a habit of typing "yes" protects nobody.
+The tests install, break and delete, so they use a context only if its name says that it is for tests. Asking the user
+was rejected: nobody answers in CI, and a habit of typing "yes" protects nobody.
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ from tests.cluster.programs import ProgramError, run
 
 KIND, OURS = "kind-", "questbell-"
 LOAD = "QUESTBELL_CLUSTER_LOAD"
-"""A command that copies the images which follow it from Docker to the nodes."""
+"""A command that copies images, given as its arguments, from Docker to the nodes."""
 CONFIG_TIMEOUT = 20.0
 
 
-class RefusedError(Exception):
-    """The tests must not run on this cluster, or cannot."""
+class ClusterRefusedError(Exception):
+    """The tests must not or cannot run on this cluster."""
 
 
 @dataclass(frozen=True)
-class Given:
-    """A cluster that is there; `load` copies images to its nodes."""
+class ExistingCluster:
+    """A cluster that exists; `load` copies images to its nodes."""
 
     context: str
     load: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Made:
-    """No cluster is there: one is made with kind, and deleted."""
+class NewCluster:
+    """No cluster exists: one is created with kind, and deleted afterwards."""
 
 
-def choose(context: str | None, environment: Mapping[str, str]) -> Given | Made:
-    """Choose by the name of kubectl's context, None when it has none.
+def choose(context: str | None, environment: Mapping[str, str]) -> ExistingCluster | NewCluster:
+    """Choose by the name of kubectl's context, which is None without one.
 
     Raises:
-        RefusedError: the context is not one for tests, or no way is known to bring images to it.
+        ClusterRefusedError: the context is not for tests, or there is no way to copy images to it.
     """
     if context is None:
-        return Made()
+        return NewCluster()
     if not context.startswith((KIND, OURS)):
-        raise RefusedError(
+        raise ClusterRefusedError(
             f"kubectl's context is {context!r}. The cluster tests install and break things: they run only on a context "
-            f"that starts with {OURS!r} or {KIND!r}, and make a kind cluster when there is no context"
+            f"that starts with {OURS!r} or {KIND!r}, and create a kind cluster if there is no context"
         )
     if command := environment.get(LOAD):
-        return Given(context, tuple(shlex.split(command)))
+        return ExistingCluster(context, tuple(shlex.split(command)))
     if context.startswith(KIND):
-        return Given(context, kind_load(context.removeprefix(KIND)))
-    raise RefusedError(f"set {LOAD} to a command that copies images from Docker to the nodes of {context}")
+        return ExistingCluster(context, kind_load(context.removeprefix(KIND)))
+    raise ClusterRefusedError(f"set {LOAD} to a command that copies images from Docker to the nodes of {context}")
 
 
 def kind_load(cluster: str) -> tuple[str, ...]:

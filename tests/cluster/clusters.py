@@ -1,4 +1,4 @@
-"""The cluster that the tests run on, for as long as they run, left as it was found."""
+"""The cluster under test. It is left as it was found."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import choosing
-from tests.cluster.choosing import KIND, Given, RefusedError
+from tests.cluster.choosing import KIND, ClusterRefusedError, ExistingCluster
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.programs import run
 
 DEFINITIONS = ("schedulers.questbell.dev", "deadletterreconcilers.questbell.dev")
 MAKE_TIMEOUT, DELETE_TIMEOUT = 300.0, 120.0
 GONE_WITHIN = 90.0
-"""Seconds until a namespace with all that was installed in it must be gone."""
+"""Seconds until a namespace with everything in it must be deleted."""
 RUN = "questbell.dev/test-run"
-"""The label of everything that one run of the tests has made."""
+"""The label of everything that one run of the tests created."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Cluster:
 
     @property
     def label(self) -> str:
-        """What selects the namespaces of this run."""
+        """The selector of the namespaces of this run."""
         return f"{RUN}={self.run_id}"
 
     def kubectl(self, namespace: str = "default") -> Kubectl:
@@ -44,7 +44,7 @@ class Cluster:
         return Kubectl.into(self.context, namespace)
 
     async def add_namespace(self, name: str, *, admits: str = "restricted") -> Kubectl:
-        """Make a namespace of this run that admits pods of one Pod Security level, and return kubectl for it."""
+        """Create a namespace of this run with a Pod Security level, and return kubectl for it."""
         full_name, everywhere = f"questbell-{name}-{self.run_id}", self.kubectl()
         await everywhere("create", "namespace", full_name)
         levels = [f"pod-security.kubernetes.io/{mode}={admits}" for mode in ("enforce", "warn")]
@@ -52,20 +52,20 @@ class Cluster:
         return self.kubectl(full_name)
 
     async def owner_of_definitions(self) -> str | None:
-        """Return the namespace of the release that has the definitions, even if it is gone; None without them."""
+        """Return the namespace of the release that owns the definitions, even if it was deleted; None without them."""
         listed = await self.kubectl().json("get", "crd")
-        ours = [each["metadata"] for each in listed["items"] if each["metadata"]["name"] in DEFINITIONS]
-        return next((each.get("annotations", {}).get("meta.helm.sh/release-namespace", "") for each in ours), None)
+        metadata = [item["metadata"] for item in listed["items"] if item["metadata"]["name"] in DEFINITIONS]
+        return next((own.get("annotations", {}).get("meta.helm.sh/release-namespace", "") for own in metadata), None)
 
     async def may_own_definitions(self) -> bool:
-        """Return whether a release of this run may have the definitions: no other that is still there has them."""
+        """Return whether a release of this run may own the definitions: no other existing release owns them."""
         owner = await self.owner_of_definitions()
         if not owner or owner.endswith(f"-{self.run_id}"):
             return True
         return not await self.kubectl(owner)("get", "secret", "--selector", "owner=helm", "--output", "name")
 
     async def options_for_definitions(self, namespace: str) -> tuple[str, ...]:
-        """Return what `helm install` in a namespace needs to be told of the definitions (docs/uninstall.md)."""
+        """Return the options about the definitions that `helm install` in a namespace needs (docs/uninstall.md)."""
         if not await self.may_own_definitions():
             return ("--set", "crds.enabled=false")
         return () if await self.owner_of_definitions() in (None, namespace) else ("--take-ownership",)
@@ -73,10 +73,10 @@ class Cluster:
 
 @asynccontextmanager
 async def under_test() -> AsyncIterator[Cluster]:
-    """Find or make the cluster, and in the end delete what this run has made in it.
+    """Find or create the cluster, and at the end delete what this run created in it.
 
     Raises:
-        RefusedError: it must not be used.
+        ClusterRefusedError: it must not be used.
     """
     async with _chosen() as cluster:
         found = await cluster.owner_of_definitions()
@@ -92,22 +92,22 @@ async def under_test() -> AsyncIterator[Cluster]:
 @asynccontextmanager
 async def _chosen() -> AsyncIterator[Cluster]:
     choice = choosing.choose(await choosing.current_context(), os.environ)
-    if isinstance(choice, Given):
+    if isinstance(choice, ExistingCluster):
         yield Cluster(choice.context, choice.load)
         return
-    async with made_with_kind() as cluster:
+    async with created_with_kind() as cluster:
         yield cluster
 
 
 @asynccontextmanager
-async def made_with_kind() -> AsyncIterator[Cluster]:
+async def created_with_kind() -> AsyncIterator[Cluster]:
     """Make a kind cluster for a block; it is deleted also when making it failed half-way.
 
     Raises:
-        RefusedError: kind is not installed.
+        ClusterRefusedError: kind is not installed.
     """
     if shutil.which("kind") is None:
-        raise RefusedError(
+        raise ClusterRefusedError(
             "kubectl has no context, and kind, to make a cluster, is not on PATH: https://kind.sigs.k8s.io"
         )
     name = f"questbell-test-{uuid.uuid4().hex[:6]}"

@@ -1,10 +1,9 @@
-"""The chart on a real cluster. These tests need one, and minutes, so they run only when asked for: `make test-cluster`,
-which is `pytest --cluster tests/cluster`.
+"""The chart on a real cluster. These tests need a cluster and minutes, so they run only with `make test-cluster`.
 
-Two installations serve them all. `trial` is what somebody gets who tries Questbell, with the sandbox of the chart.
-`release` talks to a sandbox of its own beside it, as it would to the real Discord, so that what judges it stays when
-the release is upgraded or removed; it has network policies from the beginning, where a cluster enforces them. The files
-run in the order of a release's life.
+All of them share two installations. `trial` is what a user gets who tries Questbell, with the sandbox of the chart.
+`release` uses a separate sandbox, as it would use the real Discord, so the evidence stays when the release is upgraded
+or removed. It has network policies from the beginning, if the cluster enforces them. The files run in the order of a
+release's life.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import pytest
 import yaml
 
 from tests.cluster import clusters, diagnostics, images
-from tests.cluster.choosing import RefusedError
+from tests.cluster.choosing import ClusterRefusedError
 from tests.cluster.clusters import Cluster
 from tests.cluster.discord import following
 from tests.cluster.programs import run
@@ -28,7 +27,7 @@ from tests.cluster.release import Release
 from tests.support.helm import CHART, RELEASE, SANDBOX
 
 ORDER = ("test_installation", "test_permissions", "test_network_policies", "test_availability", "test_lifecycle")
-JUDGE = "judge"
+RECORDER = "recorder"
 NEXT_COLUMN = {"name": "Batch", "type": "integer", "jsonPath": ".spec.batchSize"}
 CLUSTER, FIGURES = pytest.StashKey[Cluster](), pytest.StashKey[list[str]]()
 
@@ -86,7 +85,7 @@ async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
         async with clusters.under_test() as cluster:
             request.config.stash[CLUSTER] = cluster
             yield cluster
-    except RefusedError as error:
+    except ClusterRefusedError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
@@ -127,24 +126,24 @@ async def trial(cluster: Cluster, image: str) -> AsyncIterator[Trial]:
 @pytest.fixture(scope="session")
 async def release(cluster: Cluster, image: str) -> AsyncIterator[Release]:
     kubectl = await cluster.add_namespace("release")
-    await kubectl("apply", "--filename", "-", stdin=await _judge(image, kubectl.namespace))
+    await kubectl("apply", "--filename", "-", stdin=await _recorder_manifest(image, kubectl.namespace))
     values = {
         "image": _image(image),
-        "discord": {"apiUrl": f"http://{JUDGE}-discord:8090", "existingSecret": {"name": f"{JUDGE}-discord"}},
+        "discord": {"apiUrl": f"http://{RECORDER}-discord:8090", "existingSecret": {"name": f"{RECORDER}-discord"}},
         "networkPolicy": {"enabled": True, "discordPorts": [8090]},
     }
-    async with following(kubectl, f"{JUDGE}-discord") as discord:
+    async with following(kubectl, f"{RECORDER}-discord") as discord:
         release = Release(kubectl, cluster.context, discord, values)
         await release.install(*await cluster.options_for_definitions(kubectl.namespace))
         yield release
 
 
-async def _judge(image: str, namespace: str) -> str:
+async def _recorder_manifest(image: str, namespace: str) -> str:
     """Return the sandbox Discord of the chart by itself."""
     parts = [f"templates/discord/{name}.yaml" for name in ("deployment", "service", "secret")]
     repository, _, tag = image.rpartition(":")
     values = {
-        "fullnameOverride": JUDGE,
+        "fullnameOverride": RECORDER,
         "discord.sandbox.enabled": "true",
         "discord.sandbox.seedDemo": "false",
         "image.repository": repository,
@@ -152,7 +151,7 @@ async def _judge(image: str, namespace: str) -> str:
     }
     words = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
     words += [word for part in parts for word in ("--show-only", part)]
-    return await run("helm", "template", JUDGE, str(CHART), "--namespace", namespace, *words, within=30)
+    return await run("helm", "template", RECORDER, str(CHART), "--namespace", namespace, *words, within=30)
 
 
 def _image(image: str) -> dict[str, str]:

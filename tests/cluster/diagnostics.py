@@ -1,4 +1,4 @@
-"""What a person wants to see of the cluster when a test has failed, saved while it is still there."""
+"""The state of the cluster after a failed test, saved before it is deleted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VIEWS = {
 
 
 def save(cluster: Cluster, directory: Path) -> None:
-    """Write the state of every namespace of this run into a directory; what cannot be asked says why instead."""
+    """Write the state of every namespace of this run into a directory; a view that fails contains the error."""
     for namespace in _words(cluster, "default", "get", "namespace", "--selector", cluster.label, "--output", "name"):
         name = namespace.removeprefix("namespace/")
         place = directory / name
@@ -31,7 +31,7 @@ def save(cluster: Cluster, directory: Path) -> None:
 
 
 def _containers(cluster: Cluster, namespace: str) -> Iterator[tuple[str, bool]]:
-    """Yield each pod, and again if a container of it ran before."""
+    """Yield each pod, and a second time if one of its containers was restarted."""
     columns = "NAME:.metadata.name,RESTARTS:.status.containerStatuses[*].restartCount"
     listed = _ask(cluster, namespace, "get", "pods", "--no-headers", "--output", f"custom-columns={columns}")
     for line in listed.splitlines():
@@ -46,7 +46,7 @@ def _words(cluster: Cluster, namespace: str, *command: str) -> list[str]:
 
 
 def _ask(cluster: Cluster, namespace: str, *command: str) -> str:
-    # Not asyncio: this runs between tests, while their event loop stands still.
+    # Not asyncio: this runs between tests, while their event loop is not running.
     try:
         ended = subprocess.run(
             [*cluster.kubectl(namespace).command, *command], capture_output=True, text=True, timeout=ANSWERED_WITHIN

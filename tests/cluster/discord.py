@@ -1,6 +1,6 @@
-"""The sandbox Discord in the cluster, followed from outside: the judge of what was told.
+"""The sandbox Discord in the cluster, followed from outside.
 
-Its evidence is in its memory and ends with its pod, so it is read as it grows and kept here.
+Its records are in memory and are lost with its pod, so they are read as they grow and kept here.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from tests.cluster.kubectl import Kubectl
 from tests.cluster.programs import ProgramError
 
 PORT = 8090
-AGAIN = 0.3
-"""Seconds until it is tried to reach it again."""
+RETRY_DELAY = 0.3
+"""Seconds until the next attempt to reach it."""
 LONG_POLL = 5.0
-CHANNELS, FURNISHED = 20, 3
-"""Channels that the tests see to, and those of them that a sandbox has when it starts."""
-AWAY = (aiohttp.ClientError, OSError, TimeoutError, ProgramError, SandboxError)
-"""What it looks like when its pod, or the way to it, is gone."""
+CHANNELS, DEFAULT_CHANNELS = 20, 3
+"""The channels that the tests add up to, and those that a sandbox has when it starts."""
+UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, ProgramError, SandboxError)
+"""The errors while its pod cannot be reached."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where sessions can be, and one who may play. The ids are the same in every sandbox."""
+class Guild:
+    """The channels for games, and a player. The ids are the same in every sandbox."""
 
     guild: int
     channels: tuple[int, ...]
@@ -48,28 +48,28 @@ class Discord:
 
     @property
     def records(self) -> Records:
-        """Everything that was accepted, as far as it is known."""
+        """Everything known to be accepted."""
         return list(self._records.values())
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[SandboxClient]:
-        """Reach its control API for a block."""
+        """Connect to its control API for a block."""
         async with self._kubectl.forwarded(self._target, PORT) as url, SandboxClient(url) as client:
             yield client
 
     def follow(self) -> None:
-        """Begin to read the evidence; the sandbox may still be starting."""
+        """Start reading the records; the sandbox may still be starting."""
         self._following = asyncio.create_task(self._follow())
 
     async def leave(self) -> None:
-        """Read no more; what was read stays known."""
+        """Stop reading; what was read is kept."""
         if self._following is not None:
             self._following.cancel()
             with suppress(asyncio.CancelledError):
                 await self._following
 
-    async def place(self) -> Place:
-        """Return where sessions can be: enough channels for Discord's limit of five messages in five seconds each."""
+    async def guild(self) -> Guild:
+        """Return enough channels for Discord's limit of five messages in five seconds each."""
         async with self.client() as client:
             [guild] = (await client.state())["guilds"]
             for number in range(len(guild["channels"]), CHANNELS):
@@ -77,15 +77,15 @@ class Discord:
             state = await client.state()
         [guild] = state["guilds"]
         channels = tuple(int(channel["id"]) for channel in guild["channels"])
-        return Place(int(guild["id"]), channels, int(state["people"][0]["id"]))
+        return Guild(int(guild["id"]), channels, int(state["people"][0]["id"]))
 
     async def _follow(self) -> None:
         while True:
             try:
                 async with self.client() as client:
                     await self._read(client)
-            except AWAY:
-                await asyncio.sleep(AGAIN)
+            except UNREACHABLE:
+                await asyncio.sleep(RETRY_DELAY)
 
     async def _read(self, client: SandboxClient) -> None:
         seen = 0
@@ -93,7 +93,7 @@ class Discord:
             records = await client.evidence(after=seen, wait=LONG_POLL)
             seen += len(records)
             for record in records:
-                # The numbers begin anew with each pod; so do not the times.
+                # A new pod numbers its records from 1 again, so the time is part of the key.
                 self._records[record["number"], record["wall"], record["message_id"]] = record
 
 

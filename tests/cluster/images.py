@@ -1,4 +1,4 @@
-"""The images under test: that of the work tree, and one of the release after it.
+"""The images under test: that of the work tree, and one of the next release.
 
 A tag names the content, so that a node never runs an older build under the same name.
 """
@@ -19,9 +19,9 @@ from tests.support.helm import CHART
 REPOSITORY = "questbell"
 BUILD_TIMEOUT, LOAD_TIMEOUT = 400.0, 180.0
 GIVEN = "QUESTBELL_CLUSTER_IMAGE"
-"""An image in Docker to test instead of building one."""
+"""An image in Docker to test instead of a new one."""
 PASSED_ON = ("PIP_INDEX_URL",)
-"""Variables that the Dockerfile takes as arguments of the same name; Docker leaves out those that are not set."""
+"""Variables that are build arguments of the same name; Docker ignores those that are not set."""
 
 
 async def built() -> str:
@@ -33,12 +33,12 @@ async def built() -> str:
 
 
 async def next_release(image: str) -> str:
-    """Return an image of the release after the given one."""
+    """Return an image of the release after a given one."""
     return await _build(Path(__file__).parent / "next_release", "test-next", "--build-arg", f"BASE={image}")
 
 
 async def bring(images: Iterable[str], kubectl: Kubectl, load: tuple[str, ...]) -> None:
-    """Copy the images to the nodes that lack them, pulling those that Docker lacks."""
+    """Copy missing images to the nodes; pull those that Docker does not have."""
     there = await _on_every_node(kubectl)
     for image in images:
         if _full_name(image) not in there:

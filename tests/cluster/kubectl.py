@@ -22,7 +22,7 @@ _LOCAL_ADDRESS = re.compile(rb"127\.0\.0\.1:\d+")
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, as far as the tests look at it."""
+    """The parts of a pod that the tests need."""
 
     name: str
     uid: str
@@ -35,13 +35,13 @@ class Pod:
     def of(cls, body: Any) -> Self:
         """Read one from its JSON."""
         status = body["status"]
-        conditions = {each["type"]: each["status"] for each in status.get("conditions", ())}
+        conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
         return cls(
             name=body["metadata"]["name"],
             uid=body["metadata"]["uid"],
             ready=conditions.get("Ready") == "True",
             ending="deletionTimestamp" in body["metadata"],
-            restarts=sum(each["restartCount"] for each in status.get("containerStatuses", ())),
+            restarts=sum(container["restartCount"] for container in status.get("containerStatuses", ())),
             body=body,
         )
 
@@ -54,7 +54,7 @@ class Kubectl(ControlPlaneKubectl):
 
     @classmethod
     def into(cls, context: str, namespace: str) -> Self:
-        """Return kubectl for a namespace of a context, whatever becomes the current context meanwhile."""
+        """Return kubectl for a namespace of a context, independent of the current context."""
         return cls(("kubectl", "--context", context, "--namespace", namespace), namespace)
 
     async def __call__(self, *words: str, stdin: str = "", within: float = WAIT_TIMEOUT) -> str:
@@ -77,13 +77,13 @@ class Kubectl(ControlPlaneKubectl):
         return await self("exec", "--stdin", target, "--", "python", "-", *words, stdin=source, within=within)
 
     async def sql(self, statement: str) -> str:
-        """Ask the bundled PostgreSQL; return its rows, with | between columns."""
+        """Query the bundled PostgreSQL; return its rows, with | between columns."""
         psql = ("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username", "questbell")
         return (await self("exec", "questbell-postgresql-0", "--", *psql, "--command", statement)).strip()
 
     @asynccontextmanager
     async def forwarded(self, target: str, port: int) -> AsyncIterator[str]:
-        """Reach a port of a pod at the URL that is yielded, until the pod goes away or the block ends."""
+        """Forward a port of a pod to the URL that is yielded, until the pod or the block ends."""
         child = await asyncio.create_subprocess_exec(
             *(*self.command, "port-forward", target, f":{port}"),
             stdout=asyncio.subprocess.PIPE,

@@ -1,7 +1,7 @@
-"""Root on a pod's node, for what a cluster has no request for: to cut a pod off from the network.
+"""Root on a pod's node, to cut a pod off from the network, for which a cluster has no request.
 
-A pod may do there what root may when it is privileged, so it has a namespace of its own: that of a release admits only
-restricted ones. A shell on the node itself was rejected: the way to it differs from cluster to cluster.
+A privileged pod has root on its node. It needs a separate namespace, since that of a release admits only restricted
+pods. A shell on the node itself was rejected: the way to get one differs from cluster to cluster.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from tests.support.waiting import eventually
 
 ROOT = "root"
 READY_WITHIN = 30
-"""Seconds for root's pod to run; the node has the image."""
+"""Seconds until the privileged pod runs; the node has the image."""
 LEFT_OPEN = (
     "SELECT count(*) FROM pg_stat_activity WHERE client_addr = '{address}' AND state = 'idle in transaction' "
     "AND state_change < clock_timestamp() - interval '0.3 seconds'"
 )
-"""The transactions of an address that do not go on: a claim takes hundredths of a second."""
+"""Transactions of an address that have stopped: a claim takes hundredths of a second."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class Root:
     pod: Pod
 
     async def cut_off(self, *, release: Kubectl) -> None:
-        """Cut the pod's controllers off for good, let them run on, and see that they left transactions open."""
+        """Cut the pod's controllers off for good, let them continue, and check that they left transactions open."""
         await self.kubectl.inside(ROOT, "cut_off.py", self.pod.name)
 
         async def are_open() -> bool:
             return await release.sql(LEFT_OPEN.format(address=self.pod.body["status"]["podIP"])) != "0"
 
-        await eventually(are_open, within=2, what="an open transaction: it held nothing any more, or is not cut off")
+        await eventually(are_open, within=2, what="an open transaction of the pod that was cut off")
 
 
 @asynccontextmanager
 async def root_on_node_of(pod: Pod, cluster: Cluster) -> AsyncIterator[Root]:
-    """Have root on a pod's node for a block."""
+    """Run a privileged pod on the node of another pod for a block."""
     kubectl = await cluster.add_namespace(ROOT, admits="privileged")
     try:
         await kubectl("apply", "--filename", "-", stdin=json.dumps(_on_node_of(pod)))
@@ -57,7 +57,7 @@ async def root_on_node_of(pod: Pod, cluster: Cluster) -> AsyncIterator[Root]:
 
 
 def _on_node_of(pod: Pod) -> dict[str, Any]:
-    """Return a pod that waits on another's node, sees every process there and may do anything to it."""
+    """Return a privileged pod on the node of another, which sees every process there."""
     container = {
         "name": ROOT,
         "image": pod.body["spec"]["containers"][0]["image"],

@@ -1,4 +1,4 @@
-"""Programs that the tests run to their end, each with a limit to its time: kubectl, helm, docker, kind."""
+"""Programs that the tests run with a time limit: kubectl, helm, docker, kind."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import shlex
 
 
 class ProgramError(Exception):
-    """A program failed or took too long; the message is what it said."""
+    """A program failed or took too long; the message is its output."""
 
 
 async def run(*command: str, stdin: str = "", within: float) -> str:
     """Run a program and return what it printed; `within` is in seconds.
 
     Raises:
-        ProgramError: it is not there, failed, or took too long.
+        ProgramError: it is missing, failed, or took too long.
     """
     named = shlex.join(command)[:200]
     try:

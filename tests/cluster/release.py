@@ -25,10 +25,10 @@ from tests.support.helm import CHART, RELEASE
 from tests.support.waiting import eventually
 
 HELM_TIMEOUT = 120
-"""Seconds for what Helm waits for."""
-LOOK = 0.3
-FIRST, WRITTEN_IN = 3.0, 0.03
-"""Seconds until the first reminder is due, and for each that is written before."""
+"""Seconds for which Helm waits."""
+CHECK_INTERVAL = 0.3
+FIRST, CREATED_IN = 3.0, 0.03
+"""Seconds until the first reminder is due, and for each game that is created before."""
 DELIVERED_WITHIN = 30.0
 DELETE_FUTURE = (
     "DELETE FROM notification_schedule USING game "
@@ -38,28 +38,28 @@ LEASE = 8.0
 """The default of QUESTBELL_TIMING_LEASE."""
 WORKLOADS = ("controllers", "bot")
 RESOURCES = "schedulers,deadletterreconcilers"
-"""Not their category `questbell`: kubectl remembers a cluster's categories for minutes, and these were just made."""
+"""Not their category `questbell`: kubectl caches a cluster's categories for minutes, and these are new."""
 
 Values = Mapping[str, Any]
 
 
 @dataclass
 class Absence:
-    """For how long no pod of a workload was ready."""
+    """The longest time without a ready pod of a workload."""
 
     longest: float = 0.0
 
 
 @dataclass
 class Release:
-    """A release, and the Discord that judges it."""
+    """A release, and the sandbox Discord that records what it sends."""
 
     kubectl: Kubectl
     context: str
     discord: Discord
     values: Values
     scheduled: list[Reminder] = field(default_factory=list)
-    """Everything that was ever due, to be judged once more at the end."""
+    """Every reminder that was scheduled; all of them are compared once more at the end."""
 
     async def helm(self, *words: str, stdin: str = "", within: float = HELM_TIMEOUT + 20) -> str:
         """Run Helm in the release's namespace."""
@@ -78,7 +78,7 @@ class Release:
         await self.helm("upgrade", RELEASE, str(chart), *wait, *options)
 
     async def rollback(self) -> None:
-        """Go back to the revision before."""
+        """Roll back to the previous revision."""
         await self.helm("rollback", RELEASE, "--wait", "--timeout", f"{HELM_TIMEOUT}s")
 
     async def uninstall(self) -> None:
@@ -86,13 +86,13 @@ class Release:
         await self.helm("uninstall", RELEASE, "--wait", "--timeout", f"{HELM_TIMEOUT}s")
 
     async def passwords(self) -> dict[str, str]:
-        """Return the passwords that the chart made."""
+        """Return the passwords that the chart generated."""
         names = (f"{RELEASE}-postgresql", f"{RELEASE}-rabbitmq")
-        found = [await self.kubectl.json("get", "secret", name) for name in names]
-        return {each["metadata"]["name"]: each["data"]["password"] for each in found}
+        secrets = [await self.kubectl.json("get", "secret", name) for name in names]
+        return {secret["metadata"]["name"]: secret["data"]["password"] for secret in secrets}
 
     async def settled(self, *, within: float = 90.0) -> None:
-        """Wait until every pod of the workloads is ready and none is ending."""
+        """Wait until every pod of the workloads is ready and none is terminating."""
 
         async def at_rest() -> bool:
             pods = await self.kubectl.pods(*WORKLOADS)
@@ -101,7 +101,7 @@ class Release:
         await eventually(at_rest, within=within, what="three ready pods of controllers and bot")
 
     async def replaced(self, old: Pod, component: str, *, within: float = 60.0) -> None:
-        """Wait until as many pods are ready as before, and the old one is none of them."""
+        """Wait until all pods of a workload are ready, and the old one is gone."""
 
         async def new_is_there() -> bool:
             pods = await self.kubectl.pods(component)
@@ -119,51 +119,51 @@ class Release:
         first: float | None = None,
         channels: int = CHANNELS,
     ) -> list[Reminder]:
-        """Make sessions whose reminders are due `every` so many seconds, beginning as soon as all can be written.
+        """Create games with a reminder due `every` few seconds, from the earliest possible time on.
 
-        So many are due `together`, at the same moment.
+        `together` is how many are due at the same moment.
         """
-        assert not any(each.title.startswith(f"{name} ") for each in self.scheduled), "a title stands for one reminder"
-        place = await self.discord.place()
+        assert not any(reminder.title.startswith(f"{name} ") for reminder in self.scheduled), "use each name once"
+        guild = await self.discord.guild()
         plan = {"name": name, "count": count, "every": every, "together": together}
-        plan |= {"first": first or FIRST + count * WRITTEN_IN}
-        plan |= {"guild": place.guild, "channels": place.channels[:channels], "player": place.player}
+        plan |= {"first": first or FIRST + count * CREATED_IN}
+        plan |= {"guild": guild.guild, "channels": guild.channels[:channels], "player": guild.player}
         printed = await self.kubectl.inside(f"deployment/{RELEASE}-bot", "create_games.py", json.dumps(plan))
-        made = [Reminder(**each) for each in json.loads(printed)]
-        assert time.time() < made[0].due_at, "they were written too late"
-        self.scheduled += made
-        return made
+        reminders = [Reminder(**reminder) for reminder in json.loads(printed)]
+        assert time.time() < reminders[0].due_at, "the games were created too late"
+        self.scheduled += reminders
+        return reminders
 
     async def wait_until_delivered(self, reminder: Reminder) -> None:
-        """Wait until a reminder is told: those after it meet what comes next."""
+        """Wait until a reminder is delivered; those after it are hit by what the test does next."""
         await eventually(lambda: not compare_reminders([reminder], self.discord.records).lost, within=DELIVERED_WITHIN)
 
     async def cancel_the_rest(self, reminders: Sequence[Reminder]) -> list[Reminder]:
-        """Delete what is not due yet, and return what is: how long it would take was not known before."""
+        """Delete the reminders that are not due yet, and return the others."""
         name = reminders[0].title.rpartition(" ")[0]
-        off = set((await self.kubectl.sql(DELETE_FUTURE.format(name=name))).splitlines())
-        self.scheduled = [reminder for reminder in self.scheduled if reminder.title not in off]
-        return [reminder for reminder in reminders if reminder.title not in off]
+        deleted = set((await self.kubectl.sql(DELETE_FUTURE.format(name=name))).splitlines())
+        self.scheduled = [reminder for reminder in self.scheduled if reminder.title not in deleted]
+        return [reminder for reminder in reminders if reminder.title not in deleted]
 
     async def final_verdict(self) -> Verdict:
-        """Judge once more all that was ever due."""
+        """Compare everything once more that was ever due."""
         due = [reminder for reminder in self.scheduled if reminder.due_at <= time.time()]
         return await self.verdict(due, within=DELIVERED_WITHIN)
 
     async def verdict(self, reminders: Sequence[Reminder], *, within: float) -> Verdict:
-        """Wait until all of them are told, at most `within` seconds after the last is due, and judge."""
+        """Wait until all are delivered, at most `within` seconds after the last is due, and compare."""
         last = max(reminder.due_at for reminder in reminders)
 
-        def all_told() -> bool:
+        def are_delivered() -> bool:
             return not compare_reminders(reminders, self.discord.records).lost
 
-        with suppress(AssertionError):  # the judge says what is missing
-            await eventually(all_told, within=max(0.0, last - time.time()) + within)
+        with suppress(AssertionError):  # the oracle reports what is missing
+            await eventually(are_delivered, within=max(0.0, last - time.time()) + within)
         return compare_reminders(reminders, self.discord.records)
 
     @asynccontextmanager
     async def absence(self, component: str) -> AsyncIterator[Absence]:
-        """Watch a workload for a block."""
+        """Measure the absence of a workload during a block."""
         absence = Absence()
         task = asyncio.create_task(self._watch(component, absence))
         try:
@@ -180,4 +180,4 @@ class Release:
             if any(pod.ready and not pod.ending for pod in await self.kubectl.pods(component)):
                 there = asked
             absence.longest = max(absence.longest, time.monotonic() - there)
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(CHECK_INTERVAL)

@@ -1,8 +1,7 @@
-"""What may go wrong with the pods of a release, while reminders are due twice a second: how late they are told then.
+"""How late reminders are when pods of a release fail while two reminders a second are due.
 
-Judged by what the sandbox Discord accepted. The promises: a controllers process that dies or leaves delays no reminder
-by more than a second, one that freezes or is cut off by no more than seven, the bot by no more than it takes to start
-and the lease of what it was telling.
+The oracle compares them with what the sandbox Discord accepted. A controllers process that dies or stops may delay a
+reminder by a second, one that freezes or is cut off by seven seconds, and the bot by its start and its lease.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 KILLED, FROZEN = 1.0, 7.0
-"""Seconds by which a reminder may be late when a controllers process is killed or leaves, and is frozen or cut off."""
+"""Seconds by which a reminder may be late when a controllers process is killed or stopped, and frozen or cut off."""
 DELIVERED_WITHIN = 30.0
-"""Seconds after its time in which a reminder is waited for: past all that is promised, so that the lateness is seen."""
+"""Seconds to wait for a reminder after its due time; longer than allowed, so that the latency is measured."""
 RESTART_WITHIN = 60.0
 LIVENESS = 40.0
-"""Seconds after which the kubelet has restarted what it believes dead: three probes, ten seconds apart."""
+"""Seconds after which the kubelet has restarted a dead process: three probes, ten seconds apart."""
 
 Measured = Callable[[str], None]
 
@@ -64,9 +63,7 @@ async def test_draining_a_controllers_pod_delays_no_reminder(trial: Trial, measu
     await trial.replaced(leaving, "controllers")
 
 
-async def test_a_replica_that_freezes_with_rows_in_its_hands_delays_them_for_seconds(
-    trial: Trial, measured: Measured
-) -> None:
+async def test_a_frozen_replica_delays_the_rows_it_claimed_by_seconds(trial: Trial, measured: Measured) -> None:
     await trial.settled()
     pod, _ = await trial.kubectl.pods("controllers")
     reminders = await trial.schedule("frozen", count=120, together=4)
@@ -84,10 +81,10 @@ async def test_a_replica_that_freezes_with_rows_in_its_hands_delays_them_for_sec
     assert verdict.exactly_once, f"after it woke up: {verdict}"
 
 
-async def test_a_replica_that_is_cut_off_with_rows_in_its_hands_delays_them_for_seconds(
+async def test_a_replica_without_a_network_delays_the_rows_it_claimed_by_seconds(
     trial: Trial, cluster: Cluster, measured: Measured
 ) -> None:
-    """It is frozen first, for as long as it takes to see that it holds rows and to cut it off; then it runs on."""
+    """It is frozen until it is known to hold rows and is cut off; then it continues."""
     await trial.settled()
     pod, _ = await trial.kubectl.pods("controllers")
     async with root_on_node_of(pod, cluster) as root:
@@ -148,7 +145,7 @@ async def test_a_killed_bot_delays_reminders_by_its_start_and_the_lease(trial: T
     assert verdict.max_latency <= absence.longest + LEASE
 
 
-async def test_a_lost_database_makes_pods_not_ready_and_restarts_none(trial: Trial, measured: Measured) -> None:
+async def test_losing_the_database_makes_pods_unready_and_restarts_none(trial: Trial, measured: Measured) -> None:
     await trial.settled()
     before = {pod.uid: pod.restarts for pod in await trial.kubectl.pods(*WORKLOADS)}
     reminders = await trial.schedule("without a database", count=4, every=5.0, first=20.0)
@@ -167,21 +164,21 @@ async def test_a_lost_database_makes_pods_not_ready_and_restarts_none(trial: Tri
     assert {pod.uid: pod.restarts for pod in await trial.kubectl.pods(*WORKLOADS)} == before
 
 
-async def test_nothing_was_lost_or_told_twice_in_all_that_time(trial: Trial) -> None:
+async def test_every_reminder_of_this_file_was_delivered_exactly_once(trial: Trial) -> None:
     verdict = await trial.final_verdict()
     assert verdict.exactly_once, verdict
 
 
 async def _until_restarted(trial: Trial, pod: Pod) -> None:
     async def restarted() -> bool:
-        [now] = [each for each in await trial.kubectl.pods() if each.uid == pod.uid]
-        return now.restarts == pod.restarts + 1 and now.ready
+        [current] = [found for found in await trial.kubectl.pods() if found.uid == pod.uid]
+        return current.restarts == pod.restarts + 1 and current.ready
 
     await eventually(restarted, within=RESTART_WITHIN, what=f"{pod.name} to be restarted")
 
 
 async def _evict(trial: Trial, pod: Pod) -> None:
-    """Ask for the eviction of a pod, as `kubectl drain` does for each of a node's."""
+    """Evict a pod, as `kubectl drain` does with each pod of a node."""
     metadata = {"name": pod.name, "namespace": trial.kubectl.namespace}
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
     path = f"/api/v1/namespaces/{trial.kubectl.namespace}/pods/{pod.name}/eviction"
@@ -208,7 +205,7 @@ async def _says_why(trial: Trial) -> bool:
 
 
 async def _stays_up(trial: Trial, before: dict[str, int], *, until_then: float) -> None:
-    """Look until a moment that nothing restarts: it is the quiet that is looked at."""
+    """Check until some time that nothing restarts."""
 
     async def over() -> bool:
         assert {pod.uid: pod.restarts for pod in await trial.kubectl.pods(*WORKLOADS)} == before

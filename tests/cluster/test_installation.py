@@ -1,4 +1,4 @@
-"""What somebody sees who tries Questbell: `helm install`, one minute, and then what an operator looks at."""
+"""A first trial of Questbell: `helm install`, one minute, and then what an administrator looks at."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 FIRST_REMINDER_WITHIN = 60.0
 SHOWN_WITHIN = 30.0
-"""Seconds until a status shows what is: figures are looked at every ten."""
+"""Seconds until a status is up to date: figures are collected every ten."""
 
 
-async def test_a_fresh_installation_tells_its_first_reminder_within_a_minute(
+async def test_a_fresh_installation_delivers_its_first_reminder_within_a_minute(
     trial: Trial, measured: Callable[[str], None]
 ) -> None:
     left = trial.began + FIRST_REMINDER_WITHIN - time.time()
@@ -31,7 +31,7 @@ async def test_a_fresh_installation_tells_its_first_reminder_within_a_minute(
     assert took <= FIRST_REMINDER_WITHIN
 
 
-async def test_one_id_tells_a_reminders_story_over_both_workloads(trial: Trial) -> None:
+async def test_one_id_finds_a_reminder_in_the_logs_of_both_workloads(trial: Trial) -> None:
     lines = await _log(trial)
     [notification, *_] = [line["notification_id"] for line in lines if _is(line, "bot", "delivered", "reminder")]
     story = [(line["workload"], line["action"]) for line in lines if line.get("notification_id") == notification]
@@ -69,25 +69,26 @@ async def test_a_changed_spec_is_observed(trial: Trial) -> None:
 
     async def observed() -> bool:
         body = await trial.kubectl.json("get", "scheduler", "notifications")
-        generations = {each["observedGeneration"] for each in [body["status"], *body["status"]["conditions"]]}
+        parts = [body["status"], *body["status"]["conditions"]]
+        generations = {part["observedGeneration"] for part in parts}
         return body["spec"]["batchSize"] == 50 and generations == {body["metadata"]["generation"]}
 
     await eventually(observed, within=SHOWN_WITHIN, what="the generation of the new spec")
 
 
-async def test_suspending_and_resuming_are_conditions_and_events(trial: Trial) -> None:
+async def test_suspending_and_resuming_show_as_conditions_and_events(trial: Trial) -> None:
     for suspended, reason, ready in ((True, "Suspended", "False"), (False, "Dispatching", "True")):
         earlier = await _events(trial)
         await trial.kubectl.patch("scheduler/status-transitions", suspend=suspended)
 
-        async def told(reason: str = reason, ready: str = ready, earlier: dict[str, str] = earlier) -> bool:
+        async def is_shown(reason: str = reason, ready: str = ready, earlier: dict[str, str] = earlier) -> bool:
             body = await trial.kubectl.json("get", "scheduler", "status-transitions")
-            [condition] = [each for each in body["status"]["conditions"] if each["type"] == "Ready"]
-            is_so = (condition["status"], condition["reason"]) == (ready, reason)
+            [ready_condition] = [part for part in body["status"]["conditions"] if part["type"] == "Ready"]
+            is_so = (ready_condition["status"], ready_condition["reason"]) == (ready, reason)
             events = await _events(trial)
             return is_so and reason in {events[uid] for uid in events.keys() - earlier.keys()}
 
-        await eventually(told, within=SHOWN_WITHIN, what=f"Ready={ready} because {reason}, and an Event")
+        await eventually(is_shown, within=SHOWN_WITHIN, what=f"Ready={ready} because {reason}, and an Event")
 
 
 def _reminders(trial: Trial) -> list[dict[str, Any]]:
@@ -96,7 +97,7 @@ def _reminders(trial: Trial) -> list[dict[str, Any]]:
 
 
 async def _log(trial: Trial) -> list[dict[str, Any]]:
-    """Return the lines that docs/observability.md says to grep in; those of the servers are no JSON of ours."""
+    """Return the JSON lines that docs/observability.md says to search; the servers log other formats."""
     selector = "app.kubernetes.io/component in (controllers,bot)"
     printed = await trial.kubectl("logs", "--selector", selector, "--since=1h", "--tail=-1")
     return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
@@ -115,4 +116,4 @@ async def _row(trial: Trial, name: str, *, kind: str = "schedulers") -> tuple[li
 async def _events(trial: Trial) -> dict[str, str]:
     """Return the reason of each Event of the scheduler, by its uid."""
     listed = await trial.kubectl.json("get", "events", "--field-selector", "involvedObject.name=status-transitions")
-    return {each["metadata"]["uid"]: each["reason"] for each in listed["items"]}
+    return {event["metadata"]["uid"]: event["reason"] for event in listed["items"]}

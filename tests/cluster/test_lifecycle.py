@@ -1,7 +1,7 @@
-"""What becomes of a release: upgraded, rolled back, given a new token, uninstalled, installed again.
+"""The life of a release: upgrade, rollback, new credentials, restore, uninstallation, reinstallation.
 
-An upgrade and a rollback take most of a minute, so each happens once, while a reminder is due every second, and
-several tests look at what came of it.
+An upgrade and a rollback take most of a minute, so each happens once, while a reminder is due every second, and several
+tests look at the result.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import pytest
 
 from sandbox.oracle.verdict import Verdict
 from tests.cluster.clusters import Cluster
-from tests.cluster.conftest import JUDGE, NEXT_COLUMN, Trial
-from tests.cluster.discord import FURNISHED
+from tests.cluster.conftest import NEXT_COLUMN, RECORDER, Trial
+from tests.cluster.discord import DEFAULT_CHANNELS
 from tests.cluster.programs import run
 from tests.cluster.release import LEASE, RESOURCES, WORKLOADS, Release
 from tests.support.helm import CHART, RELEASE
@@ -31,20 +31,20 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 DELIVERED_WITHIN = 30.0
 RECOVERS_WITHIN = 60.0
-"""Seconds for what was refused because of a credential: it is tried again after growing delays."""
+"""Seconds after a credential was rejected: retries have growing delays."""
 GONE_WITHIN = 60.0
 UPGRADE = CHART.parents[1] / "docs" / "upgrade.md"
 SINCE = "2030-05-01T18:00:00Z"
-"""The time of the backup that the page has for an example."""
+"""The time of the backup in the page's example."""
 DUE = 150
-"""Reminders that are due while Helm works, a second apart; those that are due only later do not count."""
+"""Reminders that are due while Helm works, a second apart; later ones are deleted."""
 
 Measured = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class State:
-    """What must or must not change with a release."""
+    """What must change with a release, and what must not."""
 
     images: frozenset[str]
     schema: str
@@ -54,7 +54,7 @@ class State:
 
     @classmethod
     async def of(cls, release: Release) -> Self:
-        """Look at everything."""
+        """Read the state of a release."""
         listed = await release.kubectl.json("get", RESOURCES)
         header, *_ = await release.kubectl.columns("schedulers")
         pods = await release.kubectl.pods(*WORKLOADS)
@@ -62,14 +62,14 @@ class State:
             images=frozenset(container["image"] for pod in pods for container in pod.body["spec"]["containers"]),
             schema=await release.kubectl.sql("SELECT version_num FROM alembic_version"),
             passwords=await release.passwords(),
-            resources={each["metadata"]["uid"]: each["spec"] for each in listed["items"]},
+            resources={item["metadata"]["uid"]: item["spec"] for item in listed["items"]},
             columns=header,
         )
 
 
 @dataclass(frozen=True)
 class Change:
-    """What came of an upgrade or a rollback while reminders were due."""
+    """The result of an upgrade or a rollback while reminders were due."""
 
     before: State
     after: State
@@ -91,7 +91,7 @@ async def _change(release: Release, name: str, work: Callable[[], Awaitable[None
 
 @pytest.fixture(scope="module")
 async def upgraded(release: Release, next_image: str, next_chart: Path, measured: Measured) -> Change:
-    """The release has become the next one; a user's own resource was there before."""
+    """Upgrade to the next release; a resource that a user created exists before."""
     await release.kubectl.apply("Scheduler", "mine", source="Notifications", suspend=True, batchSize=7)
     await release.kubectl.patch("scheduler/notifications", batchSize=50)
     tag = next_image.rpartition(":")[2]
@@ -113,7 +113,7 @@ async def test_uninstalling_while_the_controllers_are_down_leaves_nothing_stuck(
     await trial.kubectl("delete", "namespace", trial.kubectl.namespace, within=GONE_WITHIN)
 
 
-async def test_an_upgrade_with_a_migration_tells_everything_once_and_in_time(upgraded: Change, next_image: str) -> None:
+async def test_an_upgrade_with_a_migration_delivers_everything_once_in_time(upgraded: Change, next_image: str) -> None:
     assert upgraded.after.images == {next_image}
     assert int(upgraded.after.schema) == int(upgraded.before.schema) + 1
     assert upgraded.verdict.exactly_once, upgraded.verdict
@@ -133,7 +133,7 @@ async def test_an_upgrade_brings_new_definitions(upgraded: Change, cluster: Clus
     assert (column in upgraded.before.columns, column in upgraded.after.columns) == (False, True)
 
 
-async def test_after_a_rollback_the_release_before_works_on_the_newer_schema(
+async def test_the_previous_release_works_on_the_newer_schema_after_a_rollback(
     rolled_back: Change, release: Release, image: str
 ) -> None:
     assert rolled_back.after.images == {image}
@@ -146,9 +146,9 @@ async def test_after_a_rollback_the_release_before_works_on_the_newer_schema(
     assert (await release.verdict(reminders, within=DELIVERED_WITHIN)).exactly_once
 
 
-async def test_a_new_token_loses_nothing(release: Release, measured: Measured) -> None:
+async def test_a_new_token_loses_no_reminder(release: Release, measured: Measured) -> None:
     await release.settled()
-    reminders = await release.schedule("with a new token", count=40, every=1.0, channels=FURNISHED)
+    reminders = await release.schedule("with a new token", count=40, every=1.0, channels=DEFAULT_CHANNELS)
     await release.wait_until_delivered(reminders[4])
     await _change_token(release)
     verdict = await release.verdict(reminders, within=RECOVERS_WITHIN)
@@ -156,8 +156,8 @@ async def test_a_new_token_loses_nothing(release: Release, measured: Measured) -
     assert verdict.exactly_once, verdict
 
 
-async def test_new_passwords_lose_nothing(release: Release, measured: Measured) -> None:
-    """As docs/configure.md says: without their Secrets, the next upgrade makes new ones."""
+async def test_new_passwords_lose_no_reminder(release: Release, measured: Measured) -> None:
+    """As docs/configure.md says: the next upgrade generates new passwords if their Secrets are deleted."""
     await release.settled()
     before = await release.passwords()
     reminders = await release.schedule("with new passwords", count=DUE, every=1.0)
@@ -172,8 +172,8 @@ async def test_new_passwords_lose_nothing(release: Release, measured: Measured) 
     assert not [name for name in before if before[name] == after[name]]
 
 
-async def test_a_restored_backup_tells_nothing_again(release: Release, tmp_path: Path, measured: Measured) -> None:
-    """By the very commands of docs/upgrade.md."""
+async def test_a_restored_backup_repeats_no_reminder(release: Release, tmp_path: Path, measured: Measured) -> None:
+    """With the commands of docs/upgrade.md."""
     await release.settled()
     reminders = await release.schedule("over a restored backup", count=8, every=4.0)
     backup, since = tmp_path / "questbell.dump", datetime.now(UTC)
@@ -196,7 +196,7 @@ def _restoring() -> str:
     return section.partition("```sh\n")[2].partition("```")[0]
 
 
-async def test_a_reinstallation_goes_on_where_the_release_ended(
+async def test_a_reinstallation_continues_where_the_release_ended(
     release: Release, cluster: Cluster, measured: Measured
 ) -> None:
     await release.settled()
@@ -215,13 +215,13 @@ async def test_a_reinstallation_goes_on_where_the_release_ended(
     assert await State.of(release) == before
 
 
-async def test_nothing_was_lost_or_told_twice_in_all_that_time(release: Release) -> None:
+async def test_every_reminder_of_this_file_was_delivered_exactly_once(release: Release) -> None:
     verdict = await release.final_verdict()
     assert verdict.exactly_once, verdict
 
 
 async def _uninstall_beside_resources(release: Release) -> None:
-    """Uninstall, and see that the resources are there before and after, and no pod is."""
+    """Uninstall; check that the resources exist before and after, and that no pod does."""
     resources = await release.kubectl("get", RESOURCES, "--output", "name")
     assert resources.split()
     await release.uninstall()
@@ -235,9 +235,9 @@ async def _uninstall_beside_resources(release: Release) -> None:
 
 
 async def _change_token(release: Release) -> None:
-    """Let Discord refuse the old token, then do what docs/configure.md says."""
+    """Let Discord reject the old token, then do what docs/configure.md says."""
     token = {"stringData": {"DISCORD_TOKEN": secrets.token_urlsafe(32)}}
-    await release.kubectl("patch", "secret", f"{JUDGE}-discord", "--patch", json.dumps(token))
-    for deployment in (f"deployment/{JUDGE}-discord", f"deployment/{RELEASE}-bot"):
+    await release.kubectl("patch", "secret", f"{RECORDER}-discord", "--patch", json.dumps(token))
+    for deployment in (f"deployment/{RECORDER}-discord", f"deployment/{RELEASE}-bot"):
         await release.kubectl("rollout", "restart", deployment)
         await release.kubectl("rollout", "status", deployment, within=60)

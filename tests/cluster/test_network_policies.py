@@ -1,4 +1,4 @@
-"""Who may open a connection to whom, on a cluster that enforces the chart's NetworkPolicies.
+"""Which pods may connect to which, on a cluster that enforces the chart's NetworkPolicies.
 
 Most network plugins do, and some only take them; so this is first found out. Every connection is tried before the
 policies are there, too: that nobody gets through afterwards means something only where somebody did before.
@@ -30,11 +30,11 @@ for target; do
 done
 wait
 """
-"""Prints which of its arguments, each an address and a port, take a connection: bash is in the servers' images, too."""
+"""Prints which of its arguments, each an address and a port, accept a connection; all images have bash."""
 STRANGER, PORT = "stranger", 8080
 STARTED_WITHIN = 60.0
 ENFORCED_WITHIN = 20.0
-"""Seconds in which a plugin that enforces policies has taken notice of one."""
+"""Seconds until a network plugin that enforces policies applies a new one."""
 DELIVERED_WITHIN = 30.0
 DENY_ALL = {
     "apiVersion": "networking.k8s.io/v1",
@@ -57,8 +57,7 @@ MAY_REACH = {
     "rabbitmq": set[str](),
     "discord": set[str](),
 }
-"""What each reaches of everything but itself. The first two are strangers: no policy holds them back, those of the
-release keep them out."""
+"""What each pod may reach, except itself. The first two belong to nobody: only the release's policies keep them out."""
 
 Body = dict[str, Any]
 Reach = dict[str, set[str]]
@@ -66,18 +65,18 @@ Reach = dict[str, set[str]]
 
 @dataclass(frozen=True)
 class Guarded:
-    """What came of a release's policies while somebody looked."""
+    """What was reachable before and after a release got its policies."""
 
     before: Reach
     after: Reach
     uids_before: set[str]
     uids_after: set[str]
-    """Of the pods."""
+    """The uids of the pods."""
 
 
 @pytest.fixture(scope="module")
 async def outside(trial: Trial, cluster: Cluster) -> AsyncIterator[Kubectl]:
-    """A namespace with a stranger, on a cluster that is seen to enforce a policy; another is in the release's."""
+    """A namespace with a foreign pod, on a cluster that enforces policies; another such pod is beside the release."""
     outside = await cluster.add_namespace("outside")
     [bot] = await trial.kubectl.pods("bot")
     stranger = json.dumps(_listening(bot.body["spec"]["containers"][0]["image"]))
@@ -97,7 +96,7 @@ async def outside(trial: Trial, cluster: Cluster) -> AsyncIterator[Kubectl]:
 
 @pytest.fixture(scope="module")
 async def guarded(trial: Trial, outside: Kubectl) -> Guarded:
-    """The release, upgraded to have policies. It keeps them: what comes after must work with them as well."""
+    """The release, upgraded to have policies. It keeps them, so the tests that follow run with them as well."""
     await trial.settled()
     places = await _places(trial, outside)
     before = after = await _reach_of_each(trial, outside, places)
@@ -109,17 +108,17 @@ async def guarded(trial: Trial, outside: Kubectl) -> Guarded:
         after = await _reach_of_each(trial, outside, places)
         return after == MAY_REACH
 
-    with suppress(AssertionError):  # the tests tell what is amiss
+    with suppress(AssertionError):  # the tests report what is wrong
         await eventually(enforced, within=ENFORCED_WITHIN, what="the release's policies to be enforced")
     return Guarded(before, after, uids, {pod.uid for pod in await trial.kubectl.pods()})
 
 
-def test_without_policies_everybody_reaches_everything(guarded: Guarded) -> None:
+def test_every_pod_reaches_everything_without_policies(guarded: Guarded) -> None:
     assert guarded.before == {who: {place for place in PLACES if not _is_of(who, place)} for who in MAY_REACH}
 
 
 @pytest.mark.parametrize("who", ["neighbour", "outside"])
-def test_a_stranger_reaches_nothing_of_a_release_but_its_metrics(guarded: Guarded, who: str) -> None:
+def test_a_foreign_pod_reaches_only_the_metrics_of_a_release(guarded: Guarded, who: str) -> None:
     assert guarded.after[who] == MAY_REACH[who]
 
 
@@ -133,10 +132,10 @@ def test_policies_restart_nothing(guarded: Guarded) -> None:
 
 
 @pytest.mark.usefixtures("guarded")
-async def test_a_release_starts_and_tells_its_reminders_behind_policies(
+async def test_a_release_starts_and_delivers_reminders_behind_policies(
     trial: Trial, measured: Callable[[str], None]
 ) -> None:
-    """Its pods are new, since a connection that was there before the policies goes on whatever they say."""
+    """Its pods are restarted: a policy does not end connections that exist already."""
     before = await _last_dispatch(trial)
     workloads = [f"deployment/{RELEASE}-{name}" for name in WORKLOADS]
     workloads += [f"statefulset/{RELEASE}-{name}" for name in ("postgresql", "rabbitmq")]
@@ -167,7 +166,7 @@ async def _last_dispatch(trial: Trial) -> str:
 
 
 async def _enforced(guarded: Kubectl, *, neighbour: Kubectl) -> bool:
-    """Return whether a policy that denies everything keeps a stranger from another one."""
+    """Return whether a policy that denies everything separates two foreign pods."""
     target = f"{_address(await _stranger(guarded))}:{PORT}"
 
     async def is_open() -> bool:
@@ -200,7 +199,7 @@ async def _places(trial: Trial, outside: Kubectl) -> dict[str, str]:
 
 
 async def _reach_of_each(trial: Trial, outside: Kubectl, places: Mapping[str, str]) -> Reach:
-    """Return what each pod reaches of everything but itself."""
+    """Return what each pod reaches, except itself."""
 
     async def reach_of(who: str) -> set[str]:
         tried = [target for target, place in places.items() if not _is_of(who, place)]
@@ -229,7 +228,7 @@ def _address(pod: Pod) -> str:
 
 
 def _listening(image: str) -> Body:
-    """Return a pod that listens and does nothing else, as restricted as any."""
+    """Return a restricted pod that only listens."""
     container = {
         "name": STRANGER,
         "image": image,

@@ -1,4 +1,4 @@
-"""What the pods may do, on a cluster that enforces it: each right is needed, and nothing more is there."""
+"""The permissions of the pods, on a cluster that enforces them: each one is needed, and there are no others."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ HAS_TOKEN = f"import pathlib; print(pathlib.Path({TOKEN!r}).exists())"
 ACCOUNT = "operator"
 RBAC = "rbac.authorization.k8s.io"
 MISSED_WITHIN = 120.0
-"""Seconds for all of the operators to start, and for each to meet what it may not do."""
+"""Seconds until every operator has started and been denied what it may not do."""
 
 Body = dict[str, Any]
 Right = tuple[str, str, str]
 """API group, resource, verb."""
 
 
-async def test_every_pod_runs_where_only_restricted_ones_are_admitted(trial: Trial) -> None:
+async def test_every_pod_runs_in_a_namespace_for_restricted_pods(trial: Trial) -> None:
     bare = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"}}
     bare["spec"] = {"containers": [{"name": "bare", "image": "busybox"}]}
     with pytest.raises(ProgramError, match="violates PodSecurity"):
@@ -43,7 +43,7 @@ async def test_every_pod_runs_where_only_restricted_ones_are_admitted(trial: Tri
     assert all(pod.ready for pod in pods)
 
 
-async def test_only_the_operator_has_a_token_of_the_api(trial: Trial) -> None:
+async def test_only_the_operator_has_an_api_token(trial: Trial) -> None:
     found = {}
     for component in ("controllers", "bot", "discord"):
         target = f"deployment/{RELEASE}-{component}"
@@ -53,21 +53,21 @@ async def test_only_the_operator_has_a_token_of_the_api(trial: Trial) -> None:
     assert with_token == {"controllers"}
 
 
-async def test_no_secret_stands_in_a_pods_definition_or_log(trial: Trial) -> None:
+async def test_no_secret_is_in_a_pods_definition_or_log(trial: Trial) -> None:
     names = [f"{RELEASE}-{part}" for part in ("postgresql", "rabbitmq", "discord")]
     found = [await trial.kubectl.json("get", "secret", name) for name in names]
-    secrets = {base64.b64decode(value).decode() for each in found for value in each["data"].values()}
+    secrets = {base64.b64decode(value).decode() for secret in found for value in secret["data"].values()}
     assert len(secrets) == 5
     pods = await trial.kubectl.json("get", "pods")
     logs = [await trial.kubectl("logs", pod["metadata"]["name"], "--all-containers") for pod in pods["items"]]
-    assert all(logs), "each pod has said something"
+    assert all(logs), "each pod has logged something"
     assert not [secret for secret in secrets if secret in json.dumps(pods) or any(secret in log for log in logs)]
 
 
 async def test_each_right_of_the_role_is_needed(
     trial: Trial, cluster: Cluster, measured: Callable[[str], None]
 ) -> None:
-    """An operator a right that it lacks, each alone in a namespace: whether it is told "forbidden" of just that."""
+    """Run an operator for each right, without that right: the API server must deny it exactly that."""
     role = await trial.kubectl.json("get", "role", f"{RELEASE}-controllers")
     rights = sorted(_rights(role["rules"]))
     operators = {right: await _operator(trial, cluster, f"role-{n}", without=right) for n, right in enumerate(rights)}
@@ -82,7 +82,7 @@ async def test_each_right_of_the_role_is_needed(
         return not not_missed
 
     with suppress(AssertionError):
-        await eventually(all_are_missed, within=MISSED_WITHIN, every=2.0, what="each operator to miss its right")
+        await eventually(all_are_missed, within=MISSED_WITHIN, every=2.0, what="each operator to be denied its right")
     assert not not_missed, "nobody needs these"
     await eventually(lambda: _is_content(content), within=MISSED_WITHIN, what="an operator with all rights to be ready")
     assert "forbidden" not in await content("logs", "operator")
@@ -98,7 +98,7 @@ def _rights(rules: list[Body]) -> Iterator[Right]:
 
 
 async def _operator(trial: Trial, cluster: Cluster, name: str, *, without: Right | None) -> Kubectl:
-    """Run the release's operator on another namespace, with its servers, and with its role less one right."""
+    """Run the release's operator in another namespace, with its servers, and with one right less."""
     kubectl = await cluster.add_namespace(name)
     role = await trial.kubectl.json("get", "role", f"{RELEASE}-controllers")
     granted = [right for right in _rights(role["rules"]) if right != without]
@@ -106,7 +106,7 @@ async def _operator(trial: Trial, cluster: Cluster, name: str, *, without: Right
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}},
         {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": ACCOUNT}, "rules": [*map(_rule, granted)]},
         _binding(kubectl.namespace),
-        *[_reaching(each, trial.kubectl.namespace) for each in await _secrets_of_servers(trial)],
+        *[_reaching(secret, trial.kubectl.namespace) for secret in await _secrets_of_servers(trial)],
         _pod(await trial.kubectl.json("get", "deployment", f"{RELEASE}-controllers")),
     ]
     await kubectl("apply", "--filename", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
@@ -158,13 +158,13 @@ async def _misses(kubectl: Kubectl, right: Right) -> bool:
 
 async def _is_content(kubectl: Kubectl) -> bool:
     listed = await kubectl.json("get", RESOURCES)
-    written = [each for each in listed["items"] if each.get("status", {}).get("conditions")]
+    written = [item for item in listed["items"] if item.get("status", {}).get("conditions")]
     return len(written) == 3 and all(pod.ready for pod in await kubectl.pods())
 
 
 async def _with_token(trial: Trial) -> list[Pod]:
     def has_one(pod: Pod) -> bool:
         projected = [volume.get("projected", {}) for volume in pod.body["spec"]["volumes"]]
-        return any("serviceAccountToken" in source for each in projected for source in each.get("sources", ()))
+        return any("serviceAccountToken" in source for volume in projected for source in volume.get("sources", ()))
 
     return [pod for pod in await trial.kubectl.pods() if has_one(pod)]

@@ -1,6 +1,6 @@
-"""Make sessions whose reminders are due one after another, by the product's own actions; runs in a pod of the bot.
+"""Create games whose reminders are due one after another, by the product's own actions; runs in a pod of the bot.
 
-Their announcements are not asked for: hundreds of posts at once would be what delays the reminders.
+The games are not announced: hundreds of posts at once would delay the reminders.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ UNWANTED = (
     "DELETE FROM notification_schedule USING game WHERE game.id = game_id AND kind <> 'reminder' AND title LIKE :name"
 )
 OFFSET = 30
-"""Minutes from the reminder to the start: nothing else happens to these sessions while they are looked at."""
+"""Minutes from the reminder to the start; nothing else happens to these games during a test."""
 
 
-async def _make(session: AsyncSession, plan: dict[str, Any], number: int, due_in: float) -> dict[str, Any]:
+async def _create(session: AsyncSession, plan: dict[str, Any], number: int, due_in: float) -> dict[str, Any]:
     due_at = plan["now"] + timedelta(seconds=due_in)
     title = f"{plan['name']} {number:04d}"
     new = NewGame(
@@ -45,7 +45,7 @@ async def _make(session: AsyncSession, plan: dict[str, Any], number: int, due_in
 
 
 async def main(plan: dict[str, Any]) -> None:
-    """Make them all in one transaction, and print what is due when."""
+    """Create all in one transaction, and print what is due when."""
     settings = load(DatabaseSettings)
     async with (
         database.engine(settings, application_name="cluster tests", timing=Timing()) as engine,
@@ -53,9 +53,9 @@ async def main(plan: dict[str, Any]) -> None:
     ):
         plan["now"] = await database.now(session)
         due_in = [plan["first"] + number // plan["together"] * plan["every"] for number in range(plan["count"])]
-        made = [await _make(session, plan, number, seconds) for number, seconds in enumerate(due_in)]
+        reminders = [await _create(session, plan, number, seconds) for number, seconds in enumerate(due_in)]
         await session.execute(text(UNWANTED), {"name": f"{plan['name']} ____"})
-    print(json.dumps(made))
+    print(json.dumps(reminders))
 
 
 asyncio.run(main(json.loads(sys.argv[1])))

@@ -1,7 +1,7 @@
 """Take the network from the controllers of a pod, named first, and let them run on; runs as root on the pod's node.
 
 A NetworkPolicy was rejected: not every cluster enforces one. The links are taken down from within, so that nothing
-goes out and nothing comes in, not even an end of a connection. That costs the pod its routes: it cannot be mended.
+goes out and nothing comes in, not even an end of a connection. The pod loses its routes, so this cannot be undone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ IFREQ = "16sh22x"
 
 
 def runs_controllers(process: Path, pod: str) -> bool:
-    """Return whether this is the workload's process in a pod; one that has ended is not."""
+    """Return whether this is the workload's running process in a pod."""
     try:
         words = (process / "cmdline").read_bytes().split(b"\0")
         if b"controllers" not in words or not any(word.endswith(b"questbell") for word in words):
@@ -34,7 +34,7 @@ def runs_controllers(process: Path, pod: str) -> bool:
 
 
 def process_of_controllers(pod: str) -> int:
-    """Return the id that the workload's process has on the node."""
+    """Return the process id of the workload on the node."""
     for directory in Path("/proc").glob("[0-9]*"):
         if runs_controllers(directory, pod):
             return int(directory.name)

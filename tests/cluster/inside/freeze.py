@@ -28,7 +28,7 @@ HELD = (
     "AND id NOT IN (SELECT notification_id FROM notification_delivery)"
 )
 LOOKS, APART = 4, 0.1
-"""A row that is locked at each of so many looks, so many seconds apart, is not one that another replica works on."""
+"""A row that is locked at every one of these checks, seconds apart, is held by the frozen process."""
 
 
 def process_of_controllers() -> int:
@@ -52,7 +52,7 @@ async def held(session: asyncpg.Connection) -> set[object]:
 
 
 async def main(seconds: float) -> None:
-    """Try for so many seconds."""
+    """Try for some seconds."""
     process, ends = process_of_controllers(), time.monotonic() + seconds
     url = load(DatabaseSettings).url.get_secret_value().replace("+asyncpg", "", 1)
     session = await asyncpg.connect(url, timeout=5)
