@@ -1,9 +1,9 @@
 """Private servers for the demo and the tests: PostgreSQL, RabbitMQ and a Kubernetes API server.
 
-Each is an async context manager: found or installed at the first use, started on free ports of 127.0.0.1 with a random
-password, and gone with all its data at the end, or when our process dies. A setting may give a server instead:
-`QUESTBELL_DATABASE_URL`, `QUESTBELL_AMQP_URL`, `QUESTBELL_SANDBOX_KUBECONFIG`. The plain `KUBECONFIG` is not heeded,
-for it may lead to a cluster that matters.
+Each is an async context manager. It finds or installs the server at first use and starts it on free ports of 127.0.0.1
+with a random password. The server and its data are removed at the end, or when this process dies. A setting can name an
+existing server instead: `QUESTBELL_DATABASE_URL`, `QUESTBELL_AMQP_URL`, `QUESTBELL_SANDBOX_KUBECONFIG`. The plain
+`KUBECONFIG` is ignored, because it may belong to a cluster in use.
 """
 
 from __future__ import annotations

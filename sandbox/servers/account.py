@@ -1,8 +1,8 @@
-"""Who a server runs as when we are root, and where its data lies then.
+"""The account and the data directory of a server that is started by root.
 
-PostgreSQL refuses to run as root, and RabbitMQ has no need to. Each gets the system account its package made. Such an
-account cannot enter the directories that pytest or `mkdtemp` make for root (mode 0700); opening those up was rejected,
-for their other content is not ours to show. The data then lies in a private directory of the system's temporary one.
+PostgreSQL refuses to run as root, and RabbitMQ does not need to. Each runs under the system account of its package.
+Such an account cannot enter the directories that pytest or `mkdtemp` create for root (mode 0700). Opening them was
+rejected, since it would expose their other files; the data is in a private directory of the system's temporary one.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class Account:
     gid: int
 
     def setpriv_options(self) -> list[str]:
-        """The options that make setpriv(1) run a command as this account."""
+        """Return the options with which setpriv(1) runs a command as this account."""
         return [f"--reuid={self.uid}", f"--regid={self.gid}", "--init-groups"]
 
     def own(self, *paths: Path) -> None:
-        """Give files to this account."""
+        """Make this account the owner of files."""
         for path in paths:
             os.chown(path, self.uid, self.gid)
 
     def may_enter(self, directory: Path) -> bool:
-        """Whether the account can reach what lies in a directory."""
+        """Return whether the account can enter a directory."""
         directory = directory.resolve()
         return all(self._may_search(part.stat()) for part in (directory, *directory.parents))
 
@@ -50,7 +50,7 @@ class Account:
 
 
 def server_account(name: str) -> Account | None:
-    """The account `name`, else `nobody`, when we are root; None means that the server runs as we do."""
+    """Return the account `name`, else `nobody`, for root; None otherwise: the server then runs as this process does."""
     if os.geteuid() != 0:
         return None
     try:
@@ -62,9 +62,9 @@ def server_account(name: str) -> Account | None:
 
 @asynccontextmanager
 async def private_home(directory: Path, name: str, *, account: Account | None) -> AsyncIterator[Path]:
-    """A directory for a server's data that only its account can read; removed at the end.
+    """Create a directory for a server's data that only its account can read, and remove it at the end.
 
-    It lies below `directory` when the account can enter that, else in the system's temporary directory.
+    It is in `directory` if the account can enter that, else in the system's temporary directory.
     """
     reachable = account is None or account.may_enter(directory)
     home = Path(tempfile.mkdtemp(prefix=f"questbell-{name}-", dir=directory if reachable else None))

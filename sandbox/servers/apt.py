@@ -1,10 +1,9 @@
-"""Packages of this machine's distribution, installed without side effects.
+"""Installs packages of the distribution without side effects.
 
-Debian's server packages start their service when they are installed, PostgreSQL's makes a cluster as well, and both
-would hold memory and a well-known port on the user's machine, after its next boot too. The script forbids that while
-apt runs, takes every such setting back, also when it is interrupted, and disables the services that apt enabled.
-Unpacking the packages by hand into the cache was rejected: it needs no root, but Erlang and PostgreSQL find their files
-by fixed paths and shared libraries.
+Debian's server packages start their service, and PostgreSQL's also creates a cluster. Both would occupy memory and a
+well-known port on the user's machine, even after the next boot. The script prevents that while apt runs, restores every
+setting it changed, even when interrupted, and disables the services that apt enabled. Unpacking the packages into the
+cache was rejected: it needs no root, but Erlang and PostgreSQL find their files by fixed paths and shared libraries.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ enabled >"$kept/enabled"
 install "$@" || { apt-get update -q >&2 && install "$@"; }
 enabled | comm -13 "$kept/enabled" - | xargs -r systemctl --quiet disable >&2
 """
-"""As root, with the packages as arguments: 101 is a policy-rc.d's word for "never" (invoke-rc.d(8))."""
+"""As root, with the packages as arguments: policy-rc.d exits 101 to forbid an action (invoke-rc.d(8))."""
 
 
 _DOWNLOAD = """
@@ -59,7 +58,7 @@ rm "$2"_*.deb
 
 
 async def may_install() -> bool:
-    """Whether this is a Debian-like machine on which we are root, or sudo asks for no password."""
+    """Return whether this machine has apt-get, and root or a sudo without a password."""
     if shutil.which("apt-get") is None:
         return False
     if os.geteuid() == 0:
@@ -74,10 +73,10 @@ async def may_install() -> bool:
 async def install(*packages: str) -> None:
     """Install packages; their services are neither started nor enabled.
 
-    A cancelled installation is finished first: dpkg, interrupted half-way, leaves a broken machine behind.
+    A cancelled installation is finished first: an interrupted dpkg leaves the machine broken.
 
     Raises:
-        ServerFailedError: apt-get could not; the message ends with its last lines.
+        ServerFailedError: apt-get failed; the message ends with its last lines.
     """
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     await unbroken(run(*sudo, "sh", "-c", _SCRIPT, "sh", *packages, within=_INSTALL_SECONDS))
@@ -87,7 +86,7 @@ async def unpack(package: str, directory: Path) -> Path:
     """Download a package and unpack its files into a new directory, which is returned.
 
     Raises:
-        ServerFailedError: apt-get could not; the message ends with its last lines.
+        ServerFailedError: apt-get failed; the message ends with its last lines.
     """
     download = ("sh", "-c", _DOWNLOAD, "sh", directory, package)
     try:

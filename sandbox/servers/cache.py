@@ -1,7 +1,7 @@
-"""Where built and downloaded binaries are kept for the next run: the one thing that we leave behind.
+"""The cache for built and downloaded binaries, the only files that stay after a run.
 
-Files arrive complete: each is made in a work directory of the cache and moved into place, so that a run that was killed
-leaves nothing that looks finished, and a lock lets one run build while the others wait for its result.
+Files appear complete: each is written to a work directory of the cache and moved into place, so a killed run leaves
+nothing that looks finished. A lock lets one run build while the others wait for its result.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _POLL_SECONDS = 0.2
 
 
 def cache_directory() -> Path:
-    """Our part of the user's cache (XDG_CACHE_HOME, else ~/.cache)."""
+    """Return our part of the user's cache (XDG_CACHE_HOME, else ~/.cache)."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "questbell"
 
 
 @asynccontextmanager
 async def locked(directory: Path, *, on_wait: Callable[[], None]) -> AsyncIterator[None]:
-    """Hold a directory for ourselves, over all processes of this machine.
+    """Lock a directory against all other processes of this machine.
 
-    Waits for whoever holds it now, and calls `on_wait` first then.
+    If another process holds the lock, call `on_wait` and wait.
     """
     handle = _lock_file(directory)
     try:
-        if not _taken(handle):
+        if not _try_lock(handle):
             on_wait()
-            while not _taken(handle):  # noqa: ASYNC110 -- another process holds it: no event here can tell
+            while not _try_lock(handle):  # noqa: ASYNC110 -- another process holds it: there is no event
                 await asyncio.sleep(_POLL_SECONDS)
         yield
     finally:
@@ -43,7 +43,7 @@ async def locked(directory: Path, *, on_wait: Callable[[], None]) -> AsyncIterat
 
 @asynccontextmanager
 async def arriving_in(directory: Path) -> AsyncIterator[Path]:
-    """A work directory whose files are moved to `directory` at the end, unless there was an error."""
+    """Create a work directory, and move its files to `directory` at the end unless there was an error."""
     work = _work_directory(directory.parent)
     try:
         yield work
@@ -68,7 +68,7 @@ def _move_all(work: Path, directory: Path) -> None:
         made.replace(directory / made.name)
 
 
-def _taken(handle: int) -> bool:
+def _try_lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

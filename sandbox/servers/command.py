@@ -1,6 +1,6 @@
-"""A command of ours that ends by itself: initdb, apt-get, go build.
+"""Runs commands that end by themselves: initdb, apt-get, go build.
 
-Its output is handed on line by line, for the progress of what is slow, and the last of it becomes the error's text.
+The output is passed on line by line to show progress, and its last lines become the text of an error.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ async def run(
 ) -> str:
     """Run a command and return its standard output; standard error goes to `on_line`, line by line.
 
-    `environment` is the whole environment, ours when None. `within` is in seconds. A cancelled or overdue command is
-    ended with all it started.
+    `environment` is the whole environment, by default that of this process. `within` is in seconds. A command that is
+    cancelled or overdue is killed with its children.
 
     Raises:
-        ServerFailedError: it failed, is not there, or took too long; the message ends with its last lines.
+        ServerFailedError: it failed, is missing, or took too long; the message ends with its last lines.
     """
     name = Path(command[0]).name
     try:
@@ -66,7 +66,7 @@ async def run(
 
 
 async def unbroken(work: Awaitable[T]) -> T:
-    """Await what must not be broken off half-way: when cancelled, wait for its end and be cancelled then."""
+    """Await `work` to its end even if cancelled, and then be cancelled."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

@@ -1,8 +1,8 @@
 """PostgreSQL and RabbitMQ as Docker containers, by testcontainers.
 
-testcontainers is imported only here and only when asked for: it is a development dependency. Its reaper (Ryuk) is off,
-for our context managers own the containers and its image is one more that may be out of reach. The price: a container
-outlives us when we are killed by SIGKILL. Docker's client blocks, so every call runs in a thread.
+testcontainers is a development dependency, so it is imported only here and only if needed. Its reaper (Ryuk) is off,
+since the context managers remove the containers and its image may be out of reach. Therefore a container survives if
+this process is killed by SIGKILL. Docker's client blocks, so every call runs in a thread.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LOG_LINES = 15
 
 
 async def ensure_image(image: str, *, report: Report) -> None:
-    """Make sure that a Docker daemon of this machine answers and has the image; pull it if need be.
+    """Make sure that a Docker daemon of this machine answers and has the image; pull it if needed.
 
     Raises:
         ServerNotAvailableError: there is no such daemon, or the image cannot be pulled.
@@ -58,7 +58,7 @@ def _has_image(image: str) -> bool:
 
 
 def _pull(image: str, given_up: threading.Event) -> None:
-    """Pull piece by piece, for a thread can only be asked to end."""
+    """Pull in pieces, so that the thread can check whether to stop."""
     with _docker(f"Docker cannot pull {image}", answer_within=_PULL_SECONDS) as client:
         for _piece in client.api.pull(image, stream=True):
             if given_up.is_set():
@@ -68,7 +68,7 @@ def _pull(image: str, given_up: threading.Event) -> None:
 
 @contextmanager
 def _docker(problem: str, *, answer_within: float) -> Iterator[Any]:
-    """Docker's client, whose errors become ServerNotAvailableError with `problem`."""
+    """Yield Docker's client, and turn its errors into ServerNotAvailableError with `problem`."""
     import docker  # type: ignore[import-untyped]  # reason: it has no types
 
     _require_listener()
@@ -83,7 +83,7 @@ def _docker(problem: str, *, answer_within: float) -> Iterator[Any]:
 
 
 def _require_listener() -> None:
-    """Knock at the daemon's socket first: where a stopped daemon left it behind, Docker's client leaks its own."""
+    """Connect to the daemon's socket first: Docker's client leaks a socket if the daemon is stopped."""
     from docker.utils import parse_host  # type: ignore[import-untyped]  # reason: it has no types
 
     scheme, _, path = parse_host(os.environ.get("DOCKER_HOST")).partition("://")
@@ -105,7 +105,7 @@ def _docker_errors() -> tuple[type[Exception], ...]:
 
 
 class Container:
-    """One container, at ports of this machine that stay the same over its restarts."""
+    """One container, whose ports on this machine stay the same after restarts."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class Container:
             await self._in_thread(lambda: wrapped.stop(timeout=_STOP_SECONDS))
 
     async def wipe(self) -> None:
-        """Replace the container and its volume by new ones."""
+        """Replace the container and its volume with new ones."""
         await self.remove()
         await self.start()
 

@@ -1,7 +1,7 @@
-"""A private Kubernetes API server: what tests and the demo hold of it.
+"""A private Kubernetes API server.
 
-No controllers and no nodes run, as in Kubernetes' own envtest: nothing collects orphans, deleted namespaces never go,
-and pods are never scheduled.
+As in Kubernetes' envtest, no controllers and no nodes run: nothing collects orphans, deleted namespaces never
+disappear, and pods are never scheduled.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ SETTING = "QUESTBELL_SANDBOX_KUBECONFIG"
 
 
 class ControlPlane:
-    """A running API server. `kubeconfig` enters it as an administrator; `kubectl` is a program that fits it."""
+    """A running API server. `kubeconfig` is an administrator's; `kubectl` is the path of a matching program."""
 
     def __init__(self, server: Lifecycle, *, url: str, kubeconfig: Path, kubectl: Path, directory: Path) -> None:
-        """`directory` is where more kubeconfigs go."""
+        """`directory` is for further kubeconfigs."""
         self.url = url
         self.kubeconfig = kubeconfig
         self.kubectl = kubectl
@@ -46,9 +46,9 @@ class ControlPlane:
         await self._server.start()
 
     async def kubeconfig_of(self, service_account: str, *, namespace: str) -> Path:
-        """A kubeconfig that enters as a service account, with an hour's token; the account is made if need be.
+        """Write a kubeconfig of a service account with a token for an hour; create the account if needed.
 
-        This is how another user is added while the server runs: it reads its token file only when it starts.
+        The server reads its token file only at its start, so this is how to add a user while it runs.
         """
         identity = {"name": service_account, "namespace": namespace}
         manifest = self._directory / f"{namespace}-{service_account}.json"
@@ -66,12 +66,12 @@ class ControlPlane:
 
 @asynccontextmanager
 async def control_plane(directory: Path, *, report: Report) -> AsyncIterator[ControlPlane]:
-    """An API server for as long as the context lasts; its logs and kubeconfigs go to `directory`.
+    """Run an API server for a block; its logs and kubeconfigs are in `directory`.
 
-    It runs as we do, even as root: its programs may lie in a cache that no other account can enter.
+    It runs under the account of this process, even root: its programs may be in a cache that no other can enter.
 
     Raises:
-        ServerNotAvailableError: its programs are not there and cannot be built.
+        ServerNotAvailableError: its programs are missing and cannot be built.
         ServerFailedError: the build failed, or it did not start.
     """
     given = os.environ.get(SETTING)

@@ -1,7 +1,7 @@
-"""Where etcd, kube-apiserver and kubectl come from.
+"""Finds etcd, kube-apiserver and kubectl.
 
-In this order: the folder that `KUBEBUILDER_ASSETS` names (what Kubernetes' own test tools use), our cache, the official
-archive, a build from source. kubectl may also be the machine's own, as it works with servers of other versions.
+In this order: the folder in `KUBEBUILDER_ASSETS` (as for Kubernetes' own test tools), the cache, the official archive,
+a build from source. kubectl may be the machine's, as it works with servers of other versions.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ async def obtain_binaries(*, report: Report) -> ControlPlaneBinaries:
     """Find the programs, or fetch or build them.
 
     Raises:
-        ConfigurationError: `KUBEBUILDER_ASSETS` names a folder that lacks them.
-        ServerNotAvailableError: they are not there and cannot be built.
+        ConfigurationError: `KUBEBUILDER_ASSETS` names a folder without them.
+        ServerNotAvailableError: they are missing and cannot be built.
         ServerFailedError: the build failed.
     """
     kubectl = shutil.which(_CLIENT)

@@ -1,7 +1,7 @@
-"""etcd and kube-apiserver as processes of ours, with their options and files.
+"""Runs etcd and kube-apiserver as processes, with their options and files.
 
-The API server makes its own certificate, which its kubeconfig then trusts, and its token file knows one user, an
-administrator. etcd neither waits for the disk nor asks who its clients are; it listens on 127.0.0.1.
+The API server creates its certificate, which its kubeconfig trusts, and its token file has one user, an administrator.
+etcd does not wait for the disk and needs no authentication; it listens on 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ControlPlaneNode:
         await self._etcd.stop()
 
     def certificate_authority(self) -> str:
-        """What clients trust, as a kubeconfig has it."""
+        """Return the certificate that clients trust, encoded for a kubeconfig."""
         return base64.b64encode(self._certificate.read_bytes()).decode()
 
     async def _is_ready(self) -> bool:
@@ -91,21 +91,21 @@ def _api_server_options(home: Path, *, port: int, etcd_url: str) -> list[str]:
         f"--service-account-key-file={home / _SIGNING_KEY}",
         f"--service-account-signing-key-file={home / _SIGNING_KEY}",
         "--service-cluster-ip-range=10.0.0.0/24",
-        # a loopback address can be no endpoint of the kubernetes service
+        # a loopback address cannot be an endpoint of the kubernetes service
         "--endpoint-reconciler-type=none",
-        # no controller makes the default accounts that it would demand for every pod
+        # no controller creates the default accounts that it requires for every pod
         "--disable-admission-plugins=ServiceAccount",
     ]
 
 
 def _write_secrets(home: Path, token: str) -> None:
-    """The files of the options above; `home` is closed to everybody else."""
+    """Write the files of the options above; nobody else can read `home`."""
     (home / _TOKENS).write_text(f'{token},admin,admin,"system:masters"\n')
     (home / _SIGNING_KEY).write_text(_ec_private_key())
 
 
 def _ec_private_key() -> str:
-    """A new P-256 key in PEM: RFC 5915's structure around a random number, as the public half may be left out.
+    """Return a new P-256 key in PEM: RFC 5915's structure around a random number; the public key is optional.
 
     It spares a program or a library for one key. A number beyond the curve's order has a chance of 1 in 2**32.
     """

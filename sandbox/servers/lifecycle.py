@@ -1,7 +1,6 @@
-"""What every private server can do, whether it is a process, a container, or somebody else's.
+"""What every server can do, whether it is a process, a container, or named by a setting.
 
-The handles that tests and the demo hold (`Postgres`, `RabbitMQ`) know only this, so a test that stops the broker reads
-the same wherever the broker runs.
+`Postgres` and `RabbitMQ` know only this, so a test that stops the broker is the same wherever the broker runs.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from sandbox.servers.errors import ServerIsForeignError
 
 
 class Report(Protocol):
-    """Told one line before or during every step that a person would wait for."""
+    """Called with a line before or during every step that takes time."""
 
     def __call__(self, step: str, /) -> None:
         """Show the line."""
@@ -25,18 +24,18 @@ class Lifecycle(Protocol):
         """Return when it serves."""
 
     async def stop(self) -> None:
-        """Return when it is gone; its data stays."""
+        """Return when it has stopped; its data stays."""
 
 
 class Wipeable(Lifecycle, Protocol):
     """One that can lose its data, too."""
 
     async def wipe(self) -> None:
-        """Lose all data and serve again at the same address, as after a disk was replaced."""
+        """Lose all data and serve again at the same address, as with a new disk."""
 
 
 class Foreign:
-    """A server that a setting gave: we use it and leave its life alone."""
+    """A server that a setting names: it is used, but never started, stopped or wiped."""
 
     def __init__(self, name: str, *, setting: str) -> None:
         self._name = name
@@ -54,12 +53,12 @@ class Foreign:
         """Refuse."""
         self.refuse("wipe")
 
-    def refuse(self, wish: str) -> NoReturn:
-        """Say that this cannot be done with such a server.
+    def refuse(self, action: str) -> NoReturn:
+        """Report that this cannot be done with such a server.
 
         Raises:
             ServerIsForeignError: always.
         """
         raise ServerIsForeignError(
-            f"cannot {wish} this {self._name}: it was given by {self._setting}. Unset that to get a private one."
+            f"cannot {action} this {self._name}: {self._setting} names it. Unset that to get a private one."
         )

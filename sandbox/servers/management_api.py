@@ -16,7 +16,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 @dataclass(frozen=True)
 class QueueFigures:
-    """How many messages a queue holds."""
+    """The messages of a queue."""
 
     ready: int
     unacked: int
@@ -32,7 +32,7 @@ class ManagementApi:
         self._headers = {"Authorization": f"Basic {credentials}"}
 
     async def answers(self) -> bool:
-        """Whether it lets us in and tells queues; RabbitMQ 4.0 tells of none when it is asked for the first time."""
+        """Return whether it accepts the password and lists queues; RabbitMQ 4.0 lists none at the first request."""
         try:
             await self.queues("/")
         except (aiohttp.ClientError, TimeoutError):
@@ -40,7 +40,7 @@ class ManagementApi:
         return True
 
     async def put_vhost(self, name: str) -> None:
-        """Create a virtual host in which our user may do everything."""
+        """Create a virtual host in which the user has all permissions."""
         await self._call("PUT", f"vhosts/{_segment(name)}")
 
     async def delete_vhost(self, name: str) -> None:

@@ -18,7 +18,7 @@ meanwhile, even a client of that server, which then happily talks to itself.
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nothing listens on right now."""
+    """Return different ports on which nothing listens."""
     free: list[int] = []
     with ExitStack() as held:
         for port in random.sample(_PORTS, len(_PORTS)):
@@ -35,12 +35,12 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_port() -> int:
-    """A port that nothing listens on right now."""
+    """Return a port on which nothing listens."""
     return free_ports(1)[0]
 
 
 async def listens(port: int) -> bool:
-    """Whether something accepts connections on a port."""
+    """Return whether something accepts connections on a port."""
     try:
         async with asyncio.timeout(1):
             _, writer = await asyncio.open_connection(HOST, port)

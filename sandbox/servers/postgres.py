@@ -1,9 +1,8 @@
-"""A private PostgreSQL: its own data directory, port and password, and no care for power cuts.
+"""A private PostgreSQL with its own data directory, port and password, which need not survive a power cut.
 
-`fsync` and `full_page_writes` are off: they decide what survives when the machine itself goes down, which no test here
-causes, and cost most of a test's time. `synchronous_commit` stays on: without it a killed server loses commits that it
-had confirmed, and that would be a lie. One data directory, copied for every run to save initdb's second, was rejected:
-it is one more thing to invalidate.
+`fsync` and `full_page_writes` are off: they matter only if the machine itself crashes, which no test causes, and cost
+most of a test's time. `synchronous_commit` stays on: without it a killed server loses commits that it confirmed. A data
+directory that is copied for every run, to save initdb's second, was rejected: it is one more thing to invalidate.
 """
 
 from __future__ import annotations
@@ -43,20 +42,20 @@ class Postgres:
         self._server = server
 
     async def create_database(self, name: str, *, template: str | None = None) -> str:
-        """Create a database, as a copy of `template` if given (nobody may be connected to that); return its URL."""
+        """Create a database, as a copy of `template` if given, which must have no connections; return its URL."""
         copied = f" TEMPLATE {_quoted(template)}" if template else ""
         await self._execute(f"CREATE DATABASE {_quoted(name)}{copied}")
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{quote(name, safe='')}"))
 
     async def drop_database(self, name: str) -> None:
-        """Drop a database, if it is there, and end the sessions that are connected to it."""
+        """Drop a database if it exists, and end its connections."""
         await self._execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
 
     async def terminate_backends(self) -> None:
-        """End all clients' sessions, as a failover does.
+        """Terminate all client connections, as a failover does.
 
         Raises:
-            ServerIsForeignError: the server was given, and its sessions may be other people's.
+            ServerIsForeignError: a setting names the server, and other people may use it.
         """
         if isinstance(self._server, Foreign):
             self._server.refuse("end the sessions of")
@@ -66,7 +65,7 @@ class Postgres:
         )
 
     async def stop(self) -> None:
-        """Stop the server as its operator would: sessions end, transactions roll back."""
+        """Stop the server in order: connections end, transactions roll back."""
         await self._server.stop()
 
     async def start(self) -> None:
@@ -88,10 +87,10 @@ class Postgres:
 
 @asynccontextmanager
 async def postgres(directory: Path, *, report: Report) -> AsyncIterator[Postgres]:
-    """A PostgreSQL for as long as the context lasts; its log goes to `directory`.
+    """Run a PostgreSQL for a block; its log is in `directory`.
 
     Raises:
-        ServerNotAvailableError: there is none, and none can be installed.
+        ServerNotAvailableError: none is installed, and none can be.
         ServerFailedError: it did not start.
     """
     given = os.environ.get(_SETTING)
@@ -108,7 +107,7 @@ async def postgres(directory: Path, *, report: Report) -> AsyncIterator[Postgres
 
 
 def find_binaries() -> Path | None:
-    """The folder of this machine's newest PostgreSQL server, if that is new enough."""
+    """Return the folder of the newest PostgreSQL server on this machine, if it is new enough."""
     versions = {
         int(folder.parent.name): folder
         for folder in Path("/usr/lib/postgresql").glob("*/bin")
@@ -186,7 +185,7 @@ async def _answers(url: str) -> bool:
 
 
 async def _connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
-    """Connect to the database that is always there, so that all others may be dropped or copied."""
+    """Connect to the database that always exists, so that all others can be dropped or copied."""
     dsn = _with_scheme(url, "postgresql")
     return await asyncpg.connect(dsn, database="postgres", timeout=_ANSWER_SECONDS, command_timeout=60)
 

@@ -1,10 +1,9 @@
-"""A server process of ours: started when it is ready, and never left behind.
+"""A server process that is never left behind.
 
-Each runs in a session of its own, so that Ctrl-C at the terminal reaches only us and the clients are shut down before
-their servers. The kernel ends it when we die, even by SIGKILL (`setpriv --pdeathsig`, which also drops root's
-privileges). A guard process with a pipe would do the same on systems without setpriv, at the price of one more thing
-that can be left behind. Servers get an environment of their own: a PGDATA or RABBITMQ_NODENAME of the person who
-starts us must not reach them.
+Each runs in a separate terminal session, so Ctrl-C reaches only this process, and clients stop before their servers.
+The kernel ends it when this process dies, even by SIGKILL (`setpriv --pdeathsig`, which also drops root's privileges).
+A guard process with a pipe would do the same without setpriv, but could be left behind itself. Servers get a minimal
+environment: a PGDATA or RABBITMQ_NODENAME of the user must not reach them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from sandbox.servers.account import Account
 from sandbox.servers.errors import ServerFailedError
 
 Ready = Callable[[], Awaitable[bool]]
-"""Asks a server whether it serves. Returns soon, and says no instead of raising while the server comes up."""
+"""Returns whether a server is ready. It returns soon, and does not raise while the server starts."""
 
 _LOG_LINES = 15
 _STOP_PATIENCE_SECONDS = 15.0
@@ -28,7 +27,7 @@ _POLL_SECONDS = 0.05
 
 
 class Process:
-    """One server process; `start` and `stop` may alternate, as for a server that fails and comes back."""
+    """One server process; `start` and `stop` may alternate."""
 
     def __init__(
         self,
@@ -43,7 +42,7 @@ class Process:
         stopped_by: signal.Signals = signal.SIGTERM,
         killed_by: signal.Signals = signal.SIGKILL,
     ) -> None:
-        """`ready_within` is in seconds; `killed_by` is what the kernel sends when we die."""
+        """`ready_within` is in seconds; `killed_by` is the signal from the kernel when this process dies."""
         self.name = name
         self._command = [*unattended(killed_by, account), *map(str, command)]
         self._ready = ready
@@ -57,7 +56,7 @@ class Process:
         """Start and wait until it is ready.
 
         Raises:
-            ServerFailedError: it ended, or was not ready in time; it does not run then.
+            ServerFailedError: it ended, or was not ready in time; then it was stopped.
         """
         await self.stop()
         self._child = await self._spawn()
@@ -74,7 +73,7 @@ class Process:
             raise
 
     async def stop(self) -> None:
-        """Stop and wait for the end, also of what it started; kill what does not end in time."""
+        """Stop it and its children and wait; kill those that do not end in time."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -90,19 +89,19 @@ class Process:
             await child.wait()
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to it and to what it started: SIGKILL is a crash, after which `start` may follow."""
+        """Send a signal to it and its children; after SIGKILL, which is a crash, `start` may follow."""
         if self._child is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._child.pid, number)
 
     async def ended(self) -> None:
-        """Return when it has ended, by itself or stopped; at once when it does not run."""
+        """Return when it has ended, at once if it is not running."""
         if self._child is not None:
             await self._child.wait()
 
     @property
     def pid(self) -> int | None:
-        """The number of the process, None when it does not run."""
+        """The process id, None if it is not running."""
         return self._child.pid if self._child is not None and self._child.returncode is None else None
 
     def _runs(self) -> bool:
@@ -125,7 +124,7 @@ class Process:
 
 
 def unattended(killed_by: signal.Signals, account: Account | None = None) -> list[str]:
-    """The words before a command that make it run as `account` and get `killed_by` when we die."""
+    """Return a prefix for a command: it runs as `account` and gets `killed_by` when this process dies."""
     change = account.setpriv_options() if account else []
     return ["setpriv", "--pdeathsig", killed_by.name.removeprefix("SIG"), *change, "--"]
 
@@ -133,7 +132,7 @@ def unattended(killed_by: signal.Signals, account: Account | None = None) -> lis
 async def until_ready(
     name: str, ready: Ready, *, within: float, running: Callable[[], bool], last_words: Callable[[], str]
 ) -> None:
-    """Wait until `ready` says yes.
+    """Wait until `ready` returns True.
 
     Raises:
         ServerFailedError: it stopped running, or `within` seconds passed.
@@ -150,6 +149,6 @@ async def until_ready(
 
 
 def last_lines(log: Path) -> str:
-    """The last lines of a log file, for an error message."""
+    """Return the last lines of a log file, for an error message."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return "\n".join(lines[-_LOG_LINES:])

@@ -1,7 +1,7 @@
-"""A private RabbitMQ: the handle, and the choice between a node of our own and a container.
+"""A private RabbitMQ, as a node on this machine or a container.
 
-Virtual hosts and queue figures go through the management API: a call takes milliseconds, where rabbitmqctl starts a
-virtual machine for a second, and it is the same in a container.
+Virtual hosts and queue figures use the management API: a call takes milliseconds, where rabbitmqctl starts a virtual
+machine for a second, and it is the same in a container.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _AMQP_0_9_1 = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
 _SETTLE_SECONDS = 10.0
 """Deleting a queue while its at-least-once dead-lettering starts ends the dead-lettering of the whole broker, and no
-such queue can be declared until it is restarted (https://github.com/rabbitmq/rabbitmq-server/issues/16652). So nothing
-is deleted that was in use, or recovered by a start, less than this ago."""
+such queue can be declared until it is restarted (https://github.com/rabbitmq/rabbitmq-server/issues/16652). Nothing is
+deleted that was in use, or recovered by a start, less than this ago."""
 
 WANTED = Wanted("RabbitMQ", setting=_SETTING, image=_IMAGE, package="rabbitmq-server", find=find_binaries)
 """For `install_all`."""
@@ -46,7 +46,7 @@ WANTED = Wanted("RabbitMQ", setting=_SETTING, image=_IMAGE, package="rabbitmq-se
 
 @dataclass(frozen=True)
 class Address:
-    """Where a private broker serves, and as whom to enter."""
+    """The address and the credentials of a private broker."""
 
     port: int
     management_port: int
@@ -54,7 +54,7 @@ class Address:
     user: str = _NAME
 
     def url(self, vhost: str = "/") -> str:
-        """The AMQP URL of a virtual host."""
+        """Return the AMQP URL of a virtual host."""
         path = "" if vhost == "/" else quote(vhost, safe="")
         return f"amqp://{self.user}:{self.password}@{HOST}:{self.port}/{path}"
 
@@ -63,7 +63,7 @@ class RabbitMQ:
     """A running RabbitMQ. `url` is that of its default virtual host."""
 
     def __init__(self, url: str, server: Wipeable, *, address: Address | None) -> None:
-        """`address` is None for a broker that was given: its management API is unknown."""
+        """`address` is None for a broker named by a setting: its management API is unknown."""
         self.url = url
         self._server = server
         self._address = address
@@ -78,17 +78,17 @@ class RabbitMQ:
         return address.url(name)
 
     async def discard_vhost(self, name: str) -> None:
-        """Have no more use for a virtual host: a later call deletes it, once that is safe."""
+        """Give up a virtual host; a later call deletes it, once that is safe."""
         api = self._api(self._private("delete a virtual host of"))
         self._vhosts.discard(name)
-        settled = [one for one, since in self._discarded.items() if time.monotonic() - since > _SETTLE_SECONDS]
+        settled = [vhost for vhost, since in self._discarded.items() if time.monotonic() - since > _SETTLE_SECONDS]
         self._discarded[name] = time.monotonic()
-        for one in settled:
-            del self._discarded[one]
-            await api.delete_vhost(one)
+        for vhost in settled:
+            del self._discarded[vhost]
+            await api.delete_vhost(vhost)
 
     async def list_queues(self, vhost: str = "/") -> dict[str, QueueFigures]:
-        """The queues of a virtual host by name; figures are at most a quarter of a second old.
+        """Return the queues of a virtual host by name; figures are at most a quarter of a second old.
 
         For a moment after a start, queues that are still recovering look empty.
         """
@@ -109,7 +109,7 @@ class RabbitMQ:
         await self.start()
 
     async def wipe(self) -> None:
-        """Lose every exchange, queue and message, as after a disk was replaced; the URLs stay valid."""
+        """Lose every exchange, queue and message, as with a new disk; the URLs stay valid."""
         await self._server.wipe()
         self._discarded.clear()
         for name in self._vhosts:
@@ -127,10 +127,10 @@ class RabbitMQ:
 
 @asynccontextmanager
 async def rabbitmq(directory: Path, *, report: Report) -> AsyncIterator[RabbitMQ]:
-    """A RabbitMQ for as long as the context lasts; its log goes to `directory`.
+    """Run a RabbitMQ for a block; its log is in `directory`.
 
     Raises:
-        ServerNotAvailableError: there is none, and none can be installed.
+        ServerNotAvailableError: none is installed, and none can be.
         ServerFailedError: it did not start.
     """
     given = os.environ.get(_SETTING)
@@ -189,10 +189,10 @@ async def _in_docker(address: Address) -> AsyncIterator[Wipeable]:
 
 
 async def _answers(address: Address) -> bool:
-    """Whether it serves AMQP and its management API, which come up in no fixed order.
+    """Return whether it serves AMQP and its management API, which start in any order.
 
-    AMQP is asked in its first two frames: aio-pika would log an error for every try, and a port mapped by Docker
-    accepts connections before the broker is there.
+    This exchanges the first two AMQP frames: aio-pika would log an error for every attempt, and a port mapped by Docker
+    accepts connections before the broker does.
     """
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):

@@ -1,10 +1,10 @@
-"""A RabbitMQ node of our own, with everything private that Erlang shares by default.
+"""A RabbitMQ node with private copies of everything that Erlang shares by default.
 
-That is the name server (epmd, which the first node on a machine starts and nobody stops), the node name and its port,
+These are the name server (epmd, which the first node on a machine starts and nobody stops), the node name and its port,
 the cookie, plugins, configuration files and data. Listeners are on 127.0.0.1.
 
 The start script is made to become the node (`RABBITMQ_ALLOW_INPUT` with `-noinput`, which its systemd unit achieves by
-`NOTIFY_SOCKET`): as a child of the script, the node would survive when we die.
+`NOTIFY_SOCKET`): as a child of the script, the node would survive this process.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from sandbox.servers.network import HOST, free_ports, listens
 from sandbox.servers.process import Process, Ready
 
 ERLANG_SETTINGS = "-rabbit quorum_tick_interval 250"
-"""How often quorum queues refresh their figures, in milliseconds: 5 s, the default, is long for a test that waits."""
+"""How often quorum queues refresh their figures, in milliseconds: the default of 5 s is long for a test."""
 
 _SHUTDOWN_SETTINGS = "-kernel shutdown_timeout 1000"
 """In milliseconds. RabbitMQ 3.10's management agent waits 5 s for itself when the node stops; queues need 50 ms."""
 
 _OLDEST = (3, 10)
 _OPEN_FILES = 65_536
-"""Enough for any test. Without a ceiling Erlang makes tables for as many as the limit allows: a billion, in places."""
+"""Enough for any test. Otherwise Erlang allocates tables for as many as the system allows, a billion on some."""
 
 
 def find_binaries() -> Path | None:
-    """The folder of this machine's rabbitmq-server, if it is new enough and Erlang is on PATH.
+    """Return the folder of this machine's rabbitmq-server, if it is new enough and Erlang is on PATH.
 
     Debian's on PATH is a wrapper that insists on the system's own broker, so its folder of the real one comes first.
     """
@@ -59,7 +59,7 @@ class RabbitNode:
         log: Path,
         account: Account | None,
     ) -> None:
-        """`home` belongs to `account` and has a `rabbitmq.conf`, made by `write_configuration`."""
+        """`home` belongs to `account` and has a `rabbitmq.conf` from `write_configuration`."""
         self._data = home / "data"
         names, distribution = free_ports(2)
         environment = _environment(home, names=names, distribution=distribution)
@@ -81,7 +81,7 @@ class RabbitNode:
         )
 
     async def start(self) -> None:
-        """Return when it serves."""
+        """Start the node, and return when it serves."""
         await self._names.start()
         await self._node.start()
 
@@ -91,7 +91,7 @@ class RabbitNode:
         await self._names.stop()
 
     async def wipe(self) -> None:
-        """Start afresh with an empty data directory."""
+        """Start with an empty data directory."""
         await self.stop()
         await asyncio.to_thread(shutil.rmtree, self._data)
         await self.start()
@@ -100,7 +100,7 @@ class RabbitNode:
 def write_configuration(
     home: Path, *, port: int, management_port: int, user: str, password: str, account: Account | None
 ) -> None:
-    """Write the files that a node reads, for its account alone; `user` may do everything, from the first start on."""
+    """Write the configuration files of a node, readable by its account alone; `user` has all permissions."""
     configuration = f"""\
 listeners.tcp.1 = {HOST}:{port}
 management.tcp.ip = {HOST}
@@ -143,7 +143,7 @@ def _environment(home: Path, *, names: int, distribution: int) -> dict[str, str]
         "RABBITMQ_LOG_BASE": str(home),
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_ALLOW_INPUT": "true",
-        # loading its thousand modules is a thousand short waits: sleeping through each costs a second or two
+        # loading its thousand modules is a thousand short waits; sleeping in each would take a second or two
         "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "short",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
             f"-noinput -kernel inet_dist_use_interface {dist_interface} {_SHUTDOWN_SETTINGS} {ERLANG_SETTINGS}"

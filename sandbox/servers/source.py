@@ -1,7 +1,7 @@
-"""Where PostgreSQL and RabbitMQ come from: Docker, else this machine's binaries, else apt.
+"""Chooses where PostgreSQL and RabbitMQ come from: Docker, else this machine's binaries, else apt.
 
-Docker comes first since its images are the versions that the chart deploys. `QUESTBELL_SANDBOX_SERVERS` forces the
-choice, for continuous integration must know which of the two it tested.
+Docker is first since its images are the versions that the chart deploys. `QUESTBELL_SANDBOX_SERVERS` forces the choice,
+because continuous integration must know which of them it tested.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SETTING = "QUESTBELL_SANDBOX_SERVERS"
 
 
 class Choice(StrEnum):
-    """What `QUESTBELL_SANDBOX_SERVERS` may say."""
+    """The values of `QUESTBELL_SANDBOX_SERVERS`."""
 
     AUTO = "auto"
     DOCKER = "docker"
@@ -43,21 +43,21 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A server to be found or installed."""
+    """A server to find or install."""
 
     name: str
     setting: str
     image: str
     package: str
     find: Callable[[], Path | None]
-    """Looks for its binaries on this machine."""
+    """Finds its binaries on this machine."""
 
 
 async def obtain(wanted: Wanted, *, report: Report) -> Path | None:
     """Find or install a server; return the folder of its binaries, or None when Docker has its image.
 
     Raises:
-        ServerNotAvailableError: neither can be had; the message says what to do.
+        ServerNotAvailableError: neither is available; the message says what to do.
     """
     choice = Choice.from_environment()
     if choice is not Choice.BINARIES and await _in_docker(wanted, choice, report):
