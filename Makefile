@@ -16,7 +16,11 @@ demo: ## Run a whole Questbell here, with a Discord of its own; ARGS='--once --j
 
 test: ## Install what the tests need, then run them; TESTS=tests/unit for some, ARGS for pytest
 	@$(RUN) python -m sandbox.servers
-	@$(RUN) pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS) $(ARGS)
+	@$(RUN) coverage erase
+	@$(RUN) coverage run -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS) $(ARGS)
+	@$(RUN) coverage combine --quiet
+	@$(RUN) coverage xml --quiet
+	@echo "branch coverage: $$($(RUN) coverage report --format=total) % (coverage.xml has the lines)"
 ifeq ($(TESTS),tests)
 	@$(RUN) python -m tests.chaos --quick
 endif

@@ -69,7 +69,7 @@ class Running:
 @pytest.fixture
 def environment(cluster: ControlPlane, namespace: str, database: Database, broker: BrokerSettings) -> Mapping[str, str]:
     return {
-        "PATH": os.environ["PATH"],
+        **{name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")},
         "KUBECONFIG": str(cluster.kubeconfig),
         "QUESTBELL_NAMESPACE": namespace,
         "QUESTBELL_DATABASE_URL": database.settings.url.get_secret_value(),
