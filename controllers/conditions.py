@@ -1,15 +1,14 @@
-"""What the status of a resource says, computed from a loop's report and from what the status said before.
+"""Computes the status of a resource from its loop's status and from the resource's previous status.
 
-Two conditions, after the API conventions
+It has two conditions, as the API conventions ask
 (https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md):
 
-* `Ready`: the loop does its work. A suspended resource is not ready, with the reason `Suspended`: whoever waits for
-  `Ready` waits for work being done, and a column that says True while nothing is published would be a lie.
-* `Degraded`: something is not as it should be and somebody should look. A suspended resource is not degraded, for it
-  does what was asked; alerts watch this one.
+* `Ready`: the loop does its work. A suspended resource is not ready, with the reason `Suspended`, because a user who
+  waits for `Ready` waits for the work.
+* `Degraded`: something needs attention, and alerts use it. A suspended resource is not degraded, because that is what
+  its user wants.
 
-A `phase` beside them was rejected: it would say the same again in a form that cannot grow. All of it is pure, so every
-transition is tested without a cluster.
+A `phase` was rejected: it repeats the conditions in a form that cannot grow.
 """
 
 from __future__ import annotations
@@ -26,60 +25,61 @@ from controllers.resources.models import API_VERSION, Body, Resource
 READY = "Ready"
 DEGRADED = "Degraded"
 SUSPENDED = "Suspended"
-"""The reason of a resource that is not ready because its user wants so."""
+"""The reason of a resource that is not ready because its spec suspends it."""
 
 MESSAGE_LIMIT = 1024
-"""Characters of a message: it is a line in a terminal, and errors of other systems can be pages."""
+"""Characters of a message. It is shown as a line in a terminal, and some errors are pages long."""
 
 Status = Mapping[str, Any]
 Condition = Mapping[str, Any]
 
 
-def compose(
-    report: LoopStatus, figures: Mapping[str, object], *, before: Status, generation: int, now: datetime
+def compose_status(
+    loop_status: LoopStatus, stats: Mapping[str, object], *, before: Status, generation: int, now: datetime
 ) -> dict[str, Any]:
-    """Return the whole status: the figures, the conditions and the generation that they are said of.
+    """Return the whole status: the stats, the conditions and the generation that they describe.
 
-    `figures` replace those of before; None leaves a field out. With none at all (they cannot be asked now) the old
-    ones stay. The last dispatch never goes back: each replica knows only its own.
+    `stats` replace the previous ones, and None removes a field. Empty `stats` keep the previous ones, for when the
+    database does not answer. `lastDispatch` never goes back, because each replica knows only its own.
     """
-    status = {name: _json(value) for name, value in (figures or _figures_of(before)).items() if value is not None}
-    dispatches = (status.get("lastDispatch"), before.get("lastDispatch"), _json(report.last_dispatch))
+    status = {name: _to_json(value) for name, value in (stats or _stats_of(before)).items() if value is not None}
+    dispatches = (status.get("lastDispatch"), before.get("lastDispatch"), _to_json(loop_status.last_dispatch))
     if (last := max(filter(None, dispatches), default=None)) is not None:
         status["lastDispatch"] = last
     status["observedGeneration"] = generation
-    status["conditions"] = conditions(report, before=before.get("conditions", ()), generation=generation, now=now)
+    status["conditions"] = _build_conditions(
+        loop_status, before=before.get("conditions", ()), generation=generation, now=now
+    )
     return status
 
 
-def conditions(
-    report: LoopStatus, *, before: Sequence[Condition], generation: int, now: datetime
+def _build_conditions(
+    loop_status: LoopStatus, *, before: Sequence[Condition], generation: int, now: datetime
 ) -> list[dict[str, Any]]:
-    """Return `Ready` and `Degraded`; `lastTransitionTime` moves only when a condition's status flips."""
     known = {condition["type"]: condition for condition in before}
-    degraded = report.degraded is not None
-    degraded_reason = ("NeedsAttention" if report.ready else report.reason) if degraded else "AsExpected"
-    degraded_message = report.degraded if report.degraded is not None else "Nothing needs attention"
-    said = (
-        (READY, report.ready, report.reason, report.message),
+    degraded = loop_status.degraded is not None
+    degraded_reason = ("NeedsAttention" if loop_status.ready else loop_status.reason) if degraded else "AsExpected"
+    degraded_message = loop_status.degraded if loop_status.degraded is not None else "Nothing needs attention"
+    values = (
+        (READY, loop_status.ready, loop_status.reason, loop_status.message),
         (DEGRADED, degraded, degraded_reason, degraded_message),
     )
     return [
         {
             "type": kind,
-            "status": str(holds),
+            "status": str(is_true),
             "reason": reason,
             "message": message[:MESSAGE_LIMIT],
-            "lastTransitionTime": _since(known.get(kind), str(holds), now=now),
+            "lastTransitionTime": _transition_time(known.get(kind), str(is_true), now=now),
             "observedGeneration": generation,
         }
-        for kind, holds, reason, message in said
+        for kind, is_true, reason, message in values
     ]
 
 
 @dataclass(frozen=True)
 class Transition:
-    """A flip of a condition, for `kubectl get events`."""
+    """A change of a condition's status, for `kubectl get events`."""
 
     warning: bool
     condition: str
@@ -87,17 +87,14 @@ class Transition:
     message: str
 
 
-def transitions(before: Status, after: Status) -> Iterator[Transition]:
-    """Yield the flips that people want to hear of.
-
-    A new resource is neither ready nor degraded; only what differs from that is news.
-    """
+def find_transitions(before: Status, after: Status) -> Iterator[Transition]:
+    """Yield the changes that become Events. A new resource starts as neither ready nor degraded."""
     old = {condition["type"]: condition["status"] for condition in before.get("conditions", ())}
     for condition in after["conditions"]:
-        kind, holds = condition["type"], condition["status"]
-        if holds == old.get(kind, "False"):
+        kind, status = condition["type"], condition["status"]
+        if status == old.get(kind, "False"):
             continue
-        is_bad = (holds == "True") is (kind == DEGRADED)
+        is_bad = (status == "True") is (kind == DEGRADED)
         yield Transition(
             warning=is_bad and condition["reason"] != SUSPENDED,
             condition=kind,
@@ -129,18 +126,18 @@ def build_event(resource: Resource, transition: Transition, *, instance: str, no
     }
 
 
-def _since(known: Condition | None, holds: str, *, now: datetime) -> Any:
+def _transition_time(known: Condition | None, holds: str, *, now: datetime) -> Any:
     if known is not None and known["status"] == holds:
         return known["lastTransitionTime"]
-    return _json(now)
+    return _to_json(now)
 
 
-def _figures_of(status: Status) -> Status:
+def _stats_of(status: Status) -> Status:
     return {name: value for name, value in status.items() if name not in {"conditions", "observedGeneration"}}
 
 
-def _json(value: object) -> Any:
-    """Return a value as JSON has it; times to the second, which is what Kubernetes' own are."""
+def _to_json(value: object) -> Any:
+    """Convert a value for JSON. Times have whole seconds, as in Kubernetes."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return value

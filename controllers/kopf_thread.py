@@ -1,9 +1,8 @@
-"""Kopf in a thread of its own, with an event loop of its own.
+"""Runs Kopf in its own thread with its own event loop.
 
-Embedded in our event loop it would take us along when it ends, which it does on a 503: it cancels every task that was
-created after it started, and those are our loops; and it replaces our handlers of SIGTERM and SIGINT. In another
-thread it has no others' tasks to cancel, and leaves signals alone. A second process would need a way for it to talk to
-us, and twice the memory.
+In our event loop, Kopf would end the loops with it. It ends on a 503, cancels every task created after its start, and
+replaces our handlers of SIGTERM and SIGINT. In another thread it finds no other tasks and leaves signals alone. A
+second process would need a channel to talk to us, and twice the memory.
 """
 
 from __future__ import annotations
@@ -19,39 +18,39 @@ from typing import Any
 
 import kopf
 
-from controllers import operator
+from controllers.kopf_handlers import Forget, Observe, build_registry
 from controllers.resources.models import Resource
 from shared import logs
 from shared.errors import TransientError
 
 STOP_TIMEOUT = 2.0
-"""Seconds for Kopf to end when asked to; after them it is left behind, and ends with the process."""
-_CLOSING = 0.1
-"""Seconds for TLS connections to close behind Kopf's back (https://docs.aiohttp.org, "Graceful shutdown")."""
+"""Seconds for Kopf to stop. After them its thread is left running, and ends with the process."""
+_CLOSE_DELAY = 0.1
+"""Seconds for TLS connections to close after Kopf (https://docs.aiohttp.org, "Graceful shutdown")."""
 
 
-async def watch(namespace: str, *, observe: operator.Observe, forget: operator.Forget) -> None:
-    """Run Kopf until cancelled; `observe` and `forget` are called in our own event loop.
+async def watch(namespace: str, *, observe: Observe, forget: Forget) -> None:
+    """Run Kopf until cancelled. It calls `observe` and `forget` in our event loop.
 
     Raises:
         TransientError: Kopf ended by itself.
     """
-    ours = asyncio.get_running_loop()
+    our_loop = asyncio.get_running_loop()
 
-    def observed(resource: Resource) -> None:
-        _call(ours, partial(observe, resource))
+    def observe_here(resource: Resource) -> None:
+        _call(our_loop, partial(observe, resource))
 
-    def forgotten(uid: str) -> None:
-        _call(ours, partial(forget, uid))
+    def forget_here(uid: str) -> None:
+        _call(our_loop, partial(forget, uid))
 
-    thread = _KopfThread(namespace, operator.registry(observe=observed, forget=forgotten))
+    thread = _KopfThread(namespace, build_registry(observe=observe_here, forget=forget_here))
     try:
         await asyncio.shield(thread.ended)
     finally:
-        thread.ask_to_stop()
+        thread.request_stop()
         _, late = await asyncio.wait({thread.ended}, timeout=STOP_TIMEOUT)
         if late:
-            logs.get(component="kopf").warning("Kopf did not end in time", action="kopf_late")
+            logs.get(component="kopf").warning("Kopf did not stop in time", action="kopf_late")
 
 
 class _KopfThread:
@@ -60,40 +59,40 @@ class _KopfThread:
     def __init__(self, namespace: str, registry: kopf.OperatorRegistry) -> None:
         self._namespace = namespace
         self._registry = registry
-        self._ours = asyncio.get_running_loop()
-        self._theirs = asyncio.new_event_loop()
+        self._our_loop = asyncio.get_running_loop()
+        self._kopf_loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
-        self.ended: asyncio.Future[None] = self._ours.create_future()
-        self.ended.add_done_callback(_seen)
+        self.ended: asyncio.Future[None] = self._our_loop.create_future()
+        self.ended.add_done_callback(_retrieve_exception)
         context = contextvars.copy_context()  # so that Kopf's log records carry our fields
         threading.Thread(target=context.run, args=(self._run,), name="kopf", daemon=True).start()
 
-    def ask_to_stop(self) -> None:
-        """Ask Kopf to end, if it still runs."""
-        _call(self._theirs, self._stop.set)
+    def request_stop(self) -> None:
+        """Stop Kopf if it still runs."""
+        _call(self._kopf_loop, self._stop.set)
 
     def _run(self) -> None:
         problem = "Kopf ended by itself"
         try:
-            with asyncio.Runner(loop_factory=lambda: self._theirs) as runner:
+            with asyncio.Runner(loop_factory=lambda: self._kopf_loop) as runner:
                 runner.run(self._operate())
-        except Exception as error:  # reason: it crosses threads; Kopf has logged its traceback
+        except Exception as error:  # reason: it crosses threads; Kopf has logged the traceback
             problem = f"Kopf ended: {str(error) or type(error).__name__}"
         finally:
-            _call(self._ours, lambda: self._end(TransientError(problem)))
+            _call(self._our_loop, lambda: self._end(TransientError(problem)))
 
     async def _operate(self) -> None:
-        _quieten()
-        asyncio.get_running_loop().set_exception_handler(_note_left_behind)
-        ours = asyncio.all_tasks()
+        _silence_signal_warning()
+        asyncio.get_running_loop().set_exception_handler(_log_leftover_error)
+        own_tasks = asyncio.all_tasks()
         stop = asyncio.ensure_future(self._stop.wait())
         tasks = await kopf.spawn_tasks(registry=self._registry, namespaces=[self._namespace], standalone=True)
-        running = asyncio.ensure_future(kopf.run_tasks(tasks, ignored={*ours, stop}))
+        running = asyncio.ensure_future(kopf.run_tasks(tasks, ignored={*own_tasks, stop}))
         done, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        running.cancel()  # else it gives what is left many seconds in which that waits for nothing
+        running.cancel()  # else it waits many seconds for tasks that have nothing to do
         await asyncio.wait({running})
-        await asyncio.sleep(_CLOSING)
+        await asyncio.sleep(_CLOSE_DELAY)
         for task in done - {stop}:
             task.result()
 
@@ -103,23 +102,23 @@ class _KopfThread:
 
 
 def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-    """Call something in another thread's event loop, unless that has ended."""
-    with suppress(RuntimeError):  # "Event loop is closed": nobody is left to be told
+    """Call something in another thread's event loop, unless that loop has closed."""
+    with suppress(RuntimeError):  # "Event loop is closed"
         loop.call_soon_threadsafe(callback)
 
 
-def _seen(ended: asyncio.Future[None]) -> None:
+def _retrieve_exception(ended: asyncio.Future[None]) -> None:
     if not ended.cancelled():
-        ended.exception()  # so that nobody complains of an exception never retrieved when we were cancelled first
+        ended.exception()  # else asyncio logs "exception was never retrieved" if we were cancelled first
 
 
-def _quieten() -> None:
-    # It warns at each start that it does not handle signals outside of the main thread, which is what we want.
+def _silence_signal_warning() -> None:
+    # Kopf warns at each start that it does not handle signals outside the main thread. That is what we want.
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
 
 
-def _note_left_behind(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # When it ends it drops its tasks with their exceptions, which it has logged. The default handler would log their
-    # tracebacks again, at whatever moment they are collected as garbage.
+def _log_leftover_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # When Kopf ends it drops its tasks and their exceptions, which it has logged. The default handler would log the
+    # tracebacks again when the tasks are garbage-collected.
     error = context.get("exception") or context.get("message")
-    logs.get(component="kopf").debug("Left behind by Kopf", action="kopf_left_behind", error=str(error))
+    logs.get(component="kopf").debug("Kopf left an error behind", action="kopf_left_behind", error=str(error))

@@ -115,7 +115,7 @@ async def serve(settings: Settings) -> None:
         await stack.enter_async_context(_probes(settings.health, dependencies, resync, supervisor))
 
         async def watch() -> None:
-            await resync.usable()
+            await resync.wait_until_usable()
             await kopf_thread.watch(namespace, observe=supervisor.observe, forget=supervisor.forget)
 
         await _run_tasks(

@@ -1,8 +1,8 @@
-"""The complete list that corrects what the watch missed, and the question whether the API server is there at all.
+"""Lists all resources regularly, which corrects what the watch missed, and checks that the API server answers.
 
-A watch that is resumed after a long break tells of what is there, never of what was deleted meanwhile. So the list
-comes once a minute, and at once when the API server comes back. The first one also finds out whether there is
-anything, and creates the default resources if not.
+A watch that resumes after a long break reports the resources that exist, but not those that were deleted meanwhile. So
+resources are listed once a minute, and when the API server is back. After the first list the default resources are
+created if there are none.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from shared.errors import QuestbellError, TransientError
 LIST_INTERVAL = 60.0
 """Seconds between two lists."""
 PING_INTERVAL = 5.0
-"""Seconds between two looks whether the API server answers."""
+"""Seconds between two checks of the API server."""
 STALLED_AFTER = 90.0
-"""Seconds without a look after which only a restart would help: each request ends within ten."""
+"""Seconds without a check after which only a restart helps: each request ends within ten."""
 
 
 class Resync:
@@ -35,22 +35,22 @@ class Resync:
         self._namespace = namespace
         self._list_interval = list_interval
         self._list_at = 0.0
-        self._looked_at = asyncio.get_running_loop().time()
-        self._problem: str | None = "the API server was not asked yet"
+        self._checked_at = asyncio.get_running_loop().time()
+        self._problem: str | None = "the API server has not been checked yet"
         self._usable = asyncio.Event()
         self._has_defaults = False
         self._up = metrics.DEPENDENCY_UP.labels("api-server")
 
     async def run(self) -> None:
-        """Look and list until something is wrong.
+        """Check and list until something fails.
 
         Raises:
-            TransientError: the API server does not answer, or our kinds are not defined.
+            TransientError: the API server does not answer, or does not know our kinds.
             ForbiddenError: our role does not allow it.
         """
         clock = asyncio.get_running_loop().time
         while True:
-            self._looked_at = clock()
+            self._checked_at = clock()
             try:
                 await (self._list() if clock() >= self._list_at else self._api.ping())
             except QuestbellError as error:
@@ -63,29 +63,29 @@ class Resync:
             self._up.set(1)
             await asyncio.sleep(min(PING_INTERVAL, self._list_interval))
 
-    async def usable(self) -> None:
-        """Return when the API server answers and knows our kinds; until then `run` says what is wrong."""
+    async def wait_until_usable(self) -> None:
+        """Wait until the API server answers and knows our kinds."""
         await self._usable.wait()
 
     def problem(self) -> str | None:
-        """Return why the API server cannot be used, None when it can."""
+        """Return why the API server cannot be used, or None."""
         return self._problem
 
     def stalled(self) -> str | None:
-        """Return that nothing looked for too long, None when all is well."""
-        age = asyncio.get_running_loop().time() - self._looked_at
-        return f"nothing was looked at for {age:.0f} s" if age > STALLED_AFTER else None
+        """Return that the checks have stopped, or None."""
+        age = asyncio.get_running_loop().time() - self._checked_at
+        return f"the API server has not been checked for {age:.0f} s" if age > STALLED_AFTER else None
 
     async def _list(self) -> None:
         known = self._supervisor.known()
-        listed = await self._listed()
+        listed = await self._list_all()
         self._supervisor.reconcile(listed, known=known)
         if not self._has_defaults:
             await self._create_missing(listed)
             self._has_defaults = True
         self._list_at = asyncio.get_running_loop().time() + self._list_interval
 
-    async def _listed(self) -> list[Resource]:
+    async def _list_all(self) -> list[Resource]:
         try:
             return [resource for kind in KINDS for resource in await self._api.list_resources(kind, self._namespace)]
         except NotFoundError as error:

@@ -1,9 +1,9 @@
-"""Writes what the loops report to the status of their resources, and tells `kubectl get events` of the flips.
+"""Writes the status of the resources, and posts an Event when a condition changes.
 
-It looks every second and writes what changed, at most once in two seconds for a resource; a status that says what it
-said is not written, so an idle system costs the API server nothing. Only one replica writes. While the database, which
-says which, cannot be asked, the last writer goes on until it sees the writing of another: an outage is when people
-look at the status.
+Every second it compares what the loops report with the status, and writes what changed, at most every two seconds for a
+resource. An idle system costs the API server nothing. Only the leader writes. While the database, which elects it,
+does not answer, the last leader goes on until it sees that another replica wrote: people look at the status during an
+outage.
 """
 
 from __future__ import annotations
@@ -21,113 +21,113 @@ from controllers.supervisor import LoopRunner, Supervisor
 from shared import logs
 from shared.errors import QuestbellError, TransientError
 
-LOOK_INTERVAL = 1.0
-"""Seconds between two looks at the reports."""
+CHECK_INTERVAL = 1.0
+"""Seconds between two checks."""
 WRITE_INTERVAL = 2.0
-"""Seconds between two writes of one resource, and between two looks at its figures while they change."""
-FIGURES_INTERVAL = 10.0
-"""Seconds between two looks at the figures while they do not change."""
-FIGURES_TIMEOUT = 5.0
-"""Seconds for the figures of one resource."""
+"""Seconds between two writes of one resource, and between two reads of its stats while they change."""
+STATS_INTERVAL = 10.0
+"""Seconds between two reads of the stats while they do not change."""
+STATS_TIMEOUT = 5.0
+"""Seconds for reading the stats of one resource."""
 UNKNOWN_GRACE = 3.0
-"""Seconds without a state before a replica writes that does not follow another: most such times are shorter."""
+"""Seconds without a known leader before the last leader writes anyway. Most gaps are shorter."""
 
 
 @dataclass
-class _Page:
+class _Record:
     """What the writer remembers of one resource."""
 
-    figures: dict[str, object] = field(default_factory=dict)
-    figures_at: float = 0.0
-    writable_at: float = 0.0
+    stats: dict[str, object] = field(default_factory=dict)
+    stats_due_at: float = 0.0
+    write_due_at: float = 0.0
     sent: dict[str, Any] | None = None
-    answered: Resource | None = None
+    written: Resource | None = None
 
 
 class StatusWriter:
-    """Looks at what a supervisor runs, and writes."""
+    """Writes the status of the resources that a supervisor runs."""
 
-    def __init__(self, supervisor: Supervisor, api: KubernetesApi, leading: LeaderElection, *, instance: str) -> None:
+    def __init__(self, supervisor: Supervisor, api: KubernetesApi, election: LeaderElection, *, instance: str) -> None:
         """`instance` names this replica in Events."""
         self._supervisor = supervisor
         self._api = api
-        self._leading = leading
+        self._election = election
         self._instance = instance
-        self._pages: dict[str, _Page] = {}
+        self._records: dict[str, _Record] = {}
         self._unknown_since: float | None = None
         self._log = logs.get(component="status")
 
     async def run(self) -> None:
-        """Look and write until cancelled."""
+        """Write until cancelled."""
         while True:
-            await self.look()
-            await asyncio.sleep(LOOK_INTERVAL)
+            await self.write_changes()
+            await asyncio.sleep(CHECK_INTERVAL)
 
-    async def look(self) -> None:
-        """Write what changed and may be written now."""
+    async def write_changes(self) -> None:
+        """Write each status that has changed and may be written now."""
         runners = {runner.resource.uid: runner for runner in self._supervisor.runners()}
-        self._pages = {uid: self._pages.get(uid) or _Page() for uid in runners}
+        self._records = {uid: self._records.get(uid) or _Record() for uid in runners}
         async with asyncio.TaskGroup() as group:
             for uid, runner in runners.items():
-                if self._may_write(runner.resource, self._pages[uid]):
-                    group.create_task(self._update(runner, self._pages[uid]))
+                if self._may_write(runner.resource, self._records[uid]):
+                    group.create_task(self._update(runner, self._records[uid]))
 
-    def _may_write(self, resource: Resource, page: _Page) -> bool:
-        state = self._leading.state
+    def _may_write(self, resource: Resource, record: _Record) -> bool:
+        state = self._election.state
         if state is not LeadershipState.UNKNOWN:
             self._unknown_since = None
             return state is LeadershipState.LEADER
         now = asyncio.get_running_loop().time()
         self._unknown_since = now if self._unknown_since is None else self._unknown_since
-        if now - self._unknown_since < UNKNOWN_GRACE or self._leading.last_known is LeadershipState.FOLLOWER:
+        if now - self._unknown_since < UNKNOWN_GRACE or self._election.last_known is LeadershipState.FOLLOWER:
             return False
-        return page.answered is None or page.answered.status == resource.status
+        return record.written is None or record.written.status == resource.status
 
-    async def _update(self, runner: LoopRunner, page: _Page) -> None:
+    async def _update(self, runner: LoopRunner, record: _Record) -> None:
         log = self._log.bind(resource=str(runner.resource))
         try:
-            await self._write_if_changed(runner, page)
+            await self._write_if_changed(runner, record)
         except NotFoundError as error:
             log.info("Status not written, the resource is gone", action="status_unwritten", error=str(error))
         except RefusedError as error:
-            # Another resource has its name, which the list tells soon; or our status breaks its schema.
+            # Another resource has its name, as the next list will show, or our status breaks the schema.
             log.warning("Status refused", action="status_refused", error=str(error))
         except QuestbellError as error:
             log.warning("Status not written", action="status_failed", error=str(error))
-        except Exception:  # reason: a mistake in one loop's report must not silence the others
+        except Exception:  # reason: a bug in one loop's status must not stop the others'
             log.exception("Status not written", action="status_died")
 
-    async def _write_if_changed(self, runner: LoopRunner, page: _Page) -> None:
+    async def _write_if_changed(self, runner: LoopRunner, record: _Record) -> None:
         now = asyncio.get_running_loop().time()
-        if now >= page.figures_at:
-            await self._refresh(runner, page)
+        if now >= record.stats_due_at:
+            await self._read_stats(runner, record)
         resource = runner.resource
-        wanted = conditions.compose(
-            runner.status(), page.figures, before=resource.status, generation=resource.generation, now=datetime.now(UTC)
+        desired = conditions.compose_status(
+            runner.status(), record.stats, before=resource.status, generation=resource.generation, now=datetime.now(UTC)
         )
-        if now < page.writable_at or wanted == resource.status or _was_answered(wanted, page, resource):
+        if now < record.write_due_at or desired == resource.status or _was_written(desired, record, resource):
             return
-        page.writable_at = now + WRITE_INTERVAL
-        page.figures_at = min(page.figures_at, page.writable_at)
-        page.answered = await self._api.replace_status(resource, wanted)
-        page.sent = wanted
-        runner.observe(page.answered)
-        for transition in conditions.transitions(resource.status, wanted):
-            body = conditions.build_event(resource, transition, instance=self._instance, now=datetime.now(UTC))
-            await self._api.post_event(resource.namespace, body)
+        record.write_due_at = now + WRITE_INTERVAL
+        record.stats_due_at = min(record.stats_due_at, record.write_due_at)
+        record.written = await self._api.replace_status(resource, desired)
+        record.sent = desired
+        runner.observe(record.written)
+        for transition in conditions.find_transitions(resource.status, desired):
+            event = conditions.build_event(resource, transition, instance=self._instance, now=datetime.now(UTC))
+            await self._api.post_event(resource.namespace, event)
 
-    async def _refresh(self, runner: LoopRunner, page: _Page) -> None:
-        before, page.figures_at = page.figures, asyncio.get_running_loop().time() + FIGURES_INTERVAL
+    async def _read_stats(self, runner: LoopRunner, record: _Record) -> None:
+        before, record.stats_due_at = record.stats, asyncio.get_running_loop().time() + STATS_INTERVAL
         try:
-            async with asyncio.timeout(FIGURES_TIMEOUT):
-                page.figures = dict(await runner.stats())
+            async with asyncio.timeout(STATS_TIMEOUT):
+                record.stats = dict(await runner.stats())
         except (TransientError, TimeoutError) as error:
-            page.figures = {}  # the status keeps what it says
-            self._log.debug("No figures", action="stats_failed", resource=str(runner.resource), error=str(error))
-        if page.figures != before:
-            page.figures_at -= FIGURES_INTERVAL - WRITE_INTERVAL
+            record.stats = {}  # the status keeps its stats
+            self._log.debug("No stats", action="stats_failed", resource=str(runner.resource), error=str(error))
+        if record.stats != before:
+            record.stats_due_at -= STATS_INTERVAL - WRITE_INTERVAL
 
 
-def _was_answered(wanted: dict[str, Any], page: _Page, resource: Resource) -> bool:
-    """Whether the resource is as the API server answered to this very status; it drops fields that it does not know."""
-    return page.answered is not None and wanted == page.sent and page.answered.status == resource.status
+def _was_written(desired: dict[str, Any], record: _Record, resource: Resource) -> bool:
+    """Return whether this very status was written. The API server drops fields that it does not know."""
+    return record.written is not None and desired == record.sent and record.written.status == resource.status

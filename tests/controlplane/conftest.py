@@ -1,6 +1,6 @@
-"""A real API server for the session, and a namespace of its own for each test.
+"""A real API server for the session, and a new namespace for each test.
 
-Nothing runs here but the API server: no namespace is ever finished deleting and no owner reference is followed, so
+Only the API server runs: deleted namespaces stay and owner references are not followed, so
 tests assert on what our own code does.
 """
 

@@ -1,4 +1,4 @@
-"""A leadership that runs, for the tests."""
+"""A running leader election, for the tests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.support.waiting import eventually
 
 
 def settings_of(server: Postgres) -> DatabaseSettings:
-    """The settings that lead to a server."""
+    """The settings of a server."""
     return DatabaseSettings(url=SecretStr(server.url))
 
 
 @asynccontextmanager
 async def leading(settings: DatabaseSettings, *, namespace: str) -> AsyncIterator[LeaderElection]:
-    """Run for a lock for a block, which begins when the standing is known."""
+    """Take part in an election for a block, which begins when the leader is known."""
     leadership = LeaderElection(settings, Timing(), namespace=namespace)
     work = process.run_forever("leadership", leadership.run, backoff=Backoff(first=0.2, longest=0.5))
     task = asyncio.create_task(work)

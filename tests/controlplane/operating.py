@@ -1,4 +1,4 @@
-"""The Kubernetes side of the controllers in this process, with fake loops: all that `main` makes but the database."""
+"""The Kubernetes side of the controllers in this process, with fake loops and without the database."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from tests.support.waiting import WAIT_TIMEOUT, eventually
 RESTART = Backoff(first=0.2, longest=1.0)
 
 
-class Alone:
-    """The leadership of a replica that is the only one."""
+class SoleLeader:
+    """The election of a replica that has no rival."""
 
     state = LeadershipState.LEADER
     last_known = LeadershipState.LEADER
 
 
 class CountingApi:
-    """Passes on the writes of a replica, and counts them."""
+    """Sends the writes of a replica, and remembers them."""
 
     def __init__(self, api: KubernetesApi) -> None:
         self._api = api
@@ -78,10 +78,10 @@ async def operating(
         Supervisor(loops, backoff=RESTART, shutdown_timeout=2) as supervisor,
     ):
         resync, counting = Resync(api, supervisor, namespace, list_interval=list_interval), CountingApi(api)
-        writer = StatusWriter(supervisor, counting, leading or cast(LeaderElection, Alone()), instance=name)
+        writer = StatusWriter(supervisor, counting, leading or cast(LeaderElection, SoleLeader()), instance=name)
 
         async def watch() -> None:
-            await resync.usable()
+            await resync.wait_until_usable()
             await kopf_thread.watch(namespace, observe=supervisor.observe, forget=supervisor.forget)
 
         tasks = [
@@ -89,7 +89,7 @@ async def operating(
             for work in (resync.run, watch, writer.run)
         ]
         try:
-            await resync.usable()
+            await resync.wait_until_usable()
             yield Replica(counting, supervisor, resync, loops)
         finally:
             for task in tasks:

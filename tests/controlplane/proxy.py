@@ -1,6 +1,6 @@
 """A proxy in front of the API server that counts requests and fails on command.
 
-It speaks plain HTTP to its clients and logs in upstream itself, so that it can read what passes.
+It speaks plain HTTP to its clients and logs in upstream itself, so that it can count requests.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Mode(enum.Enum):
 
     PASSES = "passes"
     CUT = "cut"
-    """Connections are dropped, as by a network that is gone."""
+    """Connections are dropped, as when the network fails."""
     UNAVAILABLE = "unavailable"
-    """Every request is answered with 503, as by a load balancer whose servers are gone."""
+    """Every request is answered with 503, as by a load balancer without servers."""
 
 
 class Proxy:
@@ -40,7 +40,7 @@ class Proxy:
         self._upstream: aiohttp.ClientSession | None = None
 
     def kubeconfig(self, folder: Path) -> Path:
-        """Write a kubeconfig that leads here; return its path."""
+        """Write a kubeconfig of this proxy; return its path."""
         path = folder / "kubeconfig-of-the-proxy"
         path.write_text(
             yaml.safe_dump(
@@ -55,13 +55,13 @@ class Proxy:
         return path
 
     def fail(self, mode: Mode) -> None:
-        """Fail from now on, and end what is under way."""
+        """Fail from now on, and abort open requests."""
         self.mode = mode
         for transport in list(self._open):
             transport.abort()
 
     def count(self, method: str) -> int:
-        """How many requests of a method there were."""
+        """Return the number of requests with a method."""
         return sum(number for what, number in self.requests.items() if what.startswith(f"{method} "))
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the API server accepts, refuses and shows, with the words that it says: models cannot check rules in CEL."""
+"""What the API server accepts, refuses and shows, and its messages. Models cannot check CEL rules."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_each_source_is_accepted(source: str, kubectl: Kubectl) -> None:
     await kubectl.apply("Scheduler", "one", source=source)
 
 
-async def test_another_source_is_refused_with_those_that_there_are(kubectl: Kubectl) -> None:
+async def test_an_unknown_source_is_refused_with_the_list_of_sources(kubectl: Kubectl) -> None:
     with pytest.raises(KubectlError, match=r'spec.source.*supported values: "Notifications", "StatusTransitions"'):
         await kubectl.apply("Scheduler", "one", source="Birthdays")
 
@@ -74,12 +74,12 @@ async def test_the_rest_of_a_spec_may_change(kubectl: Kubectl) -> None:
     assert (await kubectl.json("get", "scheduler", "one"))["spec"]["batchSize"] == 7
 
 
-async def test_suspend_is_true_or_false(kubectl: Kubectl) -> None:
+async def test_suspend_must_be_a_boolean(kubectl: Kubectl) -> None:
     with pytest.raises(KubectlError, match=r"spec.suspend.*boolean"):
         await kubectl.apply("Scheduler", "one", source="Notifications", suspend="yes")
 
 
-async def test_a_misspelt_field_is_refused(kubectl: Kubectl) -> None:
+async def test_an_unknown_field_is_refused(kubectl: Kubectl) -> None:
     with pytest.raises(KubectlError, match=r'unknown field "spec.batchsize"'):
         await kubectl.apply("Scheduler", "one", source="Notifications", batchsize=7)
 
@@ -109,7 +109,7 @@ async def test_a_reconciler_needs_no_spec(kubectl: Kubectl) -> None:
     }
 
 
-async def test_a_reconciler_may_look_after_one_queue(kubectl: Kubectl) -> None:
+async def test_a_reconciler_may_have_one_queue(kubectl: Kubectl) -> None:
     await kubectl.apply("DeadLetterReconciler", "one", queues=["bot.notices.dlq"])
 
 
@@ -121,7 +121,7 @@ async def test_a_reconciler_may_look_after_one_queue(kubectl: Kubectl) -> None:
         (["bot.notices"], 'spec.queues.*supported values: "bot.reminders.dlq"'),
     ],
 )
-async def test_other_queues_are_refused(queues: list[str], said: str, kubectl: Kubectl) -> None:
+async def test_an_invalid_list_of_queues_is_refused(queues: list[str], said: str, kubectl: Kubectl) -> None:
     with pytest.raises(KubectlError, match=said):
         await kubectl.apply("DeadLetterReconciler", "one", queues=queues)
 
@@ -137,13 +137,13 @@ async def test_other_queues_are_refused(queues: list[str], said: str, kubectl: K
         ({"conditions": [{"type": "Ready"}]}, "status.conditions.*Required value"),
     ],
 )
-async def test_a_status_that_is_no_status_is_refused(status: dict[str, object], said: str, kubectl: Kubectl) -> None:
+async def test_an_invalid_status_is_refused(status: dict[str, object], said: str, kubectl: Kubectl) -> None:
     await kubectl.apply("Scheduler", "one", source="Notifications")
     with pytest.raises(KubectlError, match=said):
         await write_status(kubectl, "scheduler/one", status)
 
 
-async def test_a_status_is_not_written_with_the_spec(kubectl: Kubectl) -> None:
+async def test_a_patch_of_the_spec_does_not_change_the_status(kubectl: Kubectl) -> None:
     await kubectl.apply("Scheduler", "one", source="Notifications")
     await kubectl("patch", "scheduler/one", "--type=merge", "-p", json.dumps({"status": {"pending": "3"}}))
     assert "status" not in await kubectl.json("get", "scheduler", "one")
@@ -159,7 +159,7 @@ READY = {
 }
 
 
-async def test_the_columns_of_schedulers(kubectl: Kubectl) -> None:
+async def test_kubectl_get_shows_the_columns_of_schedulers(kubectl: Kubectl) -> None:
     await kubectl.apply("Scheduler", "notifications", source="Notifications")
     figures = {"pending": "10000+", "overdue": "3", "nextDue": "2099-01-01T20:00:00Z"}
     dispatched = {"lastDispatch": "2020-01-01T00:00:00Z"}
@@ -170,7 +170,7 @@ async def test_the_columns_of_schedulers(kubectl: Kubectl) -> None:
     assert row[6].endswith("d"), "an age"
 
 
-async def test_the_columns_of_dead_letter_reconcilers(kubectl: Kubectl) -> None:
+async def test_kubectl_get_shows_the_columns_of_dead_letter_reconcilers(kubectl: Kubectl) -> None:
     await kubectl.apply("DeadLetterReconciler", "default")
     figures = {"depth": 7, "oldest": "2020-01-01T00:00:00Z", "republished": 5, "parked": "2"}
     run = {"lastRun": "2020-01-01T00:00:00Z"}
@@ -181,7 +181,7 @@ async def test_the_columns_of_dead_letter_reconcilers(kubectl: Kubectl) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Scheduler", "DeadLetterReconciler"])
-async def test_the_wide_columns_say_why(kind: str, kubectl: Kubectl) -> None:
+async def test_the_wide_columns_show_reason_and_message(kind: str, kubectl: Kubectl) -> None:
     await kubectl.apply(kind, "one", **({"source": "Notifications"} if kind == "Scheduler" else {}))
     await write_status(kubectl, f"{kind.lower()}/one", {"conditions": [READY]})
     header, row = await kubectl.columns(kind.lower(), "-o", "wide")
@@ -201,7 +201,7 @@ async def test_a_reconciler_has_a_short_name_too(kubectl: Kubectl) -> None:
     assert "one" in await kubectl("get", "qdlr")
 
 
-async def test_fields_are_explained(kubectl: Kubectl) -> None:
+async def test_kubectl_explain_describes_the_fields(kubectl: Kubectl) -> None:
     assert "Maximum number of rows published in one transaction" in await kubectl("explain", "scheduler.spec.batchSize")
 
 

@@ -31,13 +31,15 @@ async def test_one_of_two_replicas_leads(postgres_server: Postgres, namespace: s
         assert (one.state, two.state) == (LeadershipState.LEADER, LeadershipState.FOLLOWER)
 
 
-async def test_operators_of_different_namespaces_lead_apart(postgres_server: Postgres, namespace: str) -> None:
+async def test_each_namespace_has_its_own_leader(postgres_server: Postgres, namespace: str) -> None:
     settings = settings_of(postgres_server)
     async with leading(settings, namespace=namespace) as one, leading(settings, namespace=f"{namespace}-b") as two:
         assert (one.state, two.state) == (LeadershipState.LEADER, LeadershipState.LEADER)
 
 
-async def test_the_other_leads_within_seconds_of_the_leaders_death(postgres_server: Postgres, namespace: str) -> None:
+async def test_the_other_replica_leads_within_seconds_when_the_leader_dies(
+    postgres_server: Postgres, namespace: str
+) -> None:
     settings = settings_of(postgres_server)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(leading(settings, namespace=namespace))
@@ -47,7 +49,7 @@ async def test_the_other_leads_within_seconds_of_the_leaders_death(postgres_serv
             await eventually(lambda: other.state is LeadershipState.LEADER)
 
 
-async def test_after_a_failover_one_leads_again(postgres_server: Postgres, namespace: str) -> None:
+async def test_one_replica_leads_again_after_a_database_failover(postgres_server: Postgres, namespace: str) -> None:
     settings = settings_of(postgres_server)
     async with leading(settings, namespace=namespace) as one, leading(settings, namespace=namespace) as two:
         await postgres_server.terminate_backends()
@@ -56,7 +58,7 @@ async def test_after_a_failover_one_leads_again(postgres_server: Postgres, names
         await eventually(lambda: {one.state, two.state} == expected)
 
 
-async def test_nothing_is_claimed_while_the_database_is_away(postgres_server: Postgres, namespace: str) -> None:
+async def test_the_leader_is_unknown_while_the_database_is_down(postgres_server: Postgres, namespace: str) -> None:
     async with leading(settings_of(postgres_server), namespace=namespace) as alone:
         await postgres_server.stop()
         try:
@@ -67,7 +69,7 @@ async def test_nothing_is_claimed_while_the_database_is_away(postgres_server: Po
         await eventually(lambda: alone.state is LeadershipState.LEADER)
 
 
-async def test_a_frozen_leader_is_replaced_and_does_not_think_that_it_leads_when_it_thaws(
+async def test_a_frozen_leader_is_replaced_and_knows_it_when_it_resumes(
     postgres_server: Postgres, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "IDLE_SESSION_TIMEOUT", 2.0)
@@ -95,7 +97,7 @@ async def test_a_frozen_leader_is_replaced_and_does_not_think_that_it_leads_when
 
 
 @pytest.mark.parametrize("wrong", ["user", "database"])
-async def test_a_wrong_url_is_a_configuration_mistake(wrong: str, postgres_server: Postgres, namespace: str) -> None:
+async def test_a_wrong_url_is_a_configuration_error(wrong: str, postgres_server: Postgres, namespace: str) -> None:
     scheme, _, rest = postgres_server.url.partition("://")
     credentials, _, place = rest.partition("@")
     address = place.partition("/")[0]

@@ -1,4 +1,4 @@
-"""A resource's whole life, from `kubectl apply` to `kubectl delete`, with the operator running in this process."""
+"""The life of a resource, from `kubectl apply` to `kubectl delete`, with the operator in this process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from controllers.resources.models import SchedulerSpec, Source
 from tests.controlplane.operating import Replica, conditions, operating
 from tests.support.kubectl import Kubectl
 from tests.support.waiting import WAIT_TIMEOUT, eventually
-
-"""Seconds, far less than until resources are listed again."""
 
 
 @pytest.fixture
@@ -51,13 +49,13 @@ def has(name: str, value: object) -> Callable[[Any], bool]:
 
 
 async def events(kubectl: Kubectl, name: str) -> list[tuple[str, str]]:
-    """Type and reason of what happened to a resource, in order."""
+    """Type and reason of the Events of a resource, in order."""
     found = await kubectl.json("get", "events.events.k8s.io")
     ours = [event for event in found["items"] if event["regarding"]["name"] == name]
     return [(event["type"], event["reason"]) for event in sorted(ours, key=lambda event: str(event["eventTime"]))]
 
 
-async def test_the_defaults_are_created_and_run(replica: Replica, kubectl: Kubectl) -> None:
+async def test_the_default_resources_are_created_and_run(replica: Replica, kubectl: Kubectl) -> None:
     await replica.started("status-transitions")
     await replica.started("default")
     _, *rows = await kubectl.columns("schedulers")
@@ -67,7 +65,7 @@ async def test_the_defaults_are_created_and_run(replica: Replica, kubectl: Kubec
     ]
 
 
-async def test_a_users_scheduler_keeps_the_defaults_away(namespace: str, kubectl: Kubectl) -> None:
+async def test_no_default_schedulers_are_created_beside_a_users_scheduler(namespace: str, kubectl: Kubectl) -> None:
     await kubectl.apply("Scheduler", "mine", source="Notifications", batchSize=7)
     async with operating(namespace) as replica:
         await replica.started("mine")
@@ -85,7 +83,7 @@ async def test_a_users_edit_survives_a_restart(namespace: str, kubectl: Kubectl)
     assert loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7)
 
 
-async def test_replicas_that_start_together_create_the_defaults_once(namespace: str, kubectl: Kubectl) -> None:
+async def test_replicas_that_start_together_create_each_default_once(namespace: str, kubectl: Kubectl) -> None:
     async with operating(namespace) as one, operating(namespace) as two:
         await one.started("notifications")
         await two.started("notifications")
@@ -106,14 +104,14 @@ async def test_a_new_spec_is_applied_without_a_restart(replica: Replica, kubectl
     assert {condition["observedGeneration"] for condition in body["status"]["conditions"]} == {2}
 
 
-async def test_a_suspended_resource_says_so_and_is_not_degraded(replica: Replica, kubectl: Kubectl) -> None:
+async def test_a_suspended_resource_is_not_ready_and_not_degraded(replica: Replica, kubectl: Kubectl) -> None:
     await kubectl.patch("scheduler/notifications", suspend=True)
     body = await shown(kubectl, "scheduler/notifications", says("Ready", "False", "Suspended"))
     assert conditions(body)["Degraded"]["status"] == "False"
-    assert replica.runs("notifications"), "the loop goes on, for the user may change his mind"
+    assert replica.runs("notifications"), "the loop goes on, because the user may resume it"
 
 
-async def test_a_resource_is_gone_at_once_when_it_is_deleted(replica: Replica, kubectl: Kubectl) -> None:
+async def test_a_deleted_resource_is_gone_at_once(replica: Replica, kubectl: Kubectl) -> None:
     loop = replica.loops.of("notifications")
     loop.in_flight = asyncio.Event()
     await kubectl("delete", "scheduler", "notifications", "--wait=true")
@@ -123,7 +121,7 @@ async def test_a_resource_is_gone_at_once_when_it_is_deleted(replica: Replica, k
             and not any(runner.resource.name == "notifications" for runner in replica.supervisor.runners())
         ),
     )
-    assert loop.running, "what is in flight is finished, and nobody waits for it"
+    assert loop.running, "the deletion does not wait for work in flight"
     loop.in_flight.set()
     await eventually(lambda: not loop.running)
 
@@ -137,15 +135,15 @@ async def test_a_resource_of_the_same_name_gets_a_new_loop(replica: Replica, kub
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
 
 
-async def test_the_figures_of_a_loop_are_shown(replica: Replica, kubectl: Kubectl) -> None:
+async def test_the_status_shows_the_stats_of_the_loop(replica: Replica, kubectl: Kubectl) -> None:
     due = datetime(2099, 1, 1, 20, tzinfo=UTC)
-    replica.loops.of("notifications").counted = {"pending": "12", "overdue": "0", "nextDue": due}
+    replica.loops.of("notifications").reported_stats = {"pending": "12", "overdue": "0", "nextDue": due}
     await shown(kubectl, "scheduler/notifications", has("pending", "12"))
     _, row, _ = await kubectl.columns("schedulers")
     assert row[:6] == ["notifications", "Notifications", "True", "12", "0", "2099-01-01T20:00:00Z"]
 
 
-async def test_a_loop_that_dies_is_shown_and_recovers(replica: Replica, kubectl: Kubectl) -> None:
+async def test_the_status_shows_that_a_loop_failed_and_recovered(replica: Replica, kubectl: Kubectl) -> None:
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
     replica.loops.broken = RuntimeError("no luck today")
     replica.loops.of("notifications").die(ZeroDivisionError())
@@ -157,14 +155,14 @@ async def test_a_loop_that_dies_is_shown_and_recovers(replica: Replica, kubectl:
     await shown(kubectl, "scheduler/notifications", says("Degraded", "False"))
 
 
-async def test_flips_are_events_and_other_changes_are_not(replica: Replica, kubectl: Kubectl) -> None:
+async def test_only_a_changed_condition_becomes_an_event(replica: Replica, kubectl: Kubectl) -> None:
     loop = replica.loops.of("notifications")
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
-    loop.said = LoopStatus(ready=False, reason="Waiting", message="The broker is away")
+    loop.reported = LoopStatus(ready=False, reason="Waiting", message="The broker is down")
     await shown(kubectl, "scheduler/notifications", says("Ready", "False"))
-    loop.said = LoopStatus(ready=False, reason="Waiting", message="The broker is still away")
+    loop.reported = LoopStatus(ready=False, reason="Waiting", message="The broker is still down")
     await shown(kubectl, "scheduler/notifications", lambda body: "still" in conditions(body)["Ready"]["message"])
-    loop.said = LoopStatus(ready=True, reason="Working", message="All is well")
+    loop.reported = LoopStatus(ready=True, reason="Working", message="All is well")
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
     expected = [("Normal", "Working"), ("Warning", "Waiting"), ("Normal", "Working")]
 
@@ -172,16 +170,18 @@ async def test_flips_are_events_and_other_changes_are_not(replica: Replica, kube
         return await events(kubectl, "notifications") == expected
 
     await eventually(are_posted)
-    assert "The broker is away" in await kubectl("describe", "scheduler", "notifications")
+    assert "The broker is down" in await kubectl("describe", "scheduler", "notifications")
 
 
-async def test_a_loop_that_works_may_be_degraded(replica: Replica, kubectl: Kubectl) -> None:
-    replica.loops.of("notifications").said = LoopStatus(True, "Working", "All is well", degraded="The queue is full")
+async def test_a_working_loop_may_be_degraded(replica: Replica, kubectl: Kubectl) -> None:
+    replica.loops.of("notifications").reported = LoopStatus(
+        True, "Working", "All is well", degraded="The queue is full"
+    )
     body = await shown(kubectl, "scheduler/notifications", says("Degraded", "True", "NeedsAttention"))
     assert conditions(body)["Ready"]["status"] == "True"
 
 
-async def test_nothing_is_left_in_the_metadata(replica: Replica, kubectl: Kubectl) -> None:
+async def test_the_operator_adds_nothing_to_the_metadata(replica: Replica, kubectl: Kubectl) -> None:
     await kubectl.patch("scheduler/notifications", batchSize=7)
     body = await shown(kubectl, "scheduler/notifications", has("observedGeneration", 2))
     assert not {"finalizers", "annotations", "ownerReferences"} & body["metadata"].keys()
@@ -192,7 +192,7 @@ async def test_an_idle_resource_is_not_written(replica: Replica, kubectl: Kubect
     await shown(kubectl, "deadletterreconciler/default", says("Ready", "True"))
     before = await kubectl.json("get", "questbell")
     written = len(replica.api.statuses)
-    await asyncio.sleep(6)  # three times the interval of writes: it is the silence that is looked at
+    await asyncio.sleep(6)  # three times the interval of writes: the test checks that nothing is written
     assert len(replica.api.statuses) == written
     versions = [
         [item["metadata"]["resourceVersion"] for item in body["items"]]

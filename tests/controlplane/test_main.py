@@ -92,7 +92,9 @@ async def controllers(environment: Mapping[str, str]) -> AsyncIterator[Running]:
         await reader
 
 
-async def test_it_serves_its_resources_and_ends_in_order(environment: Mapping[str, str], kubectl: Kubectl) -> None:
+async def test_the_controllers_serve_their_resources_and_stop_cleanly(
+    environment: Mapping[str, str], kubectl: Kubectl
+) -> None:
     async with controllers(environment) as running:
         await running.until_ready()
         ready: dict[str, Any] = {}
@@ -112,7 +114,7 @@ async def test_it_serves_its_resources_and_ends_in_order(environment: Mapping[st
     assert "loop_late" not in running.actions()
 
 
-async def test_it_says_what_is_missing_and_goes_on_when_it_is_there(
+async def test_the_controllers_wait_for_a_missing_api_server_and_name_it(
     environment: Mapping[str, str], cluster: ControlPlane
 ) -> None:
     await cluster.stop()
@@ -137,7 +139,7 @@ async def test_it_says_what_is_missing_and_goes_on_when_it_is_there(
         ("QUESTBELL_NAMESPACE", "Not A Namespace"),
     ],
 )
-async def test_a_mistake_is_one_line_that_names_the_setting(
+async def test_a_configuration_error_is_one_line_that_names_the_setting(
     setting: str, value: str | None, environment: Mapping[str, str]
 ) -> None:
     wrong = {name: text for name, text in environment.items() if name != setting} | ({setting: value} if value else {})

@@ -1,4 +1,4 @@
-"""The API server goes away, comes back, and forgets to say what happened meanwhile."""
+"""The API server goes down and comes back, and the watch misses what happened meanwhile."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support import definitions
 from tests.support.kubectl import Kubectl
 from tests.support.waiting import eventually
 
-AWAY = 13.0
-"""Seconds of an outage: longer than all of Kopf's own tries, so that it ends and is started again."""
+OUTAGE = 13.0
+"""Seconds of an outage: longer than all of Kopf's retries, so that Kopf ends and is restarted."""
 
 
 @pytest.fixture
 async def proxy(client: ApiClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
-    """What the operator reaches the API server by; kubectl reaches it directly."""
+    """A proxy between the operator and the API server; kubectl connects directly."""
     async with Proxy(client).serving() as proxy:
         monkeypatch.setenv("KUBECONFIG", str(proxy.kubeconfig(tmp_path)))
         yield proxy
@@ -37,7 +37,7 @@ async def restart(cluster: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize("mode", [Mode.CUT, Mode.UNAVAILABLE])
-async def test_the_loops_go_on_without_the_api_server_and_changes_arrive_when_it_is_back(
+async def test_loops_run_on_without_the_api_server_and_get_changes_when_it_is_back(
     mode: Mode, proxy: Proxy, namespace: str, kubectl: Kubectl
 ) -> None:
     async with operating(namespace) as replica:
@@ -46,16 +46,16 @@ async def test_the_loops_go_on_without_the_api_server_and_changes_arrive_when_it
         proxy.fail(mode)
         await eventually(lambda: replica.resync.problem() is not None)
         await kubectl.patch("scheduler/notifications", batchSize=7)
-        await asyncio.sleep(AWAY)
+        await asyncio.sleep(OUTAGE)
         assert loop.running
-        assert len(replica.loops.made) == 3, "no loop was made anew"
+        assert len(replica.loops.made) == 3, "no loop was restarted"
         proxy.mode = Mode.PASSES
         await eventually(lambda: loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7))
         await kubectl.apply("Scheduler", "mine", source="Notifications")
         await replica.started("mine")
 
 
-async def test_an_api_server_that_stops_and_starts_is_found_again(
+async def test_the_operator_reconnects_after_the_api_server_restarts(
     cluster: ControlPlane, namespace: str, kubectl: Kubectl
 ) -> None:
     async with operating(namespace) as replica:
@@ -85,7 +85,7 @@ async def test_a_deletion_that_the_watch_missed_is_noticed(
         assert replica.runs("status-transitions")
 
 
-async def test_a_resource_that_was_replaced_unseen_gets_one_new_loop(
+async def test_a_resource_replaced_during_an_outage_gets_one_new_loop(
     proxy: Proxy, cluster: ControlPlane, namespace: str, kubectl: Kubectl
 ) -> None:
     async with operating(namespace, list_interval=3.0) as replica:
@@ -100,7 +100,7 @@ async def test_a_resource_that_was_replaced_unseen_gets_one_new_loop(
         assert len([loop for loop in replica.loops.running if loop.resource.name == "notifications"]) == 1
 
 
-async def test_an_operator_that_starts_before_its_api_server_waits_for_it(proxy: Proxy, namespace: str) -> None:
+async def test_an_operator_that_starts_before_the_api_server_waits_for_it(proxy: Proxy, namespace: str) -> None:
     proxy.fail(Mode.UNAVAILABLE)
 
     async def back_later() -> None:
@@ -113,19 +113,19 @@ async def test_an_operator_that_starts_before_its_api_server_waits_for_it(proxy:
     await later
 
 
-async def test_a_quiet_cluster_is_asked_for_next_to_nothing(proxy: Proxy, namespace: str) -> None:
+async def test_an_idle_operator_sends_next_to_no_requests(proxy: Proxy, namespace: str) -> None:
     async with operating(namespace) as replica:
         await replica.started("notifications")
         await eventually(lambda: len(replica.api.statuses) == 3)
         await asyncio.sleep(2)
         before = proxy.requests.total()
-        await asyncio.sleep(10)  # the silence is what is looked at
-        assert proxy.requests.total() - before <= 3, "a ping each five seconds"
+        await asyncio.sleep(10)  # the test checks that little is sent
+        assert proxy.requests.total() - before <= 3, "a ping every five seconds"
         assert proxy.count("PATCH") == 3, "one status for each resource"
         assert not [what for what in proxy.requests if "customresourcedefinitions" in what], "no role in the cluster"
 
 
-async def test_the_operator_leaves_nothing_behind(namespace: str) -> None:
+async def test_the_operator_stops_its_thread_and_its_loops(namespace: str) -> None:
     async with operating(namespace) as replica:
         await replica.started("notifications")
         assert "kopf" in {thread.name for thread in threading.enumerate()}
@@ -133,7 +133,7 @@ async def test_the_operator_leaves_nothing_behind(namespace: str) -> None:
     assert not replica.loops.running
 
 
-async def test_missing_definitions_are_named_and_waited_for(
+async def test_the_operator_waits_for_missing_definitions_and_names_them(
     client: ApiClient, namespace: str, kubectl: Kubectl
 ) -> None:
     async with operating(namespace, list_interval=3.0) as replica:

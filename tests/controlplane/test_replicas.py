@@ -17,7 +17,7 @@ from tests.controlplane.operating import Replica, conditions, operating
 from tests.support.kubectl import Kubectl
 from tests.support.waiting import eventually
 
-AWAY = LoopStatus(ready=False, reason="Waiting", message="The database is away")
+WAITING = LoopStatus(ready=False, reason="Waiting", message="The database is down")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def replica(namespace: str, settings: DatabaseSettings, *, name: str) -> A
         yield running
 
 
-async def test_both_follow_the_specs_and_one_writes_the_status(
+async def test_both_replicas_apply_spec_changes_and_one_writes_the_status(
     namespace: str, kubectl: Kubectl, database_settings: DatabaseSettings
 ) -> None:
     async with (
@@ -50,7 +50,7 @@ async def test_both_follow_the_specs_and_one_writes_the_status(
             await eventually(
                 lambda: one.loops.of("notifications").spec == two.loops.of("notifications").spec == expected
             )
-        await asyncio.sleep(5)  # the storm that must not come
+        await asyncio.sleep(5)  # both must not write in turn
         assert two.api.statuses == []
         assert len(one.api.statuses) <= 3 + 5
         body = await kubectl.json("get", "scheduler", "notifications")
@@ -58,7 +58,7 @@ async def test_both_follow_the_specs_and_one_writes_the_status(
         assert not {"finalizers", "annotations"} & body["metadata"].keys()
 
 
-async def test_the_other_writes_within_seconds_when_the_writer_is_gone(
+async def test_the_other_replica_writes_within_seconds_when_the_writer_is_gone(
     namespace: str, kubectl: Kubectl, database_settings: DatabaseSettings
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -67,15 +67,15 @@ async def test_the_other_writes_within_seconds_when_the_writer_is_gone(
             await eventually(lambda: len(one.api.statuses) == 3)
             before = await kubectl.json("get", "scheduler", "notifications")
             await stack.aclose()
-            two.loops.of("notifications").counted = {"pending": "4"}
+            two.loops.of("notifications").reported_stats = {"pending": "4"}
             await eventually(lambda: two.api.statuses)
             after = await kubectl.json("get", "scheduler", "notifications")
             assert after["status"]["pending"] == "4"
             since = [conditions(body)["Ready"]["lastTransitionTime"] for body in (before, after)]
-            assert since[0] == since[1], "a change of writer is no flip"
+            assert since[0] == since[1], "a change of the writer is not a transition"
 
 
-async def test_the_writer_goes_on_telling_while_the_database_is_away(
+async def test_the_writer_goes_on_writing_while_the_database_is_down(
     namespace: str, kubectl: Kubectl, postgres_server: Postgres, database_settings: DatabaseSettings
 ) -> None:
     async with (
@@ -86,12 +86,12 @@ async def test_the_writer_goes_on_telling_while_the_database_is_away(
         await postgres_server.stop()
         try:
             for running in (one, two):
-                running.loops.of("notifications").said = AWAY
-            await asyncio.sleep(7)  # until even the last standing counts no more
-            one.loops.of("notifications").said = LoopStatus(False, "Waiting", "The database is still away")
+                running.loops.of("notifications").reported = WAITING
+            await asyncio.sleep(7)  # until the last known leadership expires
+            one.loops.of("notifications").reported = LoopStatus(False, "Waiting", "The database is still down")
             await eventually(lambda: "still" in str(one.api.statuses[-1]))
         finally:
             await postgres_server.start()
         assert two.api.statuses == []
         body = await kubectl.json("get", "scheduler", "notifications")
-        assert conditions(body)["Ready"]["message"] == "The database is still away"
+        assert conditions(body)["Ready"]["message"] == "The database is still down"

@@ -1,4 +1,4 @@
-"""The operator under the smallest role that it needs: nothing outside of its namespace, and no right to delete."""
+"""The operator with the smallest role that it needs: only its namespace, and no right to delete."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def limited(cluster: ControlPlane, namespace: str, kubectl: Kubectl, monke
 
 
 @pytest.mark.usefixtures("limited")
-async def test_the_operator_needs_no_more(namespace: str, kubectl: Kubectl) -> None:
+async def test_the_operator_works_with_this_role(namespace: str, kubectl: Kubectl) -> None:
     async with operating(namespace) as replica:
         await kubectl.apply("Scheduler", "mine", source="Notifications")
         await replica.started("mine")
@@ -51,7 +51,7 @@ async def test_the_operator_needs_no_more(namespace: str, kubectl: Kubectl) -> N
 
 
 @pytest.mark.usefixtures("limited")
-async def test_what_the_role_does_not_allow_is_told_as_such(namespace: str) -> None:
+async def test_a_request_that_the_role_does_not_allow_is_a_forbidden_error(namespace: str) -> None:
     async with kubernetes_api.connect() as api:
         with pytest.raises(ForbiddenError, match=r"schedulers.* is forbidden"):
             await api.list_resources(SCHEDULER, "default")

@@ -20,8 +20,8 @@ class FakeLoop:
         self.spec: Spec | None = resource.spec
         self.applied: list[Spec] = []
         self.running = False
-        self.said = WELL
-        self.counted: dict[str, object] = {}
+        self.reported = WELL
+        self.reported_stats: dict[str, object] = {}
         self.in_flight: asyncio.Event | None = None
         self.loses_cancellation = False
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -46,10 +46,10 @@ class FakeLoop:
     def status(self) -> LoopStatus:
         if self.spec is not None and self.spec.suspend:
             return LoopStatus(ready=False, reason="Suspended", message="As the spec says")
-        return self.said
+        return self.reported
 
     async def stats(self) -> dict[str, object]:
-        return self.counted
+        return self.reported_stats
 
     def die(self, error: Exception) -> None:
         self._end.set_exception(error)

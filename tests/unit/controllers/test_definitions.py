@@ -1,4 +1,4 @@
-"""The definitions in YAML say the same as the models, the topology and the default resources."""
+"""The definitions in YAML match the models, the topology and the default resources."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def spec_of(kind: Kind) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("kind", "definition"), list(zip(KINDS, definitions.load(), strict=True)))
-def test_each_kind_is_defined_under_its_own_names(kind: Kind, definition: dict[str, Any]) -> None:
+def test_each_definition_has_the_names_of_its_kind(kind: Kind, definition: dict[str, Any]) -> None:
     assert definition["metadata"]["name"] == f"{kind.plural}.{GROUP}"
     assert (definition["spec"]["names"]["kind"], definition["spec"]["names"]["plural"]) == (kind.name, kind.plural)
     assert [version["name"] for version in definition["spec"]["versions"]] == [VERSION]
@@ -64,13 +64,13 @@ def test_the_dead_letter_queues_are_those_of_the_topology() -> None:
     assert spec_of(DEAD_LETTER_RECONCILER)["queues"]["items"]["enum"] == expected
 
 
-def test_both_kinds_define_conditions_alike() -> None:
+def test_both_kinds_have_the_same_conditions() -> None:
     scheduler, reconciler = (SCHEMAS[kind.name]["status"]["properties"]["conditions"]["items"] for kind in KINDS)
     assert scheduler == reconciler
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_field_is_described(kind: Kind) -> None:
+def test_every_field_has_a_description(kind: Kind) -> None:
     def undescribed(schema: dict[str, Any], path: str) -> list[str]:
         inner = schema.get("properties", {}) | (
             {"[]": schema["items"]} if "properties" in schema.get("items", {}) else {}
@@ -82,12 +82,12 @@ def test_every_field_is_described(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_default_resources_have_specs_that_the_model_takes(kind: Kind) -> None:
+def test_the_specs_of_the_default_resources_are_valid(kind: Kind) -> None:
     for spec in DEFAULTS[kind].values():
         kind.spec.model_validate(spec)
 
 
-def test_the_reference_page_says_what_the_definitions_say() -> None:
+def test_the_reference_page_matches_the_definitions() -> None:
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), (
         "run python -m tests.unit.controllers.reference"
     )

@@ -20,8 +20,8 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.config import incluster_config
 
 from controllers import kubernetes_api, kubernetes_login
+from controllers.kopf_handlers import connection_info
 from controllers.kubernetes_login import load_configuration
-from controllers.operator import connection_info
 from shared.errors import ConfigurationError
 
 HTTPS = "https://host:6443"

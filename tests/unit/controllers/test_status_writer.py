@@ -1,4 +1,4 @@
-"""Who writes a status, when, and when not."""
+"""Which replica writes a status, and when."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.schedule.retry import Backoff
 from tests.support.fakes import FakeLoop, FakeLoops, scheduler
 from tests.support.waiting import eventually
 
-NOT_READY = LoopStatus(ready=False, reason="Waiting", message="The broker is away")
+NOT_READY = LoopStatus(ready=False, reason="Waiting", message="The broker is down")
 
 
 @dataclass
@@ -51,8 +51,8 @@ class Leading:
 
 
 @dataclass
-class Desk:
-    """A writer with what it reads and where it writes."""
+class Harness:
+    """A writer, the loops it reads and the API it writes to."""
 
     writer: StatusWriter
     supervisor: Supervisor
@@ -64,156 +64,164 @@ class Desk:
     def loop(self) -> FakeLoop:
         return self.loops.made[-1]
 
-    def ready(self) -> list[str]:
-        """The statuses of `Ready` as they were written."""
-        return [str(said["conditions"][0]["status"]) for said in self.api.written]
+    def ready_statuses(self) -> list[str]:
+        """The `Ready` status of each write."""
+        return [str(status["conditions"][0]["status"]) for status in self.api.written]
 
-    async def look(self, times: int = 1) -> None:
+    async def write(self, times: int = 1) -> None:
         for _ in range(times):
-            await self.writer.look()
+            await self.writer.write_changes()
 
 
 @pytest.fixture
-async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    for name in ("WRITE_INTERVAL", "FIGURES_INTERVAL", "UNKNOWN_GRACE"):
+async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
+    for name in ("WRITE_INTERVAL", "STATS_INTERVAL", "UNKNOWN_GRACE"):
         monkeypatch.setattr(status_writer, name, 0.0)
     loops, api, leading = FakeLoops(), FakeApi(), Leading()
     async with Supervisor(loops, backoff=Backoff(first=1, longest=1), shutdown_timeout=1) as supervisor:
         supervisor.observe(scheduler())
         await eventually(lambda: loops.running)
-        yield Desk(StatusWriter(supervisor, api, leading, instance="pod-1"), supervisor, api, leading, loops)
+        yield Harness(StatusWriter(supervisor, api, leading, instance="pod-1"), supervisor, api, leading, loops)
 
 
-async def test_a_new_resource_gets_its_status(desk: Desk) -> None:
-    desk.loop.counted = {"pending": "3"}
-    await desk.look()
-    [said] = desk.api.written
-    assert (said["pending"], said["observedGeneration"], desk.ready()) == ("3", 1, ["True"])
+async def test_a_new_resource_gets_its_status(harness: Harness) -> None:
+    harness.loop.reported_stats = {"pending": "3"}
+    await harness.write()
+    [status] = harness.api.written
+    assert (status["pending"], status["observedGeneration"], harness.ready_statuses()) == ("3", 1, ["True"])
 
 
-async def test_a_status_that_says_what_it_said_is_not_written(desk: Desk) -> None:
-    await desk.look(times=5)
-    assert len(desk.api.written) == 1
+async def test_an_unchanged_status_is_not_written(harness: Harness) -> None:
+    await harness.write(times=5)
+    assert len(harness.api.written) == 1
 
 
-async def test_a_field_that_the_api_server_drops_is_not_written_again_and_again(desk: Desk) -> None:
-    desk.api.unknown, desk.loop.counted = frozenset({"novelty"}), {"novelty": "7"}
-    await desk.look(times=5)
-    assert len(desk.api.written) == 1
+async def test_a_field_that_the_api_server_drops_is_written_once(harness: Harness) -> None:
+    harness.api.unknown, harness.loop.reported_stats = frozenset({"novelty"}), {"novelty": "7"}
+    await harness.write(times=5)
+    assert len(harness.api.written) == 1
 
 
-async def test_a_new_writer_does_not_write_what_is_there_already(desk: Desk) -> None:
-    await desk.look()
-    successor = StatusWriter(desk.supervisor, desk.api, desk.leading, instance="pod-2")
-    await successor.look()
-    assert len(desk.api.written) == 1
+async def test_a_new_writer_does_not_repeat_an_unchanged_status(harness: Harness) -> None:
+    await harness.write()
+    successor = StatusWriter(harness.supervisor, harness.api, harness.leading, instance="pod-2")
+    await successor.write_changes()
+    assert len(harness.api.written) == 1
 
 
-async def test_changes_are_written_at_most_once_in_the_interval(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_changes_are_written_at_most_once_in_the_interval(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(status_writer, "WRITE_INTERVAL", 0.4)
     for number in range(10):
-        desk.loop.said = replace(NOT_READY, message=f"Try {number}")
-        await desk.look()
-    assert len(desk.api.written) == 1
+        harness.loop.reported = replace(NOT_READY, message=f"Try {number}")
+        await harness.write()
+    assert len(harness.api.written) == 1
 
     async def another_is_written() -> bool:
-        await desk.look()
-        return len(desk.api.written) > 1
+        await harness.write()
+        return len(harness.api.written) > 1
 
     await eventually(another_is_written)
-    assert desk.api.written[-1]["conditions"][0]["message"] == "Try 9"
+    assert harness.api.written[-1]["conditions"][0]["message"] == "Try 9"
 
 
-async def test_figures_that_do_not_change_are_asked_for_rarely(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    await desk.look(times=2)
-    monkeypatch.setattr(status_writer, "FIGURES_INTERVAL", 60.0)
-    await desk.look()
-    desk.loop.counted = {"pending": "9"}
-    await desk.look(times=5)
-    assert len(desk.api.written) == 1
+async def test_stats_that_do_not_change_are_read_rarely(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    await harness.write(times=2)
+    monkeypatch.setattr(status_writer, "STATS_INTERVAL", 60.0)
+    await harness.write()
+    harness.loop.reported_stats = {"pending": "9"}
+    await harness.write(times=5)
+    assert len(harness.api.written) == 1
 
 
-async def test_a_follower_does_not_write(desk: Desk) -> None:
-    desk.leading.state = LeadershipState.FOLLOWER
-    await desk.look(times=3)
-    assert desk.api.written == []
+async def test_a_follower_does_not_write(harness: Harness) -> None:
+    harness.leading.state = LeadershipState.FOLLOWER
+    await harness.write(times=3)
+    assert harness.api.written == []
 
 
-async def test_the_last_writer_goes_on_while_nobody_can_be_asked_who_leads(desk: Desk) -> None:
-    await desk.look()
-    desk.leading.state, desk.loop.said = LeadershipState.UNKNOWN, NOT_READY
-    await desk.look()
-    assert desk.ready() == ["True", "False"]
+async def test_the_last_leader_goes_on_writing_while_the_leader_is_unknown(harness: Harness) -> None:
+    await harness.write()
+    harness.leading.state, harness.loop.reported = LeadershipState.UNKNOWN, NOT_READY
+    await harness.write()
+    assert harness.ready_statuses() == ["True", "False"]
 
 
-async def test_it_waits_a_little_before_it_writes_without_knowing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_writer_waits_before_it_writes_without_a_known_leader(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(status_writer, "UNKNOWN_GRACE", 60.0)
-    desk.leading.state = LeadershipState.UNKNOWN
-    await desk.look(times=3)
-    assert desk.api.written == []
+    harness.leading.state = LeadershipState.UNKNOWN
+    await harness.write(times=3)
+    assert harness.api.written == []
 
 
-async def test_it_yields_to_the_writing_of_another(desk: Desk) -> None:
-    await desk.look()
-    desk.leading.state = LeadershipState.UNKNOWN
-    desk.supervisor.observe(scheduler(version=900, status={"pending": "from another"}))
-    await desk.look(times=3)
-    assert len(desk.api.written) == 1
+async def test_a_writer_stops_when_another_replica_wrote(harness: Harness) -> None:
+    await harness.write()
+    harness.leading.state = LeadershipState.UNKNOWN
+    harness.supervisor.observe(scheduler(version=900, status={"pending": "from another"}))
+    await harness.write(times=3)
+    assert len(harness.api.written) == 1
 
 
-async def test_one_that_follows_another_does_not_write_while_nobody_can_be_asked(desk: Desk) -> None:
-    desk.leading.state, desk.leading.last_known = LeadershipState.UNKNOWN, LeadershipState.FOLLOWER
-    await desk.look(times=3)
-    assert desk.api.written == []
+async def test_a_follower_does_not_write_while_the_leader_is_unknown(harness: Harness) -> None:
+    harness.leading.state, harness.leading.last_known = LeadershipState.UNKNOWN, LeadershipState.FOLLOWER
+    await harness.write(times=3)
+    assert harness.api.written == []
 
 
-async def test_a_leader_corrects_what_another_wrote(desk: Desk) -> None:
-    await desk.look()
-    desk.supervisor.observe(scheduler(version=900, status={"pending": "7"}))
-    await desk.look()
-    assert desk.ready() == ["True", "True"]
+async def test_a_leader_overwrites_the_status_of_another_replica(harness: Harness) -> None:
+    await harness.write()
+    harness.supervisor.observe(scheduler(version=900, status={"pending": "7"}))
+    await harness.write()
+    assert harness.ready_statuses() == ["True", "True"]
 
 
-async def test_figures_that_cannot_be_had_leave_the_old_ones(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.loop.counted = {"pending": "3"}
-    await desk.look()
+async def test_the_old_stats_stay_when_the_database_does_not_answer(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.loop.reported_stats = {"pending": "3"}
+    await harness.write()
 
     async def fail() -> dict[str, object]:
-        raise TransientError("the database is away")
+        raise TransientError("the database is down")
 
-    monkeypatch.setattr(desk.loop, "stats", fail)
-    desk.loop.said = NOT_READY
-    await desk.look()
-    assert desk.api.written[-1]["pending"] == "3"
-    assert desk.ready() == ["True", "False"]
-
-
-async def test_a_write_that_fails_is_tried_again(desk: Desk) -> None:
-    desk.api.error = TransientError("503")
-    await desk.look()
-    desk.api.error = None
-    await desk.look()
-    assert desk.ready() == ["True"]
+    monkeypatch.setattr(harness.loop, "stats", fail)
+    harness.loop.reported = NOT_READY
+    await harness.write()
+    assert harness.api.written[-1]["pending"] == "3"
+    assert harness.ready_statuses() == ["True", "False"]
 
 
-async def test_a_mistake_in_one_loop_does_not_silence_the_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = desk.loop
-    desk.supervisor.observe(scheduler(uid="u-2", name="other"))
-    await eventually(lambda: len(desk.loops.running) == 2)
+async def test_a_failed_write_is_tried_again(harness: Harness) -> None:
+    harness.api.error = TransientError("503")
+    await harness.write()
+    harness.api.error = None
+    await harness.write()
+    assert harness.ready_statuses() == ["True"]
+
+
+async def test_a_bug_in_one_loop_does_not_stop_the_status_of_the_others(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = harness.loop
+    harness.supervisor.observe(scheduler(uid="u-2", name="other"))
+    await eventually(lambda: len(harness.loops.running) == 2)
 
     def fail() -> LoopStatus:
         raise ZeroDivisionError
 
     monkeypatch.setattr(broken, "status", fail)
-    await desk.look()
-    assert desk.ready() == ["True"]
+    await harness.write()
+    assert harness.ready_statuses() == ["True"]
 
 
-async def test_a_flip_is_told_as_an_event(desk: Desk) -> None:
-    await desk.look()
-    desk.loop.said = NOT_READY
-    await desk.look(times=3)
-    first, second = desk.api.events
+async def test_a_changed_condition_becomes_an_event(harness: Harness) -> None:
+    await harness.write()
+    harness.loop.reported = NOT_READY
+    await harness.write(times=3)
+    first, second = harness.api.events
     assert (first["type"], first["reason"]) == ("Normal", "Working")
-    assert (second["type"], second["reason"], second["note"]) == ("Warning", "Waiting", "The broker is away")
+    assert (second["type"], second["reason"], second["note"]) == ("Warning", "Waiting", "The broker is down")
     assert second["regarding"]["uid"] == "u-1"

@@ -143,18 +143,18 @@ async def test_a_loop_that_is_gone_is_started_again(how: str, supervisor: Superv
     if how == "ends":
         loop.end()
     else:
-        loop.die(TransientError("the broker is away") if how == "fails" else ZeroDivisionError())
+        loop.die(TransientError("the broker is down") if how == "fails" else ZeroDivisionError())
     await started(loops, 2)
 
 
 async def test_a_dead_loop_makes_its_resource_not_ready_and_says_why(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler())
-    (await started(loops)).die(TransientError("the broker is away"))
+    (await started(loops)).die(TransientError("the broker is down"))
     [runner] = supervisor.runners()
     await eventually(lambda: runner.status().reason == "LoopFailed")
     report = runner.status()
     assert not report.ready
-    assert "the broker is away" in report.message
+    assert "the broker is down" in report.message
     assert report.degraded == report.message
     assert supervisor.problem() == "not running: Scheduler games/notifications"
 

@@ -1,7 +1,7 @@
-"""What Kopf does for us: it watches our kinds in one namespace and says what it sees. Settings and decorators only.
+"""Kopf's handlers and settings: it watches our kinds in one namespace and passes on what it sees.
 
-`@kopf.on.event` handlers add no finalizer, write no annotation and keep no progress, so a resource can always be
-deleted, and two replicas see the same without a conflict.
+`@kopf.on.event` handlers add no finalizer and write no annotations. So a resource can always be deleted, and two
+replicas do not conflict.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ Forget = Callable[[str], None]
 """Takes the uid of a resource that was deleted."""
 
 
-def registry(*, observe: Observe, forget: Forget) -> kopf.OperatorRegistry:
-    """Return handlers that pass on what the watch says; a registry of its own, so that nothing is global."""
-    made = kopf.OperatorRegistry()
-    kopf.on.startup(registry=made)(_configure)
-    kopf.on.login(registry=made, errors=kopf.ErrorsMode.PERMANENT)(_log_in)
+def build_registry(*, observe: Observe, forget: Forget) -> kopf.OperatorRegistry:
+    """Return the handlers in a new registry, because Kopf's default one is global."""
+    registry = kopf.OperatorRegistry()
+    kopf.on.startup(registry=registry)(_configure)
+    kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)(_log_in)
     for kind in KINDS:
-        kopf.on.event(GROUP, VERSION, kind.plural, id=f"observe-{kind.plural}", registry=made)(
-            _observer(kind, observe=observe, forget=forget)
+        kopf.on.event(GROUP, VERSION, kind.plural, id=f"observe-{kind.plural}", registry=registry)(
+            _make_handler(kind, observe=observe, forget=forget)
         )
-    return made
+    return registry
 
 
 async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-    settings.posting.enabled = False  # Events are written on transitions only, by the status writer
-    settings.peering.standalone = True  # peered replicas would pause one another; ours share the work
-    settings.scanning.disabled = True  # watching namespaces and definitions would need a role in the whole cluster
-    settings.process.ultimate_exiting_timeout = None  # else it kills this process ten minutes after it ended itself
+    settings.posting.enabled = False  # the status writer posts Events, on transitions only
+    settings.peering.standalone = True  # peered replicas pause one another; ours share the work
+    settings.scanning.disabled = True  # watching namespaces and definitions needs a cluster role
+    settings.process.ultimate_exiting_timeout = None  # else it kills this process ten minutes after it ends
     settings.networking.request_timeout = 10.0  # the default is five minutes
     settings.networking.connect_timeout = 5.0
-    settings.networking.error_backoffs = (1, 1, 2, 3, 3)  # back within seconds; after these it ends and is restarted
+    settings.networking.error_backoffs = (1, 1, 2, 3, 3)  # then Kopf ends, and we restart it
     settings.watching.connect_timeout = 5.0
-    settings.watching.inactivity_timeout = 70.0  # a bookmark comes each minute; without one the connection is dead
-    settings.watching.server_timeout = 300  # the belt beside it, if none are sent; the API takes whole seconds only
+    settings.watching.inactivity_timeout = 70.0  # bookmarks come every minute; without one it is dead
+    settings.watching.server_timeout = 300  # for servers without bookmarks; whole seconds only
     settings.watching.client_timeout = 310.0
 
 
@@ -52,7 +52,7 @@ async def _log_in(**_: Any) -> kopf.ConnectionInfo:
 
 
 def connection_info(configuration: Configuration) -> kopf.ConnectionInfo:
-    """Return the official client's configuration as Kopf has it."""
+    """Convert the official client's configuration for Kopf."""
     scheme, _, token = configuration.api_key.get("BearerToken", "").partition(" ")
     return _Connection(
         server=configuration.host,
@@ -73,7 +73,7 @@ class _Connection(kopf.ConnectionInfo):
         return context
 
 
-def _observer(kind: Kind, *, observe: Observe, forget: Forget) -> Callable[..., Any]:
+def _make_handler(kind: Kind, *, observe: Observe, forget: Forget) -> Callable[..., Any]:
     async def handle(event: kopf.RawEvent, **_: Any) -> None:
         body = event["object"]
         if event["type"] == "DELETED":
