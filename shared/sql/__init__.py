@@ -27,3 +27,9 @@ def load(subject: str) -> Mapping[str, TextClause]:
     source = (files(__package__) / f"{subject}.sql").read_text(encoding="utf-8")
     _, *parts = _NAME.split(source)
     return {name: text(_COMMENT.sub("", body).strip()) for name, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def subjects() -> list[str]:
+    """Return the names that `load` accepts."""
+    names = (file.name for file in files(__package__).iterdir())
+    return sorted(name.removesuffix(".sql") for name in names if name.endswith(".sql"))
