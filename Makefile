@@ -11,7 +11,7 @@ WORKERS ?= 2
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-demo: ## Run a whole Questbell here, with a Discord of its own; ARGS='--once --json' checks it instead
+demo: ## Run Questbell here with a simulated Discord, or with DISCORD_TOKEN=… a real one; ARGS='--once --json' checks it
 	@$(RUN) python -m sandbox.demo $(ARGS)
 
 test: ## Install what the tests need, then run them; TESTS=tests/unit for some, ARGS for pytest
@@ -28,10 +28,10 @@ endif
 test-cluster: ## Install the chart on a test cluster and break it; makes one with kind when kubectl has no context
 	@$(RUN) pytest --cluster tests/cluster $(ARGS)
 
-chaos: ## Break things while many sessions run and judge what was told; ARGS='--cell NAME --seed N', --quick, --list
+chaos: ## Inject faults while many games run, and check what was delivered; ARGS='--scenario NAME --seed N', --quick, --list
 	@$(RUN) python -m tests.chaos $(ARGS)
 
-bench: ## Measure a burst of reminders and where its time goes; ARGS=--quick
+bench: ## Measure how fast reminders are delivered and where the time goes; ARGS=--quick
 	@$(RUN) python -m benchmarks $(ARGS)
 
 lint: ## Check style, types and the arrows between the packages
