@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-from bot.delivery.limits import Limits
-from bot.delivery.messenger import Messenger
-from bot.events.handling import Handling
-from bot.events.notice import TellNotice
-from bot.events.reminder import TellReminder
-from bot.events.transition import ApplyTransition
+from bot.consumers.handler import EventHandler
+from bot.consumers.notifications import NotificationHandler
+from bot.consumers.transitions import TransitionHandler
+from bot.delivery.rate_limits import RateLimiter
+from bot.delivery.sender import Sender
 from bot.gateway import run_gateway
 from shared import database, health, logs, metrics, process, schema
-from shared.database import Sessions
 from shared.discord.client import DiscordClient
 from shared.messaging import topology
 from shared.messaging.consumer import Consumer
@@ -58,8 +56,8 @@ async def _run() -> None:
         )
         sessions = database.sessions(engine)
         answers = Dependency("database", lambda: database.ping(sessions))
-        api = await stack.enter_async_context(DiscordClient.connected(discord, timing))
-        handler = handling(Messenger(sessions, api, Limits(), timing))
+        client = await stack.enter_async_context(DiscordClient.connected(discord, timing))
+        handler = event_handler(Sender(sessions, client, RateLimiter(), timing))
         consumers = [Consumer(broker, timing, queue=queue, handler=handler) for queue in topology.QUEUES]
         ready = {"database": answers.problem, "consumers": lambda: _detached(consumers)}
         await stack.enter_async_context(health.serving(load(HealthSettings), live={}, ready=ready))
@@ -71,16 +69,16 @@ async def _run() -> None:
             tasks.create_task(process.run_forever("gateway", lambda: run_gateway(discord, sessions), backoff=REGATEWAY))
 
 
-def handling(messenger: Messenger) -> Handling:
+def event_handler(sender: Sender) -> EventHandler:
     """Return the handler of every event."""
-    sessions: Sessions = messenger.sessions
-    return Handling(
-        sessions,
-        Backoff.of(messenger.timing),
+    deliver_notification = NotificationHandler(sender).deliver_notification
+    return EventHandler(
+        sender.sessions,
+        Backoff.of(sender.timing),
         {
-            GameReminderDue: TellReminder(messenger),
-            NoticeDue: TellNotice(messenger),
-            StatusTransitionDue: ApplyTransition(sessions),
+            GameReminderDue: deliver_notification,
+            NoticeDue: deliver_notification,
+            StatusTransitionDue: TransitionHandler(sender.sessions).apply_transition,
         },
     )
 

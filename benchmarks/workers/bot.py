@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from benchmarks.workers.discord import InstantDiscord, no_limits
 from benchmarks.workers.serving import Answer, Command, Run, background, serve
 from benchmarks.workers.stopwatch import Stopwatch
-from bot.delivery.messenger import Messenger
-from bot.main import handling
+from bot.delivery.sender import Sender
+from bot.main import event_handler
 from shared import database, logs, process
 from shared.database import Sessions
 from shared.messaging import topology
@@ -27,7 +27,7 @@ class Bot:
         self._timing = timing
         self._run = run
         self._discord = InstantDiscord()
-        self._handler = handling(Messenger(sessions, self._discord, no_limits(), timing))
+        self._handler = event_handler(Sender(sessions, self._discord, no_limits(), timing))
         self._attached: list[asyncio.Task[None]] = []
 
     async def attach(self) -> None:

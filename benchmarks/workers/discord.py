@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.errors import BenchmarkError
-from bot.delivery.limits import Limits
+from bot.delivery.rate_limits import RateLimiter
 from shared.discord.client import DiscordClient
 from shared.discord.ids import delivery_id_of
 
@@ -61,6 +61,6 @@ class InstantDiscord(DiscordClient):
         raise BenchmarkError(f"nobody asked to read channel {channel_id}")
 
 
-def no_limits() -> Limits:
+def no_limits() -> RateLimiter:
     """Return the bot's limits without a rate."""
-    return Limits(requests_per_second=UNLIMITED, burst=UNLIMITED / 2)
+    return RateLimiter(requests_per_second=UNLIMITED, burst=UNLIMITED / 2)

@@ -1,1 +1,1 @@
-"""Telling one recipient, once: the ledger, the nonce, the limits and the request, in the order that makes it safe."""
+"""Sending each notification once: eligibility, leases, requests and their results, in the order that makes it safe."""

@@ -1,15 +1,15 @@
-"""Micro-batches: what many tasks ask of the database at the same moment is done in one transaction.
+"""Micro-batches: what many tasks need from the database at the same moment is done in one transaction.
 
-One statement for a hundred rows costs little more than for one, and their commit is shared. There is no timer: while
-one batch is under way the next one collects, so an idle bot waits for nothing and a busy one gets batches as large as
-its load.
+One statement for a hundred rows costs little more than for one, and their commit is shared. There is no timer: the
+next batch collects while one is running, so an idle bot waits for nothing and a busy one gets large batches.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+import enum
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,74 +17,95 @@ from shared import database
 from shared.database import Sessions
 from shared.errors import TransientError
 
-BATCH = 100
-"""Items at most; a consumer's prefetch is no larger."""
+BATCH_LIMIT = 100
+"""A consumer's prefetch is no larger."""
 
+
+class GameLock(enum.Enum):
+    """The result of an item that was left out because its game is being changed."""
+
+    LOCKED = "locked"
+
+
+LOCKED = GameLock.LOCKED
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Work = Callable[[AsyncSession, Sequence[Item]], Awaitable[Sequence[Result]]]
-"""Does many items in a transaction and returns each one's result, in order."""
+ItemT = TypeVar("ItemT", contravariant=True)
+ResultT = TypeVar("ResultT", covariant=True)
+
+
+class Work(Protocol[ItemT, ResultT]):
+    """Handles items in one transaction and returns the result of each, in order."""
+
+    async def __call__(
+        self, session: AsyncSession, items: Sequence[ItemT], /, *, wait: bool
+    ) -> Sequence[ResultT | GameLock]:
+        """With `wait`, a locked game is waited for; without, its items are left out as LOCKED."""
 
 
 class Batch(Generic[Item, Result]):
-    """Does items in batches, one batch at a time; each caller gets its own item's result."""
+    """Runs one batch at a time; each caller gets its own item's result."""
 
     def __init__(self, sessions: Sessions, work: Work[Item, Result]) -> None:
         self._sessions = sessions
         self._work = work
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[tuple[Item, asyncio.Future[Result | GameLock]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
     async def __call__(self, item: Item) -> Result:
-        """Return the item's result once it is committed.
+        """Return the item's result once it is committed. An item whose game is locked is repeated alone.
 
         Raises:
             TransientError: the batch could not be committed, as `database.transaction`.
             Exception: what the work raised for this item alone.
         """
-        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, result))
+        future: asyncio.Future[Result | GameLock] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        return await result
+        result = await future
+        while isinstance(result, GameLock):  # at most once: with wait=True the lock is waited for
+            [result] = await self._commit([item], wait=True)
+        return result
 
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                await asyncio.sleep(0)  # whoever was woken together goes together
-                taken, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-                await self._do(taken)
+                await asyncio.sleep(0)  # tasks that were woken together share a batch
+                taken, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
+                await self._run(taken)
         finally:
             self._flushing = None
-            for _, result in self._waiting:  # none, unless the process is ending
-                result.cancel()
+            for _, future in self._waiting:  # none, unless the process is ending
+                future.cancel()
 
-    async def _do(self, taken: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _run(self, taken: Sequence[tuple[Item, asyncio.Future[Result | GameLock]]]) -> None:
         try:
-            results = await self._committed([item for item, _ in taken])
+            results = await self._commit([item for item, _ in taken], wait=False)
         except TransientError as error:
             _fail(taken, error)
         except asyncio.CancelledError:
-            for _, result in taken:
-                result.cancel()
+            for _, future in taken:
+                future.cancel()
             raise
-        except Exception as error:  # reason: one item's mistake must fail that item alone; it is raised to its caller
+        except Exception as error:
+            # One item's bug must fail that item alone; it is raised to its caller.
             if len(taken) == 1:
                 return _fail(taken, error)
-            for one in taken:
-                await self._do([one])
+            for item in taken:
+                await self._run([item])
         else:
-            for (_, result), value in zip(taken, results, strict=True):
-                if not result.done():
-                    result.set_result(value)
+            for (_, future), value in zip(taken, results, strict=True):
+                if not future.done():
+                    future.set_result(value)
         return None
 
-    async def _committed(self, items: Sequence[Item]) -> Sequence[Result]:
+    async def _commit(self, items: Sequence[Item], *, wait: bool) -> Sequence[Result | GameLock]:
         async with database.transaction(self._sessions) as session:
-            return await self._work(session, items)
+            return await self._work(session, items, wait=wait)
 
 
-def _fail(taken: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:
-    for _, result in taken:
-        if not result.done():
-            result.set_exception(error)
+def _fail(taken: Sequence[tuple[Item, asyncio.Future[Result | GameLock]]], error: Exception) -> None:
+    for _, future in taken:
+        if not future.done():
+            future.set_exception(error)

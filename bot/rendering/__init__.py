@@ -5,7 +5,7 @@ discord.py is not used here: its objects would tie delivery to its HTTP client, 
 
 from bot.rendering.embeds import announcement, game_embed, game_list_embed
 from bot.rendering.payload import Payload, disabled_button, leave_button, signup_buttons
-from bot.rendering.pings import cancellation, chunks, reminder
+from bot.rendering.reminder_messages import cancellation, chunks, reminder
 
 __all__ = [
     "Payload",

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, ForeignKey, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.discord.ids import nonce_for
 from shared.models.base import Base, new_id, text_enum
 
 
@@ -61,3 +62,8 @@ class NotificationDelivery(Base):
     last_error: Mapped[str | None]
     finished_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+    @property
+    def nonce(self) -> str:
+        """The nonce of its message, the same at every attempt."""
+        return nonce_for(self.id)

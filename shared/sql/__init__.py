@@ -33,3 +33,9 @@ def subjects() -> list[str]:
     """Return the names that `load` accepts."""
     names = (file.name for file in files(__package__).iterdir())
     return sorted(name.removesuffix(".sql") for name in names if name.endswith(".sql"))
+
+
+def lock_variants(statement: TextClause) -> dict[bool, str]:
+    """Return a statement that skips locked rows, and one that waits for them, by whether it waits."""
+    skipping = statement.text
+    return {False: skipping, True: skipping.replace(" SKIP LOCKED", "")}

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 
-from bot.delivery.limits import Limits
-from bot.delivery.messenger import Messenger
-from bot.events.handling import Handling
-from bot.main import handling
+from bot.consumers.handler import EventHandler
+from bot.delivery.rate_limits import RateLimiter
+from bot.delivery.sender import Sender
+from bot.main import event_handler
 from shared.discord.client import DiscordClient
 from tests.model.answers import hear, reach
 from tests.model.broker import Copy
@@ -57,11 +57,11 @@ class Bots:
         """The bots of which a request is on its way."""
         return sorted(self._held)
 
-    def _born(self, name: str) -> Handling:
+    def _born(self, name: str) -> EventHandler:
         """Return what a bot's consumers call; it remembers nothing of an earlier life."""
         stage = self._stage
         api = cast(DiscordClient, Api(self._calls[name].append, lambda: stage.ground.now))
-        return handling(Messenger(stage.processes[name].sessions, api, Limits(1000.0), stage.timing))
+        return event_handler(Sender(stage.processes[name].sessions, api, RateLimiter(1000.0), stage.timing))
 
     async def tell(
         self,

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from bot.delivery.limits import IN_FLIGHT_PER_CHANNEL
+from bot.delivery.rate_limits import IN_FLIGHT_PER_CHANNEL
 from controllers.loops.sources import SOURCES
 from shared import database
 from shared.settings import DatabaseSettings, Timing

@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import delete, func, text, update
 
-from bot.delivery.limits import Limits
-from bot.delivery.messenger import Messenger
-from bot.events.handling import Handling
-from bot.main import handling
+from bot.consumers.handler import EventHandler
+from bot.delivery.rate_limits import RateLimiter
+from bot.delivery.sender import Sender
+from bot.main import event_handler
 from cli.commands.recover.command import recover
 from sandbox.discord.faults.model import Match, Status, TooMany
 from sandbox.discord.server import SandboxDiscord
@@ -33,10 +33,10 @@ READ = Match(method="GET", route=r"/channels/\d+/messages$")
 
 
 @pytest.fixture
-async def handle(database: Database, discord: SandboxDiscord, timing: Timing) -> AsyncIterator[Handling]:
+async def handle(database: Database, discord: SandboxDiscord, timing: Timing) -> AsyncIterator[EventHandler]:
     settings = DiscordSettings(token=SecretStr(discord.token), api_url=discord.url)
     async with DiscordClient.connected(settings, timing) as api:
-        yield handling(Messenger(database.sessions, api, Limits(), timing))
+        yield event_handler(Sender(database.sessions, api, RateLimiter(), timing))
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def steps(document: Any) -> dict[str, str]:
 
 
 async def test_messages_sent_since_the_backup_are_found_and_not_sent_again(
-    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler, channel: int
 ) -> None:
     game = await new_game(database.sessions, channel_id=channel, title="The *Sunken* Keep_2", players=(1, 2))
     rows = [await due(database, game, ANNOUNCEMENT), await due(database, game)]
@@ -117,7 +117,7 @@ async def test_messages_sent_since_the_backup_are_found_and_not_sent_again(
 
 
 async def test_without_yes_the_plan_is_printed_and_nothing_is_written(
-    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler, channel: int
 ) -> None:
     row = await due(database, await new_game(database.sessions, channel_id=channel))
     await handle(event_of(row))
@@ -129,7 +129,7 @@ async def test_without_yes_the_plan_is_printed_and_nothing_is_written(
 
 
 async def test_a_cancellation_is_found_by_its_own_emoji(
-    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler, channel: int
 ) -> None:
     game = await new_game(database.sessions, channel_id=channel, players=(1,))
     async with db.transaction(database.sessions) as session:
@@ -141,7 +141,7 @@ async def test_a_cancellation_is_found_by_its_own_emoji(
 
 
 async def test_a_reminder_not_in_the_channel_stays_open_and_is_sent_by_the_bot(
-    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler, channel: int
 ) -> None:
     game = await new_game(database.sessions, channel_id=channel, title="Keep")
     row = await due(database, game)
@@ -153,7 +153,7 @@ async def test_a_reminder_not_in_the_channel_stays_open_and_is_sent_by_the_bot(
 
 
 async def test_another_games_reminder_is_not_mistaken_for_this_one(
-    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler, channel: int
 ) -> None:
     games = [
         await new_game(database.sessions, channel_id=channel, title=title, starts_in=starts_in)
@@ -172,7 +172,7 @@ async def test_another_games_reminder_is_not_mistaken_for_this_one(
 
 @pytest.mark.parametrize("trouble", ["the channel is gone", "no history"])
 async def test_an_unreadable_channel_makes_the_outcome_unknown_and_nothing_is_sent(
-    run: Run, database: Database, discord: SandboxDiscord, handle: Handling, channel: int, trouble: str
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler, channel: int, trouble: str
 ) -> None:
     row = await due(database, await new_game(database.sessions, channel_id=channel))
     await handle(event_of(row))
@@ -202,7 +202,7 @@ async def test_rate_limits_are_waited_for_and_long_histories_are_read_completely
     run: Run,
     database: Database,
     discord: SandboxDiscord,
-    handle: Handling,
+    handle: EventHandler,
     channel: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,10 +11,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, make_url, select, update
 
-from bot.delivery.limits import Limits
-from bot.delivery.messenger import Messenger
-from bot.events.handling import Handling
-from bot.main import handling
+from bot.consumers.handler import EventHandler
+from bot.delivery.rate_limits import RateLimiter
+from bot.delivery.sender import Sender
+from bot.main import event_handler
 from cli.commands.trace.command import trace
 from sandbox.discord.faults.model import Match, Refuse, Status
 from sandbox.discord.server import SandboxDiscord
@@ -40,10 +40,10 @@ CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
 
 
 @pytest.fixture
-async def handle(database: Database, discord: SandboxDiscord, timing: Timing) -> AsyncIterator[Handling]:
+async def handle(database: Database, discord: SandboxDiscord, timing: Timing) -> AsyncIterator[EventHandler]:
     settings = DiscordSettings(token=SecretStr(discord.token), api_url=discord.url)
     async with DiscordClient.connected(settings, timing) as api:
-        yield handling(Messenger(database.sessions, api, Limits(), timing))
+        yield event_handler(Sender(database.sessions, api, RateLimiter(), timing))
 
 
 async def reminder(database: Database, discord: SandboxDiscord) -> NotificationSchedule:
@@ -72,7 +72,7 @@ async def ledger_of(database: Database, row: NotificationSchedule) -> Notificati
 
 
 async def test_every_id_of_a_sent_reminder_leads_to_its_history(
-    run: Run, database: Database, discord: SandboxDiscord, handle: Handling
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler
 ) -> None:
     row = await reminder(database, discord)
     await handle(event_of(row))
@@ -103,7 +103,7 @@ async def test_a_game_is_shown_with_all_its_rows_and_their_next_steps(run: Run, 
 
 
 async def test_a_failed_attempt_shows_its_reason_and_the_next_attempt(
-    run: Run, database: Database, discord: SandboxDiscord, handle: Handling
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler
 ) -> None:
     row = await reminder(database, discord)
     discord.faults.add(Status(503), match=CREATE, times=1)
@@ -120,7 +120,7 @@ async def test_a_failed_attempt_shows_its_reason_and_the_next_attempt(
 
 
 async def test_a_rejected_reminder_shows_the_reason(
-    run: Run, database: Database, discord: SandboxDiscord, handle: Handling
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler
 ) -> None:
     row = await reminder(database, discord)
     discord.faults.add(Refuse(50013), match=CREATE, times=1)

@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from bot.delivery.limits import Limits
-from bot.delivery.messenger import Messenger
-from bot.events.handling import Handling
-from bot.main import handling
+from bot.consumers.handler import EventHandler
+from bot.delivery.rate_limits import RateLimiter
+from bot.delivery.sender import Sender
+from bot.main import event_handler
 from controllers.loops.sources import ClaimedRow, build_notification_event
 from sandbox.discord.rate_limits import Limits as DiscordLimits
 from sandbox.discord.server import SandboxDiscord
@@ -37,7 +37,7 @@ class Bot:
     discord: SandboxDiscord
     database: Database
     postgres: Postgres
-    handle: Handling
+    handle: EventHandler
     channel: int
 
     async def game(
@@ -109,5 +109,5 @@ async def bot(
 ) -> AsyncIterator[Bot]:
     settings = DiscordSettings(token=SecretStr(discord.token), api_url=discord.url)
     async with DiscordClient.connected(settings, timing) as api:
-        handle = handling(Messenger(database.sessions, api, Limits(), timing))
+        handle = event_handler(Sender(database.sessions, api, RateLimiter(), timing))
         yield Bot(discord, database, postgres_server, handle, next(iter(discord.world.channels)))

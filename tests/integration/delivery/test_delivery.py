@@ -8,10 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from bot.delivery import limits
-from bot.delivery.limits import HeadStart, Limits
-from bot.delivery.turns import Asked, begin
-from bot.events.reminder import Reminder
+from bot.delivery import rate_limits
+from bot.delivery.leases import DeliveryRequest, prepare
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
 from shared import database as db
 from shared.discord.ids import nonce_for
@@ -65,7 +63,7 @@ async def test_copies_that_are_handled_at_once_tell_once(bot: Bot) -> None:
 @pytest.fixture
 def room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for the channel waits as long as it takes: a busy machine must not put a chunk off."""
-    monkeypatch.setattr(limits, "WAIT_TIMEOUT", WAIT_TIMEOUT)
+    monkeypatch.setattr(rate_limits, "CHANNEL_WAIT_TIMEOUT", WAIT_TIMEOUT)
 
 
 @pytest.mark.usefixtures("room_for_all")
@@ -376,9 +374,7 @@ async def test_who_left_while_discord_was_away_is_not_mentioned_and_who_joined_b
     row = await bot.row(game)
     mia, jonas, priya = (bot.discord.world.user(name).id for name in ("Mia", "Jonas", "Priya"))
     async with db.transaction(bot.database.sessions) as session:
-        waiting = HeadStart(Limits())
-        waiting.end()
-        await begin(session, [Asked(row.id, game.id, Reminder(), waiting)], timing=timing)
+        await prepare(session, [DeliveryRequest(row.id, game.id)], timing=timing)
     async with db.transaction(bot.database.sessions) as session:
         await leave_game(session, game.id, user_id=mia)
         await join_game(session, game.id, user_id=priya)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, update
 
-from bot.delivery.limits import DM_LANE_PAUSE
+from bot.delivery.rate_limits import DM_OPEN_PAUSE
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status
 from sandbox.discord.world.evidence import Accepted
 from shared import database as db
@@ -153,7 +153,7 @@ async def test_no_answer_to_opening_direct_messages_does_not_pause_the_lane(
     row = await bot.row(await bot.game(("Mia",)))
     with pytest.raises(TransientError):
         await bot.tell(row)
-    async with asyncio.timeout(DM_LANE_PAUSE / 2):
+    async with asyncio.timeout(DM_OPEN_PAUSE / 2):
         assert await bot.tell_until_settled(row) is Outcome.DELIVERED
     assert len(directly(bot, "Mia")) == 1
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from bot.delivery.breaker import THRESHOLD
+from bot.delivery.circuit_breaker import THRESHOLD
 from sandbox.discord.faults.model import Hang, Match, Status, TooMany
 from shared import database as db
 from shared.errors import TransientError

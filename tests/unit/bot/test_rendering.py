@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot.rendering import Payload, announcement, cancellation, chunks, game_list_embed, reminder
 from bot.rendering.escaping import utf16_length
-from bot.rendering.pings import CLOSED_DMS
+from bot.rendering.reminder_messages import CLOSED_DMS
 from shared.models import Game, GameStatus, Participant
 
 START = datetime(2026, 12, 4, 19, 30, tzinfo=UTC)

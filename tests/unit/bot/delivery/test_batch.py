@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.delivery import batch as module
-from bot.delivery.batch import BATCH, Batch
+from bot.delivery.batch import BATCH_LIMIT, LOCKED, Batch, GameLock
 from shared.errors import TransientError
 
 
@@ -22,8 +22,9 @@ class Work:
         self.go = asyncio.Event()
         self.begun = asyncio.Event()
         self.error: Exception | None = None
+        self.locked: set[int] = set()
 
-    async def __call__(self, _session: object, items: Sequence[int]) -> list[int]:
+    async def __call__(self, _session: object, items: Sequence[int], *, wait: bool) -> list[int | GameLock]:
         self.batches.append(list(items))
         self.begun.set()
         await self.go.wait()
@@ -31,7 +32,7 @@ class Work:
             raise self.error
         if 13 in items:
             raise ValueError("thirteen")
-        return [2 * item for item in items]
+        return [LOCKED if item in self.locked and not wait else 2 * item for item in items]
 
 
 @pytest.fixture
@@ -63,8 +64,8 @@ async def test_what_is_asked_while_a_batch_is_under_way_goes_together(work: Work
 async def test_a_batch_is_bounded(work: Work) -> None:
     work.go.set()
     batch = batching(work)
-    await asyncio.gather(*(batch(item) for item in range(100, 100 + BATCH + 7)))
-    assert [len(each) for each in work.batches] == [BATCH, 7]
+    await asyncio.gather(*(batch(item) for item in range(100, 100 + BATCH_LIMIT + 7)))
+    assert [len(each) for each in work.batches] == [BATCH_LIMIT, 7]
 
 
 async def test_one_items_mistake_fails_that_item_alone(work: Work) -> None:
@@ -93,3 +94,11 @@ async def test_who_gives_up_does_not_keep_the_others_from_their_results(work: Wo
     assert await asked[1] == 4
     with pytest.raises(asyncio.CancelledError):
         await asked[0]
+
+
+async def test_an_item_whose_game_is_locked_is_repeated_alone_and_does_not_delay_the_others(work: Work) -> None:
+    work.locked = {2}
+    work.go.set()
+    batch = batching(work)
+    assert await asyncio.gather(*(batch(item) for item in (1, 2, 3))) == [2, 4, 6]
+    assert work.batches == [[1, 2, 3], [2]]

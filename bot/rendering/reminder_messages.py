@@ -23,7 +23,7 @@ from shared.formatting import format_duration
 from shared.models import Game
 
 NOBODY = "Nobody has signed up yet."
-TOLD_DIRECTLY = "Players are being notified by DM."
+NOTIFIED_BY_DM = "Players are being notified by DM."
 CLOSED_DMS = "-# I couldn't DM you, so I'm mentioning you here. Change this with `/game remind-me`."
 
 _TITLE_LIMIT = 200

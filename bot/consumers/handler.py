@@ -1,0 +1,94 @@
+"""The handler of every event: its row gets an outcome, or the time of its next attempt.
+
+The code of an event raises typed errors and records nothing about retries. A permanent error settles the row, and the
+message is ACKed; any other error sets the row's next attempt and is raised, so that the consumer NACKs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.delivery.errors import DeliveryDeferredError
+from shared import database, logs
+from shared.database import Sessions
+from shared.errors import PermanentError, QuestbellError, TransientError
+from shared.messaging.envelope import AnyEvent, StatusTransitionDue
+from shared.models import GameStatusSchedule, NotificationSchedule, Outcome
+from shared.schedule.retry import Backoff, retry
+from shared.schedule.settle import DETAIL_LIMIT, Settlement, Table, log_settled, record_failure, settle, try_again
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EventHandler:
+    """Passes each event to the code of its type, and records what happens to its row."""
+
+    sessions: Sessions
+    backoff: Backoff
+    handlers: Mapping[type[AnyEvent], Callable[[AnyEvent], Awaitable[None]]]
+    log: logs.Logger = field(default_factory=lambda: logs.get(component="events"))
+
+    async def __call__(self, event: AnyEvent) -> None:
+        """Handle one event completely.
+
+        Raises:
+            TransientError: it failed and is retried when its row says.
+        """
+        try:
+            await self.handlers[type(event)](event)
+        except DeliveryDeferredError as error:
+            await self._defer(event, seconds=error.retry_after or 0.0)
+        except PermanentError as error:
+            await self._settle(event, detail=str(error)[:DETAIL_LIMIT])
+        except Exception as error:
+            # Whatever failed, the row must say when it is retried; then the error is raised.
+            await self._record(event, error)
+            raise
+
+    async def _defer(self, event: AnyEvent, *, seconds: float) -> None:
+        table = table_of(event)
+        await self._write(event, lambda session: try_again(session, table, event.row_id, seconds=seconds))
+
+    async def _settle(self, event: AnyEvent, *, detail: str) -> None:
+        settlement = {event.row_id: Settlement(Outcome.UNDELIVERABLE, detail)}
+        for row in await self._write(event, lambda session: settle(session, table_of(event), settlement)):
+            log_settled(row, level=logging.WARNING)
+
+    async def _record(self, event: AnyEvent, error: Exception) -> None:
+        text = str(error) if isinstance(error, QuestbellError) else f"{type(error).__name__}: {error}"
+        retry_after = error.retry_after if isinstance(error, TransientError) else None
+        await self._write(
+            event,
+            lambda session: record_failure(
+                session, table_of(event), event.row_id, backoff=self.backoff, error=text, retry_after=retry_after
+            ),
+        )
+
+    async def _write(self, event: AnyEvent, write: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Write to an event's row and wait while the database is unavailable: an outage must not reject messages whose
+        failure cannot be recorded, so the consumer keeps them until then."""
+
+        async def commit() -> T:
+            async with database.transaction(self.sessions) as session:
+                return await write(session)
+
+        def log_failure(error: TransientError) -> None:
+            self.log.warning(
+                "Failure not recorded yet",
+                action="failure_unrecorded",
+                notification_id=str(event.row_id),
+                error=str(error),
+            )
+
+        return await retry(commit, backoff=self.backoff, on_failure=log_failure)
+
+
+def table_of(event: AnyEvent) -> Table:
+    """Return the table of an event's row."""
+    return GameStatusSchedule if isinstance(event, StatusTransitionDue) else NotificationSchedule

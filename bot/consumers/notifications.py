@@ -1,0 +1,100 @@
+"""Delivers a notification of any kind; the kind of its row selects the content.
+
+An announcement is posted once, through the ledger, and edited from then on. Its row means "the announcement may be out
+of date". It settles only if the revision that was shown is still the game's; a change in between makes it due again.
+So a burst of joins takes a few edits, and no change is ever missed.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.delivery.eligibility import check_one
+from bot.delivery.ledger import FINAL
+from bot.delivery.sender import Sender
+from bot.notifications import NotificationContext
+from bot.rendering import announcement
+from shared import database
+from shared.discord.errors import UNKNOWN_MESSAGE, RequestRejectedError
+from shared.messaging.envelope import AnyEvent
+from shared.models import DeliveryState, NotificationKind, NotificationSchedule, Outcome
+from shared.schedule.notices import add_notice
+from shared.schedule.populate import lock_game
+from shared.schedule.settle import settle_and_log, try_again
+
+
+class NotificationHandler:
+    """Handles `GameReminderDue` and `NoticeDue`."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._sessions = sender.sessions
+
+    async def deliver_notification(self, event: AnyEvent) -> None:
+        """Send the notification, or edit the announcement if it is one that is posted already."""
+        context = await self._sender.send(event.row_id, event.game_id)
+        if context is None or context.notification.kind is not NotificationKind.ANNOUNCEMENT:
+            return
+        if context.game.message_id is None:
+            await self._adopt(context)
+        else:
+            await self._edit(context, context.game.message_id)
+
+    async def _adopt(self, before: NotificationContext) -> None:
+        """Record which message shows the game. After a crash before this, the next delivery finds it in the ledger."""
+        async with database.transaction(self._sessions) as session:
+            game = await lock_game(session, before.game.id)
+            context = await check_one(session, before.notification.id, game_id=game.id)
+            if context is None:
+                return
+            [delivery] = context.deliveries
+            if delivery.state is not DeliveryState.SENT:
+                if delivery.state in FINAL:
+                    await _settle_undeliverable(session, context, detail=delivery.last_error)
+                return
+            game.message_id = delivery.message_id
+            await session.flush()
+            if all(row.state is DeliveryState.PENDING for row in before.deliveries):
+                await settle_if_current(session, before)
+            else:  # an earlier attempt may have posted an older state of the game, which an edit corrects
+                await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
+
+    async def _edit(self, context: NotificationContext, message_id: int) -> None:
+        payload = announcement(context.game, context.roster)
+        try:
+            await self._sender.edit_message(context.game.channel_id, message_id, payload)
+        except RequestRejectedError as error:
+            if error.code != UNKNOWN_MESSAGE:
+                raise
+            await self._replace(context)
+        else:
+            async with database.transaction(self._sessions) as session:
+                await settle_if_current(session, context)
+
+    async def _replace(self, context: NotificationContext) -> None:
+        """Post a deleted announcement again while people can still sign up; that of a past game stays deleted."""
+        async with database.transaction(self._sessions) as session:
+            game = await lock_game(session, context.game.id)
+            if game.status.is_final or context.deliveries:
+                await _settle_undeliverable(session, context, detail="the announcement was deleted")
+            else:
+                game.message_id = None
+                await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
+
+
+async def _settle_undeliverable(session: AsyncSession, context: NotificationContext, *, detail: str | None) -> None:
+    row_ids = [context.notification.id]
+    await settle_and_log(session, NotificationSchedule, row_ids, outcome=Outcome.UNDELIVERABLE, detail=detail)
+
+
+async def settle_if_current(session: AsyncSession, shown: NotificationContext) -> None:
+    """Settle the announcement's row if it shows the current revision of the game; else make it due again.
+
+    A delayed process may have replaced a newer state whose row is settled by an older one. Then a new row is due.
+    """
+    game = await lock_game(session, shown.game.id)
+    if game.revision == shown.game.revision:
+        await settle_and_log(session, NotificationSchedule, [shown.notification.id], outcome=Outcome.DELIVERED)
+    else:
+        await add_notice(session, [game], NotificationKind.ANNOUNCEMENT)
+        await try_again(session, NotificationSchedule, shown.notification.id, seconds=0.0)

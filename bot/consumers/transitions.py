@@ -1,0 +1,90 @@
+"""Applies a status to a game. It has succeeded once the status is committed; showing it is a notice of its own.
+
+Many games begin at the full hour, so many statuses are committed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import DateTime, column, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.delivery.batch import LOCKED, Batch, GameLock
+from shared import metrics, sql
+from shared.database import Sessions
+from shared.messaging.envelope import AnyEvent
+from shared.models import Game, GameStatus, GameStatusSchedule, Outcome
+from shared.schedule.notices import refresh_announcement
+from shared.schedule.settle import Settlement, log_settled, settle
+
+_ORDER = list(GameStatus)
+_SQL = sql.load("delivery")
+_LOCK_GAMES = {
+    wait: select(Game).from_statement(text(statement).columns(*Game.__table__.columns))
+    for wait, statement in sql.lock_variants(_SQL["lock_games_to_change"]).items()
+}
+_CHECKED_AT = column("checked_at", DateTime(timezone=True))
+_OPEN_TRANSITIONS = select(GameStatusSchedule, _CHECKED_AT).from_statement(
+    _SQL["open_transitions"].columns(*GameStatusSchedule.__table__.columns, _CHECKED_AT)
+)
+
+
+class TransitionHandler:
+    """Handles `StatusTransitionDue`."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._apply: Batch[AnyEvent, None] = Batch(sessions, apply_transitions)
+
+    async def apply_transition(self, event: AnyEvent) -> None:
+        """Commit the status, if the game has not passed it."""
+        await self._apply(event)
+
+
+async def apply_transitions(
+    session: AsyncSession, events: Sequence[AnyEvent], *, wait: bool = False
+) -> list[GameLock | None]:
+    """Commit the statuses that their games have not passed.
+
+    A game that is being changed is left out, unless `wait`. A game that is due to end before it was seen to begin goes
+    straight to its end: statuses only move forward, so a late or reordered message does no harm.
+    """
+    game_ids = list({event.game_id for event in events})
+    games = {game.id: game for game in await session.scalars(_LOCK_GAMES[wait], {"ids": game_ids})}
+    row_ids = list({event.row_id for event in events})
+    rows = (await session.execute(_OPEN_TRANSITIONS, {"ids": row_ids})).all()
+    settlements = {row.id: _apply(row, games[row.game_id]) for row, _ in rows if row.game_id in games}
+    applied = [
+        row.game_id for row, _ in rows if row.id in settlements and settlements[row.id].outcome is Outcome.APPLIED
+    ]
+    if applied:
+        await refresh_announcement(session, *(games[game_id] for game_id in dict.fromkeys(applied)))
+    await _settle(session, settlements, {row.id: _latency(row, now) for row, now in rows})
+    locked = {row.id for row, _ in rows if row.game_id not in games}
+    return [LOCKED if event.row_id in locked and not wait else None for event in events]
+
+
+def _apply(row: GameStatusSchedule, game: Game) -> Settlement:
+    """Give a game the status of a row, if the row is still valid."""
+    if row.game_version != game.version:
+        return Settlement(Outcome.SUPERSEDED, f"the session changed (version {game.version})")
+    if _ORDER.index(row.target_status) <= _ORDER.index(game.status):
+        return Settlement(Outcome.SUPERSEDED, f"the session is {game.status} already")
+    game.status = row.target_status
+    return Settlement(Outcome.APPLIED)
+
+
+def _latency(row: GameStatusSchedule, now: datetime) -> float:
+    return (now - row.due_at).total_seconds()
+
+
+async def _settle(
+    session: AsyncSession, settlements: Mapping[UUID, Settlement], latencies: Mapping[UUID, float]
+) -> None:
+    for row in await settle(session, GameStatusSchedule, settlements):
+        latency = latencies[row.id]
+        if row.outcome is Outcome.APPLIED:
+            metrics.DELIVERY_LATENCY.labels(metrics.TRANSITION).observe(max(0.0, latency))
+        log_settled(row, latency_ms=round(latency * 1000))

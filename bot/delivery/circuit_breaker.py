@@ -1,0 +1,75 @@
+"""Circuit breaker for Discord as a whole.
+
+While it is open, callers wait instead of failing, and one of them probes; no background task is needed. Without it an
+outage would fail every message in turn and leave a dead letter of each. With it, each consumer keeps at most its
+prefetch, and the other messages stay in the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from shared import logs, metrics
+from shared.discord.errors import (
+    ConnectFailedError,
+    RateLimitedError,
+    RequestRejectedError,
+    TemporarilyUnavailableError,
+    UncertainResultError,
+)
+from shared.schedule.retry import Backoff, retry
+
+THRESHOLD = 5
+"""Failures in a row, for any channels, that open the circuit."""
+
+
+class CircuitBreaker:
+    """Counts failures that say nothing about a channel, and blocks callers while Discord does not answer."""
+
+    def __init__(self, probe: Callable[[], Awaitable[None]], *, backoff: Backoff) -> None:
+        """`probe` returns if Discord answers and raises a TransientError if it does not."""
+        self._probe = probe
+        self._backoff = backoff
+        self._failures = 0
+        self._probing = asyncio.Lock()
+        self._up = metrics.DEPENDENCY_UP.labels("discord")
+        self._up.set(1)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Discord seems to be unavailable."""
+        return self._failures >= THRESHOLD
+
+    async def wait_until_closed(self) -> None:
+        """Return once Discord is not known to be unavailable."""
+        if self.is_open:
+            async with self._probing:
+                await retry(self._close, backoff=self._backoff)
+
+    @contextmanager
+    def record(self) -> Iterator[None]:
+        """Count the result of a request made in the block."""
+        try:
+            yield
+        except (ConnectFailedError, UncertainResultError):
+            self._failures += 1
+            if self._failures == THRESHOLD:
+                self._up.set(0)
+                logs.get().warning("Discord does not answer, waiting for it", action="discord_away")
+            raise
+        except (RequestRejectedError, TemporarilyUnavailableError):
+            self._failures = 0  # any answer shows that Discord is available
+            raise
+        self._failures = 0
+
+    async def _close(self) -> None:
+        """Close the circuit if Discord answers. Raises as the probe."""
+        if not self.is_open:
+            return
+        with suppress(RateLimitedError):  # Discord answered
+            await self._probe()
+        self._failures = 0
+        self._up.set(1)
+        logs.get().info("Discord answers again", action="discord_back")

@@ -1,0 +1,89 @@
+"""Whether notifications are still valid, decided in the transaction that acts on it.
+
+Their games are locked FOR SHARE first: a change of a game waits for us, or we see the change. Many notifications are
+checked at once; those whose game is being changed are left out of a batch, so that they delay nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Boolean, DateTime, column, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.delivery.batch import LOCKED, GameLock
+from bot.delivery.ledger import read_deliveries
+from bot.notifications import NotificationContext, Player
+from shared import sql
+from shared.models import Game, NotificationSchedule, Outcome
+from shared.schedule.notices import staleness
+from shared.schedule.settle import Settlement, log_settled, settle
+
+_SQL = sql.load("delivery")
+_LOCK_GAMES = {
+    wait: select(Game).from_statement(text(statement).columns(*Game.__table__.columns))
+    for wait, statement in sql.lock_variants(_SQL["lock_games"]).items()
+}
+_OPEN_NOTIFICATIONS = select(
+    NotificationSchedule, column("is_overtaken", Boolean), column("checked_at", DateTime(timezone=True))
+).from_statement(
+    _SQL["open_notifications"].columns(
+        *NotificationSchedule.__table__.columns,
+        column("is_overtaken", Boolean),
+        column("checked_at", DateTime(timezone=True)),
+    )
+)
+
+
+async def check(
+    session: AsyncSession, games_of: Mapping[UUID, UUID], *, wait: bool = False
+) -> dict[UUID, NotificationContext | GameLock]:
+    """Check notifications, given with their games, and settle those that are not valid any more.
+
+    The result has no entry for settled and deleted notifications. With `wait`, locked games are waited for.
+    """
+    games = await _lock_games(session, set(games_of.values()), wait=wait)
+    checked: dict[UUID, NotificationContext | GameLock] = {}
+    valid: list[tuple[NotificationSchedule, datetime]] = []
+    invalid: dict[UUID, Settlement] = {}
+    for row, is_overtaken, now in await session.execute(_OPEN_NOTIFICATIONS, {"ids": list(games_of)}):
+        game = games.get(row.game_id)
+        if game is None:
+            checked |= {} if wait else {row.id: LOCKED}
+        elif settlement := _settlement(row, game, is_overtaken=is_overtaken, now=now):
+            invalid[row.id] = settlement
+        else:
+            valid.append((row, now))
+    for settled in await settle(session, NotificationSchedule, invalid):
+        log_settled(settled)
+    players = await _read_players(session, {row.game_id for row, _ in valid})
+    deliveries = await read_deliveries(session, [row.id for row, _ in valid])
+    for row, now in valid:
+        game = games[row.game_id]
+        checked[row.id] = NotificationContext(row, game, now, players[row.game_id], deliveries[row.id])
+    return checked
+
+
+async def check_one(session: AsyncSession, notification_id: UUID, *, game_id: UUID) -> NotificationContext | None:
+    """Return a notification's context if it is still valid; otherwise it is settled."""
+    context = (await check(session, {notification_id: game_id}, wait=True)).get(notification_id)
+    return context if isinstance(context, NotificationContext) else None
+
+
+def _settlement(row: NotificationSchedule, game: Game, *, is_overtaken: bool, now: datetime) -> Settlement | None:
+    overtaken = Settlement(Outcome.SUPERSEDED, "a later reminder was due too") if is_overtaken else None
+    return staleness(row, game, now=now) or overtaken
+
+
+async def _lock_games(session: AsyncSession, ids: Iterable[UUID], *, wait: bool) -> dict[UUID, Game]:
+    return {game.id: game for game in await session.scalars(_LOCK_GAMES[wait], {"ids": list(ids)})}
+
+
+async def _read_players(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Player]]:
+    players: defaultdict[UUID, list[Player]] = defaultdict(list)
+    for row in await session.execute(_SQL["players"], {"game_ids": list(game_ids)}):
+        players[row.game_id].append(Player(row.user_id, wants_dm=row.wants_dm, has_closed_dms=row.has_closed_dms))
+    return players

@@ -1,0 +1,239 @@
+"""The transactions before a request, each for many deliveries: create the delivery rows, and acquire leases.
+
+If the rate limiter has capacity, the first recipient's lease is acquired in the transaction that creates the delivery
+rows. Other recipients acquire theirs later, in a transaction that checks again whether the notification is still
+valid. The order of locks is: game, row of the schedule, delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.delivery import ledger
+from bot.delivery.batch import LOCKED, GameLock
+from bot.delivery.eligibility import check
+from bot.delivery.ledger import FINAL, Lease, LeaseConflict
+from bot.notifications import CONTENT, Message, NotificationContext
+from shared.models import NotificationDelivery, NotificationKind, RecipientKind
+from shared.schedule.settle import settle_attempted
+from shared.settings import Timing
+
+
+@dataclass(frozen=True)
+class DeliveryRequest:
+    """A notification to deliver."""
+
+    notification_id: UUID
+    game_id: UUID
+    busy_channels: frozenset[int] | None = None
+    """Recipients whose requests must wait; None if every request must wait."""
+
+
+@dataclass(frozen=True)
+class PendingRecipient:
+    """A recipient whose lease is not acquired yet."""
+
+    notification_id: UUID
+    game_id: UUID
+    delivery: NotificationDelivery
+
+
+@dataclass(frozen=True)
+class SendAttempt:
+    """A committed lease, and the message to send."""
+
+    context: NotificationContext
+    delivery: NotificationDelivery
+    lease: Lease
+    message: Message
+    deadline: float
+    """The latest moment to begin the request, by the event loop's clock."""
+
+
+@dataclass(frozen=True)
+class UncertainAttempt:
+    """An attempt without a result, so long ago that Discord may have forgotten its nonce."""
+
+    context: NotificationContext
+    delivery: NotificationDelivery
+    since: datetime
+    seconds_since_lease: float
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """The lease cannot be acquired before `retry_after` seconds."""
+
+    reason: str
+    retry_after: float
+
+
+Attempt = SendAttempt | UncertainAttempt | Deferred
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A notification's context, None once it is settled, and what is left to do for its recipients."""
+
+    context: NotificationContext | None = None
+    attempts: Sequence[Attempt | PendingRecipient] = ()
+
+
+async def prepare(
+    session: AsyncSession, requests: Sequence[DeliveryRequest], *, wait: bool = False, timing: Timing
+) -> list[Prepared | GameLock]:
+    """Create the delivery rows, and acquire the first lease of each notification whose request need not wait."""
+    deadline = _deadline(timing)
+    checked = await check(session, {request.notification_id: request.game_id for request in requests}, wait=wait)
+    contexts = await _with_deliveries(session, _contexts(checked))
+    pending = [_pending_recipients(request, contexts.get(request.notification_id)) for request in requests]
+    complete = [context.notification.id for context in contexts.values() if context.deliveries and not _left(context)]
+    await settle_attempted(session, complete)
+    eager = [
+        recipients[0] if recipients and _need_not_wait(request, recipients[0]) else None
+        for request, recipients in zip(requests, pending, strict=True)
+    ]
+    first = iter(await _attempts(session, [it for it in eager if it is not None], contexts, timing, deadline))
+    prepared: list[Prepared | GameLock] = []
+    for request, recipients, recipient in zip(requests, pending, eager, strict=True):
+        attempts: list[Attempt | PendingRecipient] = list(recipients)
+        if recipient is not None:
+            attempt = next(first)
+            attempts[:1] = [] if attempt is None else [attempt]
+        is_locked = checked.get(request.notification_id) is LOCKED
+        prepared.append(LOCKED if is_locked else Prepared(contexts.get(request.notification_id), attempts))
+    return prepared
+
+
+async def acquire(
+    session: AsyncSession, recipients: Sequence[PendingRecipient], *, wait: bool = False, timing: Timing
+) -> list[Attempt | GameLock | None]:
+    """Acquire the leases of recipients. The notifications are checked again, because minutes may have passed."""
+    deadline = _deadline(timing)
+    games_of = {recipient.notification_id: recipient.game_id for recipient in recipients}
+    checked = await check(session, games_of, wait=wait)
+    attempts = await _attempts(session, recipients, _contexts(checked), timing, deadline)
+    return [
+        LOCKED if checked.get(recipient.notification_id) is LOCKED else attempt
+        for recipient, attempt in zip(recipients, attempts, strict=True)
+    ]
+
+
+def _deadline(timing: Timing) -> float:
+    return asyncio.get_running_loop().time() + timing.lease - timing.request_timeout
+
+
+def _contexts(checked: Mapping[UUID, NotificationContext | GameLock]) -> dict[UUID, NotificationContext]:
+    return {id_: context for id_, context in checked.items() if isinstance(context, NotificationContext)}
+
+
+async def _with_deliveries(
+    session: AsyncSession, contexts: Mapping[UUID, NotificationContext]
+) -> dict[UUID, NotificationContext]:
+    """Return the contexts, with delivery rows for notifications that are delivered for the first time."""
+    recipients = {
+        id_: CONTENT[context.notification.kind].recipients(context)
+        for id_, context in contexts.items()
+        if not context.deliveries and not _is_posted(context)
+    }
+    created = await ledger.create_deliveries(session, recipients)
+    return {
+        id_: replace(context, deliveries=created[id_]) if id_ in created else context
+        for id_, context in contexts.items()
+    }
+
+
+def _is_posted(context: NotificationContext) -> bool:
+    """Return whether the notification is an announcement that is posted already, so that it is edited and not sent."""
+    return context.notification.kind is NotificationKind.ANNOUNCEMENT and context.game.message_id is not None
+
+
+def _left(context: NotificationContext) -> list[NotificationDelivery]:
+    return [delivery for delivery in context.deliveries if delivery.state not in FINAL]
+
+
+def _pending_recipients(request: DeliveryRequest, context: NotificationContext | None) -> list[PendingRecipient]:
+    if context is None or _is_posted(context):
+        return []
+    return [PendingRecipient(request.notification_id, request.game_id, delivery) for delivery in _left(context)]
+
+
+def _need_not_wait(request: DeliveryRequest, recipient: PendingRecipient) -> bool:
+    return request.busy_channels is not None and recipient.delivery.recipient_id not in request.busy_channels
+
+
+async def _attempts(
+    session: AsyncSession,
+    recipients: Sequence[PendingRecipient],
+    contexts: Mapping[UUID, NotificationContext],
+    timing: Timing,
+    deadline: float,
+) -> list[Attempt | None]:
+    """Commit `sending` for each recipient. What is sent must be right as of this moment."""
+    valid = {
+        recipient.delivery.id: (recipient.delivery, contexts[recipient.notification_id])
+        for recipient in recipients
+        if recipient.notification_id in contexts
+    }
+    gone = {id_: delivery.notification_id for id_, (delivery, context) in valid.items() if _all_left(delivery, context)}
+    await ledger.lock_notifications(session, set(gone.values()))
+    leases, conflicts = await ledger.acquire_leases(session, valid.keys() - gone.keys(), timing)
+    conflicts |= await ledger.lease_conflicts(session, gone.keys(), timing)
+    if gone:
+        await ledger.delete_pending(session, gone.keys())
+        await settle_attempted(session, set(gone.values()))
+    attempts: list[Attempt | None] = []
+    for recipient in recipients:
+        delivery, context = valid.get(recipient.delivery.id, (recipient.delivery, None))
+        # Two deliveries of the same message can be in one batch; only one gets the lease.
+        lease = leases.pop(delivery.id, None)
+        if context is None:
+            attempts.append(None)
+        elif lease is not None:
+            message = CONTENT[context.notification.kind].message(context, delivery, lease.is_first)
+            attempts.append(SendAttempt(context, delivery, lease, message, deadline))
+        else:
+            attempts.append(_without_lease(context, delivery, conflicts.get(delivery.id), timing))
+    await _write_mentions(session, attempts)
+    return attempts
+
+
+def _all_left(delivery: NotificationDelivery, context: NotificationContext) -> bool:
+    """Return True if everyone this message was meant for has left the game. The channel's first message is always worth
+    sending."""
+    roster = set(context.roster)
+    if delivery.recipient_kind is RecipientKind.USER:
+        return delivery.recipient_id not in roster
+    return delivery.chunk > 0 and not (roster & set(delivery.mentions) or roster - context.contacted)
+
+
+def _without_lease(
+    context: NotificationContext, delivery: NotificationDelivery, conflict: LeaseConflict | None, timing: Timing
+) -> Attempt | None:
+    if conflict is None or conflict.state in FINAL:
+        return None
+    if conflict.seconds > 0:
+        return Deferred("another process is sending", retry_after=max(0.1, conflict.seconds))
+    if conflict.since is None or not conflict.is_nonce_expired:  # everyone has left, but a message may have been sent
+        return Deferred("an attempt may still have been sent", retry_after=timing.nonce_window)
+    return UncertainAttempt(context, delivery, conflict.since, seconds_since_lease=-conflict.seconds)
+
+
+async def _write_mentions(session: AsyncSession, attempts: Sequence[Attempt | None]) -> None:
+    """Record whom the messages mention that were never sent before; the others are unchanged."""
+    await ledger.write_mentions(
+        session,
+        {
+            attempt.delivery.id: attempt.message.mentions
+            for attempt in attempts
+            if isinstance(attempt, SendAttempt)
+            and attempt.lease.is_first
+            and list(attempt.message.mentions) != attempt.delivery.mentions
+        },
+    )

@@ -1,0 +1,174 @@
+"""How fast the bot may send: just under Discord's limit for all bots, and few requests at a time for any one channel.
+
+When a channel is rate limited or slow, later requests for it are deferred immediately, so they do not block other
+channels. Reminders take priority over announcement edits, which pass a narrower limit first; opening DMs has its own,
+slower limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+from aiolimiter import AsyncLimiter
+
+from bot.delivery.errors import DeliveryDeferredError
+from shared import metrics
+from shared.discord.errors import ConnectFailedError, RateLimitedError, TemporarilyUnavailableError
+
+REQUESTS_PER_SECOND = 48
+"""Discord allows a bot 50 (https://docs.discord.com/developers/topics/rate-limits#global-rate-limit); two are left
+for the gateway's client."""
+BURST = 4
+"""Requests that may be made at once after a pause. They count towards the second that they begin: a bucket as large as
+the limit would let twice as many pass in it."""
+EDITS_SHARE = 0.5
+"""The share of all requests that announcement edits may take."""
+DM_OPENS_PER_SECOND = 0.5
+"""Opening DMs "too quickly" gets a bot limited or blocked, at a rate that Discord does not publish
+(https://docs.discord.com/developers/resources/user#create-dm). Each user's DM is opened once."""
+DM_OPEN_PAUSE = 30.0
+"""Seconds without opening DMs after Discord rejected one as too fast, unless it says how long."""
+IN_FLIGHT_PER_CHANNEL = 2
+"""Requests for one channel that may be in flight at the same time."""
+CHANNEL_WAIT_TIMEOUT = 0.5
+"""Seconds to wait for a channel. Then its notifications are deferred, which frees their places for others."""
+
+RateLimitKey = tuple[int, bool]
+"""A channel or user, and whether the request is urgent: Discord limits edits apart from messages."""
+GLOBAL: RateLimitKey = (0, True)
+DM_OPENS: RateLimitKey = (-1, True)
+
+
+class RateLimiter:
+    """The limits of one bot token in this process."""
+
+    def __init__(self, requests_per_second: float = REQUESTS_PER_SECOND, *, burst: float = BURST) -> None:
+        self._requests = AsyncLimiter(burst, burst / (requests_per_second - burst))
+        self._edits = AsyncLimiter(requests_per_second * EDITS_SHARE, 1.0)
+        self._dm_opens = AsyncLimiter(1, 1.0 / DM_OPENS_PER_SECOND)
+        self._in_flight: WeakValueDictionary[RateLimitKey, asyncio.Semaphore] = WeakValueDictionary()
+        self._blocked_until: dict[RateLimitKey, float] = {}
+        self._waiting = 0
+        self._reserved = 0
+
+    def try_acquire(self) -> ReservedSlot | None:
+        """Reserve a request if nothing has to be waited for, else return None."""
+        is_idle = not self._waiting and self._requests.has_capacity(self._reserved + 1)
+        if not is_idle or self._blocked_for(GLOBAL) > 0:
+            return None
+        self._reserved += 1
+        return ReservedSlot(self, self._busy_channels())
+
+    @asynccontextmanager
+    async def slot(
+        self, channel_id: int, *, urgent: bool = True, reserved: ReservedSlot | None = None
+    ) -> AsyncIterator[None]:
+        """Wait for the right to make one request for a channel, or for a user if it is a direct message.
+
+        A 429 that leaves the block pauses the channel, or everything, for as long as it says.
+
+        Raises:
+            DeliveryDeferredError: the channel is paused or busy; nothing was sent.
+        """
+        key = (channel_id, urgent)
+        self._raise_if_blocked(key)
+        in_flight = self._in_flight_of(key)
+        await _acquire_within_timeout(in_flight)
+        try:
+            if not urgent:
+                with metrics.RATE_LIMIT_WAIT.labels("refreshes").time():
+                    await self._edits.acquire()
+            if reserved is not None:
+                reserved.release()
+            await self.acquire_request()
+            self._raise_if_blocked(key)
+            yield
+        except RateLimitedError as error:
+            self.block(GLOBAL if error.is_global else key, error.retry_after)
+            raise
+        finally:
+            in_flight.release()
+
+    async def acquire_request(self) -> None:
+        """Wait for the right to make one more request."""
+        self._waiting += 1
+        try:
+            with metrics.RATE_LIMIT_WAIT.labels("requests").time():
+                await self._requests.acquire()
+        finally:
+            self._waiting -= 1
+
+    @asynccontextmanager
+    async def acquire_dm_open(self) -> AsyncIterator[None]:
+        """Take the right to open a DM, without waiting. If Discord rejects it for now, opening DMs pauses.
+
+        Raises:
+            DeliveryDeferredError: another DM was just opened, or opening is paused; nothing was sent.
+        """
+        self._raise_if_blocked(DM_OPENS)
+        if not self._dm_opens.has_capacity():
+            raise DeliveryDeferredError("direct messages are opened one by one", retry_after=1 / DM_OPENS_PER_SECOND)
+        await self._dm_opens.acquire()
+        try:
+            yield
+        except ConnectFailedError:
+            raise  # that says nothing about the limit
+        except TemporarilyUnavailableError as error:
+            self.block(DM_OPENS, error.retry_after or DM_OPEN_PAUSE)
+            raise
+
+    def block(self, key: RateLimitKey, seconds: float | None) -> None:
+        """Block a key, or everything, for `seconds`. It never shortens a pause."""
+        now = asyncio.get_running_loop().time()
+        self._blocked_until = {known: until for known, until in self._blocked_until.items() if until > now}
+        self._blocked_until[key] = max(self._blocked_until.get(key, now), now + (seconds or 0.0))
+
+    def unreserve(self) -> None:
+        """Make a reserved request available to others."""
+        self._reserved -= 1
+
+    def _in_flight_of(self, key: RateLimitKey) -> asyncio.Semaphore:
+        return self._in_flight.setdefault(key, asyncio.Semaphore(IN_FLIGHT_PER_CHANNEL))
+
+    def _busy_channels(self) -> frozenset[int]:
+        full = [key for key, in_flight in self._in_flight.items() if in_flight.locked()]
+        blocked = [key for key in self._blocked_until if self._blocked_for(key) > 0]
+        return frozenset(channel_id for channel_id, urgent in (*full, *blocked) if urgent)
+
+    def _raise_if_blocked(self, key: RateLimitKey) -> None:
+        seconds = self._blocked_for(key)
+        if seconds > 0:
+            raise DeliveryDeferredError("Discord asked for a pause", retry_after=seconds)
+
+    def _blocked_for(self, key: RateLimitKey) -> float:
+        until = max(self._blocked_until.get(key, 0.0), self._blocked_until.get(GLOBAL, 0.0))
+        return until - asyncio.get_running_loop().time()
+
+
+class ReservedSlot:
+    """A request that need not wait, unless it is for one of the busy channels.
+
+    It is reserved before the first transaction and saves a single reminder one transaction.
+    """
+
+    def __init__(self, limiter: RateLimiter, busy_channels: frozenset[int]) -> None:
+        self.busy_channels = busy_channels
+        self._limiter: RateLimiter | None = limiter
+
+    def release(self) -> None:
+        """Release the reservation, unless that was done."""
+        limiter, self._limiter = self._limiter, None
+        if limiter is not None:
+            limiter.unreserve()
+
+
+async def _acquire_within_timeout(in_flight: asyncio.Semaphore) -> None:
+    try:
+        with metrics.RATE_LIMIT_WAIT.labels("channel").time():
+            async with asyncio.timeout(CHANNEL_WAIT_TIMEOUT if in_flight.locked() else None):
+                await in_flight.acquire()
+    except TimeoutError:
+        raise DeliveryDeferredError("the channel is busy", retry_after=2 * CHANNEL_WAIT_TIMEOUT) from None

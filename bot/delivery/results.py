@@ -1,0 +1,92 @@
+"""The last transaction of a delivery: the results of attempts, for many at once, and the outcomes that follow.
+
+A crash before it leaves rows in `sending`, which is true: the request was made, and its result is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.delivery import ledger
+from bot.delivery.ledger import Lease
+from shared import users
+from shared.models import DeliveryState
+from shared.schedule.settle import settle_attempted
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Discord accepted the message, or it was found."""
+
+    notification_id: UUID
+    delivery_id: UUID
+    message_id: int
+
+
+@dataclass(frozen=True)
+class NotSent:
+    """There is no message, as far as is known."""
+
+    notification_id: UUID
+    lease: Lease
+    state: DeliveryState
+    """`failed` if Discord rejected it for good, `pending` if it was certainly not sent, `sending` if it may have
+    been."""
+    error: str
+
+
+@dataclass(frozen=True)
+class FallbackToChannel:
+    """A player's direct messages are closed, so the player is notified in the channel."""
+
+    notification_id: UUID
+    lease: Lease
+    error: str
+    user_id: int
+    channel_id: int
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """An uncertain attempt was searched for: `pending` if it was certainly not sent, `unknown` if nobody can tell."""
+
+    notification_id: UUID
+    delivery_id: UUID
+    state: DeliveryState
+
+
+AttemptResult = Sent | NotSent | FallbackToChannel | Reconciled
+
+
+async def record(session: AsyncSession, results: Sequence[AttemptResult], *, wait: bool = False) -> list[None]:
+    """Record the results of attempts, and settle the notifications whose last recipients they were.
+
+    It locks no game, so there is nothing to `wait` for.
+    """
+    notifications = {result.notification_id for result in results}
+    await ledger.lock_notifications(session, notifications)
+    await ledger.mark_sent(session, {it.delivery_id: it.message_id for it in results if isinstance(it, Sent)})
+    unsent = [(it.lease, it.state, it.error) for it in results if isinstance(it, NotSent)]
+    await ledger.record_unsent(session, unsent)
+    for result in results:
+        if isinstance(result, FallbackToChannel):
+            await _fall_back(session, result)
+    await ledger.resolve_uncertain(session, {it.delivery_id: it.state for it in results if isinstance(it, Reconciled)})
+    await settle_attempted(session, notifications)
+    return [None] * len(results)
+
+
+async def _fall_back(session: AsyncSession, result: FallbackToChannel) -> None:
+    await users.mark_dms_closed(session, result.user_id)
+    await ledger.fall_back_to_channel(
+        session,
+        result.lease,
+        notification_id=result.notification_id,
+        user_id=result.user_id,
+        channel_id=result.channel_id,
+        error=result.error,
+    )

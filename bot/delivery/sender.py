@@ -1,0 +1,248 @@
+"""Sending one notification to its recipients, each in the order that makes it safe.
+
+Wait for the rate limits; in one transaction check that the notification is still valid and commit `sending`; make one
+HTTP request, whose time-out is shorter than the lease; commit its result. Correctness is defined at the commit of
+`sending`: what is sent must be right as of that moment. A crash before it sends nothing; a crash after it leaves a row
+that the nonce makes safe to send again. The transactions are shared with all deliveries of the same moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from bot.delivery.batch import Batch
+from bot.delivery.circuit_breaker import CircuitBreaker
+from bot.delivery.errors import DeliveryDeferredError
+from bot.delivery.find_message import Search, find_message
+from bot.delivery.leases import (
+    Attempt,
+    Deferred,
+    DeliveryRequest,
+    PendingRecipient,
+    Prepared,
+    SendAttempt,
+    UncertainAttempt,
+    acquire,
+    prepare,
+)
+from bot.delivery.rate_limits import RateLimiter, ReservedSlot
+from bot.delivery.results import AttemptResult, FallbackToChannel, NotSent, Reconciled, Sent, record
+from bot.notifications import NotificationContext
+from shared import database, logs, metrics, users
+from shared.database import Sessions
+from shared.discord.client import DiscordClient
+from shared.discord.errors import (
+    CLOSED_DMS,
+    NO_SHARED_SERVER,
+    RequestRejectedError,
+    TemporarilyUnavailableError,
+    UncertainResultError,
+)
+from shared.errors import TransientError
+from shared.models import DeliveryState, NotificationDelivery, RecipientKind
+from shared.schedule.retry import Backoff, retry
+from shared.settings import Timing
+
+
+class Sender:
+    """Sends notifications. Safe to use from any number of tasks and processes at once."""
+
+    def __init__(self, sessions: Sessions, client: DiscordClient, limiter: RateLimiter, timing: Timing) -> None:
+        self.sessions = sessions
+        self.timing = timing
+        self._client = client
+        self._limiter = limiter
+        self._backoff = Backoff.of(timing)
+        self._breaker = CircuitBreaker(client.ping, backoff=self._backoff)
+        self._prepare: Batch[DeliveryRequest, Prepared] = Batch(sessions, partial(prepare, timing=timing))
+        self._acquire: Batch[PendingRecipient, Attempt | None] = Batch(sessions, partial(acquire, timing=timing))
+        self._record: Batch[AttemptResult, None] = Batch(sessions, record)
+
+    async def send(self, notification_id: UUID, game_id: UUID) -> NotificationContext | None:
+        """Send a notification to every recipient who has not received it; the failure of one does not affect others.
+
+        Return the context in which it was prepared, or None if it is settled. An announcement that is posted already is
+        not sent again: `edit_message` changes it.
+
+        Raises:
+            DeliveryDeferredError: some recipients must wait; the next attempt may start after `retry_after` seconds.
+            TransientError: sending to some recipients failed.
+        """
+        await self._breaker.wait_until_closed()
+        reserved = self._limiter.try_acquire()
+        try:
+            busy_channels = None if reserved is None else reserved.busy_channels
+            prepared = await self._prepare(DeliveryRequest(notification_id, game_id, busy_channels))
+            work = (self._complete(attempt, reserved) for attempt in prepared.attempts)
+            errors = await asyncio.gather(*work, return_exceptions=True)
+        finally:
+            if reserved is not None:
+                reserved.release()
+        _raise_decisive(errors)
+        return prepared.context
+
+    async def edit_message(self, channel_id: int, message_id: int, payload: dict[str, Any]) -> None:
+        """Replace what a message shows. Reminders take priority over it. Raises as `DiscordClient.edit_message`."""
+        await self._breaker.wait_until_closed()
+        async with self._limiter.slot(channel_id, urgent=False):
+            with self._breaker.record():
+                await self._client.edit_message(channel_id, message_id, payload)
+
+    async def _complete(self, attempt: Attempt | PendingRecipient, reserved: ReservedSlot | None) -> None:
+        match attempt:
+            case PendingRecipient():
+                async with self._limiter.slot(attempt.delivery.recipient_id):
+                    acquired = await self._acquire(attempt)
+                    if isinstance(acquired, SendAttempt):
+                        await self._send(acquired)
+                    elif acquired is not None:
+                        await self._without_lease(acquired)
+            case SendAttempt():
+                await self._send(attempt, reserved)
+            case _:
+                await self._without_lease(attempt)
+
+    async def _without_lease(self, attempt: UncertainAttempt | Deferred) -> None:
+        if isinstance(attempt, Deferred):
+            raise DeliveryDeferredError(attempt.reason, retry_after=attempt.retry_after)
+        await self._reconcile(attempt)
+
+    async def _send(self, attempt: SendAttempt, reserved: ReservedSlot | None = None) -> None:
+        """Make the one request and record its result. With `reserved`, the channel's slot is not acquired yet."""
+        notification_id, lease = attempt.context.notification.id, attempt.lease
+        try:
+            if reserved is None:
+                message_id = await self._request(attempt)
+            else:
+                async with self._limiter.slot(attempt.delivery.recipient_id, reserved=reserved):
+                    message_id = await self._request(attempt)
+        except RequestRejectedError as error:
+            await self._record_rejection(attempt, error)
+        except (TemporarilyUnavailableError, DeliveryDeferredError) as error:
+            await self._commit(NotSent(notification_id, lease, DeliveryState.PENDING, str(error)))
+            raise
+        except UncertainResultError as error:
+            await self._commit(NotSent(notification_id, lease, DeliveryState.SENDING, str(error)))
+            raise
+        else:
+            await self._commit(Sent(notification_id, attempt.delivery.id, message_id))
+            _log_delivered(attempt, message_id=message_id)
+
+    async def _request(self, attempt: SendAttempt) -> int:
+        channel_id = await self._channel_of(attempt.delivery)
+        if asyncio.get_running_loop().time() > attempt.deadline:
+            raise TemporarilyUnavailableError("the process was delayed; too little of the lease is left to send")
+        with self._breaker.record():
+            nonce = attempt.delivery.nonce
+            return await self._client.create_message(channel_id, attempt.message.payload, nonce=nonce)
+
+    async def _channel_of(self, delivery: NotificationDelivery) -> int:
+        """Return the channel of a recipient, opening a user's DM the first time. It sends nothing.
+
+        Raises:
+            RequestRejectedError, TemporarilyUnavailableError, DeliveryDeferredError: as `DiscordClient.open_dm` and
+                `RateLimiter.acquire_dm_open`.
+        """
+        if delivery.recipient_kind is RecipientKind.CHANNEL:
+            return delivery.recipient_id
+        user_id = delivery.recipient_id
+        async with database.transaction(self.sessions) as session:
+            known = await users.find_dm_channel(session, user_id)
+        if known is not None:
+            return known
+        try:
+            async with self._limiter.acquire_dm_open():
+                with self._breaker.record():
+                    opened = await self._client.open_dm(user_id)
+        except UncertainResultError as error:
+            raise TemporarilyUnavailableError(str(error)) from error
+        async with database.transaction(self.sessions) as session:
+            await users.remember_dm_channel(session, user_id, channel_id=opened)
+        return opened
+
+    async def _record_rejection(self, attempt: SendAttempt, rejected: RequestRejectedError) -> None:
+        """Record that Discord rejected a message. Players with closed DMs are notified in the channel instead.
+
+        Raises:
+            DeliveryDeferredError: the channel must be notified, now.
+        """
+        delivery, notification_id, error = attempt.delivery, attempt.context.notification.id, str(rejected)
+        is_user = delivery.recipient_kind is RecipientKind.USER
+        if not (is_user and rejected.code in (CLOSED_DMS, NO_SHARED_SERVER)):
+            return await self._commit(NotSent(notification_id, attempt.lease, DeliveryState.FAILED, error))
+        if not attempt.lease.is_first:
+            # The attempt before may have been sent while DMs were open; the conversation will show it.
+            await self._commit(NotSent(notification_id, attempt.lease, DeliveryState.SENDING, error))
+            raise DeliveryDeferredError("an earlier attempt may have been sent", retry_after=self.timing.nonce_window)
+        channel_id = attempt.context.game.channel_id
+        await self._commit(FallbackToChannel(notification_id, attempt.lease, error, delivery.recipient_id, channel_id))
+        raise DeliveryDeferredError("the player is notified in the channel instead", retry_after=0.0)
+
+    async def _reconcile(self, attempt: UncertainAttempt) -> None:
+        """Search the channel for an old attempt. If nobody can tell, it is `unknown` and never repeated.
+
+        Raises:
+            DeliveryDeferredError: a recent message might still appear; or it was never sent and is retried now.
+        """
+        age = attempt.seconds_since_lease
+        if age < self.timing.nonce_window:
+            raise DeliveryDeferredError("a recent attempt might appear", retry_after=self.timing.nonce_window - age)
+        notification, delivery = attempt.context.notification, attempt.delivery
+        try:
+            read_page = partial(self._read_page, await self._channel_of(delivery))
+            is_dm = delivery.recipient_kind is RecipientKind.USER
+            found = await find_message(read_page, delivery.nonce, since=attempt.since, all_readable=is_dm)
+        except RequestRejectedError:
+            found = Search.INCONCLUSIVE  # a channel that cannot be read proves nothing
+        log = logs.get(notification_id=str(notification.id), game_id=str(notification.game_id))
+        log.info("Looked for an earlier attempt", action="looked_up", found=str(found))
+        if found is Search.NOT_FOUND:
+            await self._commit(Reconciled(notification.id, delivery.id, DeliveryState.PENDING))
+            raise DeliveryDeferredError("it was never sent, so it is retried", retry_after=0.0)
+        if found is Search.INCONCLUSIVE:
+            await self._commit(Reconciled(notification.id, delivery.id, DeliveryState.UNKNOWN))
+        else:
+            await self._commit(Sent(notification.id, delivery.id, found))
+
+    async def _read_page(self, channel_id: int, before: int | None) -> list[dict[str, Any]]:
+        await self._limiter.acquire_request()
+        with self._breaker.record():
+            return await self._client.list_messages(channel_id, before=before)
+
+    async def _commit(self, result: AttemptResult) -> None:
+        """Commit the result of an attempt, and the notification's outcome if it was the last recipient.
+
+        A short failure of the database must not lose a known result. It is retried while the nonce is valid, when
+        sending again would be safe too.
+        """
+        await retry(lambda: self._record(result), backoff=self._backoff, within=self.timing.nonce_window)
+
+
+def _raise_decisive(results: Iterable[BaseException | None]) -> None:
+    """Raise the error that decides the next attempt: a bug first, then a failure, then the shortest deferral."""
+    errors = [result for result in results if result is not None]
+    deferred = [error for error in errors if isinstance(error, DeliveryDeferredError)]
+    failed = [error for error in errors if isinstance(error, TransientError) and error not in deferred]
+    unexpected = [error for error in errors if not isinstance(error, TransientError)]
+    for error in (*unexpected, *failed, *sorted(deferred, key=lambda error: error.retry_after or 0.0)):
+        raise error
+
+
+def _log_delivered(attempt: SendAttempt, *, message_id: int) -> None:
+    notification, latency = attempt.context.notification, attempt.context.latency().total_seconds()
+    metrics.DELIVERY_LATENCY.labels(notification.kind).observe(max(0.0, latency))
+    logs.get().info(
+        "Delivered",
+        action="delivered",
+        event_type=notification.kind,
+        notification_id=str(notification.id),
+        game_id=str(notification.game_id),
+        attempt=notification.attempts,
+        recipient=attempt.delivery.recipient_id,
+        message_id=message_id,
+        latency_ms=round(latency * 1000),
+    )

@@ -1,0 +1,17 @@
+"""What each kind of notification says, and to whom."""
+
+from collections.abc import Mapping
+
+from bot.notifications.announcement import ANNOUNCEMENT
+from bot.notifications.cancellation import CANCELLATION
+from bot.notifications.content import Message, NotificationContent, NotificationContext, Player, Recipient
+from bot.notifications.reminder import REMINDER
+from shared.models import NotificationKind
+
+CONTENT: Mapping[NotificationKind, NotificationContent] = {
+    NotificationKind.REMINDER: REMINDER,
+    NotificationKind.CANCELLATION: CANCELLATION,
+    NotificationKind.ANNOUNCEMENT: ANNOUNCEMENT,
+}
+
+__all__ = ["CONTENT", "Message", "NotificationContent", "NotificationContext", "Player", "Recipient"]

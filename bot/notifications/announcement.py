@@ -1,0 +1,23 @@
+"""The announcement of a game as it is first posted. It mentions nobody."""
+
+from __future__ import annotations
+
+from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
+from bot.rendering import announcement, disabled_button, signup_buttons
+from shared.models import NotificationDelivery, RecipientKind
+
+
+def _recipients(context: NotificationContext) -> list[Recipient]:
+    return [Recipient(RecipientKind.CHANNEL, context.game.channel_id)]
+
+
+def _message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
+    payload = announcement(context.game, context.roster)
+    if payload["components"]:
+        payload["components"] = signup_buttons(context.game.id, nonce=delivery.nonce)
+    else:
+        payload["components"] = disabled_button("Sign-ups closed", nonce=delivery.nonce)
+    return Message(payload)
+
+
+ANNOUNCEMENT = NotificationContent(_recipients, _message)

@@ -1,0 +1,81 @@
+"""The content of a notification: two pure functions over the context in which it is sent.
+
+The context is read in the transaction that commits `sending`, so content needs no database of its own and many
+messages can be made in one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.rendering.payload import Payload
+from shared.models import Game, NotificationDelivery, NotificationSchedule, RecipientKind
+
+
+@dataclass(frozen=True)
+class Player:
+    """A player of a game, and how they want to be notified."""
+
+    user_id: int
+    wants_dm: bool = False
+    has_closed_dms: bool = False
+    """Whether Discord rejected a direct message since the player last asked for them."""
+
+
+@dataclass(frozen=True)
+class NotificationContext:
+    """A valid notification with everything needed to send it, at one moment of the database's clock."""
+
+    notification: NotificationSchedule
+    game: Game
+    now: datetime
+    players: Sequence[Player]
+    deliveries: Sequence[NotificationDelivery]
+    read_at: float = field(default_factory=time.monotonic)
+    """When `now` was read, by this process's monotonic clock."""
+
+    @property
+    def roster(self) -> list[int]:
+        """The players in the order they joined."""
+        return [player.user_id for player in self.players]
+
+    @property
+    def contacted(self) -> set[int]:
+        """Everyone who has a delivery or is mentioned in one."""
+        return {user for row in self.deliveries for user in (row.recipient_id, *row.mentions)}
+
+    def latency(self) -> timedelta:
+        """Return how long the notification has been due by now."""
+        return self.now - self.notification.due_at + timedelta(seconds=time.monotonic() - self.read_at)
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A user, or a channel with the players that the message mentions there."""
+
+    kind: RecipientKind
+    id: int
+    mentions: tuple[int, ...] = ()
+    chunk: int = 0
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message to one recipient, and the players it mentions."""
+
+    payload: Payload
+    mentions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class NotificationContent:
+    """The content of one kind of notification."""
+
+    recipients: Callable[[NotificationContext], Sequence[Recipient]]
+    """Returns the recipients. It is called once, at the first attempt."""
+    message: Callable[[NotificationContext, NotificationDelivery, bool], Message]
+    """Returns the message to one recipient. If it is not the first attempt, the message may already have been sent,
+    so it must not mention anyone new."""

@@ -1,0 +1,71 @@
+"""Reminders, and the recipients that reminders and cancellations share.
+
+There is one message in the game's channel that mentions the players, or a few if they are many, and a direct message
+to each player who asked for that instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
+from bot.rendering import chunks, leave_button, reminder
+from bot.rendering.payload import MENTIONS_LIMIT
+from bot.rendering.reminder_messages import CLOSED_DMS, NOBODY, NOTIFIED_BY_DM
+from shared.models import NotificationDelivery, RecipientKind
+
+
+def recipients_of(context: NotificationContext) -> list[Recipient]:
+    """Return the game's channel, once for each chunk of players, and the players who are notified by direct message.
+
+    Each player is notified once, so the channel does not mention those who get a direct message.
+    """
+    by_dm = [player.user_id for player in context.players if player.wants_dm and not player.has_closed_dms]
+    mentioned = [user for user in context.roster if user not in by_dm]
+    in_channel = [
+        Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=chunk, chunk=number)
+        for number, chunk in enumerate(chunks(mentioned) or [()])
+    ]
+    return [*in_channel, *(Recipient(RecipientKind.USER, user) for user in by_dm)]
+
+
+def current_mentions(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> tuple[int, ...]:
+    """Return the players that a message mentions now.
+
+    Players who have left since the recipients were fixed are omitted. Players who have joined are added to the last
+    message in the channel, unless it may have been sent before.
+    """
+    remaining = [user for user in delivery.mentions if user in context.roster]
+    channel = [row for row in context.deliveries if row.recipient_kind is RecipientKind.CHANNEL]
+    if not (is_first and channel and delivery.id == channel[-1].id):
+        return tuple(remaining)
+    newcomers = [user for user in context.roster if user not in context.contacted]
+    return (*remaining, *newcomers[: MENTIONS_LIMIT - len(remaining)])
+
+
+def closed_dms_note(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
+    """Return the note that explains why players with closed DMs are notified in the channel; empty otherwise."""
+    closed = {player.user_id for player in context.players if player.has_closed_dms}
+    return CLOSED_DMS if delivery.chunk > 0 and mentions and closed.issuperset(mentions) else ""
+
+
+def _message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
+    mentions = current_mentions(context, delivery, is_first)
+    payload = reminder(
+        context.game,
+        offset_minutes=context.notification.offset_minutes or 0,
+        mentions=mentions,
+        now=context.now,
+        nobody=_text_for_nobody(context, delivery),
+        note=closed_dms_note(context, delivery, mentions),
+    )
+    return Message({**payload, "components": leave_button(context.game.id, nonce=delivery.nonce)}, mentions)
+
+
+def _text_for_nobody(context: NotificationContext, delivery: NotificationDelivery) -> str:
+    if delivery.recipient_kind is RecipientKind.USER:
+        return ""
+    return NOTIFIED_BY_DM if context.players else NOBODY
+
+
+REMINDER = NotificationContent(recipients_of, _message)

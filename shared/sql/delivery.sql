@@ -1,0 +1,187 @@
+-- The statements of the bot's delivery. All transactions lock in this order: game, row of the schedule, delivery.
+-- A delivery goes pending, sending, then sent, failed or unknown; from sending back to pending when Discord certainly
+-- did not take the message.
+
+-- name: lock_games
+-- Lock games against changes while their notifications are checked. A game that is being changed is left out, so that
+-- it delays nothing else; without SKIP LOCKED the statement waits for it.
+-- Index: pk_game.
+SELECT
+    id, guild_id, channel_id, message_id, interaction_id, host_id, title, description, scheduled_at, zone, local_time,
+    duration, capacity, reminder_offsets, status, version, revision, created_at
+FROM game
+WHERE id = ANY(CAST(:ids AS uuid[]))
+ORDER BY id
+FOR SHARE SKIP LOCKED;
+
+-- name: open_notifications
+-- Read open notifications. Of several overdue reminders of one game only the latest is delivered: after an outage nobody
+-- gets four of them.
+-- Indexes: pk_notification_schedule, uq_notification_schedule_reminder.
+SELECT
+    kind, offset_minutes, game_scheduled_at, id, game_version, due_at, attempt_at, attempts, failed_attempt, last_error,
+    settled_at, outcome, outcome_detail, created_at, game_id,
+    kind = 'reminder' AND EXISTS (
+        SELECT FROM notification_schedule AS later
+        WHERE later.kind = 'reminder'
+            AND later.game_id = notification.game_id
+            AND later.game_scheduled_at = notification.game_scheduled_at
+            AND later.due_at > notification.due_at
+            AND later.due_at <= (SELECT clock_timestamp())
+    ) AS is_overtaken,
+    (SELECT clock_timestamp()) AS checked_at
+FROM notification_schedule AS notification
+WHERE id = ANY(CAST(:ids AS uuid[])) AND settled_at IS NULL;
+
+-- name: players
+-- Read the players of games in the order they joined, and how each wants to be notified.
+-- Indexes: pk_participant, pk_person.
+SELECT game_id, user_id, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms
+FROM participant LEFT JOIN person USING (user_id)
+WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
+ORDER BY joined_at, user_id;
+
+-- name: deliveries
+-- Read the deliveries of notifications in the order they are sent.
+-- Index: uq_notification_delivery_recipient.
+SELECT
+    id, notification_id, recipient_kind, recipient_id, chunk, mentions, state, attempts, first_sending_at, lease_until,
+    message_id, last_error, finished_at, created_at
+FROM notification_delivery
+WHERE notification_id = ANY(CAST(:notification_ids AS uuid[]))
+ORDER BY chunk, recipient_id;
+
+-- name: create_deliveries
+-- Create the deliveries of notifications. Another process may create the same at the same time; the first wins.
+-- Mentions come as text, because arrays of different lengths cannot be elements of an array.
+INSERT INTO notification_delivery (id, notification_id, recipient_kind, recipient_id, chunk, mentions)
+SELECT id, notification_id, recipient_kind, recipient_id, chunk, CAST(mentions AS bigint[])
+FROM unnest(
+    CAST(:ids AS uuid[]), CAST(:notification_ids AS uuid[]), CAST(:recipient_kinds AS text[]),
+    CAST(:recipient_ids AS bigint[]), CAST(:chunks AS bigint[]), CAST(:mentions AS text[])
+) AS recipient (id, notification_id, recipient_kind, recipient_id, chunk, mentions)
+ON CONFLICT DO NOTHING
+RETURNING id;
+
+-- name: acquire_leases
+-- Commit the right to send: one moment for the whole statement. A delivery that was left in sending may be sent again
+-- only while Discord surely remembers its nonce.
+-- Index: pk_notification_delivery.
+UPDATE notification_delivery
+SET state = 'sending',
+    attempts = attempts + 1,
+    first_sending_at = coalesce(first_sending_at, statement_timestamp()),
+    lease_until = statement_timestamp() + CAST(:lease AS interval)
+WHERE id = ANY(CAST(:ids AS uuid[]))
+    AND (
+        state = 'pending'
+        OR state = 'sending'
+            AND lease_until <= statement_timestamp()
+            AND first_sending_at > statement_timestamp() - CAST(:nonce_window AS interval)
+    )
+RETURNING id, attempts, first_sending_at = statement_timestamp() AS is_first;
+
+-- name: lease_conflicts
+-- Read why leases could not be acquired.
+-- Index: pk_notification_delivery.
+SELECT
+    id, state, first_sending_at,
+    CAST(extract(epoch FROM lease_until - statement_timestamp()) AS double precision) AS lease_seconds,
+    first_sending_at <= statement_timestamp() - CAST(:nonce_window AS interval) AS is_nonce_expired
+FROM notification_delivery
+WHERE id = ANY(CAST(:ids AS uuid[])) AND state <> 'pending';
+
+-- name: write_mentions
+-- Record whom messages mention that were never sent before.
+-- Index: pk_notification_delivery.
+UPDATE notification_delivery AS delivery
+SET mentions = CAST(message.mentions AS bigint[])
+FROM unnest(CAST(:ids AS uuid[]), CAST(:mentions AS text[])) AS message (id, mentions)
+WHERE delivery.id = message.id;
+
+-- name: delete_pending
+-- Delete pending deliveries whose recipients no longer need the notification. They were never contacted.
+-- Index: pk_notification_delivery.
+DELETE FROM notification_delivery WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending';
+
+-- name: lock_notifications
+-- Lock notifications that may have to be settled, before their deliveries and in one order: of two processes that finish
+-- the last two deliveries of a notification, the second sees both.
+-- Index: pk_notification_schedule.
+SELECT id FROM notification_schedule WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE;
+
+-- name: mark_sent
+-- Record that messages exist. It is a fact even if another process holds the lease by now, so attempts are not compared.
+-- Index: pk_notification_delivery.
+UPDATE notification_delivery AS delivery
+SET state = 'sent', message_id = message.id, last_error = NULL, lease_until = NULL, finished_at = clock_timestamp()
+FROM unnest(CAST(:ids AS uuid[]), CAST(:message_ids AS bigint[])) AS message (delivery_id, id)
+WHERE delivery.id = message.delivery_id AND delivery.state <> 'sent'
+RETURNING delivery.id;
+
+-- name: record_unsent
+-- Record attempts without a message: failed for good, pending again, or still sending when it is not known whether the
+-- message was sent; then only the lease ends. A lease that was lost records nothing.
+-- Index: pk_notification_delivery.
+UPDATE notification_delivery AS delivery
+SET state = attempt.state,
+    last_error = attempt.error,
+    first_sending_at = CASE WHEN attempt.state <> 'pending' THEN first_sending_at END,
+    lease_until = CASE WHEN attempt.state = 'sending' THEN clock_timestamp() END,
+    finished_at = CASE WHEN attempt.state = 'failed' THEN clock_timestamp() END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[]), CAST(:states AS text[]), CAST(:errors AS text[]))
+    AS attempt (delivery_id, number, state, error)
+WHERE delivery.id = attempt.delivery_id AND delivery.attempts = attempt.number AND delivery.state = 'sending'
+RETURNING delivery.state;
+
+-- name: fall_back_to_channel
+-- Turn a delivery by direct message, which was certainly not sent, into one in the channel. It is the same row, so it is
+-- still sent at most once.
+-- Indexes: pk_notification_delivery, uq_notification_delivery_recipient.
+UPDATE notification_delivery
+SET state = 'pending',
+    recipient_kind = 'channel',
+    recipient_id = CAST(:channel_id AS bigint),
+    mentions = ARRAY[CAST(:user_id AS bigint)],
+    chunk = 1 + (SELECT max(chunk) FROM notification_delivery WHERE notification_id = :notification_id),
+    last_error = :error,
+    first_sending_at = NULL,
+    lease_until = NULL
+WHERE id = :id AND attempts = CAST(:attempt AS bigint) AND state = 'sending';
+
+-- name: resolve_uncertain
+-- Record what searches found out about attempts without a result: never sent (pending), or impossible to tell (unknown).
+-- Index: pk_notification_delivery.
+UPDATE notification_delivery AS delivery
+SET state = search.state,
+    first_sending_at = NULL,
+    lease_until = NULL,
+    finished_at = CASE WHEN search.state = 'unknown' THEN clock_timestamp() END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[])) AS search (delivery_id, state)
+WHERE delivery.id = search.delivery_id
+    AND delivery.state = 'sending'
+    AND delivery.lease_until <= statement_timestamp()
+RETURNING delivery.state;
+
+-- name: lock_games_to_change
+-- Lock games that take another status. A game that is being changed is left out; without SKIP LOCKED the statement waits
+-- for it.
+-- Index: pk_game.
+SELECT
+    id, guild_id, channel_id, message_id, interaction_id, host_id, title, description, scheduled_at, zone, local_time,
+    duration, capacity, reminder_offsets, status, version, revision, created_at
+FROM game
+WHERE id = ANY(CAST(:ids AS uuid[]))
+ORDER BY id
+FOR UPDATE SKIP LOCKED;
+
+-- name: open_transitions
+-- Read open status transitions, earliest first.
+-- Index: pk_game_status_schedule.
+SELECT
+    target_status, id, game_version, due_at, attempt_at, attempts, failed_attempt, last_error, settled_at, outcome,
+    outcome_detail, created_at, game_id,
+    clock_timestamp() AS checked_at
+FROM game_status_schedule
+WHERE id = ANY(CAST(:ids AS uuid[])) AND settled_at IS NULL
+ORDER BY due_at;

@@ -1,0 +1,117 @@
+"""How many requests pass in a second, and which need not wait."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from bot.delivery import rate_limits
+from bot.delivery.errors import DeliveryDeferredError
+from bot.delivery.rate_limits import BURST, IN_FLIGHT_PER_CHANNEL, REQUESTS_PER_SECOND, RateLimiter
+from shared.discord.errors import RateLimitedError
+
+CHANNEL, ANOTHER = 1, 2
+
+
+async def test_after_a_pause_no_second_has_more_requests_than_the_limit() -> None:
+    limiter, passed = RateLimiter(), 0
+
+    async def ask() -> None:
+        nonlocal passed
+        while True:
+            await limiter.acquire_request()
+            passed += 1
+
+    asking = [asyncio.create_task(ask()) for _ in range(20)]
+    try:
+        async with asyncio.timeout(1.0):
+            await asyncio.Event().wait()
+    except TimeoutError:
+        for task in asking:
+            task.cancel()
+    assert REQUESTS_PER_SECOND / 2 < passed <= REQUESTS_PER_SECOND
+
+
+async def test_reserved_requests_are_bounded_by_the_burst_and_can_be_released() -> None:
+    limiter = RateLimiter()
+    reserved = [limiter.try_acquire() for _ in range(BURST + 1)]
+    assert [slot is not None for slot in reserved] == [True] * BURST + [False]
+    assert reserved[0] is not None
+    reserved[0].release()
+    reserved[0].release()
+    assert limiter.try_acquire() is not None
+    assert limiter.try_acquire() is None
+
+
+async def test_a_reserved_request_is_used_once() -> None:
+    limiter = RateLimiter()
+    reserved = limiter.try_acquire()
+    async with limiter.slot(CHANNEL, reserved=reserved):
+        pass
+    others = [limiter.try_acquire() for _ in range(BURST)]
+    assert [slot is not None for slot in others] == [True] * (BURST - 1) + [False]
+
+
+async def test_nothing_is_reserved_while_a_request_waits() -> None:
+    limiter = RateLimiter()
+    for _ in range(BURST):
+        await limiter.acquire_request()
+    waiting = asyncio.create_task(limiter.acquire_request())
+    await asyncio.sleep(0)
+    while not limiter._requests.has_capacity():  # this blocks the event loop, so the waiting task does not notice
+        pass
+    assert limiter.try_acquire() is None
+    await waiting
+
+
+async def test_a_reservation_names_the_channels_that_must_be_waited_for() -> None:
+    limiter = RateLimiter()
+    async with AsyncExitStack() as in_flight:
+        for _ in range(IN_FLIGHT_PER_CHANNEL):
+            await in_flight.enter_async_context(limiter.slot(CHANNEL))
+        limiter.block((ANOTHER, True), 60.0)
+        reserved = limiter.try_acquire()
+        assert reserved is not None
+        assert reserved.busy_channels == {CHANNEL, ANOTHER}
+
+
+async def test_an_edit_does_not_make_a_channel_busy_for_messages() -> None:
+    limiter = RateLimiter()
+    limiter.block((CHANNEL, False), 60.0)
+    reserved = limiter.try_acquire()
+    assert reserved is not None
+    assert reserved.busy_channels == frozenset()
+
+
+async def test_a_reserved_request_for_a_channel_that_became_busy_is_deferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "CHANNEL_WAIT_TIMEOUT", 0.01)
+    limiter = RateLimiter()
+    reserved = limiter.try_acquire()
+    async with limiter.slot(CHANNEL), limiter.slot(CHANNEL):
+        with pytest.raises(DeliveryDeferredError):
+            async with limiter.slot(CHANNEL, reserved=reserved):
+                pass
+
+
+@pytest.mark.parametrize("is_global", [False, True])
+async def test_a_429_blocks_the_channel_or_everything(is_global: bool) -> None:
+    limiter = RateLimiter()
+    with pytest.raises(RateLimitedError):
+        async with limiter.slot(CHANNEL):
+            raise RateLimitedError("slower", retry_after=60.0, is_global=is_global)
+    with pytest.raises(DeliveryDeferredError):
+        async with limiter.slot(CHANNEL):
+            pass
+    reserved = limiter.try_acquire()
+    assert reserved is None if is_global else reserved is not None and reserved.busy_channels == {CHANNEL}
+
+
+async def test_a_short_pause_does_not_end_a_long_one() -> None:
+    limiter = RateLimiter()
+    limiter.block((CHANNEL, True), 60.0)
+    limiter.block((CHANNEL, True), 0.0)
+    with pytest.raises(DeliveryDeferredError):
+        async with limiter.slot(CHANNEL):
+            pass
