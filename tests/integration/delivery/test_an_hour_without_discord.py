@@ -66,7 +66,7 @@ class Clockwork:
             while (message := await queue.get(no_ack=False, fail=False)) is not None:
                 taken.append(message)
             await run.handle(REMINDERS.dead_letters, taken)
-        return run.tally.republished
+        return run.counts.republished
 
     async def wait(self) -> timedelta:
         """Let time pass until the row is due again, and return how much."""
