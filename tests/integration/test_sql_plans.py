@@ -86,9 +86,23 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
     async with db.transaction(sessions) as session:
         ids = list((await session.execute(text(f"SELECT id FROM notification_schedule LIMIT {BATCH}"))).scalars())
     return {
+        "id": ids[0],
+        "notification_id": ids[0],
         "ids": ids,
+        "notification_ids": ids,
+        "game_ids": ids,
         "attempted": ids,
+        "attempt": 1,
         "attempts": [1] * BATCH,
+        "channel_id": 2,
+        "user_id": 3,
+        "recipient_kinds": ["channel"] * BATCH,
+        "recipient_ids": [2] * BATCH,
+        "chunks": [0] * BATCH,
+        "mentions": ["{3,4}"] * BATCH,
+        "message_ids": [5] * BATCH,
+        "states": ["pending"] * BATCH,
+        "errors": ["Discord answered 503"] * BATCH,
         "delays": [1.0] * BATCH,
         "outcomes": ["delivered"] * BATCH,
         "details": [None] * BATCH,
@@ -101,6 +115,8 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
         "begun_interval": timedelta(minutes=5),
         "horizon": timedelta(minutes=5),
         "retention": timedelta(days=30),
+        "lease": timedelta(seconds=30),
+        "nonce_window": timedelta(seconds=60),
         "settle_timeout": timedelta(seconds=90),
     }
 
