@@ -1,4 +1,4 @@
-"""`python -m benchmarks.backlog`: how late reminders are when channels are near Discord's limit and the bot was down.
+"""`python -m benchmarks.backlog`: the latency of reminders after an outage in channels near Discord's limit.
 
 Discord accepts some five messages in five seconds in one channel. Reminders that became due meanwhile must not overtake
 those that waited, or a few would be late by far more than the backlog.
@@ -36,7 +36,7 @@ CHECK_INTERVAL = 1.0
 @click.option("--every", type=float, default=0.36, show_default=True, help="Seconds from one to the next.")
 @click.option("--away", type=float, default=8.0, show_default=True, help="Seconds for which the bot is stopped.")
 def main(reminders: int, every: float, away: float) -> None:
-    """Stop the bot for a while and print how late the reminders were."""
+    """Stop the bot for a while and print the latency of the reminders."""
     logs.configure(LogSettings(format="console", level="error"), workload="backlog", stream=sys.stderr)
     progress = Progress()
 
@@ -48,7 +48,7 @@ def main(reminders: int, every: float, away: float) -> None:
 
 
 async def _late(environment: SandboxEnvironment, reminders: int, *, every: float, away: float) -> list[float]:
-    """Return the seconds by which the reminders were late, in order."""
+    """Return the latency of the reminders in seconds, in ascending order."""
     await _write(environment, reminders, every=every)
     await asyncio.sleep(LEAD.total_seconds() + BEFORE)
     await environment.bot.process.stop()

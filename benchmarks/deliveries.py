@@ -1,4 +1,4 @@
-"""Asks the oracle whether each reminder was delivered exactly once; the figures of a run in which it was not are lost.
+"""Asks the oracle whether each reminder was delivered exactly once; otherwise the figures of the run are worthless.
 
 No history is recorded, since triggers would slow down the database that is measured. The games never change, so their
 rows say the same.

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.drain`: how fast a long dead-letter queue is worked off, and whether memory stays flat.
+"""`python -m benchmarks.drain`: how fast a long dead-letter queue is drained, and whether memory stays flat.
 
 Nearly all belong to rows that no longer exist, which is what a long outage leaves behind once other attempts delivered
 the rows. One in fifty is unreadable and must be parked.
@@ -10,7 +10,6 @@ import asyncio
 import json
 import resource
 import sys
-import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -28,6 +27,7 @@ from controllers.resources.models import DeadLetterReconcilerSpec
 from migrations import command
 from sandbox.demo.progress import Progress
 from sandbox.servers import postgres, rabbitmq
+from sandbox.servers.directory import subdirectory, temporary_directory
 from shared import database, logs, process
 from shared.messaging import topology
 from shared.messaging.connection import connected
@@ -38,7 +38,7 @@ from shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timin
 
 QUEUE = topology.TRANSITIONS
 POISON_EVERY = 50
-"""One message in so many cannot be read."""
+"""One message of this many is unreadable."""
 SAMPLE_EVERY = 1.0
 """Seconds."""
 
@@ -50,7 +50,7 @@ Sample = tuple[float, int, float]
 @click.option("--messages", type=click.IntRange(1), default=100_000, show_default=True)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("drain.json"))
 def main(messages: int, output: Path) -> None:
-    """Fill a dead-letter queue and watch the loop work it off."""
+    """Fill a dead-letter queue and watch the loop drain it."""
     logs.configure(LogSettings(format="console", level="error"), workload="drain", stream=sys.stderr)
     samples: list[Sample] = []
 
@@ -66,9 +66,11 @@ def main(messages: int, output: Path) -> None:
 
 async def _drain(messages: int, progress: Progress) -> list[Sample]:
     async with AsyncExitStack() as stack:
-        directory = _directory(stack)
-        server = await stack.enter_async_context(postgres(directory / "postgres", report=progress.step))
-        broker_server = await stack.enter_async_context(rabbitmq(directory / "rabbitmq", report=progress.step))
+        directory = stack.enter_context(temporary_directory("drain-"))
+        server = await stack.enter_async_context(postgres(subdirectory(directory, "postgres"), report=progress.step))
+        broker_server = await stack.enter_async_context(
+            rabbitmq(subdirectory(directory, "rabbitmq"), report=progress.step)
+        )
         migrating = create_async_engine(server.url)
         await command.upgrade(migrating)
         await migrating.dispose()
@@ -93,14 +95,6 @@ async def _drain(messages: int, progress: Progress) -> list[Sample]:
         finally:
             running.cancel()
             await asyncio.wait({running})
-
-
-def _directory(stack: AsyncExitStack) -> Path:
-    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="questbell-drain-")))
-    directory.chmod(0o711)  # servers that run as users of their own find their directories in it
-    for name in ("postgres", "rabbitmq"):
-        (directory / name).mkdir(mode=0o711)
-    return directory
 
 
 async def _fill(broker: BrokerSettings, messages: int) -> None:

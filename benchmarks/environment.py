@@ -30,7 +30,7 @@ _SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes"
 
 @dataclass(frozen=True)
 class Environment:
-    """Two ways to the database, by a connection for the load and an engine for the oracle, and the processes."""
+    """A connection to the database for the load, an engine for the oracle, and the processes."""
 
     database: Connection
     engine: AsyncEngine

@@ -1,4 +1,4 @@
-"""What ends a benchmark: the figures of a run that went wrong are worthless."""
+"""The error that ends a benchmark; its figures are worthless then."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ import os
 import re
 import statistics
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -24,6 +23,7 @@ import aiohttp
 import click
 
 from sandbox.servers import ControlPlane, Postgres, RabbitMQ, control_plane, postgres, rabbitmq
+from sandbox.servers.directory import subdirectory, temporary_directory
 from sandbox.servers.network import free_ports
 from shared import logs, process
 from shared.errors import TransientError
@@ -93,21 +93,15 @@ def _median(footprints: list[Footprint]) -> Footprint:
 @asynccontextmanager
 async def _servers() -> AsyncIterator[Servers]:
     async with AsyncExitStack() as stack:
-        homes = _make_homes(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="questbell-footprint-"))))
-        database = await stack.enter_async_context(postgres(homes[0], report=click.echo))
-        broker = await stack.enter_async_context(rabbitmq(homes[1], report=click.echo))
-        cluster = await stack.enter_async_context(control_plane(homes[2], report=click.echo))
+        directory = stack.enter_context(temporary_directory("footprint-"))
+        database = await stack.enter_async_context(postgres(subdirectory(directory, "postgres"), report=click.echo))
+        broker = await stack.enter_async_context(rabbitmq(subdirectory(directory, "rabbitmq"), report=click.echo))
+        cluster = await stack.enter_async_context(
+            control_plane(subdirectory(directory, "control-plane"), report=click.echo)
+        )
         await _kubectl(cluster, "apply", "-f", str(DEFINITIONS))
         await _kubectl(cluster, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         yield Servers(database, broker, cluster)
-
-
-def _make_homes(directory: Path) -> list[Path]:
-    homes = [directory / name for name in ("postgres", "rabbitmq", "control-plane")]
-    directory.chmod(0o711)  # servers that run as their own users find their directories in it
-    for home in homes:
-        home.mkdir(mode=0o711)
-    return homes
 
 
 async def _start(checkout: Path, servers: Servers, *, idle: float) -> Footprint:

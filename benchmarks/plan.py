@@ -1,4 +1,4 @@
-"""What is measured, and what is aimed at."""
+"""What is measured, and the targets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ BURST_PER_SECOND, DISPATCH_RATIO, CONSUME_RATIO = 3_500.0, 0.9, 0.5
 ROUND = MAX_LENGTH * 4 // 5
 """Messages of one round of a ratio: nobody consumes while they are dispatched, so the queue must hold them."""
 QUICK = {"rows": 1_000, "pending": 10_000, "rounds": 3, "profiled_rounds": 1}
-"""What shows that everything works; too little to judge by."""
+"""Enough to show that everything works, too little to measure."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured, with which settings; the settings default to the product's own defaults."""
+    """How much is measured, and with which settings; their defaults are those of the product."""
 
     rows: int = 10_000
     pending: int = 100_000

@@ -1,4 +1,4 @@
-"""A process of the benchmark, from outside: it is asked by JSON lines on its standard input and answers on its output.
+"""A process of the benchmark, from outside: requests and responses are JSON lines on its standard input and output.
 
 Each part that is measured is alone in its process, as in a deployment, and its log goes to a file, as a container's
 does. HTTP between the processes was rejected: it would be one more server on the event loop that is measured.
@@ -24,12 +24,12 @@ Answer = dict[str, Any]
 
 _ROOT = Path(__file__).parents[1]
 _LINE_LIMIT = 2**28
-"""Bytes of one answer: one of a hundred thousand messages is eight million."""
-_STOP_PATIENCE = 20.0
+"""Bytes of one response: one with a hundred thousand messages has some thirty million."""
+_STOP_TIMEOUT = 20.0
 
 
 class Worker:
-    """One process; `ask` it one thing at a time."""
+    """One process; it handles one request at a time."""
 
     def __init__(self, name: str, *, directory: Path, environment: Mapping[str, str]) -> None:
         self.name = name
@@ -38,7 +38,7 @@ class Worker:
         self._child: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        """Start it; it has read its settings when it answers for the first time."""
+        """Start it; it has read its settings when it responds for the first time."""
         with self._log.open("w") as log:
             self._child = await asyncio.create_subprocess_exec(
                 *unattended(signal.SIGKILL),
@@ -58,13 +58,13 @@ class Worker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close its input, which ends it, and kill it when it does not end."""
+        """Close its input, which ends it, and kill it if it does not end."""
         child, self._child = self._child, None
         if child is None or child.stdin is None:
             return
         child.stdin.close()
         try:
-            async with asyncio.timeout(_STOP_PATIENCE):
+            async with asyncio.timeout(_STOP_TIMEOUT):
                 await child.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
@@ -72,7 +72,7 @@ class Worker:
             await child.wait()
 
     async def ask(self, what: str, *, within: float = 120.0, **details: object) -> Answer:
-        """Return what it answers.
+        """Send a request and return the response.
 
         Raises:
             BenchmarkError: it failed, ended, or took longer than `within` seconds; with its last lines.

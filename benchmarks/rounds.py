@@ -1,4 +1,4 @@
-"""The ratios: each stage beside the least that aio-pika alone can do with the very same messages.
+"""The ratios: each stage compared with aio-pika alone on the same messages.
 
 A round dispatches rows, takes and ACKs their messages bare, publishes those messages bare, and consumes them as the
 bot does. So the two sides of a ratio are seconds apart, on the same servers, and what else the machine does in a round
@@ -62,8 +62,10 @@ async def run_round(environment: Environment, plan: Plan) -> Round:
 
 
 async def _dispatch(environment: Environment) -> tuple[Due, Stage]:
-    """Let rows become due. Dispatching them takes from then to the last one's mark, by the database's clock: a
-    published row comes back a settle time-out after its mark."""
+    """Let rows become due, and measure the time until the last one is marked as published, by the database's clock.
+
+    A published row becomes due again a settle time-out after its mark, which tells when that was.
+    """
     due = await fill_due(environment.database, ROUND)
     before = await environment.dispatcher.cpu_seconds()
     await until_published(environment.database, due)

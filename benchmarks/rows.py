@@ -1,4 +1,4 @@
-"""Games with reminders, written by COPY: what a hundred thousand calls of `create_game` would leave behind.
+"""Games with reminders, written by COPY: the result of a hundred thousand calls of `create_game`.
 
 Every game has its own time to be reminded at, four players, and a channel that it shares with a few others.
 """
@@ -20,14 +20,14 @@ from shared.schedule.notify import CHANNEL
 from shared.settings import Timing
 
 OFFSET = timedelta(hours=2)
-"""How long before its start a game is reminded of."""
+"""From the reminder of a game to its start."""
 PLAYERS = 4
 GUILDS, CHANNELS = 500, 2_500
 _FIRST_PENDING, _PENDING_SPREAD = timedelta(days=1), timedelta(days=30)
 _HORIZON = timedelta(hours=12)
-"""Whatever is taken again within it was due; the pending ones come later."""
+"""A row that is due again within this time was due; the pending ones come later."""
 _STALLED = 2 * Timing().settle_timeout
-_ASKED_EVERY = 0.25
+_CHECK_INTERVAL = 0.25
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 
@@ -42,12 +42,12 @@ class Due:
 
 
 async def fill_guilds(connection: Connection) -> None:
-    """Write the servers that all games are in."""
+    """Write the guilds of all games."""
     await connection.copy_records_to_table("guild", records=[(number,) for number in range(GUILDS)], columns=["id"])
 
 
 async def fill_pending(connection: Connection, count: int) -> None:
-    """Write reminders that are due on the coming days."""
+    """Write reminders that are due in the next days."""
     first = await now(connection) + _FIRST_PENDING
     step = _PENDING_SPREAD / max(count, 1)
     await _write(connection, [new_id() for _ in range(count)], lambda number: first + number * step)
@@ -55,7 +55,7 @@ async def fill_pending(connection: Connection, count: int) -> None:
 
 
 async def fill_due(connection: Connection, count: int, *, analyze: bool = False) -> Due:
-    """Write reminders that are due together in a moment, and wake the loops for them.
+    """Write reminders that are due together in a moment, and notify the loops.
 
     `analyze` when they are so many that plans may depend on them.
 
@@ -135,7 +135,7 @@ async def until_settled(connection: Connection, due: Due) -> None:
 
 
 async def _until_none(connection: Connection, condition: str, due: Due) -> None:
-    """Wait until no row that is due is so, asking rarely and by the index: the database is being measured.
+    """Wait until no due row matches the condition; the checks are rare and use the index.
 
     Raises:
         BenchmarkError: nothing has moved for longer than any retry takes.
@@ -149,4 +149,4 @@ async def _until_none(connection: Connection, condition: str, due: Due) -> None:
             least, since = left, clock()
         if clock() - since > _STALLED:
             raise BenchmarkError(f"{left} rows are still {condition}, and nothing has moved for {_STALLED:.0f} s")
-        await asyncio.sleep(_ASKED_EVERY)
+        await asyncio.sleep(_CHECK_INTERVAL)

@@ -1,4 +1,4 @@
-"""Everything that is measured, in order, on servers that start once."""
+"""Runs all measurements in order, on servers that start once."""
 
 from __future__ import annotations
 

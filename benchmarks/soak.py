@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak`: a whole Questbell under a steady load, and how its processes' memory grows.
+"""`python -m benchmarks.soak`: the memory of all processes under a steady load.
 
 The load is what people do: they create, join, move and cancel games, which start and end. Resident
 memory is read from the kernel; its trend is a line through the second half, since caches fill in the first.

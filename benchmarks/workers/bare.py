@@ -1,4 +1,4 @@
-"""The least that any program does with the same messages: aio-pika publishes them confirmed, or takes and ACKs them.
+"""aio-pika alone: publishes the same messages with confirms, or consumes and ACKs them.
 
 It takes the messages of a queue and later publishes those very messages again, so both sides of a ratio handle the
 same bodies and properties. They are built before the clock starts.
@@ -30,7 +30,7 @@ class Bare:
         self._taken: list[aio_pika.Message] = []
 
     async def consume(self, count: int) -> Answer:
-        """Take and acknowledge so many messages, and keep them."""
+        """Consume and acknowledge `count` messages, and keep them."""
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=self._prefetch)
         queue = await channel.get_queue(REMINDERS.name)
@@ -48,7 +48,7 @@ class Bare:
         return took
 
     async def publish(self, batch_size: int) -> Answer:
-        """Publish what was taken, persistent, mandatory and confirmed, a batch at a time."""
+        """Publish the kept messages, persistent, mandatory and confirmed, in batches."""
         exchange = await self._ready()
         batches = [self._taken[start : start + batch_size] for start in range(0, len(self._taken), batch_size)]
         watch = Stopwatch(1)

@@ -1,4 +1,4 @@
-"""The consuming half: the bot's own consumers, handlers, messenger and ledger, with a Discord that answers at once."""
+"""The consuming half: the bot's own consumers, handlers, messenger and ledger, with a Discord that responds at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timin
 
 
 class Bot:
-    """Consumes when it is asked to."""
+    """Consumes on request."""
 
     def __init__(self, sessions: Sessions, timing: Timing, run: Run) -> None:
         self._timing = timing
@@ -38,11 +38,11 @@ class Bot:
             await asyncio.sleep(0.01)
 
     async def detach(self) -> None:
-        """Finish what is in flight and consume no more."""
+        """Finish what is in flight and stop consuming."""
         await _ended(self._attached)
 
     async def consume(self, count: int) -> Answer:
-        """Handle so many reminders; return the time from the first one's arrival to the last one's end."""
+        """Handle `count` reminders; return the time from the arrival of the first to the end of the last."""
         watch = Stopwatch(count)
 
         async def handle(event: AnyEvent) -> None:

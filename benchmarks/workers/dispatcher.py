@@ -26,7 +26,7 @@ from shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timin
 
 
 class Publisher(publisher.Publisher):
-    """The product's publisher, with a memory."""
+    """The product's publisher, which records what it published."""
 
     skew = 0.0
     """Seconds that the database's clock is ahead of ours."""
@@ -37,7 +37,7 @@ class Publisher(publisher.Publisher):
         self.answers: Counter[str] = Counter()
 
     async def publish(self, batch: Sequence[aio_pika.Message]) -> list[publisher.PublishResult]:
-        """Publish, and note what was confirmed."""
+        """Publish, and record what was confirmed."""
         results = await super().publish(batch)
         at = time.time() + self.skew
         self.answers.update(result.value for result in results)

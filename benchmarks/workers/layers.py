@@ -1,4 +1,4 @@
-"""Whose code a stack of Python frames is in: the client of PostgreSQL, SQLAlchemy, the client of RabbitMQ, ours, …
+"""The layer that a stack of Python frames is in: the PostgreSQL driver, SQLAlchemy, the AMQP client, ours, …
 
 C code has no frames, so it counts for the Python function that called it: what asyncpg decodes for the frame that
 asked, what the event loop does with sockets for the event loop.
@@ -47,7 +47,7 @@ def frames(innermost: FrameType) -> Iterator[FrameType]:
 
 
 def place(innermost: FrameType) -> tuple[str, str]:
-    """Return the layer that a stack is in, and the innermost function of ours on whose behalf it is there."""
+    """Return the layer that a stack is in, and the innermost of our functions on it."""
     layer = ""
     for frame in frames(innermost):
         module = str(frame.f_globals.get("__name__", ""))

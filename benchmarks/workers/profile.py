@@ -1,4 +1,4 @@
-"""Where a process spends its processor time, and what it asks of the database.
+"""Where a process spends its processor time, and its calls to the database.
 
 The kernel interrupts the process after every few milliseconds of processor time and the stack is noted: some hundred
 samples a second of work, at less than a hundredth of its cost. cProfile was rejected: it makes Python functions twice
@@ -21,9 +21,9 @@ from benchmarks.workers.layers import place
 INTERVAL = 0.001
 """Seconds of processor time between two samples; the kernel rounds it up to its tick, 1 to 10 ms."""
 SHOWN = 20
-"""Functions that are listed."""
+"""Listed functions."""
 COUNTED = {"statements": "before_cursor_execute", "transactions": "commit", "checkouts": "checkout"}
-"""What is counted of the database: each checkout of a connection pings it first, and each transaction is a BEGIN and
+"""The counted calls to the database. Each checkout of a connection pings it first, and each transaction is a BEGIN and
 a COMMIT besides its statements."""
 
 
@@ -38,7 +38,7 @@ class Profile:
         self._counters = [(name, happening, self._counter(name)) for name, happening in COUNTED.items()]
 
     def start(self) -> None:
-        """Begin to take samples, and to count statements."""
+        """Start to take samples and to count statements."""
         self._places.clear()
         self._asked.clear()
         for _, happening, counter in self._counters if self._engine else ():
@@ -48,7 +48,7 @@ class Profile:
         signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
 
     def stop(self) -> dict[str, Any]:
-        """Stop, and return what was seen."""
+        """Stop, and return the profile."""
         signal.setitimer(signal.ITIMER_PROF, 0)
         spent = time.process_time() - self._began
         for _, happening, counter in self._counters if self._engine else ():

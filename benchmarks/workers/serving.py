@@ -1,6 +1,6 @@
-"""A process of the benchmark, from inside: it answers JSON lines until its input ends.
+"""A process of the benchmark, from inside: it responds to JSON lines until its input ends.
 
-What every one of them can be asked besides its own: its processor time, and a profile.
+Every process also reports its processor time and a profile.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Run = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 async def serve(commands: Mapping[str, Command], *, engine: AsyncEngine | None = None) -> None:
-    """Do what is asked, one thing after another; `engine` is what a profile counts the statements of."""
+    """Handle requests one after another; a profile counts the statements of `engine`."""
     known = {**commands, **_common(engine)}
     requests = await _standard_input()
     while line := await requests.readline():
@@ -35,7 +35,7 @@ async def serve(commands: Mapping[str, Command], *, engine: AsyncEngine | None =
 
 @asynccontextmanager
 async def background() -> AsyncIterator[Run]:
-    """Run tasks beside a block: one that fails ends the block, and the block's end ends them."""
+    """Run tasks during a block; a failed task ends the block."""
     async with asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[None]] = []
 

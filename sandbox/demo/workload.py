@@ -1,4 +1,4 @@
-"""`questbell controllers` or `questbell bot` as a process of its own, as a user runs it."""
+"""`questbell controllers` or `questbell bot` as a separate process, as a user runs it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READY_WITHIN = 60.0
 
 
 class Workload:
-    """One workload; `start` and `stop` may alternate, and `kill` is what a crash does."""
+    """One workload as a process."""
 
     def __init__(self, name: str, *, directory: Path, settings: Mapping[str, str]) -> None:
         self.name = name
@@ -41,12 +41,12 @@ class Workload:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, in order."""
+        """Stop in order."""
         await self.process.stop()
 
     @property
     def pid(self) -> int | None:
-        """The number of its process, None when it does not run."""
+        """The id of its process, None if it is not running."""
         return self.process.pid
 
     async def ended(self) -> None:

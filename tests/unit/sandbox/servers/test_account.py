@@ -12,7 +12,7 @@ STRANGER = Account("stranger", uid=54321, gid=54321)
 
 @pytest.fixture
 def open_directory(tmp_path: Path) -> Path:
-    """A directory that a stranger could enter if it lay at the root."""
+    """A directory that others could enter if it were at the root."""
     directory = tmp_path / "open"
     directory.mkdir(mode=0o755)
     return directory
@@ -23,12 +23,12 @@ def close(directory: Path) -> None:
     directory.chmod(0o700)
 
 
-def test_a_directory_below_a_closed_one_cannot_be_entered(open_directory: Path) -> None:
+def test_a_directory_in_a_closed_one_cannot_be_entered(open_directory: Path) -> None:
     close(open_directory.parent)
     assert not STRANGER.may_enter(open_directory)
 
 
-def test_a_directory_that_all_may_search_can_be_entered() -> None:
+def test_a_directory_open_to_all_can_be_entered() -> None:
     assert STRANGER.may_enter(Path("/usr/bin"))
 
 
@@ -38,7 +38,7 @@ def test_the_owner_may_enter_a_closed_directory(open_directory: Path) -> None:
     assert ourselves.may_enter(open_directory)
 
 
-async def test_data_that_an_account_could_not_reach_lies_elsewhere(
+async def test_data_is_stored_elsewhere_if_the_account_cannot_enter_the_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Account, "own", lambda *_: None)
@@ -48,7 +48,7 @@ async def test_data_that_an_account_could_not_reach_lies_elsewhere(
     assert not home.exists()
 
 
-async def test_data_of_our_own_lies_where_the_caller_wished_and_goes_at_the_end(tmp_path: Path) -> None:
+async def test_data_is_stored_in_the_given_directory_and_removed_at_the_end(tmp_path: Path) -> None:
     async with private_home(tmp_path, "test", account=None) as home:
         (home / "file").touch()
         assert home.parent == tmp_path
@@ -56,12 +56,12 @@ async def test_data_of_our_own_lies_where_the_caller_wished_and_goes_at_the_end(
     assert not home.exists()
 
 
-def test_servers_run_as_we_do_unless_we_are_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_run_under_our_account_unless_it_is_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert server_account("postgres") is None
 
 
-def test_root_falls_back_to_nobody_for_an_account_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_uses_nobody_if_the_account_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     chosen = server_account("no-such-account")
     assert chosen is not None

@@ -13,12 +13,12 @@ def names_in(directory: Path) -> list[str]:
     return [file.name for file in directory.iterdir()]
 
 
-def test_the_users_choice_of_a_cache_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_cache_directory_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_directory() == tmp_path / "questbell"
 
 
-async def test_files_arrive_together_at_the_end(tmp_path: Path) -> None:
+async def test_files_appear_together_at_the_end(tmp_path: Path) -> None:
     async with arriving_in(tmp_path / "version") as work:
         (work / "program").write_text("made")
         assert not (tmp_path / "version").exists()
@@ -26,7 +26,7 @@ async def test_files_arrive_together_at_the_end(tmp_path: Path) -> None:
     assert names_in(tmp_path / "version") == ["program"]
 
 
-async def test_nothing_arrives_from_a_failure(tmp_path: Path) -> None:
+async def test_a_failure_leaves_no_files(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="disk full"):
         async with arriving_in(tmp_path / "version") as work:
             (work / "program").write_text("half")
@@ -34,7 +34,7 @@ async def test_nothing_arrives_from_a_failure(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
-async def test_one_builds_while_the_others_wait(tmp_path: Path) -> None:
+async def test_one_process_builds_while_the_others_wait(tmp_path: Path) -> None:
     order: list[str] = []
     waits = asyncio.Event()
 

@@ -8,7 +8,7 @@ from sandbox.servers.command import run, unbroken
 from sandbox.servers.errors import ServerFailedError
 
 
-async def test_a_command_returns_its_output_and_hands_on_its_progress() -> None:
+async def test_a_command_returns_its_output_and_reports_progress() -> None:
     progress: list[str] = []
     output = await run("sh", "-c", "echo one >&2; echo two >&2; echo done", within=10, on_line=progress.append)
     assert (output, progress) == ("done\n", ["one", "two"])
@@ -19,7 +19,7 @@ async def test_a_failed_command_is_an_error_with_its_last_lines() -> None:
         await run("sh", "-c", "echo no luck >&2; exit 3", within=10)
 
 
-async def test_an_overdue_command_is_ended_with_what_it_started() -> None:
+async def test_an_overdue_command_is_killed_with_its_children() -> None:
     with pytest.raises(ServerFailedError, match="sh took more than 0 s:\nworking"):
         await run("sh", "-c", "echo working >&2; sleep 600 & wait", within=0.2)
 
@@ -29,7 +29,7 @@ async def test_a_missing_program_is_named() -> None:
         await run("no-such-program", within=1)
 
 
-async def test_unbroken_work_ends_before_its_cancellation() -> None:
+async def test_unbroken_work_finishes_before_it_is_cancelled() -> None:
     done = asyncio.Event()
     let_go = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Whether Docker is there at all."""
+"""How a missing Docker is noticed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.servers import containers
 from sandbox.servers.errors import ServerNotAvailableError
 
 
-async def test_the_socket_of_a_daemon_that_is_gone_is_no_docker_and_leaks_nothing(
+async def test_the_socket_of_a_stopped_daemon_counts_as_no_docker_and_leaks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "docker.sock"

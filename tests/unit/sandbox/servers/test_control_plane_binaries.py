@@ -1,4 +1,4 @@
-"""Where the control plane is looked for, and what pins it."""
+"""Where the control plane is found, and its pinned version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fill(folder: Path, *names: str) -> None:
 
 
 class World:
-    """What can be reached beyond this machine, and what was fetched from it."""
+    """What can be downloaded, and what was."""
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache / "questbell" / "control-plane"
@@ -53,14 +53,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-async def test_the_given_folder_comes_first(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_given_folder_is_used_first(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path / "assets", "etcd", "kube-apiserver", "kubectl")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path / "assets"))
     assert (await world.obtain()).etcd == tmp_path / "assets" / "etcd"
     assert world.fetched == []
 
 
-async def test_a_given_folder_that_lacks_something_is_refused(
+async def test_a_given_folder_with_missing_programs_is_refused(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path / "assets", "etcd")
@@ -69,14 +69,14 @@ async def test_a_given_folder_that_lacks_something_is_refused(
         await world.obtain()
 
 
-async def test_what_was_downloaded_is_kept(world: World) -> None:
+async def test_downloaded_programs_are_kept(world: World) -> None:
     binaries = await world.obtain()
     assert binaries.kubectl == world.cache / envtest.VERSION / "kubectl"
     assert await world.obtain() == binaries
     assert world.fetched == ["archive"]
 
 
-async def test_without_the_archive_it_is_built_once(world: World) -> None:
+async def test_the_programs_are_built_once_without_the_archive(world: World) -> None:
     world.archive_answers = False
     binaries = await world.obtain()
     assert binaries.etcd == world.cache / go_build.VERSION / "etcd"
@@ -84,27 +84,27 @@ async def test_without_the_archive_it_is_built_once(world: World) -> None:
     assert world.fetched == ["built etcd kube-apiserver kubectl"]
 
 
-async def test_a_kubectl_of_the_machine_is_not_built(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kubectl_is_not_built_if_the_machine_has_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.archive_answers = False
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/kubectl")
     assert (await world.obtain()).kubectl == Path("/usr/bin/kubectl")
     assert world.fetched == ["built etcd kube-apiserver"]
 
 
-async def test_only_what_is_missing_is_built(world: World) -> None:
+async def test_only_missing_programs_are_built(world: World) -> None:
     world.archive_answers = False
     fill(world.cache / go_build.VERSION, "etcd", "kube-apiserver")
     await world.obtain()
     assert world.fetched == ["built kubectl"]
 
 
-async def test_nothing_half_downloaded_stays(world: World) -> None:
+async def test_a_broken_download_leaves_no_files(world: World) -> None:
     world.archive_answers = False
     await world.obtain()
     assert not (world.cache / envtest.VERSION).exists()
 
 
-def test_the_version_that_we_name_is_the_one_that_the_module_pins() -> None:
+def test_the_version_is_the_one_that_the_module_pins() -> None:
     module = (Path(go_build.__file__).parent / "control_plane_module" / "go.mod").read_text()
     assert f"k8s.io/kubernetes {go_build.VERSION} " in module
     staging = set(re.findall(r"k8s\.io/\S+ => \S+ (v\S+)", module))

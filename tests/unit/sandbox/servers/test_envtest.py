@@ -1,4 +1,4 @@
-"""The archive, served by a server of our own."""
+"""The archive, from a local server."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def pin(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(envtest, "_SHA512", dict.fromkeys(envtest._ARCHITECTURES.values(), checksum))
 
 
-async def test_the_wanted_programs_are_unpacked(served: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_requested_programs_are_unpacked(served: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pin(served, monkeypatch)
     assert await envtest.download(NAMES, tmp_path, report=print)
     assert programs_in(tmp_path) == {name: name for name in NAMES}
@@ -68,6 +68,6 @@ async def test_an_archive_with_another_checksum_is_not_unpacked(
     assert programs_in(tmp_path) == {}
 
 
-async def test_an_archive_out_of_reach_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_archive_that_cannot_be_reached_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(envtest, "_URL", f"http://{HOST}:{free_port()}/archive")
     assert not await envtest.download(NAMES, tmp_path, report=print)

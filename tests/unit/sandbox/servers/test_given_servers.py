@@ -1,4 +1,4 @@
-"""Servers that a setting gave: used, and left alone."""
+"""Servers that a setting names are used, but never started, stopped or wiped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def content() -> str:
 
 @pytest.fixture
 def kubeconfig(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kubeconfig, given by the sandbox's own setting."""
+    """A kubeconfig that the sandbox's setting names."""
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     file = tmp_path / "given"
     file.write_text(content)
@@ -31,28 +31,28 @@ def kubeconfig(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return file
 
 
-async def test_a_given_database_is_addressed_through_asyncpg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_given_database_is_used_with_asyncpg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUESTBELL_DATABASE_URL", "postgres://me:secret@db.example/games")
     async with postgres(tmp_path, report=print) as server:
         assert server.url == "postgresql+asyncpg://me:secret@db.example/games"
 
 
-@pytest.mark.parametrize("wish", ["stop", "start", "restart", "terminate_backends"])
-async def test_a_given_database_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wish: str) -> None:
+@pytest.mark.parametrize("action", ["stop", "start", "restart", "terminate_backends"])
+async def test_a_given_database_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
     monkeypatch.setenv("QUESTBELL_DATABASE_URL", "postgresql://me:secret@db.example/games")
     async with postgres(tmp_path, report=print) as server:
         with pytest.raises(ServerIsForeignError, match="QUESTBELL_DATABASE_URL") as refused:
-            await getattr(server, wish)()
+            await getattr(server, action)()
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("wish", ["stop", "start", "restart", "wipe", "list_queues"])
-async def test_a_given_broker_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wish: str) -> None:
+@pytest.mark.parametrize("action", ["stop", "start", "restart", "wipe", "list_queues"])
+async def test_a_given_broker_is_not_wiped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
     monkeypatch.setenv("QUESTBELL_AMQP_URL", "amqp://me:secret@broker.example/")
     async with rabbitmq(tmp_path, report=print) as server:
         assert server.url == "amqp://me:secret@broker.example/"
         with pytest.raises(ServerIsForeignError, match="QUESTBELL_AMQP_URL"):
-            await getattr(server, wish)()
+            await getattr(server, action)()
 
 
 async def test_a_given_broker_gets_no_virtual_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ async def test_a_given_broker_gets_no_virtual_hosts(tmp_path: Path, monkeypatch:
             await server.add_vhost("mine")
 
 
-async def test_a_given_cluster_is_used_by_its_current_context(kubeconfig: Path, tmp_path: Path) -> None:
+async def test_a_given_cluster_is_used_with_its_current_context(kubeconfig: Path, tmp_path: Path) -> None:
     async with control_plane(tmp_path, report=print) as server:
         assert (server.url, server.kubeconfig) == ("https://cluster.example:6443", kubeconfig)
         with pytest.raises(ServerIsForeignError, match="QUESTBELL_SANDBOX_KUBECONFIG"):
@@ -77,7 +77,7 @@ async def test_a_given_kubeconfig_without_a_context_is_refused(tmp_path: Path) -
             pass
 
 
-async def test_the_plain_kubeconfig_setting_is_not_heeded(
+async def test_the_plain_kubeconfig_setting_is_ignored(
     kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("QUESTBELL_SANDBOX_KUBECONFIG")

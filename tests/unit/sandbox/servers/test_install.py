@@ -9,7 +9,7 @@ from sandbox.servers.source import Wanted
 
 @pytest.fixture
 def obtained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was asked for; nothing is really installed."""
+    """The servers that would be installed."""
     names: list[str] = []
 
     async def obtain(wanted: Wanted, *, report: object) -> None:
@@ -37,14 +37,14 @@ async def test_all_servers_are_installed(obtained: list[str]) -> None:
     assert sorted(obtained) == ["PostgreSQL", "RabbitMQ", "control plane", "tools"]
 
 
-async def test_what_a_setting_gives_is_not_installed(obtained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_given_server_is_not_installed(obtained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUESTBELL_AMQP_URL", "amqp://broker.example/")
     monkeypatch.setenv("QUESTBELL_SANDBOX_KUBECONFIG", "/some/kubeconfig")
     await install_all(report=print)
     assert sorted(obtained) == ["PostgreSQL", "kubectl", "tools"]
 
 
-async def test_the_first_failure_is_told_as_it_is(obtained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_failure_is_reported_unchanged(obtained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*, report: object) -> None:
         raise ServerFailedError("the build failed")
 

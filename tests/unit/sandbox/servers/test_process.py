@@ -1,4 +1,4 @@
-"""A server's process, played by small shell scripts."""
+"""A server's process; small shell scripts are the servers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def words(log: Path) -> list[str]:
-    """What a server said, once its line is whole."""
+    """Return the output of a server once its line is complete."""
     text = log.read_text() if log.exists() else ""
     return text.split() if text.endswith("\n") else []
 
@@ -55,7 +55,7 @@ async def running(server: Process) -> AsyncIterator[None]:
 
 
 def lives(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
+    """Return whether a process runs; a zombie does not."""
     status = Path(f"/proc/{pid}/stat")
     try:
         return status.read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -63,13 +63,13 @@ def lives(pid: int) -> bool:
         return False
 
 
-async def test_starting_returns_when_the_server_is_ready(log: Path) -> None:
+async def test_start_returns_when_the_server_is_ready(log: Path) -> None:
     server = Process("it", ["sh", "-c", "echo ready; exec sleep 60"], ready=prints_a_line(log), log=log)
     async with running(server):
         assert words(log) == ["ready"]
 
 
-async def test_a_server_that_ends_while_starting_is_an_error_with_its_last_words(log: Path) -> None:
+async def test_a_server_that_ends_during_its_start_is_an_error_with_its_last_lines(log: Path) -> None:
     server = Process("it", ["sh", "-c", "echo cannot open the door >&2"], ready=never, log=log)
     with pytest.raises(ServerFailedError, match=r"it ended while starting.*\ncannot open the door"):
         await server.start()
@@ -92,7 +92,7 @@ async def test_a_stopped_server_can_be_started_again(log: Path) -> None:
         await eventually(lambda: words(log) == ["run", "run"])
 
 
-async def test_what_does_not_stop_is_killed_with_its_children(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_hangs_is_killed_with_its_children(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_STOP_PATIENCE_SECONDS", 0.1)
     stubborn = "trap '' TERM; sleep 60 & echo $$ $!; wait"
     server = Process("it", ["sh", "-c", stubborn], ready=prints_a_line(log), log=log)
@@ -131,7 +131,7 @@ asyncio.run(main(pathlib.Path(sys.argv[1])))
 """
 
 
-async def test_a_server_dies_with_us_even_when_we_are_killed(log: Path) -> None:
+async def test_a_server_dies_with_its_parent_even_if_that_is_killed(log: Path) -> None:
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, log, stdout=subprocess.PIPE)
     assert parent.stdout is not None
     await asyncio.wait_for(parent.stdout.readline(), WAIT_TIMEOUT)

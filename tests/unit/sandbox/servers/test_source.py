@@ -1,4 +1,4 @@
-"""The order in which servers are looked for."""
+"""The order of the sources of servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BINARIES = Path("/somewhere/bin")
 
 
 class Machine:
-    """What a machine has, and what was done to it."""
+    """What a machine has, and what was installed on it."""
 
     def __init__(self) -> None:
         self.has_docker = False
@@ -70,31 +70,31 @@ async def test_binaries_come_before_an_installation(machine: Machine) -> None:
     assert machine.steps == ["docker the:1"]
 
 
-async def test_what_is_missing_is_installed(machine: Machine) -> None:
+async def test_a_missing_server_is_installed(machine: Machine) -> None:
     machine.lets_install = True
     assert await machine.obtain() == BINARIES
     assert machine.steps[-1] == "apt the-server"
 
 
-async def test_a_machine_with_nothing_is_told_what_would_help(machine: Machine) -> None:
+async def test_the_error_on_a_machine_without_anything_says_what_would_help(machine: Machine) -> None:
     with pytest.raises(ServerNotAvailableError, match=r"TheServer.*the-server.*Docker.*QUESTBELL_THE_URL"):
         await machine.obtain()
 
 
-async def test_a_failed_installation_says_so_and_what_else_would_help(machine: Machine) -> None:
+async def test_the_error_of_a_failed_installation_says_what_else_would_help(machine: Machine) -> None:
     machine.lets_install, machine.package_exists = True, False
     with pytest.raises(ServerNotAvailableError, match=r"QUESTBELL_THE_URL.*no such package"):
         await machine.obtain()
 
 
-async def test_binaries_can_be_demanded(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_binaries_can_be_required(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SETTING, "binaries")
     machine.has_docker = machine.has_binaries = True
     assert await machine.obtain() == BINARIES
     assert machine.steps == []
 
 
-async def test_docker_can_be_demanded_and_is_not_replaced_then(
+async def test_docker_can_be_required_and_is_not_replaced_then(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SETTING, "docker")
