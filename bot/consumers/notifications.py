@@ -13,7 +13,7 @@ from bot.delivery.eligibility import check_one
 from bot.delivery.ledger import FINAL
 from bot.delivery.sender import Sender
 from bot.notifications import NotificationContext
-from bot.rendering import announcement
+from bot.rendering import announcement_message
 from shared import database
 from shared.discord.errors import UNKNOWN_MESSAGE, RequestRejectedError
 from shared.messaging.envelope import AnyEvent
@@ -60,7 +60,7 @@ class NotificationHandler:
                 await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
 
     async def _edit(self, context: NotificationContext, message_id: int) -> None:
-        payload = announcement(context.game, context.roster)
+        payload = announcement_message(context.game, context.roster)
         try:
             await self._sender.edit_message(context.game.channel_id, message_id, payload)
         except RequestRejectedError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
-from bot.rendering import announcement, disabled_button, signup_buttons
+from bot.rendering import announcement_message, disabled_button, signup_buttons
 from shared.models import NotificationDelivery, RecipientKind
 
 
@@ -12,7 +12,7 @@ def _recipients(context: NotificationContext) -> list[Recipient]:
 
 
 def _message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
-    payload = announcement(context.game, context.roster)
+    payload = announcement_message(context.game, context.roster)
     if payload["components"]:
         payload["components"] = signup_buttons(context.game.id, nonce=delivery.nonce)
     else:

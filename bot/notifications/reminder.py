@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
-from bot.rendering import chunks, leave_button, reminder
+from bot.rendering import leave_button, reminder_message, split_into_chunks
 from bot.rendering.payload import MENTIONS_LIMIT
 from bot.rendering.reminder_messages import CLOSED_DMS, NOBODY, NOTIFIED_BY_DM
 from shared.models import NotificationDelivery, RecipientKind
@@ -24,7 +24,7 @@ def recipients_of(context: NotificationContext) -> list[Recipient]:
     mentioned = [user for user in context.roster if user not in by_dm]
     in_channel = [
         Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=chunk, chunk=number)
-        for number, chunk in enumerate(chunks(mentioned) or [()])
+        for number, chunk in enumerate(split_into_chunks(mentioned) or [()])
     ]
     return [*in_channel, *(Recipient(RecipientKind.USER, user) for user in by_dm)]
 
@@ -51,7 +51,7 @@ def closed_dms_note(context: NotificationContext, delivery: NotificationDelivery
 
 def _message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
     mentions = current_mentions(context, delivery, is_first)
-    payload = reminder(
+    payload = reminder_message(
         context.game,
         offset_minutes=context.notification.offset_minutes or 0,
         mentions=mentions,

@@ -13,6 +13,7 @@ from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import (
     EMBED_TITLE_LIMIT,
     FIELD_LIMIT,
+    UNTITLED,
     Payload,
     allowed_mentions,
     message_link,
@@ -21,7 +22,6 @@ from bot.rendering.payload import (
 from shared.formatting import format_duration, plural
 from shared.models import Game, GameStatus
 
-_UNTITLED = "Untitled game"
 _DESCRIPTION_LIMIT = 2000
 """Below Discord's 4096, so that a game fits a screen and the whole embed stays within 6000."""
 _ONE_LINE_EACH = 10
@@ -46,7 +46,7 @@ STATUS_STYLES = {
 }
 
 
-def announcement(game: Game, players: Sequence[int]) -> Payload:
+def announcement_message(game: Game, players: Sequence[int]) -> Payload:
     """Return the message that announces a game. `players` are in the order of joining; an open game has buttons."""
     return {
         "embeds": [game_embed(game, players)],
@@ -95,7 +95,7 @@ def seat_count(game: Game, players: Sequence[int]) -> str:
 
 
 def _title(game: Game) -> str:
-    title = escape(game.title, limit=EMBED_TITLE_LIMIT - 8) or _UNTITLED
+    title = escape(game.title, limit=EMBED_TITLE_LIMIT - 8) or UNTITLED
     return f"🎲 ~~{title}~~" if game.status is GameStatus.CANCELLED else f"🎲 {title}"
 
 
@@ -124,7 +124,7 @@ def _roster(players: Sequence[int]) -> str:
 
 
 def _list_line(game: Game) -> str:
-    title = escape(game.title, limit=150) or _UNTITLED
+    title = escape(game.title, limit=150) or UNTITLED
     link = message_link(game)
     players = [participant.user_id for participant in game.participants]
     count = plural(len(players), "player") if game.capacity is None else f"{seat_count(game, players)} players"

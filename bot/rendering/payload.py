@@ -29,6 +29,8 @@ beginning of the title must fit the content too."""
 SUPPRESS_EMBEDS = 1 << 2
 """The message flag that keeps links from unfolding."""
 
+UNTITLED = "Untitled game"
+
 JOIN_ID = "questbell:join:"
 LEAVE_ID = "questbell:leave:"
 DISABLED_ID = "questbell:closed"

@@ -1,7 +1,7 @@
 """The messages that ping: reminders and cancellations.
 
-They are plain content, because only mentions in the content notify, and because a phone's notification shows its
-first line. One message pings at most `MENTIONS_LIMIT` people; `chunks` says who is in which.
+They are plain content, because only mentions in the content notify, and because the notification on a phone shows the
+first line. One message pings at most `MENTIONS_LIMIT` users.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from bot.rendering.payload import (
     CONTENT_LIMIT,
     MENTIONS_LIMIT,
     SUPPRESS_EMBEDS,
+    UNTITLED,
     Payload,
     allowed_mentions,
     message_link,
@@ -31,74 +32,76 @@ _LEAST_TITLE = 20
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 _LATE = 2 * _MINUTE
-"""From here on a reminder says that it is late."""
+"""A reminder that is at least this late says so."""
 
 
-def chunks(user_ids: Sequence[int], size: int = MENTIONS_LIMIT) -> list[tuple[int, ...]]:
+def split_into_chunks(user_ids: Sequence[int], size: int = MENTIONS_LIMIT) -> list[tuple[int, ...]]:
     """Return the users, each once and in order, in groups that one message may ping."""
-    once = tuple(dict.fromkeys(user_ids))
-    return [once[start : start + size] for start in range(0, len(once), size)]
+    unique = tuple(dict.fromkeys(user_ids))
+    return [unique[start : start + size] for start in range(0, len(unique), size)]
 
 
-def reminder(
+def reminder_message(
     game: Game, *, offset_minutes: int, mentions: Sequence[int], now: datetime, nobody: str = NOBODY, note: str = ""
 ) -> Payload:
-    """Return the message that reminds of a game as it is `now`; asked for `offset_minutes` before, it may be late.
+    """Return the reminder of a game as of `now`. It was due `offset_minutes` before the start and may be late.
 
-    It pings exactly `mentions`, at most `MENTIONS_LIMIT`; with nobody to ping it says `nobody`. A `note` comes below.
+    It pings exactly `mentions`, at most `MENTIONS_LIMIT`. Without mentions it says `nobody`. `note` is added below.
     """
-    sentence = f"🔔 **{{title}}** {starting(game, now=now)}."
-    late = _lateness(game, offset_minutes=offset_minutes, now=now)
-    return _telling(game, sentence, mentions, nobody=nobody, notes=(late, note))
+    sentence = f"🔔 **{{title}}** {_format_start(game, now=now)}."
+    late = _format_lateness(game, offset_minutes=offset_minutes, now=now)
+    return _compose(game, sentence, mentions, nobody=nobody, notes=(late, note))
 
 
-def cancellation(game: Game, *, mentions: Sequence[int], note: str = "") -> Payload:
-    """Return the message that says that a game is off, to exactly `mentions`, at most `MENTIONS_LIMIT`."""
+def cancellation_message(game: Game, *, mentions: Sequence[int], note: str = "") -> Payload:
+    """Return the notice that a game is cancelled. It pings exactly `mentions`, at most `MENTIONS_LIMIT`."""
     sentence = f"❌ **{{title}}**, planned for {format_timestamp(game.scheduled_at, 'F')}, has been cancelled."
-    return _telling(game, sentence, mentions, notes=(note,))
+    return _compose(game, sentence, mentions, notes=(note,))
 
 
-def starting(game: Game, *, now: datetime) -> str:
+def _format_start(game: Game, *, now: datetime) -> str:
     """Return, to the nearest minute, "starts in 30 minutes, at …", "starts now (…)" or "started 4 minutes ago, at …".
 
-    Discord renders the moment in each reader's time zone. `questbell recover` finds a game's messages by it.
+    Discord renders the time in each reader's time zone. `questbell recover` finds a game's messages by it.
     """
     minutes = round((game.scheduled_at - now) / _MINUTE)
     clock = format_timestamp(game.scheduled_at, "t")
     if minutes == 0:
         return f"starts now ({clock})"
-    span = format_duration(abs(minutes) * _MINUTE)
-    at = f"on {format_timestamp(game.scheduled_at, 'F')}" if abs(minutes) * _MINUTE >= _DAY else f"at {clock}"
+    distance = abs(minutes) * _MINUTE
+    at = f"on {format_timestamp(game.scheduled_at, 'F')}" if distance >= _DAY else f"at {clock}"
+    span = format_duration(distance)
     return f"starts in {span}, {at}" if minutes > 0 else f"started {span} ago, {at}"
 
 
-def _lateness(game: Game, *, offset_minutes: int, now: datetime) -> str:
-    """Return a line for a reminder that is late before its game; after the start, "started …" says it."""
+def _format_lateness(game: Game, *, offset_minutes: int, now: datetime) -> str:
+    """Return the line of a late reminder. It is empty after the start, because "started …" says it then."""
     late = now - (game.scheduled_at - offset_minutes * _MINUTE)
     if late < _LATE or now >= game.scheduled_at:
         return ""
     return f"-# Sorry, this reminder is {format_duration(round(late / _MINUTE) * _MINUTE)} late."
 
 
-def _telling(
+def _compose(
     game: Game, sentence: str, mentions: Sequence[int], *, nobody: str = "", notes: Sequence[str] = ()
 ) -> Payload:
-    told = tuple(dict.fromkeys(mentions))
-    if len(told) > MENTIONS_LIMIT:
-        raise ValueError(f"one message pings at most {MENTIONS_LIMIT} people, not {len(told)}: use chunks()")
-    who, link = " ".join(map(format_mention, told)) or nobody, message_link(game) or ""
-    room, rest = _room(sentence, who, *notes, link)
-    if room < _LEAST_TITLE:  # whom it tells, and of what, goes before why
-        room, rest = _room(sentence, who, link)
-    title = escape(game.title, limit=min(_TITLE_LIMIT, room)) or "Untitled game"
+    user_ids = tuple(dict.fromkeys(mentions))
+    if len(user_ids) > MENTIONS_LIMIT:
+        raise ValueError(f"one message pings at most {MENTIONS_LIMIT} users, not {len(user_ids)}")
+    pings = " ".join(map(format_mention, user_ids)) or nobody
+    link = message_link(game) or ""
+    room, rest = _fit_lines(sentence, pings, *notes, link)
+    if room < _LEAST_TITLE:  # drop the notes first: mentions and title matter more
+        room, rest = _fit_lines(sentence, pings, link)
+    title = escape(game.title, limit=min(_TITLE_LIMIT, room)) or UNTITLED
     return {
         "content": sentence.format(title=title) + rest,
         "flags": SUPPRESS_EMBEDS,
-        "allowed_mentions": allowed_mentions(told),
+        "allowed_mentions": allowed_mentions(user_ids),
     }
 
 
-def _room(sentence: str, *below: str) -> tuple[int, str]:
-    """Return the characters that are left for the title above some lines, and the lines."""
-    rest = "".join(f"\n{line}" for line in below if line)
+def _fit_lines(sentence: str, *lines: str) -> tuple[int, str]:
+    """Return the characters that the lines leave for the title, and the lines as text."""
+    rest = "".join(f"\n{line}" for line in lines if line)
     return CONTENT_LIMIT - utf16_length(sentence.format(title="")) - utf16_length(rest), rest

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from bot.rendering import announcement
+from bot.rendering import announcement_message
 from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.server import SandboxDiscord
 from shared.database import Sessions
@@ -80,6 +80,6 @@ async def post_announcement(sandbox: SandboxDiscord, game: Game, *players: int) 
     """Post a game's announcement as the delivery code does, and return the message's id."""
     async with aiohttp.ClientSession(headers={"Authorization": f"Bot {sandbox.token}"}) as session:
         url = f"{sandbox.url}/api/v10/channels/{game.channel_id}/messages"
-        async with session.post(url, json=announcement(game, players)) as response:
+        async with session.post(url, json=announcement_message(game, players)) as response:
             assert response.status == 200, await response.text()
             return int((await response.json())["id"])

@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rendering import Payload, announcement, cancellation, chunks, game_list_embed, reminder
+from bot.rendering import (
+    Payload,
+    announcement_message,
+    cancellation_message,
+    game_list_embed,
+    reminder_message,
+    split_into_chunks,
+)
 from bot.rendering.escaping import utf16_length
 from bot.rendering.reminder_messages import CLOSED_DMS
 from shared.models import Game, GameStatus, Participant
@@ -83,7 +90,7 @@ def assert_within_limits(payload: Payload) -> None:
 
 class TestAnnouncement:
     def test_it_shows_the_title_time_duration_host_and_players(self) -> None:
-        shown = announcement(game(), [1, 2, 3])
+        shown = announcement_message(game(), [1, 2, 3])
         assert "Curse of Strahd" in embed(shown)["title"]
         assert "Bring dice." in embed(shown)["description"]
         assert field(shown, "When") == f"<t:{int(START.timestamp())}:F>\n<t:{int(START.timestamp())}:R>"
@@ -92,7 +99,7 @@ class TestAnnouncement:
         assert field(shown, "Players 3/5") == "<@1>\n<@2>\n<@3>"
 
     def test_an_open_game_has_buttons_with_its_id(self) -> None:
-        [row] = announcement(game(), [])["components"]
+        [row] = announcement_message(game(), [])["components"]
         assert [button["custom_id"] for button in row["components"]] == [
             f"questbell:join:{GAME_ID}",
             f"questbell:leave:{GAME_ID}",
@@ -107,25 +114,27 @@ class TestAnnouncement:
         ],
     )
     def test_a_game_that_is_not_open_shows_its_status_and_no_buttons(self, status: GameStatus, line: str) -> None:
-        shown = announcement(game(status=status), [1])
+        shown = announcement_message(game(status=status), [1])
         assert line in embed(shown)["description"]
         assert shown["components"] == []
 
     def test_each_status_has_its_own_colour(self) -> None:
-        assert len({embed(announcement(game(status=status), []))["color"] for status in GameStatus}) == len(GameStatus)
+        assert len({embed(announcement_message(game(status=status), []))["color"] for status in GameStatus}) == len(
+            GameStatus
+        )
 
     @pytest.mark.parametrize(
         ("capacity", "players", "line"), [(5, 3, "2 seats left"), (5, 4, "1 seat left"), (5, 5, "full")]
     )
     def test_it_shows_how_many_seats_are_left(self, capacity: int, players: int, line: str) -> None:
-        assert line in embed(announcement(game(capacity=capacity), range(1, players + 1)))["description"]
+        assert line in embed(announcement_message(game(capacity=capacity), range(1, players + 1)))["description"]
 
     def test_a_game_without_a_limit_shows_only_the_number_of_players(self) -> None:
-        assert field(announcement(game(capacity=None), []), "Players 0") == "Nobody yet"
+        assert field(announcement_message(game(capacity=None), []), "Players 0") == "Nobody yet"
 
     def test_a_long_roster_says_how_many_players_are_not_shown(self) -> None:
         players = range(10**18, 10**18 + 80)
-        roster = field(announcement(game(capacity=None), players), "Players 80")
+        roster = field(announcement_message(game(capacity=None), players), "Players 80")
         shown = MENTION.findall(roster)
         assert roster.endswith(f"and {80 - len(shown)} more")
         assert len(shown) > 30
@@ -140,14 +149,14 @@ class TestAnnouncement:
     def test_any_announcement_stays_within_the_limits_and_pings_nobody(
         self, title: str, description: str, players: list[int], status: GameStatus, host: int
     ) -> None:
-        shown = announcement(game(title=title, description=description, status=status, host_id=host), players)
+        shown = announcement_message(game(title=title, description=description, status=status, host_id=host), players)
         assert_within_limits(shown)
         assert pinged(shown) == set()
 
 
 class TestReminder:
     def remind(self, *, before: timedelta, offset_minutes: int = 30, mentions: Sequence[int] = (1, 2)) -> Payload:
-        return reminder(game(), offset_minutes=offset_minutes, mentions=mentions, now=START - before)
+        return reminder_message(game(), offset_minutes=offset_minutes, mentions=mentions, now=START - before)
 
     @pytest.mark.parametrize(
         ("offset_minutes", "before", "text"),
@@ -178,7 +187,9 @@ class TestReminder:
     def test_the_longest_title_link_and_mentions_fit_together(self) -> None:
         made = game(title="*" * 300, guild_id=LARGEST, channel_id=LARGEST, message_id=LARGEST)
         everyone = range(LARGEST - 74, LARGEST + 1)
-        shown = reminder(made, offset_minutes=43200, mentions=everyone, now=START - timedelta(days=5, minutes=1))
+        shown = reminder_message(
+            made, offset_minutes=43200, mentions=everyone, now=START - timedelta(days=5, minutes=1)
+        )
         assert_within_limits(shown)
         assert "\\*\\*\\*" in shown["content"]
         assert pinged(shown) == set(everyone)
@@ -190,7 +201,7 @@ class TestReminder:
             "now": START - timedelta(days=5, minutes=1),
             "note": CLOSED_DMS,
         }
-        few, many = (reminder(made, mentions=range(LARGEST - count, LARGEST), **options) for count in (1, 75))
+        few, many = (reminder_message(made, mentions=range(LARGEST - count, LARGEST), **options) for count in (1, 75))
         assert_within_limits(many)
         assert CLOSED_DMS in few["content"]
         assert CLOSED_DMS not in many["content"]
@@ -203,7 +214,7 @@ class TestReminder:
     def test_it_links_to_the_announcement(self) -> None:
         content = self.remind(before=timedelta(minutes=30))["content"]
         assert content.endswith("https://discord.com/channels/10/20/30")
-        bare = reminder(game(message_id=None), offset_minutes=30, mentions=[1], now=START)["content"]
+        bare = reminder_message(game(message_id=None), offset_minutes=30, mentions=[1], now=START)["content"]
         assert "https://" not in bare
 
     def test_without_players_it_says_so_and_pings_nobody(self) -> None:
@@ -220,11 +231,11 @@ class TestReminder:
         self, title: str, roster: list[int], minutes: int
     ) -> None:
         made = game(title=title, guild_id=LARGEST, channel_id=LARGEST, message_id=LARGEST)
-        for mentions in chunks(roster) or [()]:
+        for mentions in split_into_chunks(roster) or [()]:
             now = START - timedelta(minutes=minutes)
             for shown in (
-                reminder(made, offset_minutes=30, mentions=mentions, now=now, note=CLOSED_DMS),
-                cancellation(made, mentions=mentions, note=CLOSED_DMS),
+                reminder_message(made, offset_minutes=30, mentions=mentions, now=now, note=CLOSED_DMS),
+                cancellation_message(made, mentions=mentions, note=CLOSED_DMS),
             ):
                 assert_within_limits(shown)
                 assert pinged(shown) == set(mentions)
@@ -232,14 +243,14 @@ class TestReminder:
 
 
 def test_a_cancellation_names_the_game_and_its_time_and_pings_its_players() -> None:
-    shown = cancellation(game(), mentions=[1])
+    shown = cancellation_message(game(), mentions=[1])
     assert f"**Curse of Strahd**, planned for <t:{int(START.timestamp())}:F>, has been cancelled." in shown["content"]
     assert pinged(shown) == {1}
 
 
 @given(st.lists(IDS, max_size=300))
 def test_chunks_contain_every_user_once_and_in_order(roster: list[int]) -> None:
-    parts = chunks(roster)
+    parts = split_into_chunks(roster)
     assert [user_id for part in parts for user_id in part] == list(dict.fromkeys(roster))
     assert all(0 < len(part) <= 75 for part in parts)
 

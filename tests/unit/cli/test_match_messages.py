@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from bot.rendering import cancellation, reminder
+from bot.rendering import cancellation_message, reminder_message
 from cli.commands.recover.match_messages import UncertainRow, match_messages, matches
 from shared.discord.history import ChannelMessage
 from shared.discord.ids import first_id_at
@@ -45,7 +45,7 @@ def new_message(content: str, *, minutes_before: int = 10, **fields: Any) -> Cha
 
 def reminder_of(game: Game, minutes_before: int = 10) -> str:
     now = START - timedelta(minutes=minutes_before)
-    return str(reminder(game, offset_minutes=10, mentions=(1, 2), now=now)["content"])
+    return str(reminder_message(game, offset_minutes=10, mentions=(1, 2), now=now)["content"])
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def reminder_of(game: Game, minutes_before: int = 10) -> str:
 def test_every_title_is_recognized_however_it_is_escaped_and_cut(title: str, announcement: int | None) -> None:
     game = new_game(title=title, message_id=announcement)
     assert matches(new_message(reminder_of(game)), new_row(game))
-    message = new_message(str(cancellation(game, mentions=(1,))["content"]))
+    message = new_message(str(cancellation_message(game, mentions=(1,))["content"]))
     assert matches(message, new_row(game, kind=NotificationKind.CANCELLATION))
     assert not matches(message, new_row(game))
 
