@@ -61,7 +61,7 @@ async def _run() -> None:
         consumers = [Consumer(broker, timing, queue=queue, handler=handler) for queue in topology.QUEUES]
         ready = {"database": answers.problem, "consumers": lambda: _detached(consumers)}
         await stack.enter_async_context(health.serving(load(HealthSettings), live={}, ready=ready))
-        await schema.until_usable(sessions, backoff=RECONNECT)
+        await schema.wait_for_schema(sessions, backoff=RECONNECT)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(process.run_forever("database", answers.run, backoff=RECONNECT))
             for consumer in consumers:

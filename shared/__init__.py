@@ -1,1 +1,1 @@
-"""Domain and infrastructure that both workloads stand on; imports nothing of theirs."""
+"""The domain and infrastructure that both workloads use. It imports neither of them."""

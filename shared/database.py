@@ -1,7 +1,7 @@
-"""The way to PostgreSQL: one engine a process, and the translation of its failures into ours.
+"""Access to PostgreSQL: one engine per process, and the translation of driver errors into ours.
 
-Every session carries short keepalives and an idle-in-transaction limit: the rows that a frozen or cut-off replica had
-locked come free in seconds, whatever the replica does. Every statement has a time-out on our side too.
+Every session has short keepalives and an idle-in-transaction limit, so the rows that a frozen or disconnected replica
+has locked are released within seconds. Every statement also has a client-side time-out.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ DIALECT = "postgresql+asyncpg://"
 CONNECT_TIMEOUT = 5.0
 """Seconds to open a connection."""
 DISPOSE_TIMEOUT = 1.0
-"""Seconds for a polite good-bye of the whole pool; a server that is frozen is not waited for."""
+"""Seconds for a graceful close of the whole pool. A frozen server is not waited for."""
 STATEMENT_TIMEOUT = 10.0
-"""Seconds for one statement, after which the connection is given up."""
+"""Seconds for one statement. After that the connection is discarded."""
 
 UNAVAILABLE = (
     OperationalError,
@@ -46,21 +46,21 @@ UNAVAILABLE = (
     OSError,
     TimeoutError,
 )
-"""What the drivers raise while PostgreSQL cannot be reached, is starting or is shutting down."""
+"""The errors of the drivers while PostgreSQL cannot be reached, is starting or is shutting down."""
 
-REFUSED = (
+REJECTED = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ClientConfigurationError,
 )
-"""What asyncpg raises while connecting when waiting does not help: a wrong user, password, database or parameter."""
+"""The errors of asyncpg while connecting if waiting does not help, such as for a wrong password or database."""
 
 Sessions = async_sessionmaker[AsyncSession]
 V = TypeVar("V")
 
 
 def server_settings(*, application_name: str, timing: Timing) -> dict[str, str]:
-    """Return the session parameters that every connection of ours carries, LISTEN and advisory locks too."""
+    """Return the session parameters of all our connections, including those for LISTEN and advisory locks."""
     return {
         "application_name": application_name,
         "timezone": "UTC",
@@ -79,7 +79,7 @@ async def connect(
     statement_timeout: float | None = STATEMENT_TIMEOUT,
     **parameters: str,
 ) -> asyncpg.Connection:
-    """Open a connection; `parameters` are more of the session's. The URL may say whatever libpq's may, as `sslmode`."""
+    """Open a connection with additional session `parameters`. The URL may have libpq's options, such as `sslmode`."""
     return await asyncpg.connect(
         settings.url.get_secret_value(),
         timeout=CONNECT_TIMEOUT,
@@ -90,8 +90,8 @@ async def connect(
 
 @asynccontextmanager
 async def engine(settings: DatabaseSettings, *, application_name: str, timing: Timing) -> AsyncIterator[AsyncEngine]:
-    """Open the process's connection pool, and dispose of it at the end."""
-    made = create_async_engine(
+    """Open the process's connection pool for a block."""
+    created = create_async_engine(
         DIALECT,
         async_creator=partial(connect, settings, application_name=application_name, timing=timing),
         pool_size=settings.pool_size,
@@ -99,25 +99,25 @@ async def engine(settings: DatabaseSettings, *, application_name: str, timing: T
         pool_timeout=CONNECT_TIMEOUT,
         pool_pre_ping=True,
     )
-    _show_pool(made.pool, size=settings.pool_size)
+    _register_pool_metrics(created.pool, size=settings.pool_size)
     try:
-        yield made
+        yield created
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(DISPOSE_TIMEOUT):
-                await made.dispose()
+                await created.dispose()
 
 
-def _show_pool(pool: Pool, *, size: int) -> None:
+def _register_pool_metrics(pool: Pool, *, size: int) -> None:
     metrics.DATABASE_CONNECTIONS_MAX.set(size)
     if isinstance(pool, QueuePool):
         metrics.DATABASE_CONNECTIONS.labels("in_use").set_function(pool.checkedout)
         metrics.DATABASE_CONNECTIONS.labels("idle").set_function(pool.checkedin)
 
 
-def sessions(made: AsyncEngine) -> Sessions:
-    """Return the factory of sessions; objects stay readable after their commit."""
-    return async_sessionmaker(made, expire_on_commit=False)
+def sessions(engine: AsyncEngine) -> Sessions:
+    """Return the session factory. Objects stay readable after their commit."""
+    return async_sessionmaker(engine, expire_on_commit=False)
 
 
 @asynccontextmanager
@@ -125,8 +125,8 @@ async def transaction(factory: Sessions) -> AsyncIterator[AsyncSession]:
     """Run a block in one transaction.
 
     Raises:
-        TransientError: PostgreSQL could not be reached or ended the connection, or the transaction met a deadlock.
-            Whether a commit that failed so was applied is unknown: callers must be repeatable.
+        TransientError: PostgreSQL could not be reached or ended the connection, or there was a deadlock. A commit that
+            failed this way may have been applied, so callers must be repeatable.
     """
     with translated():
         async with factory() as session, session.begin():
@@ -134,32 +134,32 @@ async def transaction(factory: Sessions) -> AsyncIterator[AsyncSession]:
 
 
 async def ping(factory: Sessions) -> None:
-    """Return when PostgreSQL answers. Raises as `transaction`."""
+    """Wait for an answer of PostgreSQL. Raises as `transaction`."""
     async with transaction(factory) as session:
         await session.execute(select(1))
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise the drivers' failures of a block as ours.
+    """Raise the drivers' errors within a block as ours.
 
     Raises:
-        ConfigurationError: PostgreSQL refuses the user, the password or the database's name.
+        ConfigurationError: PostgreSQL rejects the user, the password or the database name.
         TransientError: as `transaction`.
     """
     try:
         yield
-    except (DBAPIError, *UNAVAILABLE, *REFUSED) as error:
-        ours = _classified(error)
+    except (DBAPIError, *UNAVAILABLE, *REJECTED) as error:
+        ours = _classify(error)
         if ours is None:
             raise
         raise ours from error
 
 
-def _classified(error: BaseException) -> QuestbellError | None:
-    """Return what a driver's error means to us, or None when it is a mistake of ours."""
+def _classify(error: BaseException) -> QuestbellError | None:
+    """Return our error for a driver's error, or None if it is a bug of ours."""
     state: str = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
-    if isinstance(error, REFUSED) or state in _REFUSED_STATES:
+    if isinstance(error, REJECTED) or state in _REJECTED_STATES:
         return ConfigurationError(f"QUESTBELL_DATABASE_URL: {_first_line(error)}")
     retryable = state in _RETRYABLE or state.startswith(_CONNECTION_EXCEPTION)
     if isinstance(error, UNAVAILABLE) or retryable or getattr(error, "connection_invalidated", False):
@@ -203,18 +203,18 @@ def as_columns(rows: Iterable[Sequence[Any]], *names: str) -> dict[str, list[Any
 
 
 async def now(session: AsyncSession) -> datetime:
-    """Return the database's clock, the only one that says what is due."""
+    """Return the time of the database's clock, the only one that decides what is due."""
     moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     return moment
 
 
-_REFUSED_STATES = {
+_REJECTED_STATES = {
     "28000",  # invalid_authorization_specification
     "28P01",  # invalid_password
     "3D000",  # invalid_catalog_name
 }
 _CONNECTION_EXCEPTION = "08"
-"""The class of states that say that a connection was lost, or never came about
+"""The class of states for connections that failed or were lost
 (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 _RETRYABLE = {
     "40001",  # serialization_failure
@@ -228,5 +228,5 @@ _RETRYABLE = {
 
 
 def _first_line(error: BaseException) -> str:
-    said = getattr(error, "orig", None) or error
-    return (str(said) or type(said).__name__).partition("\n")[0].rpartition("Error'>: ")[2]
+    original = getattr(error, "orig", None) or error
+    return (str(original) or type(original).__name__).partition("\n")[0].rpartition("Error'>: ")[2]

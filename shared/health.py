@@ -1,7 +1,7 @@
-"""What a workload answers to probes and to Prometheus.
+"""The HTTP endpoints of a workload for probes and Prometheus.
 
-`/livez` fails only when the process cannot make progress any more and a restart would help; `/readyz` also when a
-dependency is gone. Each says in words what is wrong.
+`/livez` fails only if the process cannot make progress and a restart would help. `/readyz` also fails while a
+dependency is unavailable. Both return what is wrong.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Check = Callable[[], str | None]
 async def serving(
     settings: HealthSettings, *, live: Mapping[str, Check], ready: Mapping[str, Check]
 ) -> AsyncIterator[None]:
-    """Answer probes for a block.
+    """Serve the endpoints during a block.
 
     Raises:
         ConfigurationError: the port is taken.
     """
     app = web.Application()
-    app.router.add_get("/livez", _answering(live))
-    app.router.add_get("/readyz", _answering({**live, **ready}))
+    app.router.add_get("/livez", _check_handler(live))
+    app.router.add_get("/readyz", _check_handler({**live, **ready}))
     app.router.add_get("/metrics", _metrics)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -49,12 +49,12 @@ async def _listen(runner: web.AppRunner, settings: HealthSettings) -> None:
         raise ConfigurationError(f"QUESTBELL_HEALTH_PORT: cannot listen on {where}: {error.strerror}") from error
 
 
-def _answering(checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def answer(_request: web.Request) -> web.StreamResponse:
+def _check_handler(checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def respond(_request: web.Request) -> web.StreamResponse:
         problems = {name: problem for name, check in checks.items() if (problem := check()) is not None}
         return web.json_response({"problems": problems}, status=503 if problems else 200)
 
-    return answer
+    return respond
 
 
 async def _metrics(_request: web.Request) -> web.StreamResponse:

@@ -1,7 +1,7 @@
-"""One JSON line a fact, or a readable one for people.
+"""Structured logs: one JSON object per line, or a readable line for a terminal.
 
-Every record of ours names its `action`; tests, `kubectl logs | grep` and people key on that and on ids, never on
-prose. The libraries' own records go through the same renderer, so that a log is one format throughout.
+Each of our records has an `action`. Tests and searches use that and ids, never the text. Records of libraries pass
+through the same renderer, so a log has one format.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _QUIET = ("aio_pika", "kopf", "discord", "aiohttp.access", "sqlalchemy", "asynci
 
 
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-"""Without local variables: a password may stand in one."""
+"""Without local variables, because one may contain a password."""
 
 
 def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = None) -> None:
-    """Route our records and the libraries' to a stream, standard output unless told; call once a process."""
+    """Send our records and those of libraries to a stream, by default standard output. Call once per process."""
     out = stream or sys.stdout
     shared: list[Any] = [
         partial(_with_workload, workload),
@@ -36,14 +36,14 @@ def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = N
         _TRACEBACKS if settings.format == "json" else _keep,
     ]
     rendering: list[Any] = [
-        structlog.processors.EventRenamer("message", replace_by="event_type"),  # `event` is what a row is about
+        structlog.processors.EventRenamer("message", replace_by="event_type"),  # `event` is the kind of a row
         structlog.processors.JSONRenderer(serializer=_json)
         if settings.format == "json"
         else structlog.dev.ConsoleRenderer(event_key="message"),
     ]
     structlog.configure(
         processors=[*shared, *rendering],
-        logger_factory=structlog.WriteLoggerFactory(out),  # not by way of `logging`: a line there costs twice as much
+        logger_factory=structlog.WriteLoggerFactory(out),  # not through `logging`, which takes twice as long
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
         cache_logger_on_first_use=True,
     )
@@ -59,11 +59,11 @@ def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = N
     root.setLevel(settings.level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it logs as errors what it also raises, and we classify
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it logs as errors what it also raises to us
 
 
 def get(**bound: Any) -> Logger:
-    """Return a logger that carries the given fields."""
+    """Return a logger with the given fields."""
     logger: Logger = structlog.get_logger(**bound)
     return logger
 
@@ -78,12 +78,12 @@ def _foreign_action(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def _json(event: EventDict, **_asked: Any) -> str:
+def _json(event: EventDict, **_options: Any) -> str:
     return _ENCODER.encode(event)
 
 
 _ENCODER = json.JSONEncoder(default=repr)
-"""Made once: `json.dumps` makes one for each call that has a `default`."""
+"""Created once, because `json.dumps` creates one for each call with a `default`."""
 
 
 def _keep(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -1,4 +1,4 @@
-"""Which schema this release needs. Controllers bring it up before they start; whoever starts earlier waits for it."""
+"""The schema that this release needs. The controllers migrate it before they start, and other processes wait for it."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from shared.errors import TransientError
 from shared.schedule.retry import Backoff, retry
 
 REVISION = "0004"
-"""The newest revision of `migrations`. Revisions are numbered, and a newer schema serves this release too."""
+"""The newest revision of `migrations`. This release also works with a newer schema."""
 
 
-async def until_usable(sessions: Sessions, *, backoff: Backoff) -> None:
-    """Return when the database can be reached and has our schema; until then say what is missing.
+async def wait_for_schema(sessions: Sessions, *, backoff: Backoff) -> None:
+    """Wait until the database can be reached and has the schema, and log what is missing meanwhile.
 
     Raises:
-        ConfigurationError: the database refuses us, and waiting does not help.
+        ConfigurationError: the database rejects us, and waiting does not help.
     """
     log = logs.get(component="schema")
 
-    async def look() -> None:
-        at = await _revision(sessions)
-        if at < REVISION:
-            found = f"is at revision {at}" if at else "has no schema"
+    async def check() -> None:
+        revision = await _revision(sessions)
+        if revision < REVISION:
+            found = f"is at revision {revision}" if revision else "has no schema"
             raise TransientError(f"the database {found} (need revision {REVISION}); run `questbell migrate`")
 
-    def waiting(why: TransientError) -> None:
-        log.warning("Waiting for the database", action="dependency_missing", error=str(why))
+    def log_failure(error: TransientError) -> None:
+        log.warning("Waiting for the database", action="dependency_missing", error=str(error))
 
-    await retry(look, backoff=backoff, on_failure=waiting)
+    await retry(check, backoff=backoff, on_failure=log_failure)
 
 
 async def _revision(sessions: Sessions) -> str:
     try:
         async with database.transaction(sessions) as session:
             return str((await session.execute(text("SELECT max(version_num) FROM alembic_version"))).scalar_one() or "")
-    except ProgrammingError:  # no such table: nothing was ever migrated
+    except ProgrammingError:  # no such table: the database was never migrated
         return ""

@@ -69,7 +69,7 @@ async def apply_transitions(
 def _apply(row: GameStatusSchedule, game: Game) -> Settlement:
     """Give a game the status of a row, if the row is still valid."""
     if row.game_version != game.version:
-        return Settlement(Outcome.SUPERSEDED, f"the session changed (version {game.version})")
+        return Settlement(Outcome.SUPERSEDED, f"the game changed (version {game.version})")
     if _ORDER.index(row.target_status) <= _ORDER.index(game.status):
         return Settlement(Outcome.SUPERSEDED, f"the session is {game.status} already")
     game.status = row.target_status

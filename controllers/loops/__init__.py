@@ -1,1 +1,1 @@
-"""The work of the controllers as plain asyncio: no Kubernetes here, so that a loop can be run and tested by itself."""
+"""The loops of the controllers in plain asyncio. They run and can be tested without Kubernetes."""

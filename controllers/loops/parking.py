@@ -1,4 +1,4 @@
-"""Parking: what cannot be read is written down with its headers and the reason, before it is acknowledged."""
+"""Parking: an unreadable message is stored with its headers and the reason before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.models import ParkedMessage, new_id
 
 
 async def park(session: AsyncSession, message: AbstractIncomingMessage, *, queue: str, reason: str) -> None:
-    """Keep a message until a person decides; one that is met twice, as after a crash before the ACK, is kept once."""
+    """Store a message until an administrator decides. A redelivery, as after a crash before the ACK, is stored once."""
     digest = hashlib.sha256(message.body + (message.message_id or "").encode()).hexdigest()
     await session.execute(
         insert(ParkedMessage)
@@ -24,7 +24,7 @@ async def park(session: AsyncSession, message: AbstractIncomingMessage, *, queue
             queue=queue,
             routing_key=_routing_key(message),
             message_id=message.message_id and _text(message.message_id),
-            headers=_plain(dict(message.headers)),
+            headers=_to_json(dict(message.headers)),
             body=message.body,
             digest=digest,
             reason=_text(reason)[:500],
@@ -36,7 +36,7 @@ async def park(session: AsyncSession, message: AbstractIncomingMessage, *, queue
 
 
 def _routing_key(message: AbstractIncomingMessage) -> str:
-    """Return the key it was first published with: the broker's own record of its death tells."""
+    """Return the routing key of the original publish, from the broker's record of the message's death."""
     deaths = message.headers.get("x-death")
     if isinstance(deaths, list) and deaths and isinstance(deaths[-1], dict):
         keys = deaths[-1].get("routing-keys")
@@ -45,13 +45,13 @@ def _routing_key(message: AbstractIncomingMessage) -> str:
     return _text(message.routing_key or "")
 
 
-def _plain(value: Any) -> Any:
-    """Return AMQP header values as PostgreSQL's JSON has them, which knows no NaN."""
+def _to_json(value: Any) -> Any:
+    """Convert AMQP header values to JSON values that PostgreSQL accepts, which excludes NaN."""
     match value:
         case dict():
-            return {_text(str(key)): _plain(item) for key, item in value.items()}
+            return {_text(str(key)): _to_json(item) for key, item in value.items()}
         case list():
-            return [_plain(item) for item in value]
+            return [_to_json(item) for item in value]
         case None | bool() | int():
             return value
         case float() if math.isfinite(value):
@@ -60,5 +60,5 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    """Return a text as PostgreSQL takes it, which has no NUL in it."""
+    """Return a text without NUL characters, which PostgreSQL rejects."""
     return value.replace("\0", "\ufffd")

@@ -1,4 +1,4 @@
-"""The tables. PostgreSQL is the truth; everything else is a copy or an effect."""
+"""The tables. PostgreSQL is the source of truth."""
 
 from shared.models.base import Base, new_id
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind

@@ -1,4 +1,4 @@
-"""What all tables share: the naming of constraints (so that migrations can name them too) and the types of columns."""
+"""The base of all tables: constraint names, which migrations can refer to, and column types."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Base(DeclarativeBase):
 
 
 def new_id() -> UUID:
-    """Return a UUIDv7: unique without asking the database, and in order of time, so indexes grow at one end."""
+    """Return a UUIDv7. It is unique without the database, and ordered by time, so indexes grow at one end."""
     return uuid_utils.compat.uuid7()
 
 
 def text_enum(kind: type[enum.StrEnum], *, name: str) -> Enum:
-    """Store an enum by its values in a text column with a CHECK: a new value needs no ALTER TYPE."""
+    """Return a text column type with a CHECK on the enum's values. A new value needs no ALTER TYPE."""
     return Enum(
         kind,
         name=name,

@@ -1,7 +1,6 @@
-"""The delivery ledger: what Discord was asked to tell to whom, and what came of it.
+"""The delivery ledger: one row for each recipient of a notification, written before the request to Discord.
 
-One row for each (notification, recipient), written before the request is made. It is what lets a process that was
-killed between Discord's "yes" and ours be told apart from one that never asked."""
+It distinguishes a process that was killed after Discord accepted a message from one that never sent the request."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ class RecipientKind(enum.StrEnum):
 
 
 class DeliveryState(enum.StrEnum):
-    """Where one recipient's message stands; the last three are final."""
+    """The state of one recipient's message. The last three are final."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -36,8 +35,8 @@ class DeliveryState(enum.StrEnum):
 class NotificationDelivery(Base):
     """One message to one recipient.
 
-    A channel message that mentions many is one recipient a `chunk`; `mentions`, who is in it, is fixed when the row
-    is made. The nonce is derived from `id` and so the same at every attempt."""
+    A channel message with too many mentions is split, and each `chunk` is a recipient. `mentions` is fixed when the row
+    is created. The nonce is derived from `id`, so it is the same in every attempt."""
 
     __tablename__ = "notification_delivery"
     __table_args__ = (

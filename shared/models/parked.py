@@ -1,5 +1,4 @@
-"""What could not be read, kept until a person retries or discards it: nothing that the broker handed us is thrown
-away."""
+"""Unreadable messages, kept until an administrator retries or discards them. No message is thrown away."""
 
 from __future__ import annotations
 
@@ -16,14 +15,14 @@ from shared.models.base import Base, new_id, text_enum
 
 
 class Resolution(enum.StrEnum):
-    """What a person did with a parked message."""
+    """What an administrator did with a parked message."""
 
     RETRIED = "retried"
     DISCARDED = "discarded"
 
 
 class ParkedMessage(Base):
-    """A dead letter that is no event of ours. `digest` keeps one that is met twice from being parked twice."""
+    """An unreadable dead letter. Its `digest` prevents that a redelivery is parked twice."""
 
     __tablename__ = "parked_message"
     __table_args__ = (

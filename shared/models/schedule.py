@@ -1,8 +1,7 @@
-"""The schedule: one row for each thing that must be told, or each status that must change, at a time.
+"""The schedule: one row for each notification and each status transition, with the time when it is due.
 
-The row decides and is the only queue that must not be lost; a message in RabbitMQ is a copy of it. `attempt_at`
-says when a scheduler loop may next take the row and is NULL once it is settled, so the partial index on it holds
-the open rows alone.
+The row decides everything and must not be lost; a message in RabbitMQ only names it. `attempt_at` is when a scheduler
+loop may next claim the row. It is NULL once the row is settled, so its partial index contains only open rows.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from shared.models.game import GameStatus
 
 
 class NotificationKind(enum.StrEnum):
-    """What is told. All but reminders are notices: due at once, without TTL."""
+    """The kinds of notifications. All but reminders are notices: due immediately, and without TTL."""
 
     REMINDER = "reminder"
     ANNOUNCEMENT = "announcement"
@@ -27,7 +26,7 @@ class NotificationKind(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """How a row ended. Each settled row has exactly one."""
+    """The outcome of a row. Each settled row has exactly one."""
 
     DELIVERED = "delivered"
     PARTLY_DELIVERED = "partly_delivered"
@@ -38,7 +37,7 @@ class Outcome(enum.StrEnum):
 
 
 class DueRow:
-    """The columns that make a row schedulable; the loops know nothing else of it."""
+    """The columns that all scheduled rows share."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     game_version: Mapped[int]
@@ -46,7 +45,7 @@ class DueRow:
     attempt_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     failed_attempt: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    """The latest attempt whose failure was recorded; its dead copy need not be looked at any more."""
+    """The latest attempt whose failure was recorded. Its dead letter needs no handling."""
     last_error: Mapped[str | None]
     settled_at: Mapped[datetime | None]
     outcome: Mapped[Outcome | None] = mapped_column(text_enum(Outcome, name="outcome"))
@@ -55,24 +54,23 @@ class DueRow:
 
     @declared_attr
     def game_id(cls) -> Mapped[UUID]:
-        """Return the column of the game this row belongs to."""
+        """Return the column of the game that the row belongs to."""
         return mapped_column(ForeignKey("game.id", ondelete="CASCADE"))
 
 
-def _settled_as_one() -> CheckConstraint:
-    """Return the rule that a row has an outcome exactly when it is settled, and a next attempt exactly when it is
-    not."""
+def _settled_constraint() -> CheckConstraint:
+    """Return the constraint that a settled row has an outcome, and an open row has a next attempt."""
     return CheckConstraint(
         "(settled_at IS NULL) = (outcome IS NULL) AND (settled_at IS NULL) = (attempt_at IS NOT NULL)", name="settled"
     )
 
 
 class NotificationSchedule(DueRow, Base):
-    """Something that must be told. A reminder's identity is (game, kind, offset, the time it is for)."""
+    """A scheduled notification. A reminder is identified by its game, kind, offset and the game's time."""
 
     __tablename__ = "notification_schedule"
     __table_args__ = (
-        _settled_as_one(),
+        _settled_constraint(),
         CheckConstraint("(kind = 'reminder') = (offset_minutes IS NOT NULL)", name="offset"),
         Index("ix_notification_schedule_attempt_at", "attempt_at", postgresql_where=text("attempt_at IS NOT NULL")),
         Index("ix_notification_schedule_game_id", "game_id"),
@@ -101,11 +99,11 @@ class NotificationSchedule(DueRow, Base):
 
 
 class GameStatusSchedule(DueRow, Base):
-    """A status that a game must take at a time."""
+    """A scheduled change of a game's status."""
 
     __tablename__ = "game_status_schedule"
     __table_args__ = (
-        _settled_as_one(),
+        _settled_constraint(),
         Index("ix_game_status_schedule_attempt_at", "attempt_at", postgresql_where=text("attempt_at IS NOT NULL")),
         Index("ix_game_status_schedule_settled_at", "settled_at", postgresql_where=text("settled_at IS NOT NULL")),
         Index(

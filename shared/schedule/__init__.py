@@ -1,1 +1,1 @@
-"""When things are due, what is open, and how a row is settled or tried again."""
+"""The schedule: which rows a game needs, and how rows are settled or retried."""

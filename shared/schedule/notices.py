@@ -49,9 +49,9 @@ def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settle
     """Return how a notification that must not be delivered any more ends; None while it is still valid."""
     validity = VALIDITY[row.kind]
     if validity.bound_to_version and row.game_version != game.version:
-        return Settlement(Outcome.SUPERSEDED, f"the session changed (version {game.version})")
+        return Settlement(Outcome.SUPERSEDED, f"the game changed (version {game.version})")
     if validity.expires_at_begin and has_begun(row.game_scheduled_at, now=now):
-        return Settlement(Outcome.EXPIRED, "the session had begun")
+        return Settlement(Outcome.EXPIRED, "the game had begun")
     return None
 
 

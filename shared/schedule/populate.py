@@ -1,8 +1,8 @@
-"""What a game needs to be scheduled for it, written once and only once.
+"""The rows of a game: each reminder and status transition is written exactly once.
 
-Everything that changes a game's time, its reminders or its cancellation goes through `populate_schedule`. Deleting and
-writing anew was rejected: a row that is in flight would be told again under a new id. Rows that still hold are kept,
-rows that do not are settled `superseded`, and only what is missing is written.
+Every change of a game's time, reminders or status goes through `populate_schedule`. Valid rows are kept, obsolete rows
+are settled as `superseded`, and missing rows are written. Deleting and rewriting all rows was rejected: a row in flight
+would be delivered again under a new id.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from shared.schedule.settle import settle_and_log
 
 
 async def lock_game(session: AsyncSession, game_id: UUID) -> Game:
-    """Return the game, locked until the transaction ends. Every change of a game or its rows takes this lock first.
+    """Return a game, locked until the transaction ends. Every change of a game or its rows takes this lock first.
 
     Raises:
         PermanentError: there is no such game.
@@ -43,10 +43,9 @@ async def lock_game(session: AsyncSession, game_id: UUID) -> Game:
 
 
 async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
-    """Make the open rows of a game be what its time, duration, offsets and status ask for.
+    """Make the open rows of a game match its time, duration, reminder offsets and status.
 
-    Offsets that are already past are not written. The caller's transaction decides: nothing is visible before it
-    commits.
+    Reminders that would be due in the past are not written.
 
     Raises:
         PermanentError: there is no such game.
@@ -60,7 +59,7 @@ async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
 
 
 def reminder_times(game: Game, *, after: datetime) -> dict[int, datetime]:
-    """Return when each of the game's reminders is due, by its offset in minutes, leaving out those already past."""
+    """Return the due times of the game's reminders after a moment, by offset in minutes."""
     if game.status is not GameStatus.SCHEDULED:
         return {}
     times = {offset: game.scheduled_at - timedelta(minutes=offset) for offset in set(game.reminder_offsets)}
@@ -68,7 +67,7 @@ def reminder_times(game: Game, *, after: datetime) -> dict[int, datetime]:
 
 
 def transition_times(game: Game) -> dict[GameStatus, datetime]:
-    """Return when the game must take each status that is still before it."""
+    """Return the times of the game's remaining status changes."""
     times = {GameStatus.IN_PROGRESS: game.scheduled_at, GameStatus.COMPLETED: game.ends_at}
     if game.status.is_final:
         return {}
@@ -114,8 +113,8 @@ async def _populate_reminders(session: AsyncSession, game: Game, *, moment: date
         for offset, due_at in sorted(wanted.items())
     ]
     statement = insert(table).values(rows)
-    # A game that is moved away and back asks for a row that was superseded on the way: an identity is told once, so the
-    # row is reopened with its ledger. This is the only write to a settled row.
+    # If a game is moved and moved back, its reminder was superseded in between. A reminder is delivered only once, so
+    # the row is reopened together with its ledger. This is the only write to a settled row.
     await session.execute(
         statement.on_conflict_do_update(
             index_elements=[table.game_id, table.kind, table.offset_minutes, table.game_scheduled_at],
@@ -164,5 +163,5 @@ async def _populate_transitions(session: AsyncSession, game: Game, *, moment: da
 async def _supersede(
     session: AsyncSession, table: type[NotificationSchedule | GameStatusSchedule], game: Game, row_ids: Iterable[UUID]
 ) -> None:
-    detail = f"the session changed (version {game.version})"
+    detail = f"the game changed (version {game.version})"
     await settle_and_log(session, table, row_ids, outcome=Outcome.SUPERSEDED, detail=detail, was_attempted=False)

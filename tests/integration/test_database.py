@@ -60,7 +60,7 @@ def test_the_schema_that_is_waited_for_is_the_newest_revision() -> None:
 async def test_a_schema_that_is_not_there_is_waited_for(empty_url: str) -> None:
     settings = DatabaseSettings(url=SecretStr(empty_url))
     async with db.engine(settings, application_name="test", timing=Timing()) as engine:
-        waiting = asyncio.create_task(schema.until_usable(db.sessions(engine), backoff=AT_ONCE))
+        waiting = asyncio.create_task(schema.wait_for_schema(db.sessions(engine), backoff=AT_ONCE))
         await asyncio.sleep(0)
         migrating = create_async_engine(empty_url)
         await command.upgrade(migrating, revision="0001")
