@@ -38,14 +38,14 @@ def migrate() -> None:
 @main.command("sandbox-discord")
 @click.option("--seed-demo", is_flag=True, help="Create the demo's games and let players join them.")
 def sandbox_discord(seed_demo: bool) -> None:
-    """Run the sandbox Discord for trying the bot without a token."""
+    """Run the sandbox Discord. Use it to try the bot without a token."""
     from sandbox.discord.main import main as run_discord
 
     run_discord(seed_demo=seed_demo)
 
 
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-QUEUE_OPTION = click.option("--queue", help="Only this queue, for example bot.reminders.")
+QUEUE_OPTION = click.option("--queue", metavar="NAME", help="Only this queue, for example bot.reminders.")
 ALL_OPTION = click.option("--all", "all_open", is_flag=True, help="All open messages.")
 
 
@@ -65,7 +65,7 @@ def check(workload: str | None, as_json: bool) -> None:
 @click.argument("id_text", metavar="ID")
 @JSON_OPTION
 def trace(id_text: str, as_json: bool) -> None:
-    """Show the history of a game, notification or status change.
+    """Show the history of a game or notification.
 
     ID is the id of a game, notification, status change, delivery or Discord message, or a nonce.
     """
@@ -76,7 +76,7 @@ def trace(id_text: str, as_json: bool) -> None:
 
 @main.group("dead-letters")
 def dead_letters() -> None:
-    """Show messages that could not be processed; retry or discard them.
+    """Handle messages that could not be processed.
 
     A message that cannot be read is parked in the database until you retry or discard it.
     """
@@ -85,7 +85,9 @@ def dead_letters() -> None:
 @dead_letters.command("list")
 @QUEUE_OPTION
 @click.option("--all", "include_resolved", is_flag=True, help="Include messages that were retried or discarded.")
-@click.option("--peek", type=click.IntRange(0, 100), default=5, show_default=True, help="Messages to show per queue.")
+@click.option(
+    "--peek", metavar="N", type=click.IntRange(0, 100), default=5, show_default=True, help="Messages to show per queue."
+)
 @JSON_OPTION
 def list_dead_letters(queue: str | None, include_resolved: bool, peek: int, as_json: bool) -> None:
     """Show the dead-letter queues and the parked messages. Nothing is removed."""
@@ -105,7 +107,7 @@ def show_dead_letter(message_id: str, as_json: bool) -> None:
 
 
 @dead_letters.command("retry")
-@click.argument("ids", metavar="ID...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @ALL_OPTION
 @QUEUE_OPTION
 @JSON_OPTION
@@ -117,7 +119,7 @@ def retry_dead_letters(ids: tuple[str, ...], all_open: bool, queue: str | None, 
 
 
 @dead_letters.command("discard")
-@click.argument("ids", metavar="ID...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @ALL_OPTION
 @QUEUE_OPTION
 @JSON_OPTION
@@ -135,10 +137,10 @@ def discard_dead_letters(ids: tuple[str, ...], all_open: bool, queue: str | None
 @click.option("--yes", is_flag=True, help="Apply the changes instead of only printing them.")
 @JSON_OPTION
 def recover(since: str, yes: bool, as_json: bool) -> None:
-    """After restoring a backup, find out what was sent since it was made.
+    """Find out what was sent since a backup.
 
-    Searches the Discord channels for reminders and announcements that the restored database does not know, so that
-    they are not sent again. Stop the controllers and the bot first.
+    Run this after you restored a backup. It searches the Discord channels for reminders and announcements that the
+    restored database does not know, so that they are not sent again. Stop the controllers and the bot first.
     """
     from cli.commands.recover.command import recover as run_recover
 

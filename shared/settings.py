@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -103,8 +103,8 @@ class LogSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_LOG_")
 
-    format: str = Field(default="json", pattern="^(json|console)$")
-    level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 Seconds = Annotated[float, Field(ge=0.01, le=86_400, allow_inf_nan=False)]

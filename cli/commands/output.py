@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -21,11 +21,11 @@ from rich.text import Text
 R = TypeVar("R")
 
 _PIPE_WIDTH = 160
-"""Columns if the output is not a terminal: ids stay on one line, where grep finds them."""
+"""Columns of a table if the output is not a terminal. Lines outside tables are not wrapped then, for grep."""
 _REPORT: TypeAdapter[Any] = TypeAdapter(Any)
 
 
-def show(report: R, render: Callable[[R], RenderableType], *, as_json: bool) -> None:
+def show(report: R, render: Callable[[R], Iterable[RenderableType]], *, as_json: bool) -> None:
     """Print a report to standard output, as a JSON document or rendered."""
     if as_json:
         sys.stdout.write(_REPORT.dump_json(report, indent=2, ensure_ascii=True).decode() + "\n")
@@ -33,7 +33,8 @@ def show(report: R, render: Callable[[R], RenderableType], *, as_json: bool) -> 
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
-    console.print(render(report))
+    for part in render(report):
+        console.print(part, soft_wrap=isinstance(part, Text) and not console.is_terminal)
 
 
 def escape_controls(text: object, *, limit: int | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import RenderableType
@@ -81,12 +81,9 @@ def redact(result: CheckResult, secrets: Sequence[str]) -> CheckResult:
     return replace(result, message=message)
 
 
-def _render(report: CheckReport) -> RenderableType:
-    text = Text()
+def _render(report: CheckReport) -> Iterator[RenderableType]:
     for result in report.results:
         sign, style = _SIGNS[result.status]
         remedy = f" → {result.remedy}" if result.remedy else ""
-        text.append(f"{sign} ", style=style).append(f"{result.name}: ", style="bold")
-        text.append(escape_controls(f"{result.message}{remedy}") + "\n")
-    text.right_crop(1)
-    return text
+        line = Text().append(f"{sign} ", style=style).append(f"{result.name}: ", style="bold")
+        yield line.append(escape_controls(f"{result.message}{remedy}"))

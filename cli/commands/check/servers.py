@@ -37,7 +37,7 @@ async def check_database(settings: DatabaseSettings) -> list[CheckResult]:
             is_migrated = await session.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
             revision = await session.scalar(text("SELECT version_num FROM alembic_version")) if is_migrated else None
     except (QuestbellError, DBAPIError) as error:
-        message = re.sub(r"^QUESTBELL_DATABASE_URL: |\(QUESTBELL_DATABASE_URL\)", "", str(error)).partition("\n")[0]
+        message = _message(error, "QUESTBELL_DATABASE_URL")
         remedy = "check QUESTBELL_DATABASE_URL and that PostgreSQL is running"
         return [CheckResult.failed(name, message, remedy), CheckResult.skipped("schema", _UNREACHABLE)]
     return [CheckResult.passed(name, f"connected to PostgreSQL {version}"), check_schema(revision)]
@@ -65,7 +65,7 @@ async def check_broker(settings: BrokerSettings) -> list[CheckResult]:
             passed = CheckResult.passed(name, "connected to RabbitMQ")
             return [passed, check_rabbitmq_version(_version(connection)), await _check_queues(connection)]
     except QuestbellError as error:
-        return [CheckResult.failed(name, str(error), remedy), *skipped]
+        return [CheckResult.failed(name, _message(error, "QUESTBELL_AMQP_URL"), remedy), *skipped]
     except UNAVAILABLE as error:
         return [CheckResult.failed(name, f"connection lost: {error or type(error).__name__}", remedy), *skipped]
 
@@ -86,7 +86,7 @@ async def check_discord(settings: DiscordSettings, timing: Timing) -> CheckResul
         async with DiscordClient.connected(settings, timing) as client:
             user = await call_discord(client.get_own_user)
     except ConfigurationError as error:
-        return CheckResult.failed(name, str(error), "put the new token into DISCORD_TOKEN")
+        return CheckResult.failed(name, _message(error, "DISCORD_TOKEN"), "put the new token into DISCORD_TOKEN")
     except QuestbellError as error:
         return CheckResult.failed(name, str(error), f"check that {settings.api_url} (DISCORD_API_URL) can be reached")
     return CheckResult.passed(name, f"accepted for {user.get('username')} ({user['id']})")
@@ -147,3 +147,8 @@ def _version(connection: AbstractConnection) -> str:
     properties = {} if transport is None else transport.connection.server_properties
     version = properties.get("version", "")
     return version.decode() if isinstance(version, bytes) else str(version)
+
+
+def _message(error: Exception, variable: str) -> str:
+    """Return an error's first line without the variable, which the remedy names."""
+    return str(error).partition("\n")[0].removeprefix(f"{variable}: ").replace(f" ({variable})", "")

@@ -47,7 +47,7 @@ class LoadedSettings:
         try:
             settings = load(kind)
         except ConfigurationError as error:
-            self.results.append(CheckResult.failed(name, str(error), "set these variables and check again"))
+            self.results.append(CheckResult.failed(name, str(error), "set or correct the named variables"))
             return None
         self.results.append(CheckResult.passed(name, describe(settings) if describe else "valid"))
         return settings

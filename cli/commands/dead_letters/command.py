@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 
 from cli.commands.connections import log_to_stderr, open_sessions, parse_id
 from cli.commands.dead_letters.parked import get_parked, list_parked, open_exchange, publish_again, resolve
@@ -121,6 +121,7 @@ async def _show_one(message_id: str, *, as_json: bool) -> None:
 
 async def _retry(ids: Sequence[str], *, all_open: bool, queue: str | None, as_json: bool) -> None:
     log_to_stderr()
+    _check_arguments(ids, all_open=all_open, queue=queue)
     timing = load(Timing)
     async with open_sessions() as sessions, open_exchange(load(BrokerSettings)) as exchange:
 
@@ -129,30 +130,36 @@ async def _retry(ids: Sequence[str], *, all_open: bool, queue: str | None, as_js
                 message = await resolve(session, parked_id, Resolution.RETRIED)
                 await publish_again(exchange, message, timing=timing)
 
-        selected = await _select(sessions, ids, all_open=all_open, queue=queue)
+        selected = await _select(sessions, ids, queue=queue)
         results = await _apply(selected, retry_one)
     _report(results, Resolution.RETRIED, as_json=as_json)
 
 
 async def _discard(ids: Sequence[str], *, all_open: bool, queue: str | None, as_json: bool) -> None:
     log_to_stderr()
+    _check_arguments(ids, all_open=all_open, queue=queue)
     async with open_sessions() as sessions:
 
         async def discard_one(parked_id: UUID) -> None:
             async with database.transaction(sessions) as session:
                 await resolve(session, parked_id, Resolution.DISCARDED)
 
-        selected = await _select(sessions, ids, all_open=all_open, queue=queue)
+        selected = await _select(sessions, ids, queue=queue)
         results = await _apply(selected, discard_one)
     _report(results, Resolution.DISCARDED, as_json=as_json)
 
 
-async def _select(sessions: Sessions, ids: Sequence[str], *, all_open: bool, queue: str | None) -> list[str]:
+def _check_arguments(ids: Sequence[str], *, all_open: bool, queue: str | None) -> None:
     if bool(ids) == all_open:
         raise QuestbellError("give either the ids of messages or --all")
-    if not all_open:
-        if queue is not None:
-            raise QuestbellError("--queue needs --all; it cannot be combined with ids")
+    if queue is not None and not all_open:
+        raise QuestbellError("--queue needs --all; it cannot be combined with ids")
+    select_queues(queue)
+
+
+async def _select(sessions: Sessions, ids: Sequence[str], *, queue: str | None) -> list[str]:
+    """Return the ids, or without any those of all open messages."""
+    if ids:
         return list(dict.fromkeys(ids))
     async with database.transaction(sessions) as session:
         return [str(message.id) for message in await list_parked(session, select_queues(queue))]
@@ -181,37 +188,43 @@ def _report(results: list[ActionResult], resolution: Resolution, *, as_json: boo
         raise QuestbellError(f"{failed} of {plural(len(results), 'message')} could not be {resolution}")
 
 
-def _render_list(report: DeadLetterReport) -> RenderableType:
+def _render_list(report: DeadLetterReport) -> Iterator[RenderableType]:
     queues = table("queue", "messages", "message id", "event", "attempt", "reason", title="Dead-letter queues")
     for queue in report.queues:
         queues.add_row(*cells(queue.name, "missing" if queue.depth is None else queue.depth))
         for message in queue.messages:
             event = message.event_type or f"unreadable, {message.size} bytes"
             queues.add_row(*cells(None, None, message.message_id, event, message.attempt, message.death_reason))
+    yield queues
+    yield safe_text("")
     if not report.parked:
-        return Group(queues, safe_text("\nNo parked messages."))
+        yield safe_text("No parked messages.")
+        return
     parked = table("id", "parked (UTC)", "queue", "reason", "resolution", title="Parked messages")
     for summary in report.parked:
         resolution = f"{summary.resolution} {format_utc(summary.resolved_at)}" if summary.resolved_at else "open"
         reason = escape_controls(summary.reason, limit=_REASON_LIMIT)
         parked.add_row(*cells(summary.id, format_utc(summary.parked_at), summary.queue, reason, resolution))
-    return Group(queues, safe_text(""), parked)
+    yield parked
 
 
-def _render_details(details: ParkedDetails) -> RenderableType:
+def _render_details(details: ParkedDetails) -> Iterator[RenderableType]:
     facts = table("", "")
     facts.show_header = False
     for name, value in vars(details.message).items():
         facts.add_row(*cells(name.replace("_", " "), format_utc(value) if isinstance(value, datetime) else value))
     for name, value in details.headers.items():
         facts.add_row(*cells(f"header {name}", value))
-    return Group(facts, safe_text(""), safe_text(details.body))
+    yield facts
+    yield safe_text("")
+    yield safe_text(details.body)
 
 
-def _render_results(results: list[ActionResult], resolution: Resolution) -> RenderableType:
+def _render_results(results: list[ActionResult], resolution: Resolution) -> Iterator[RenderableType]:
     if not results:
-        return safe_text("No open parked messages.")
-    drawn = table("id", "result")
+        yield safe_text("No open parked messages.")
+        return
+    outcomes = table("id", "result")
     for result in results:
-        drawn.add_row(*cells(result.id, resolution if result.done else result.error))
-    return drawn
+        outcomes.add_row(*cells(result.id, resolution if result.done else result.error))
+    yield outcomes

@@ -19,10 +19,11 @@ Limits that no command can lift:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 
 from cli.commands.connections import APPLICATION_NAME, log_to_stderr, open_sessions
 from cli.commands.output import cells, safe_text, show, table
@@ -98,15 +99,21 @@ def _assert_possible(since: datetime, now: datetime, connected: list[str], *, ye
         raise QuestbellError(f"still connected to the database: {names}; stop the controllers and the bot first")
 
 
-def _render(report: RecoveryReport) -> RenderableType:
-    title = "Notifications that may have been sent since the backup"
-    drawn = table("due (UTC)", "kind", "title", "channel", "action", "reason", title=title)
-    for step in report.steps:
-        action = step.action.replace("_", " ")
-        drawn.add_row(*cells(format_utc(step.due_at), step.kind, step.title, step.channel_id, action, step.reason))
-    changes = plural(sum(step.action is not Action.LEAVE_OPEN for step in report.steps), "change")
-    applied = f"{changes} applied." if report.applied else f"{changes} planned. Run again with --yes to apply."
-    lines = [f"{plural(len(report.steps), 'notification')} may have been sent since the backup. {applied}"]
+def _render(report: RecoveryReport) -> Iterator[RenderableType]:
+    if report.steps:
+        title = "Notifications that may have been sent since the backup"
+        steps = table("due (UTC)", "kind", "title", "channel", "action", "reason", title=title)
+        for step in report.steps:
+            action = step.action.replace("_", " ")
+            steps.add_row(*cells(format_utc(step.due_at), step.kind, step.title, step.channel_id, action, step.reason))
+        yield steps
+    changes = sum(step.action is not Action.LEAVE_OPEN for step in report.steps)
+    if not changes:
+        result = "Nothing to change."
+    elif report.applied:
+        result = f"{plural(changes, 'change')} applied."
+    else:
+        result = f"{plural(changes, 'change')} planned. Run again with --yes to apply."
+    yield safe_text(f"{plural(len(report.steps), 'notification')} may have been sent since the backup. {result}")
     if report.connected:
-        lines.append(f"Still connected: {join_words(report.connected)}. Stop them before you use --yes.")
-    return Group(*([drawn] if report.steps else []), *map(safe_text, lines))
+        yield safe_text(f"Still connected: {join_words(report.connected)}. Stop them before you use --yes.")

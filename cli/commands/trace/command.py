@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
+from rich.console import RenderableType
 
 from cli.commands.connections import log_to_stderr, open_sessions
-from cli.commands.output import cells, safe_text, show, table
+from cli.commands.output import safe_text, show
 from cli.commands.trace.lookup import load_trace_data
 from cli.commands.trace.timeline import DeliveryTrace, RowTrace, TraceReport, build_report
 from shared import database, process
@@ -30,32 +29,28 @@ async def _trace(id_text: str, *, as_json: bool) -> None:
     show(build_report(data, timing=timing), _render, as_json=as_json)
 
 
-def _render(report: TraceReport) -> RenderableType:
-    game = report.game
+def _render(report: TraceReport) -> Iterator[RenderableType]:
+    game, starts = report.game, _when(report.game.scheduled_at, report.now)
     announcement = f"announcement {game.message_id}" if game.message_id else "no announcement yet"
-    starts = _when(game.scheduled_at, report.now)
-    return Group(
-        safe_text(game.title, "bold"),
-        safe_text(f"game {game.id}: {game.status}, version {game.version}, starts {starts}"),
-        safe_text(f"guild {game.guild_id}, channel {game.channel_id}, {announcement}"),
-        safe_text(""),
-        *(_render_row(row, report.now) for row in report.rows),
-        safe_text("" if report.rows else "No notifications or status changes."),
-    )
+    yield safe_text(game.title, "bold")
+    yield safe_text(f"game {game.id}: {game.status}, version {game.version}, starts {starts}")
+    yield safe_text(f"guild {game.guild_id}, channel {game.channel_id}, {announcement}")
+    for row in report.rows:
+        yield safe_text("")
+        yield from _render_row(row, report.now)
+    if not report.rows:
+        yield safe_text("No notifications or status changes.")
 
 
-def _render_row(row: RowTrace, now: datetime) -> RenderableType:
-    timeline = table("time (UTC)", "from due", "event")
+def _render_row(row: RowTrace, now: datetime) -> Iterator[RenderableType]:
+    yield safe_text(f"{row.label}: {row.explanation.state}", "bold")
+    yield safe_text(f"{row.table} {row.id}, {plural(row.attempts, 'attempt')}")
+    yield safe_text(f"  {'time (UTC)':23}  {'from due':>14}  event", "dim")
     for event in row.timeline:
-        timeline.add_row(*cells(format_utc(event.at), format_offset(event.offset_seconds), event.event))
-    deliveries = [line for delivery in row.deliveries for line in _describe_delivery(delivery)]
-    return Group(
-        safe_text(f"{row.label}: {row.explanation.state}", "bold"),
-        safe_text(f"{row.table} {row.id}, {plural(row.attempts, 'attempt')}"),
-        Padding(timeline, (0, 0, 0, 2)),
-        *(safe_text(f"  {line}") for line in (*deliveries, *_describe_state(row, now))),
-        safe_text(""),
-    )
+        yield safe_text(f"  {format_utc(event.at)}  {format_offset(event.offset_seconds):>14}  {event.event}")
+    for delivery in row.deliveries:
+        yield from (safe_text(f"  {line}") for line in _describe_delivery(delivery))
+    yield from (safe_text(f"  {line}") for line in _describe_state(row, now))
 
 
 def _describe_delivery(delivery: DeliveryTrace) -> Iterator[str]:
@@ -76,8 +71,8 @@ def _describe_state(row: RowTrace, now: datetime) -> Iterator[str]:
     if row.outcome_detail:
         yield f"Reason: {row.outcome_detail}"
     if explanation.next_step is not None and explanation.next_at is not None:
-        when = _when(explanation.next_at, now) if explanation.next_at > now else "now"
-        yield f"Next: {explanation.next_step}, {when}"
+        when = f" at {_when(explanation.next_at, now)}" if explanation.next_at > now else ""
+        yield f"Next{when}: {explanation.next_step}"
     if row.expires_at is not None:
         yield f"Expires: {_when(row.expires_at, now)}"
     for parked_id in row.parked_messages:

@@ -25,7 +25,7 @@ from shared.settings import Timing
 OVERDUE_AFTER = timedelta(seconds=5)
 """How long a row may wait for a loop before something seems wrong."""
 
-_OVERDUE = " No controller has taken it. Check that the controllers run and that no Scheduler is suspended."
+_OVERDUE = " It is overdue: check that the controllers run and that no Scheduler is suspended."
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _summarize_outcome(row: DueRow, outcome: Outcome, deliveries: list[Notificat
         case Outcome.SUPERSEDED:
             return f"Superseded; not {done}."
         case Outcome.UNDELIVERABLE:
-            return f"{not_done}, and not retried.{uncertain}"
+            return f"{not_done}; it will not be retried.{uncertain}"
         case Outcome.APPLIED:
             return "Status applied."
 

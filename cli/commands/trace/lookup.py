@@ -54,8 +54,8 @@ async def load_trace_data(session: AsyncSession, id_text: str) -> TraceData:
     found = await _find(session, id_text.strip())
     if found is None:
         raise QuestbellError(
-            f"nothing found for {id_text!r}: it is not the id of a game, notification, status change, delivery or "
-            "Discord message, and not a nonce, or its rows were deleted after the retention period"
+            f"nothing found for {id_text!r}; give the id of a game, notification, status change, delivery or Discord "
+            "message, or a nonce (rows are deleted after the retention period)"
         )
     game_id, row_id = found
     game = await session.get_one(Game, game_id)

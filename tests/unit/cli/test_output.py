@@ -22,7 +22,7 @@ class Report:
 def test_a_report_is_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
     at, own_id = datetime(2030, 5, 1, 18, tzinfo=UTC), UUID("01890a5d-ac96-774b-bcce-b302099a8057")
     report = Report(EVIL, [at, own_id, Outcome.DELIVERED, None, {"x": [1, 2.5, True]}])
-    show(report, lambda report: report.title, as_json=True)
+    show(report, lambda _: [], as_json=True)
     printed = capsys.readouterr().out
     assert printed.isascii()
     assert "\x1b" not in printed
@@ -31,13 +31,18 @@ def test_a_report_is_one_json_document(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_list_of_reports_is_a_json_array(capsys: pytest.CaptureFixture[str]) -> None:
-    show([Report("a", []), Report("b", [])], lambda _: "", as_json=True)
+    show([Report("a", []), Report("b", [])], lambda _: [], as_json=True)
     assert json.loads(capsys.readouterr().out) == [{"title": "a", "inner": []}, {"title": "b", "inner": []}]
 
 
 def test_control_characters_and_markup_of_other_people_are_only_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    show("\x1b]0;title\x07 [red]:boom: \u202ebidi\nnext", safe_text, as_json=False)
+    show("\x1b]0;title\x07 [red]:boom: \u202ebidi\nnext", lambda text: [safe_text(text)], as_json=False)
     assert capsys.readouterr().out == "\\x1b]0;title\\x07 [red]:boom: \\u202ebidi\nnext\n"
+
+
+def test_lines_are_not_wrapped_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    show("word " * 100, lambda text: [safe_text(text)], as_json=False)
+    assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_long_text_is_cut() -> None:
