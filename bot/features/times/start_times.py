@@ -32,7 +32,8 @@ _YEAR = re.compile(r"\b\d{4}\b")
 _NUMERIC_DATE = re.compile(r"(?<![\d/.-])(\d{1,2})(?:[/-](\d{1,2})(?:[/-]\d{2,4})?|\.(\d{1,2})\.(?:\d{2,4})?)(?!\d)")
 _CONTINENTAL_HOUR = re.compile(r"\b([01]?\d|2[0-3])h([0-5]\d)?\b")
 _FROM_NOW = re.compile(r"in\b.*|.*\bfrom now")
-_BARE_HOUR = re.compile(r"\b(?:at|today|tonight|tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)day) (?:[1-9]|1[0-2])$")
+_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+_BARE_HOUR = re.compile(rf"[a-z0-9 -]*\b(?:at|today|tonight|tomorrow|{_WEEKDAY}) (?:[1-9]|1[0-2])")
 _CLOCK_UNIT = re.compile(r"\d\s*[hms]\b|\b(?:hours?|hrs?|minutes?|mins?|seconds?|secs?)\b")
 
 
@@ -108,7 +109,7 @@ def _parse_natural(text: str, *, zone: str, now: datetime) -> datetime:
 
 def _ask_for_time_of_day(text: str) -> str:
     """Return the question: morning or evening for a bare hour such as "friday 8", otherwise what time at all."""
-    if _BARE_HOUR.search(text):
+    if _BARE_HOUR.fullmatch(text):
         return f"{_quote(text)}: morning or evening? Enter `{text}am` or `{text}pm`."
     return f"{_quote(text)} needs a time of day, as in `tomorrow 8pm` or `friday 19:30`."
 
