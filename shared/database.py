@@ -7,20 +7,17 @@ has locked are released within seconds. Every statement also has a client-side t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import ARRAY, ColumnElement, Subquery, any_, bindparam, cast, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import Pool, QueuePool
-from sqlalchemy.types import TypeEngine
 
 from shared import metrics
 from shared.errors import ConfigurationError, QuestbellError, TransientError
@@ -56,7 +53,6 @@ REJECTED = (
 """The errors of asyncpg while connecting if waiting does not help, such as for a wrong password or database."""
 
 Sessions = async_sessionmaker[AsyncSession]
-V = TypeVar("V")
 
 
 def server_settings(*, application_name: str, timing: Timing) -> dict[str, str]:
@@ -165,41 +161,6 @@ def _classify(error: BaseException) -> QuestbellError | None:
     if isinstance(error, UNAVAILABLE) or retryable or getattr(error, "connection_invalidated", False):
         return TransientError(f"database unavailable (QUESTBELL_DATABASE_URL): {_first_line(error)}")
     return None
-
-
-def among(column: InstrumentedAttribute[V], values: Iterable[V]) -> ColumnElement[bool]:
-    """Return the condition that a column has one of some values: one parameter and one prepared statement for any
-    number of them, which `in_` does not give."""
-    return column == any_(cast(list(values), ARRAY(column.type)))
-
-
-def in_list(column: InstrumentedAttribute[V], name: str) -> ColumnElement[bool]:
-    """Return the condition that a column has one of the values of a parameter: for statements that are made once, where
-    making them each time would cost more than running them."""
-    return column == any_(bindparam(name, type_=ARRAY(column.type)))
-
-
-def given(rows: Iterable[Sequence[Any]], **columns: TypeEngine[Any]) -> Subquery:
-    """Return rows of our own as a table to join with, as many as there are in one parameter a column."""
-    values = list(zip(*rows, strict=True)) or [()] * len(columns)
-    unnested = [
-        func.unnest(cast(list(column), ARRAY(kind))).label(name)
-        for (name, kind), column in zip(columns.items(), values, strict=True)
-    ]
-    return select(*unnested).subquery()
-
-
-def given_as(**columns: TypeEngine[Any]) -> Subquery:
-    """Return rows of our own as a table, as `given`, for statements that are made once: `as_columns` has the rows."""
-    unnested = [
-        func.unnest(bindparam(f"given_{name}", type_=ARRAY(kind))).label(name) for name, kind in columns.items()
-    ]
-    return select(*unnested).subquery()
-
-
-def as_columns(rows: Iterable[Sequence[Any]], *names: str) -> dict[str, list[Any]]:
-    """Return rows as the parameters of a statement that has a `given_as` of these columns."""
-    return {f"given_{name}": list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 async def now(session: AsyncSession) -> datetime:

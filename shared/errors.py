@@ -46,6 +46,11 @@ class BodyTooLargeError(PermanentError):
     """An event is larger than a message may be."""
 
 
+def describe(error: BaseException) -> str:
+    """Return an error's message, or its type if the message is empty, as that of a time-out is."""
+    return str(error) or type(error).__name__
+
+
 def reraise_cancellation() -> None:
     """Re-raise a cancellation that cleanup code swallowed.
 

@@ -15,6 +15,7 @@ import aiohttp
 
 from shared import metrics
 from shared.discord.errors import ConnectFailedError, UncertainResultError, error_for
+from shared.errors import describe
 from shared.settings import DiscordSettings, Timing
 
 PAGE_SIZE = 100
@@ -90,10 +91,10 @@ class DiscordClient:
                 status, answer = response.status, await _json(response)
         except _CONNECT_FAILED as error:
             metrics.DISCORD_REQUESTS.labels(call, metrics.UNREACHABLE).inc()
-            raise ConnectFailedError(f"Discord cannot be reached: {error or type(error).__name__}") from error
+            raise ConnectFailedError(f"Discord cannot be reached: {describe(error)}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             metrics.DISCORD_REQUESTS.labels(call, metrics.NO_ANSWER).inc()
-            raise UncertainResultError(f"no answer from Discord: {error or type(error).__name__}") from error
+            raise UncertainResultError(f"no answer from Discord: {describe(error)}") from error
         finally:
             metrics.DISCORD_REQUEST_DURATION.labels(call).observe(time.monotonic() - started)
         metrics.DISCORD_REQUESTS.labels(call, str(status)).inc()

@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPConnectionError, AMQPError, ChannelInvalidStateError, ProbableAuthenticationError
 
 from shared import metrics
-from shared.errors import ConfigurationError, TransientError
+from shared.errors import ConfigurationError, TransientError, describe
 from shared.settings import BrokerSettings
 
 CONNECT_TIMEOUT = 5.0
@@ -45,8 +45,7 @@ def translated() -> Iterator[None]:
     except ProbableAuthenticationError as error:
         raise ConfigurationError("QUESTBELL_AMQP_URL: the broker rejects this user name or password") from error
     except UNAVAILABLE as error:
-        reason = str(error) or type(error).__name__
-        raise TransientError(f"broker unavailable (QUESTBELL_AMQP_URL): {reason}") from error
+        raise TransientError(f"broker unavailable (QUESTBELL_AMQP_URL): {describe(error)}") from error
 
 
 async def connect(settings: BrokerSettings, *, name: str) -> AbstractConnection:

@@ -15,7 +15,7 @@ from cli.commands.check.result import CheckResult
 from cli.commands.connections import APPLICATION_NAME, call_discord, open_sessions
 from shared import database
 from shared.discord.client import DiscordClient
-from shared.errors import ConfigurationError, QuestbellError
+from shared.errors import ConfigurationError, QuestbellError, describe
 from shared.messaging.connection import UNAVAILABLE, connected
 from shared.messaging.topology import EXCHANGE, QUEUES, Queue
 from shared.schema import REVISION
@@ -67,7 +67,7 @@ async def check_broker(settings: BrokerSettings) -> list[CheckResult]:
     except QuestbellError as error:
         return [CheckResult.failed(name, _message(error, "QUESTBELL_AMQP_URL"), remedy), *skipped]
     except UNAVAILABLE as error:
-        return [CheckResult.failed(name, f"connection lost: {error or type(error).__name__}", remedy), *skipped]
+        return [CheckResult.failed(name, f"connection lost: {describe(error)}", remedy), *skipped]
 
 
 def check_rabbitmq_version(version: str) -> CheckResult:

@@ -22,9 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.commands.connections import APPLICATION_NAME
 from shared import sql
-from shared.errors import PermanentError, QuestbellError, TransientError
+from shared.errors import PermanentError, QuestbellError, TransientError, describe
 from shared.formatting import format_utc
-from shared.messaging.connection import UNAVAILABLE, connected
+from shared.messaging.connection import UNAVAILABLE, connected, translated
 from shared.messaging.topology import EXCHANGE, QUEUES
 from shared.models import ParkedMessage, Resolution
 from shared.settings import BrokerSettings, Timing
@@ -82,15 +82,14 @@ async def open_exchange(settings: BrokerSettings) -> AsyncIterator[AbstractExcha
         TransientError: it cannot be reached, or the controllers have not declared the exchange yet.
     """
     async with connected(settings, name=APPLICATION_NAME) as connection:
-        try:
-            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            exchange = await channel.get_exchange(EXCHANGE, ensure=True)
-        except ChannelNotFoundEntity as error:
-            raise TransientError(
-                f"the exchange {EXCHANGE} does not exist yet; start the controllers, which declare it"
-            ) from error
-        except UNAVAILABLE as error:
-            raise TransientError(f"broker unavailable: {error or type(error).__name__}") from error
+        with translated():
+            try:
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                exchange = await channel.get_exchange(EXCHANGE, ensure=True)
+            except ChannelNotFoundEntity as error:
+                raise TransientError(
+                    f"the exchange {EXCHANGE} does not exist yet; start the controllers, which declare it"
+                ) from error
         yield exchange
 
 
@@ -117,7 +116,7 @@ async def publish_again(exchange: AbstractExchange, parked: ParkedMessage, *, ti
     except DeliveryError as error:
         raise TransientError(f"the queue for {routing_key} is full; try again later") from error
     except UNAVAILABLE as error:
-        raise TransientError(f"the broker did not confirm: {error or type(error).__name__}") from error
+        raise TransientError(f"the broker did not confirm: {describe(error)}") from error
 
 
 def _routing_key(parked: ParkedMessage) -> str:

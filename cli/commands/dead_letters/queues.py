@@ -17,8 +17,8 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from cli.commands.connections import APPLICATION_NAME
-from shared.errors import EnvelopeError, QuestbellError, TransientError
-from shared.messaging.connection import UNAVAILABLE, connected
+from shared.errors import EnvelopeError, QuestbellError
+from shared.messaging.connection import connected, translated
 from shared.messaging.envelope import attempt_of, decode
 from shared.messaging.topology import QUEUES
 from shared.settings import BrokerSettings
@@ -69,11 +69,9 @@ async def peek(settings: BrokerSettings, names: Sequence[str], *, limit: int) ->
         TransientError: it cannot be reached.
     """
     async with connected(settings, name=APPLICATION_NAME) as connection:
-        try:
+        with translated():
             async with asyncio.timeout(TIMEOUT):
                 return [await _peek_queue(connection, name, limit) for name in names]
-        except UNAVAILABLE as error:
-            raise TransientError(f"broker unavailable: {error or type(error).__name__}") from error
 
 
 async def _peek_queue(connection: AbstractConnection, name: str, limit: int) -> DeadLetterQueue:
