@@ -1,4 +1,4 @@
-"""The delivering half of the bot: a real database, the delivery code over HTTP, what the sandbox Discord accepted."""
+"""The bot's delivery with a real database and the sandbox Discord, which records what it accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.waiting import eventually
 
 @dataclass
 class Bot:
-    """The delivering half of the bot, and the Discord it talks to."""
+    """The bot's delivery, and the Discord it talks to."""
 
     discord: SandboxDiscord
     database: Database
@@ -43,24 +43,24 @@ class Bot:
     async def game(
         self, players: tuple[str, ...] = ("Mia", "Jonas"), *, channel: int | None = None, **options: Any
     ) -> Game:
-        """A game, in the first channel unless said otherwise."""
+        """Create a game, in the first channel by default."""
         users = [self.discord.world.user(name).id for name in players]
         return await new_game(self.database.sessions, channel_id=channel or self.channel, players=users, **options)
 
     async def row(self, game: Game, kind: NotificationKind = NotificationKind.REMINDER) -> NotificationSchedule:
-        """The newest row of a kind."""
+        """Return the newest row of a kind."""
         return (await rows_of(self.database.sessions, game, kind))[-1]
 
-    async def tell(self, row: NotificationSchedule) -> None:
-        """Handle a copy of a row, as the consumer does."""
+    async def deliver(self, row: NotificationSchedule) -> None:
+        """Handle a message of a row, as the consumer does."""
         await self.handle(event_of(row))
 
-    async def tell_until_settled(self, row: NotificationSchedule) -> Outcome:
-        """Handle copies of a row as they come, until it has an outcome."""
+    async def deliver_until_settled(self, row: NotificationSchedule) -> Outcome:
+        """Handle messages of a row until it has an outcome, and return it."""
 
         async def settled() -> Outcome | None:
             try:
-                await self.tell(row)
+                await self.deliver(row)
             except TransientError:
                 return None
             return await self.outcome(row)
@@ -69,18 +69,18 @@ class Bot:
         return outcome
 
     async def outcome(self, row: NotificationSchedule) -> Outcome | None:
-        """How a row ended, None while it is open."""
+        """Return the outcome of a row, None while it is open."""
         async with db.transaction(self.database.sessions) as session:
             now = await session.get(NotificationSchedule, row.id)
             return None if now is None else now.outcome
 
-    def told(self) -> list[Accepted]:
-        """The messages that were made, announcements left out."""
+    def sent(self) -> list[Accepted]:
+        """Return the messages that Discord created, without announcements."""
         made = [record for record in self.discord.evidence if record.kind == "create" and not record.returned_earlier]
         return [record for record in made if not record.embeds]
 
     async def ledger(self, row: NotificationSchedule) -> list[NotificationDelivery]:
-        """The ledger of a row."""
+        """Return the deliveries of a row."""
         statement = select(NotificationDelivery).where(NotificationDelivery.notification_id == row.id)
         async with db.transaction(self.database.sessions) as session:
             return list((await session.execute(statement.order_by(NotificationDelivery.chunk))).scalars())
@@ -100,7 +100,7 @@ async def discord() -> AsyncIterator[SandboxDiscord]:
 
 @pytest.fixture
 def timing() -> Timing:
-    return Timing(request_timeout=2.0, lease=4.0)  # a busy machine takes its time for each, and between the two
+    return Timing(request_timeout=2.0, lease=4.0)  # a busy machine needs time for each, and between the two
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How many copies of a row an outage of an hour makes. Time passes by moving the row's times, not by waiting."""
+"""How many messages of a row an outage of an hour causes. Time passes by moving the row's times, not by waiting."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.support.builders import drop_notices, make_due
 
 HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
 BACKOFFS = 7 + HOUR.total_seconds() / (60 * 0.75)
-"""1 s doubling to 60 s are seven attempts; then one each minute, a quarter less with the greatest jitter."""
+"""Doubling from 1 s to 60 s takes seven attempts. Then there is one a minute, or every 45 s with the largest jitter."""
 
 
 class Clockwork:
-    """The loops and the bot, a step at a time, on a clock of their own."""
+    """Runs the loops and the bot step by step."""
 
     def __init__(self, bot: Bot, broker: BrokerSettings, publisher: Publisher, row: NotificationSchedule) -> None:
         self._bot, self._broker, self._id = bot, broker, row.id
@@ -46,7 +46,7 @@ class Clockwork:
             await self._rows[NOTIFICATIONS.name].publish(session, due)
 
     async def consume(self) -> None:
-        """Handle what is in the queue, and answer as the consumer does."""
+        """Handle what is in the queue, with the ACKs and NACKs of the consumer."""
         async with connected(self._broker, name="test") as connection:
             queue = await (await connection.channel()).get_queue(REMINDERS.name)
             while (message := await queue.get(no_ack=False, fail=False)) is not None:
@@ -58,7 +58,7 @@ class Clockwork:
                     await message.ack()
 
     async def reconcile(self) -> int:
-        """Look at the dead letters; return how many copies were made of them."""
+        """Handle the dead letters and return how many were republished."""
         run = Reconciliation(self._sessions, self._rows, logs.get())
         async with connected(self._broker, name="test") as connection:
             queue = await (await connection.channel()).get_queue(REMINDERS.dead_letters)
@@ -69,7 +69,7 @@ class Clockwork:
         return run.counts.republished
 
     async def wait(self) -> timedelta:
-        """Let time pass until the row is due again, and return how much."""
+        """Move the row's times until it is due again, and return by how much."""
         async with db.transaction(self._sessions) as session:
             row = await session.get(NotificationSchedule, self._id)
             assert row is not None and row.attempt_at is not None
@@ -82,7 +82,7 @@ class Clockwork:
         return passed
 
     async def attempts(self) -> int:
-        """How often the row was published."""
+        """Return how often the row was published."""
         async with db.transaction(self._sessions) as session:
             row = await session.get(NotificationSchedule, self._id)
             assert row is not None
@@ -98,7 +98,7 @@ async def row(bot: Bot) -> NotificationSchedule:
     return row
 
 
-async def test_a_discord_that_fails_for_an_hour_is_asked_by_the_backoff_and_dead_copies_add_nothing(
+async def test_an_hour_of_discord_errors_is_retried_by_the_backoff_and_dead_letters_add_nothing(
     bot: Bot, declared: BrokerSettings, publisher: Publisher, row: NotificationSchedule
 ) -> None:
     bot.discord.faults.add(Status(500), match=Match(method="POST", route=r"/channels/\d+/messages$"))
@@ -117,10 +117,10 @@ async def test_a_discord_that_fails_for_an_hour_is_asked_by_the_backoff_and_dead
         await clockwork.dispatch()
         await clockwork.consume()
         await clockwork.wait() if await bot.outcome(row) is None else None
-    assert (await bot.outcome(row), len(bot.told())) == (Outcome.DELIVERED, 1)
+    assert (await bot.outcome(row), len(bot.sent())) == (Outcome.DELIVERED, 1)
 
 
-async def test_a_bot_that_is_away_for_an_hour_finds_a_copy_for_each_settle_timeout_and_tells_once(
+async def test_after_an_hour_without_a_bot_the_queue_has_one_message_a_settle_timeout_and_one_is_sent(
     bot: Bot, declared: BrokerSettings, publisher: Publisher, row: NotificationSchedule
 ) -> None:
     clockwork, passed = Clockwork(bot, declared, publisher, row), timedelta(0)
@@ -130,5 +130,5 @@ async def test_a_bot_that_is_away_for_an_hour_finds_a_copy_for_each_settle_timeo
     most = HOUR / Timing().settle_interval + 1
     assert await queue_length(declared, REMINDERS.name) == await clockwork.attempts() <= most
     await clockwork.consume()
-    assert (await bot.outcome(row), len(bot.told())) == (Outcome.DELIVERED, 1)
+    assert (await bot.outcome(row), len(bot.sent())) == (Outcome.DELIVERED, 1)
     assert await queue_length(declared, REMINDERS.dead_letters) == 0

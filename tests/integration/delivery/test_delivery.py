@@ -1,4 +1,4 @@
-"""From an event to its outcome: a real database, the delivery code over HTTP, and what the sandbox Discord accepted."""
+"""Delivery from an event to its outcome, judged by what the sandbox Discord accepted."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
 
 async def test_a_reminder_mentions_exactly_the_players_and_is_recorded(bot: Bot) -> None:
     game = await bot.game(("Mia", "Jonas"))
-    await bot.tell(await bot.row(game))
-    [message] = bot.told()
+    await bot.deliver(await bot.row(game))
+    [message] = bot.sent()
     assert set(message.pinged_users) == {bot.discord.world.user(name).id for name in ("Mia", "Jonas")}
     row = await bot.row(game)
     [delivery] = await bot.ledger(row)
@@ -46,50 +46,50 @@ async def test_a_reminder_mentions_exactly_the_players_and_is_recorded(bot: Bot)
     assert (delivery.message_id, message.nonce) == (message.message_id, nonce_for(delivery.id))
 
 
-async def test_a_second_copy_of_a_told_reminder_does_nothing(bot: Bot) -> None:
+async def test_a_redelivered_message_of_a_settled_reminder_sends_nothing(bot: Bot) -> None:
     row = await bot.row(await bot.game())
     for _ in range(3):
-        await bot.tell(row)
-    assert len(bot.told()) == 1
+        await bot.deliver(row)
+    assert len(bot.sent()) == 1
 
 
-async def test_copies_that_are_handled_at_once_tell_once(bot: Bot) -> None:
+async def test_messages_of_one_reminder_handled_at_once_send_it_once(bot: Bot) -> None:
     row = await bot.row(await bot.game())
-    await asyncio.gather(*(bot.tell(row) for _ in range(8)))
-    assert len(bot.told()) == 1
+    await asyncio.gather(*(bot.deliver(row) for _ in range(8)))
+    assert len(bot.sent()) == 1
     assert (await rows_of(bot.database.sessions, Game(id=row.game_id), REMINDER))[-1].outcome is Outcome.DELIVERED
 
 
 @pytest.fixture
-def room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for the channel waits as long as it takes: a busy machine must not put a chunk off."""
+def unlimited_channel_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a channel as long as it takes, so that a busy machine defers no chunk."""
     monkeypatch.setattr(rate_limits, "CHANNEL_WAIT_TIMEOUT", WAIT_TIMEOUT)
 
 
-@pytest.mark.usefixtures("room_for_all")
-async def test_many_players_are_told_in_chunks_and_each_once(bot: Bot) -> None:
+@pytest.mark.usefixtures("unlimited_channel_wait")
+async def test_many_players_are_notified_in_chunks_and_each_once(bot: Bot) -> None:
     game = await bot.game(())
     async with db.transaction(bot.database.sessions) as session:
         for user in range(1, 161):
             await join_game(session, game.id, user_id=user)
     row = await bot.row(game)
-    await bot.tell(row)
+    await bot.deliver(row)
     assert [len(delivery.mentions) for delivery in await bot.ledger(row)] == [75, 75, 10]
-    assert len(bot.told()) == 3
+    assert len(bot.sent()) == 3
 
 
-async def test_a_reminder_of_a_game_that_has_begun_is_not_sent(bot: Bot) -> None:
+async def test_a_reminder_of_a_game_that_has_started_is_not_sent(bot: Bot) -> None:
     game = await bot.game()
     async with db.transaction(bot.database.sessions) as session:
         begun = func.clock_timestamp() - timedelta(seconds=61)
         await session.execute(update(NotificationSchedule).values(game_scheduled_at=begun))
-    await bot.tell(await bot.row(game))
-    assert bot.told() == []
+    await bot.deliver(await bot.row(game))
+    assert bot.sent() == []
     assert (await bot.row(game)).outcome is Outcome.EXPIRED
 
 
 @pytest.mark.parametrize("change", ["moved", "cancelled"])
-async def test_a_copy_in_flight_of_a_changed_game_tells_nothing(bot: Bot, change: str) -> None:
+async def test_a_message_in_flight_of_a_changed_game_sends_nothing(bot: Bot, change: str) -> None:
     game = await bot.game(offsets=(10,))
     row = await bot.row(game)
     async with db.transaction(bot.database.sessions) as session:
@@ -97,26 +97,26 @@ async def test_a_copy_in_flight_of_a_changed_game_tells_nothing(bot: Bot, change
             await reschedule_game(session, game.id, scheduled_at=game.scheduled_at + timedelta(days=1))
         else:
             await cancel_game(session, game.id)
-    await bot.tell(row)
-    assert bot.told() == []
+    await bot.deliver(row)
+    assert bot.sent() == []
 
 
-async def test_who_left_is_not_mentioned(bot: Bot) -> None:
+async def test_a_player_who_left_is_not_mentioned(bot: Bot) -> None:
     game = await bot.game(("Mia", "Jonas"))
     async with db.transaction(bot.database.sessions) as session:
         await leave_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
-    await bot.tell(await bot.row(game))
-    assert bot.told()[0].pinged_users == (bot.discord.world.user("Jonas").id,)
+    await bot.deliver(await bot.row(game))
+    assert bot.sent()[0].pinged_users == (bot.discord.world.user("Jonas").id,)
 
 
-async def test_of_two_overdue_reminders_only_the_later_is_told(bot: Bot) -> None:
+async def test_of_two_overdue_reminders_only_the_later_is_sent(bot: Bot) -> None:
     game = await bot.game(offsets=(60, 10))
     first, second = await rows_of(bot.database.sessions, game, REMINDER)
     await make_due(bot.database.sessions, first, ago=timedelta(minutes=50))
     await make_due(bot.database.sessions, second)
-    await bot.tell(first)
-    await bot.tell(second)
-    assert len(bot.told()) == 1
+    await bot.deliver(first)
+    await bot.deliver(second)
+    assert len(bot.sent()) == 1
     first, second = await rows_of(bot.database.sessions, game, REMINDER)
     assert (first.outcome, second.outcome) == (Outcome.SUPERSEDED, Outcome.DELIVERED)
 
@@ -124,16 +124,16 @@ async def test_of_two_overdue_reminders_only_the_later_is_told(bot: Bot) -> None
 @pytest.mark.parametrize(
     "fault", [Status(502), Status(503, accepted=True), Drop(accepted=True), Hang(10, accepted=True), Drop()]
 )
-async def test_an_answer_that_says_nothing_is_tried_again_and_told_once(bot: Bot, fault: object) -> None:
+async def test_an_uncertain_result_is_retried_and_the_reminder_is_sent_once(bot: Bot, fault: object) -> None:
     game = await bot.game()
     row = await bot.row(game)
     bot.discord.faults.add(fault, match=CREATE, times=1)  # type: ignore[arg-type]  # any action
     with pytest.raises(TransientError):
-        await bot.tell(row)
+        await bot.deliver(row)
     [delivery] = await bot.ledger(row)
     assert delivery.state is DeliveryState.SENDING
-    await bot.tell(row)
-    assert len(bot.told()) == 1
+    await bot.deliver(row)
+    assert len(bot.sent()) == 1
     assert (await bot.row(game)).outcome is Outcome.DELIVERED
 
 
@@ -141,7 +141,7 @@ async def test_a_failure_is_recorded_with_its_next_attempt(bot: Bot) -> None:
     game = await bot.game()
     bot.discord.faults.add(Status(503), match=CREATE, times=1)
     with pytest.raises(TransientError):
-        await bot.tell(await bot.row(game))
+        await bot.deliver(await bot.row(game))
     row = await bot.row(game)
     assert "503" in (row.last_error or "")
     async with db.transaction(bot.database.sessions) as session:
@@ -149,11 +149,11 @@ async def test_a_failure_is_recorded_with_its_next_attempt(bot: Bot) -> None:
         assert timedelta(0) < row.attempt_at - await db.now(session) < timedelta(seconds=2)
 
 
-async def test_too_fast_gives_the_row_back_for_as_long_as_discord_says(bot: Bot) -> None:
+async def test_a_429_releases_the_delivery_and_defers_it_for_as_long_as_discord_says(bot: Bot) -> None:
     game = await bot.game()
     bot.discord.faults.add(TooMany(retry_after=30), match=CREATE, times=1)
     with pytest.raises(TransientError):
-        await bot.tell(await bot.row(game))
+        await bot.deliver(await bot.row(game))
     row = await bot.row(game)
     [delivery] = await bot.ledger(row)
     assert (delivery.state, delivery.first_sending_at) == (DeliveryState.PENDING, None)
@@ -162,32 +162,32 @@ async def test_too_fast_gives_the_row_back_for_as_long_as_discord_says(bot: Bot)
         assert timedelta(seconds=28) < row.attempt_at - await db.now(session) <= timedelta(seconds=30.25)
 
 
-async def test_a_refusal_after_a_try_that_may_have_been_sent_does_not_forget_that_try(bot: Bot) -> None:
+async def test_a_429_after_an_uncertain_attempt_does_not_forget_that_attempt(bot: Bot) -> None:
     row = await bot.row(await bot.game())
     bot.discord.faults.add(Status(503, accepted=True), match=CREATE, times=1)
     with pytest.raises(TransientError):
-        await bot.tell(row)
+        await bot.deliver(row)
     [first] = await bot.ledger(row)
     bot.discord.faults.add(TooMany(retry_after=0.01), match=CREATE, times=1)
     with pytest.raises(TransientError):
-        await bot.tell(row)
+        await bot.deliver(row)
     [second] = await bot.ledger(row)
     assert (second.state, second.first_sending_at) == (DeliveryState.SENDING, first.first_sending_at)
 
 
-async def abandoned(bot: Bot, *, accepted: bool) -> NotificationSchedule:
-    """A reminder that was tried two minutes ago, when the bot died before it knew the answer."""
+async def make_uncertain(bot: Bot, *, accepted: bool) -> NotificationSchedule:
+    """Return a reminder whose attempt two minutes ago has no result, as after a crash of the bot."""
     row = await bot.row(await bot.game())
     bot.discord.faults.add(Drop(accepted=accepted), match=CREATE, times=1)
     with pytest.raises(TransientError):
-        await bot.tell(row)
+        await bot.deliver(row)
     async with db.transaction(bot.database.sessions) as session:
         ago = func.clock_timestamp() - timedelta(minutes=2)
         await session.execute(update(NotificationDelivery).values(first_sending_at=ago, lease_until=ago))
     return row
 
 
-async def outcome(bot: Bot, row: NotificationSchedule) -> tuple[Outcome | None, DeliveryState]:
+async def read_result(bot: Bot, row: NotificationSchedule) -> tuple[Outcome | None, DeliveryState]:
     [delivery] = await bot.ledger(row)
     async with db.transaction(bot.database.sessions) as session:
         now = await session.get(NotificationSchedule, row.id)
@@ -195,37 +195,37 @@ async def outcome(bot: Bot, row: NotificationSchedule) -> tuple[Outcome | None, 
         return now.outcome, delivery.state
 
 
-async def test_an_old_try_that_is_found_in_the_channel_is_recorded_and_not_repeated(bot: Bot) -> None:
-    row = await abandoned(bot, accepted=True)
-    await bot.tell(row)
-    assert await outcome(bot, row) == (Outcome.DELIVERED, DeliveryState.SENT)
-    assert len(bot.told()) == 1
+async def test_an_old_attempt_that_is_found_in_the_channel_is_recorded_and_not_repeated(bot: Bot) -> None:
+    row = await make_uncertain(bot, accepted=True)
+    await bot.deliver(row)
+    assert await read_result(bot, row) == (Outcome.DELIVERED, DeliveryState.SENT)
+    assert len(bot.sent()) == 1
 
 
-async def test_an_old_try_that_is_surely_not_in_the_channel_is_made_anew(bot: Bot) -> None:
-    row = await abandoned(bot, accepted=False)
+async def test_an_old_attempt_that_is_certainly_not_in_the_channel_is_repeated(bot: Bot) -> None:
+    row = await make_uncertain(bot, accepted=False)
     bot.discord.say("Mia", "Is anybody there?", where=bot.channel)
     for _ in range(2):
-        await bot.tell(row)
-    assert await outcome(bot, row) == (Outcome.DELIVERED, DeliveryState.SENT)
-    assert len([message for message in bot.told() if message.author_id == bot.discord.world.bot.id]) == 1
+        await bot.deliver(row)
+    assert await read_result(bot, row) == (Outcome.DELIVERED, DeliveryState.SENT)
+    assert len([message for message in bot.sent() if message.author_id == bot.discord.world.bot.id]) == 1
 
 
-async def test_an_old_try_in_a_channel_that_cannot_be_read_is_unknown_and_never_repeated(bot: Bot) -> None:
-    row = await abandoned(bot, accepted=True)
+async def test_an_old_attempt_in_an_unreadable_channel_is_unknown_and_never_repeated(bot: Bot) -> None:
+    row = await make_uncertain(bot, accepted=True)
     bot.discord.world.deny(bot.channel, "READ_MESSAGE_HISTORY")
     for _ in range(2):
-        await bot.tell(row)
-    assert await outcome(bot, row) == (Outcome.UNDELIVERABLE, DeliveryState.UNKNOWN)
-    assert len(bot.told()) == 1
+        await bot.deliver(row)
+    assert await read_result(bot, row) == (Outcome.UNDELIVERABLE, DeliveryState.UNKNOWN)
+    assert len(bot.sent()) == 1
 
 
-async def test_a_try_that_might_still_appear_is_waited_for_before_it_is_looked_up(bot: Bot) -> None:
-    row = await abandoned(bot, accepted=False)
+async def test_a_recent_message_is_given_time_to_appear_before_it_is_searched(bot: Bot) -> None:
+    row = await make_uncertain(bot, accepted=False)
     async with db.transaction(bot.database.sessions) as session:
         await session.execute(update(NotificationDelivery).values(lease_until=func.clock_timestamp()))
-    await bot.tell(row)
-    assert await outcome(bot, row) == (None, DeliveryState.SENDING)
+    await bot.deliver(row)
+    assert await read_result(bot, row) == (None, DeliveryState.SENDING)
     async with db.transaction(bot.database.sessions) as session:
         now = await session.get(NotificationSchedule, row.id)
         assert now is not None
@@ -234,17 +234,17 @@ async def test_a_try_that_might_still_appear_is_waited_for_before_it_is_looked_u
 
 
 @pytest.mark.parametrize("code", [10003, 50001, 50013])
-async def test_a_final_refusal_settles_the_row_with_its_reason(bot: Bot, code: int) -> None:
+async def test_a_final_rejection_settles_the_row_with_its_reason(bot: Bot, code: int) -> None:
     game = await bot.game()
     bot.discord.faults.add(Refuse(code), match=CREATE, times=1)
-    await bot.tell(await bot.row(game))
+    await bot.deliver(await bot.row(game))
     row = await bot.row(game)
     assert row.outcome is Outcome.UNDELIVERABLE
     assert str(code) in (row.outcome_detail or "")
 
 
-@pytest.mark.usefixtures("room_for_all")
-async def test_the_failure_of_one_chunk_repeats_nothing_for_the_others(bot: Bot) -> None:
+@pytest.mark.usefixtures("unlimited_channel_wait")
+async def test_the_failure_of_one_chunk_does_not_repeat_the_others(bot: Bot) -> None:
     game = await bot.game(())
     async with db.transaction(bot.database.sessions) as session:
         for user in range(1, 161):
@@ -252,65 +252,65 @@ async def test_the_failure_of_one_chunk_repeats_nothing_for_the_others(bot: Bot)
     row = await bot.row(game)
     bot.discord.faults.add(Status(500), match=CREATE, times=1)
     with pytest.raises(TransientError):
-        await bot.tell(row)
-    assert len(bot.told()) == 2
-    await bot.tell(row)
-    assert len(bot.told()) == 3
+        await bot.deliver(row)
+    assert len(bot.sent()) == 2
+    await bot.deliver(row)
+    assert len(bot.sent()) == 3
     assert (await bot.row(game)).outcome is Outcome.DELIVERED
 
 
-async def test_an_announcement_is_posted_once_and_edited_from_then_on(bot: Bot) -> None:
+async def test_an_announcement_is_posted_once_and_then_edited(bot: Bot) -> None:
     game = await bot.game(())
-    await bot.tell(await bot.row(game, ANNOUNCEMENT))
+    await bot.deliver(await bot.row(game, ANNOUNCEMENT))
     async with db.transaction(bot.database.sessions) as session:
         await join_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
-    await bot.tell(await bot.row(game, ANNOUNCEMENT))
+    await bot.deliver(await bot.row(game, ANNOUNCEMENT))
     [post] = bot.discord.messages(bot.channel)
     assert f"<@{bot.discord.world.user('Mia').id}>" in str(post.embeds)
     assert [row.outcome for row in await rows_of(bot.database.sessions, game, ANNOUNCEMENT)] == [Outcome.DELIVERED] * 2
 
 
-async def test_a_change_while_the_announcement_is_on_its_way_is_shown_too(bot: Bot) -> None:
+async def test_a_change_while_the_announcement_is_being_posted_is_shown_too(bot: Bot) -> None:
     game = await bot.game(())
     mia = bot.discord.world.user("Mia").id
     bot.discord.faults.add(Hang(0.3, accepted=True), match=CREATE, times=1)
-    telling = asyncio.create_task(bot.tell(await bot.row(game, ANNOUNCEMENT)))
+    delivering = asyncio.create_task(bot.deliver(await bot.row(game, ANNOUNCEMENT)))
     await bot.discord.wait_for(lambda: bot.discord.messages(bot.channel), timeout=WAIT_TIMEOUT)
     async with db.transaction(bot.database.sessions) as session:
         await join_game(session, game.id, user_id=mia)
     with pytest.raises(TransientError):
-        await telling
+        await delivering
     row = await bot.row(game, ANNOUNCEMENT)
     assert row.settled_at is None
-    await bot.tell(row)
-    await bot.tell(row)
+    await bot.deliver(row)
+    await bot.deliver(row)
     [post] = bot.discord.messages(bot.channel)
     assert f"<@{mia}>" in str(post.embeds)
     assert (await bot.row(game, ANNOUNCEMENT)).outcome is Outcome.DELIVERED
 
 
-async def test_a_deleted_announcement_is_posted_anew_when_something_changes(bot: Bot) -> None:
+async def test_a_deleted_announcement_is_posted_again_when_something_changes(bot: Bot) -> None:
     game = await bot.game(())
-    await bot.tell(await bot.row(game, ANNOUNCEMENT))
+    await bot.deliver(await bot.row(game, ANNOUNCEMENT))
     [post] = bot.discord.messages(bot.channel)
     bot.discord.engine.messaging.delete(post)
     async with db.transaction(bot.database.sessions) as session:
         await join_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
     row = await bot.row(game, ANNOUNCEMENT)
-    await bot.tell(row)
-    await bot.tell(row)
+    await bot.deliver(row)
+    await bot.deliver(row)
     [again] = bot.discord.messages(bot.channel)
     assert again.id != post.id
 
 
-async def test_a_cancellation_is_told_to_the_players_also_after_the_start(bot: Bot) -> None:
+async def test_players_are_notified_of_a_cancellation_even_after_the_start(bot: Bot) -> None:
     game = await bot.game(("Priya",))
     async with db.transaction(bot.database.sessions) as session:
         await cancel_game(session, game.id)
         begun = func.clock_timestamp() - timedelta(hours=1)
         await session.execute(update(NotificationSchedule).values(game_scheduled_at=begun))
-    await bot.tell(await bot.row(game, CANCELLATION))
-    assert bot.told()[0].pinged_users == (bot.discord.world.user("Priya").id,)
+    await bot.deliver(await bot.row(game, CANCELLATION))
+    assert bot.sent()[0].pinged_users == (bot.discord.world.user("Priya").id,)
 
 
 async def transition(bot: Bot, game: Game, target: GameStatus) -> GameStatusSchedule:
@@ -331,17 +331,17 @@ async def status(bot: Bot, game: Game) -> GameStatus:
         return (await session.execute(select(Game.status).where(Game.id == game.id))).scalar_one()
 
 
-async def test_a_game_begins_and_ends_and_its_announcement_says_so(bot: Bot) -> None:
+async def test_a_game_starts_and_ends_and_its_announcement_says_so(bot: Bot) -> None:
     game = await bot.game(())
     for target in (GameStatus.IN_PROGRESS, GameStatus.COMPLETED):
         await apply(bot, game, target)
         assert await status(bot, game) is target
         assert (await transition(bot, game, target)).outcome is Outcome.APPLIED
-    await bot.tell(await bot.row(game, ANNOUNCEMENT))
+    await bot.deliver(await bot.row(game, ANNOUNCEMENT))
     assert "Completed" in str(bot.discord.messages(bot.channel)[0].embeds)
 
 
-async def test_an_end_that_comes_before_its_beginning_catches_up(bot: Bot) -> None:
+async def test_an_end_that_arrives_before_the_start_wins(bot: Bot) -> None:
     game = await bot.game(())
     await apply(bot, game, GameStatus.COMPLETED)
     await apply(bot, game, GameStatus.IN_PROGRESS)
@@ -349,7 +349,7 @@ async def test_an_end_that_comes_before_its_beginning_catches_up(bot: Bot) -> No
     assert (await transition(bot, game, GameStatus.IN_PROGRESS)).outcome is Outcome.SUPERSEDED
 
 
-async def test_a_cancelled_game_does_not_begin(bot: Bot) -> None:
+async def test_a_cancelled_game_does_not_start(bot: Bot) -> None:
     game = await bot.game(())
     row = await transition(bot, game, GameStatus.IN_PROGRESS)
     async with db.transaction(bot.database.sessions) as session:
@@ -358,16 +358,16 @@ async def test_a_cancelled_game_does_not_begin(bot: Bot) -> None:
     assert await status(bot, game) is GameStatus.CANCELLED
 
 
-async def test_an_event_whose_row_is_gone_is_dropped(bot: Bot) -> None:
+async def test_an_event_of_a_deleted_row_is_dropped(bot: Bot) -> None:
     game = await bot.game()
     row = await bot.row(game)
     async with db.transaction(bot.database.sessions) as session:
         await session.delete(await session.merge(row))
-    await bot.tell(row)
-    assert bot.told() == []
+    await bot.deliver(row)
+    assert bot.sent() == []
 
 
-async def test_who_left_while_discord_was_away_is_not_mentioned_and_who_joined_before_the_first_try_is(
+async def test_mentions_follow_the_roster_until_the_first_attempt_and_then_only_shrink(
     bot: Bot, timing: Timing
 ) -> None:
     game = await bot.game(("Mia", "Jonas"))
@@ -380,10 +380,10 @@ async def test_who_left_while_discord_was_away_is_not_mentioned_and_who_joined_b
         await join_game(session, game.id, user_id=priya)
     bot.discord.faults.add(Status(503), match=CREATE, times=1)
     with pytest.raises(TransientError):
-        await bot.tell(row)
+        await bot.deliver(row)
     async with db.transaction(bot.database.sessions) as session:
         await leave_game(session, game.id, user_id=jonas)
         await join_game(session, game.id, user_id=mia)
-    await bot.tell(row)
-    [message] = bot.told()
-    assert set(message.pinged_users) == {priya}  # Mia joined after the first try, which may have been sent
+    await bot.deliver(row)
+    [message] = bot.sent()
+    assert set(message.pinged_users) == {priya}  # Mia joined after the first attempt, which may have been sent

@@ -1,4 +1,4 @@
-"""Nobody waits behind a channel that is slow or closed, nor behind a Discord that is away."""
+"""A slow or rate-limited channel delays no other channel, and outages of Discord and PostgreSQL reject nothing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ EVERYTHING = Match()
 PAUSE = 30.0
 """Seconds that Discord asks a channel to wait."""
 MEANWHILE = 10.0
-"""Seconds in which a busy machine does what takes it half a second when it is not, and takes twice as long if it waits
-for those who must."""
+"""Seconds for work that takes half a second on an idle machine, and twice as long if it waits for the slow channel."""
 
 
 def in_channel(channel: int) -> Match:
@@ -33,77 +32,77 @@ async def rows_in(bot: Bot, channel: int, count: int) -> list[NotificationSchedu
     return [await bot.row(await bot.game(("Mia",), channel=channel)) for _ in range(count)]
 
 
-async def tell_all(bot: Bot, rows: list[NotificationSchedule]) -> None:
-    await asyncio.gather(*(bot.tell(row) for row in rows), return_exceptions=True)
+async def deliver_all(bot: Bot, rows: list[NotificationSchedule]) -> None:
+    await asyncio.gather(*(bot.deliver(row) for row in rows), return_exceptions=True)
 
 
-def another_channel(bot: Bot) -> int:
+def add_channel(bot: Bot) -> int:
     guild = next(iter(bot.discord.world.guilds.values()))
     return bot.discord.world.add_channel(guild, "another-table").id
 
 
-async def test_a_channel_that_always_says_too_fast_is_asked_by_its_two_slots_alone(bot: Bot) -> None:
+async def test_a_rate_limited_channel_gets_at_most_its_two_requests(bot: Bot) -> None:
     limited = bot.discord.faults.add(TooMany(retry_after=PAUSE), match=in_channel(bot.channel))
     bad = await rows_in(bot, bot.channel, 20)
-    good = [row for _ in range(3) for row in await rows_in(bot, another_channel(bot), 1)]
+    good = [row for _ in range(3) for row in await rows_in(bot, add_channel(bot), 1)]
     began = time.monotonic()
-    telling = asyncio.create_task(tell_all(bot, bad))
-    await tell_all(bot, good)
+    delivering = asyncio.create_task(deliver_all(bot, bad))
+    await deliver_all(bot, good)
     assert time.monotonic() - began < MEANWHILE
-    await telling
+    await delivering
     assert limited.fired <= 2
     assert [await bot.outcome(row) for row in good] == [Outcome.DELIVERED] * 3
 
 
-async def test_a_channel_that_hangs_gives_the_places_of_its_other_reminders_to_others(bot: Bot) -> None:
+async def test_a_hanging_channel_does_not_block_its_other_reminders(bot: Bot) -> None:
     hanging = bot.discord.faults.add(Hang(20.0), match=in_channel(bot.channel))
     bad = await rows_in(bot, bot.channel, 20)
     began = time.monotonic()
-    await tell_all(bot, bad)
+    await deliver_all(bot, bad)
     assert time.monotonic() - began < MEANWHILE, "one after the other it would take twenty"
     assert hanging.fired <= 4
 
 
-async def test_a_429_for_the_whole_bot_holds_everyone_for_as_long_as_it_says(bot: Bot) -> None:
+async def test_a_global_429_defers_everything_for_as_long_as_it_says(bot: Bot) -> None:
     bot.discord.faults.add(TooMany(retry_after=5.0, scope="global"), match=SENDING, times=1)
-    [first], [other] = await rows_in(bot, bot.channel, 1), await rows_in(bot, another_channel(bot), 1)
+    [first], [other] = await rows_in(bot, bot.channel, 1), await rows_in(bot, add_channel(bot), 1)
     with pytest.raises(TransientError):
-        await bot.tell(first)
-    await bot.tell(other)
-    assert bot.told() == []
-    assert await bot.tell_until_settled(other) is Outcome.DELIVERED
+        await bot.deliver(first)
+    await bot.deliver(other)
+    assert bot.sent() == []
+    assert await bot.deliver_until_settled(other) is Outcome.DELIVERED
 
 
-async def test_a_discord_that_is_away_is_waited_for_and_not_failed_at(bot: Bot) -> None:
+async def test_deliveries_wait_while_discord_is_unavailable(bot: Bot) -> None:
     away = bot.discord.faults.add(Status(503), match=EVERYTHING)
     for row in await rows_in(bot, bot.channel, THRESHOLD):
         with pytest.raises(TransientError):
-            await bot.tell(row)
+            await bot.deliver(row)
     tried = away.fired
-    rows = [row for _ in range(10) for row in await rows_in(bot, another_channel(bot), 1)]
-    telling = asyncio.create_task(tell_all(bot, rows))
+    rows = [row for _ in range(10) for row in await rows_in(bot, add_channel(bot), 1)]
+    delivering = asyncio.create_task(deliver_all(bot, rows))
     await eventually(lambda: away.fired > tried)  # by a probe
-    assert not telling.done()
+    assert not delivering.done()
     assert away.fired - tried < len(rows)
     bot.discord.faults.clear()
-    await telling
+    await delivering
     assert [await bot.outcome(row) for row in rows] == [Outcome.DELIVERED] * 10
 
 
-async def test_a_database_that_is_away_rejects_nothing(bot: Bot) -> None:
+async def test_a_database_outage_rejects_no_message(bot: Bot) -> None:
     [row] = await rows_in(bot, bot.channel, 1)
     server = bot.postgres
     await server.stop()
     try:
-        telling = asyncio.create_task(bot.tell(row))
+        delivering = asyncio.create_task(bot.deliver(row))
         with capture_logs() as logs:
             await eventually(lambda: any(log["action"] == "failure_unrecorded" for log in logs))
-        assert not telling.done()
+        assert not delivering.done()
     finally:
         await server.start()
     with pytest.raises(TransientError):
-        await telling
+        await delivering
     async with db.transaction(bot.database.sessions) as session:
         now = await session.get(NotificationSchedule, row.id)
         assert now is not None and now.last_error is not None and "database" in now.last_error
-    assert await bot.tell_until_settled(row) is Outcome.DELIVERED
+    assert await bot.deliver_until_settled(row) is Outcome.DELIVERED

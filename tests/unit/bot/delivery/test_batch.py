@@ -1,4 +1,4 @@
-"""Micro-batches: whoever asks together is served together, and nobody pays for another's mistake."""
+"""Micro-batches: simultaneous items share a transaction, and an error of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.errors import TransientError
 
 
 class Work:
-    """Doubles numbers, and remembers its batches. The first is held until `go` is set."""
+    """Doubles numbers, and remembers its batches. The first waits until `go` is set."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -45,13 +45,13 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     return Work()
 
 
-def batching(work: Work) -> Batch[int, int]:
+def make_batch(work: Work) -> Batch[int, int]:
     sessions: Any = None
     return Batch(sessions, work)
 
 
-async def test_what_is_asked_while_a_batch_is_under_way_goes_together(work: Work) -> None:
-    batch = batching(work)
+async def test_items_that_arrive_during_a_batch_share_the_next_one(work: Work) -> None:
+    batch = make_batch(work)
     first = asyncio.create_task(batch(0))
     await work.begun.wait()
     rest = [asyncio.create_task(batch(item)) for item in range(1, 6)]
@@ -61,32 +61,32 @@ async def test_what_is_asked_while_a_batch_is_under_way_goes_together(work: Work
     assert work.batches == [[0], [1, 2, 3, 4, 5]]
 
 
-async def test_a_batch_is_bounded(work: Work) -> None:
+async def test_a_batch_has_a_maximum_size(work: Work) -> None:
     work.go.set()
-    batch = batching(work)
+    batch = make_batch(work)
     await asyncio.gather(*(batch(item) for item in range(100, 100 + BATCH_LIMIT + 7)))
-    assert [len(each) for each in work.batches] == [BATCH_LIMIT, 7]
+    assert [len(batch) for batch in work.batches] == [BATCH_LIMIT, 7]
 
 
-async def test_one_items_mistake_fails_that_item_alone(work: Work) -> None:
+async def test_an_error_of_one_item_fails_only_that_item(work: Work) -> None:
     work.go.set()
-    batch = batching(work)
+    batch = make_batch(work)
     results = await asyncio.gather(*(batch(item) for item in (1, 13, 2)), return_exceptions=True)
     assert [results[0], results[2]] == [2, 4]
     assert isinstance(results[1], ValueError)
 
 
-async def test_a_database_that_is_away_fails_all_of_the_batch_once(work: Work) -> None:
+async def test_a_database_outage_fails_the_whole_batch_once(work: Work) -> None:
     work.go.set()
     work.error = TransientError("away")
-    batch = batching(work)
+    batch = make_batch(work)
     results = await asyncio.gather(*(batch(item) for item in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [TransientError] * 3
     assert len(work.batches) == 1
 
 
-async def test_who_gives_up_does_not_keep_the_others_from_their_results(work: Work) -> None:
-    batch = batching(work)
+async def test_a_cancelled_caller_does_not_affect_the_others(work: Work) -> None:
+    batch = make_batch(work)
     asked = [asyncio.create_task(batch(item)) for item in (1, 2)]
     await work.begun.wait()
     asked[0].cancel()
@@ -99,6 +99,6 @@ async def test_who_gives_up_does_not_keep_the_others_from_their_results(work: Wo
 async def test_an_item_whose_game_is_locked_is_repeated_alone_and_does_not_delay_the_others(work: Work) -> None:
     work.locked = {2}
     work.go.set()
-    batch = batching(work)
+    batch = make_batch(work)
     assert await asyncio.gather(*(batch(item) for item in (1, 2, 3))) == [2, 4, 6]
     assert work.batches == [[1, 2, 3], [2]]
