@@ -11,47 +11,24 @@ from uuid import UUID
 from rich.console import RenderableType
 
 from cli.commands.connections import log_to_stderr, open_sessions, parse_id
-from cli.commands.dead_letters.parked import get_parked, list_parked, open_exchange, publish_again, resolve
+from cli.commands.dead_letters.parked import (
+    ParkedSummary,
+    get_parked,
+    list_parked,
+    open_exchange,
+    publish_again,
+    resolve,
+)
 from cli.commands.dead_letters.queues import DeadLetterQueue, peek, select_queues
 from cli.commands.output import cells, escape_controls, safe_text, show, table
 from shared import database, process
 from shared.database import Sessions
 from shared.errors import QuestbellError, TransientError
 from shared.formatting import format_utc, plural
-from shared.models import ParkedMessage, Resolution
+from shared.models import Resolution
 from shared.settings import BrokerSettings, Timing, load
 
 _REASON_LIMIT = 100
-
-
-@dataclass(frozen=True)
-class ParkedSummary:
-    """A parked message without its content."""
-
-    id: UUID
-    queue: str
-    routing_key: str
-    message_id: str | None
-    reason: str
-    parked_at: datetime
-    resolution: str | None
-    resolved_at: datetime | None
-    size: int
-
-    @classmethod
-    def of(cls, message: ParkedMessage) -> ParkedSummary:
-        """Return the summary of a row."""
-        return cls(
-            id=message.id,
-            queue=message.queue,
-            routing_key=message.routing_key,
-            message_id=message.message_id,
-            reason=message.reason,
-            parked_at=message.parked_at,
-            resolution=message.resolution,
-            resolved_at=message.resolved_at,
-            size=len(message.body),
-        )
 
 
 @dataclass(frozen=True)

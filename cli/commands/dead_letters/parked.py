@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import aio_pika
@@ -34,6 +36,36 @@ _SQL = sql.load("cli")
 
 class NotOpenError(QuestbellError):
     """There is no such parked message, or it was retried or discarded already."""
+
+
+@dataclass(frozen=True)
+class ParkedSummary:
+    """A parked message without its content."""
+
+    id: UUID
+    queue: str
+    routing_key: str
+    message_id: str | None
+    reason: str
+    parked_at: datetime
+    resolution: str | None
+    resolved_at: datetime | None
+    size: int
+
+    @classmethod
+    def of(cls, message: ParkedMessage) -> ParkedSummary:
+        """Return the summary of a row."""
+        return cls(
+            id=message.id,
+            queue=message.queue,
+            routing_key=message.routing_key,
+            message_id=message.message_id,
+            reason=message.reason,
+            parked_at=message.parked_at,
+            resolution=message.resolution,
+            resolved_at=message.resolved_at,
+            size=len(message.body),
+        )
 
 
 async def list_parked(
