@@ -7,8 +7,10 @@ in direct messages.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sandbox.oracle.expected import why_wrong
 from sandbox.oracle.expected_reminders import expected_reminders
@@ -44,7 +46,7 @@ def _compare_messages(evidence: Evidence, verdict: Verdict) -> list[ClaimedMessa
         _find_wrong(message, evidence, verdict)
     _find_lost(messages, evidence, verdict)
     _find_unfair(messages, evidence, verdict)
-    _find_ledger_mismatches(evidence, verdict)
+    _find_ledger_mismatches(messages, evidence, verdict)
     return messages
 
 
@@ -118,10 +120,12 @@ def _find_unfair(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict
         verdict.other_problems.append(f"unfair: what the fault does not hit was {late} ms late at the 99th percentile")
 
 
-def _find_ledger_mismatches(evidence: Evidence, verdict: Verdict) -> None:
-    """Check that the ledger names the message that Discord made of each delivery."""
-    created = evidence.created_by_delivery
-    for delivery in evidence.facts.deliveries.values():
-        messages = created.get(delivery.id, [])
-        if delivery.state is DeliveryState.SENT and messages and delivery.message_id not in messages:
-            verdict.wrong.append(f"the ledger has message {delivery.message_id}, Discord created {messages}")
+def _find_ledger_mismatches(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict) -> None:
+    """Check that the ledger names the message that Discord created for each delivery."""
+    created: defaultdict[UUID, list[int]] = defaultdict(list)
+    for claimed in messages:
+        created[claimed.delivery.id].append(claimed.message.message_id)
+    for delivery_id, message_ids in created.items():
+        delivery = evidence.facts.deliveries[delivery_id]
+        if delivery.state is DeliveryState.SENT and delivery.message_id not in message_ids:
+            verdict.wrong.append(f"the ledger has message {delivery.message_id}, Discord created {message_ids}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -182,12 +181,3 @@ class Evidence:
     late_arrivals: bool = False
     unknown_allowed: bool = False
     clock_tolerance: timedelta = timedelta(milliseconds=100)
-
-    @property
-    def created_by_delivery(self) -> Mapping[UUID, Sequence[int]]:
-        """The messages that Discord created for each row of the ledger."""
-        created: defaultdict[UUID, list[int]] = defaultdict(list)
-        for message in self.messages:
-            if message.delivery_id is not None:
-                created[message.delivery_id].append(message.message_id)
-        return created

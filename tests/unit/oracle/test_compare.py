@@ -202,8 +202,9 @@ def test_without_a_recorded_history_a_message_is_compared_with_the_moment_discor
 
 def test_a_ledger_that_names_another_message_than_discord_is_wrong():
     evening = delivered_once()
-    evening.deliveries[0] = replace(evening.deliveries[0], message_id=99)
-    assert found(compare(evening.evidence())) == {"wrong": 1}
+    for message_id in (99, None):
+        evening.deliveries[0] = replace(evening.deliveries[0], message_id=message_id)
+        assert found(compare(evening.evidence())) == {"wrong": 1}
 
 
 def test_the_deliveries_alone_can_be_compared_while_the_games_go_on():
@@ -232,23 +233,13 @@ def test_every_reminder_must_be_recorded_as_delivered_when_nothing_excuses_anoth
     assert "outcome partly_delivered" in all_delivered_problems(evening)[0]
 
 
-@pytest.mark.parametrize(
-    ("changed", "problem"),
-    [
-        ({"state": DeliveryState.UNKNOWN}, "unknown in the ledger"),
-        ({"message_id": 99}, "Discord created [1], the ledger 99"),
-    ],
-)
-def test_every_row_of_the_ledger_must_be_sent_and_name_its_message(changed, problem):
+def test_every_row_of_the_ledger_must_be_sent():
     evening = delivered_once()
-    evening.deliveries[0] = replace(evening.deliveries[0], **changed)
-    assert [problem in found for found in all_delivered_problems(evening)] == [True]
+    evening.deliveries[0] = replace(evening.deliveries[0], state=DeliveryState.UNKNOWN)
+    assert ["unknown in the ledger" in problem for problem in all_delivered_problems(evening)] == [True]
 
 
-def test_every_reminder_must_have_exactly_one_row_in_the_ledger_and_one_message():
-    evening = delivered_once()
-    evening.accept(evening.deliveries[0], 102)
-    assert ["Discord created [1, 2]" in problem for problem in all_delivered_problems(evening)] == [True]
+def test_every_reminder_must_have_exactly_one_row_in_the_ledger():
     evening = delivered_once()
     evening.accept(evening.attempt(evening.rows[0], 102), 102)
     assert ["2 rows in the ledger" in problem for problem in all_delivered_problems(evening)] == [True]
