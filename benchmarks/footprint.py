@@ -1,4 +1,4 @@
-"""How long the controllers take to start, and how much memory they use when idle.
+"""Measures how long the controllers take to start, and how much memory they use when idle.
 
 `python -m benchmarks.footprint` measures this checkout. `--against PATH` measures another checkout in turn with it, on
 the same servers, and prints the ratio. Each checkout needs a virtual environment (`scripts/uv sync --locked`).
@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import aiohttp
@@ -40,7 +40,12 @@ class Footprint:
     """One start of the controllers."""
 
     ready_seconds: float
+    processor_seconds: float
+    """Processor time until ready. Other load on the machine disturbs it less than the time by the clock."""
     idle_mib: float
+
+    def __str__(self) -> str:
+        return f"{self.ready_seconds:.2f} s, processor {self.processor_seconds:.2f} s, {self.idle_mib:.1f} MiB"
 
 
 @dataclass(frozen=True)
@@ -73,21 +78,18 @@ async def measure(checkouts: list[Path], *, rounds: int, idle: float) -> None:
             for checkout in checkouts:
                 footprint = await _start(checkout, servers, idle=idle)
                 found[checkout].append(footprint)
-                click.echo(f"{number + 1}  {checkout}  {footprint.ready_seconds:.2f} s  {footprint.idle_mib:.1f} MiB")
+                click.echo(f"{number + 1}  {checkout}  {footprint}")
     medians = [_median(footprints) for footprints in found.values()]
     for checkout, median in zip(checkouts, medians, strict=True):
-        click.echo(f"median  {checkout}  {median.ready_seconds:.2f} s  {median.idle_mib:.1f} MiB")
+        click.echo(f"median  {checkout}  {median}")
     if len(medians) == 2:
         other, this = medians
-        seconds, memory = this.ready_seconds / other.ready_seconds, this.idle_mib / other.idle_mib
-        click.echo(f"ratio  start {seconds:.2f}  memory {memory:.2f}")
+        ratios = [mine / theirs for mine, theirs in zip(astuple(this), astuple(other), strict=True)]
+        click.echo("ratio  start {:.2f}, processor {:.2f}, memory {:.2f}".format(*ratios))
 
 
 def _median(footprints: list[Footprint]) -> Footprint:
-    return Footprint(
-        statistics.median(footprint.ready_seconds for footprint in footprints),
-        statistics.median(footprint.idle_mib for footprint in footprints),
-    )
+    return Footprint(*(statistics.median(figures) for figures in zip(*map(astuple, footprints), strict=True)))
 
 
 @asynccontextmanager
@@ -125,9 +127,9 @@ async def _start(checkout: Path, servers: Servers, *, idle: float) -> Footprint:
     )
     try:
         await _wait_until_ready(child, port)
-        ready = time.monotonic() - began
+        ready, processor = time.monotonic() - began, _read_processor_seconds(child.pid)
         await asyncio.sleep(idle)
-        return Footprint(ready, _resident_mib(child.pid))
+        return Footprint(ready, processor, _read_resident_mib(child.pid))
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.terminate()
@@ -147,7 +149,13 @@ async def _wait_until_ready(child: asyncio.subprocess.Process, port: int) -> Non
     raise TransientError("the controllers ended before they were ready")
 
 
-def _resident_mib(pid: int) -> float:
+def _read_processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    user, system = fields[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _read_resident_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
     if found is None:

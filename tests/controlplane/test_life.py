@@ -148,7 +148,7 @@ async def test_the_status_shows_that_a_loop_failed_and_recovered(replica: Replic
     replica.loops.broken = RuntimeError("no luck today")
     replica.loops.of("notifications").die(ZeroDivisionError())
     body = await shown(kubectl, "scheduler/notifications", says("Ready", "False", "LoopFailed"))
-    assert "started again" in conditions(body)["Ready"]["message"]
+    assert "It restarts in" in conditions(body)["Ready"]["message"]
     assert conditions(body)["Degraded"]["status"] == "True"
     replica.loops.broken = None
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
