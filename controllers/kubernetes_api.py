@@ -1,7 +1,7 @@
 """Requests to the Kubernetes API server, sent by the official client.
 
 Kopf watches; all other requests go through here. Each has a time-out and one try, and the type of its error says
-whether to try again. `CustomObjectsApi` was rejected: the class alone takes 13 MB, and its paths are simple.
+whether to try again. `CustomObjectsApi` was rejected: its module alone takes 15 MiB, and its paths are simple.
 """
 
 from __future__ import annotations
