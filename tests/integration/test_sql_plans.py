@@ -20,6 +20,9 @@ LARGE_TABLES = {"notification_schedule", "game_status_schedule", "notification_d
 BATCH = 100
 """The number of rows that one execution of a statement is about."""
 
+ALLOWED_SCANS = {"find_by_message_id": {"notification_delivery"}}
+"""An administrator's search for a message, which is too rare to be worth an index."""
+
 STATEMENTS = {name: statement for subject in sql.subjects() for name, statement in sql.load(subject).items()}
 CALLS: dict[str, tuple[dict[str, Any], ...]] = {
     "settle_notifications": ({"ids": [], "outcomes": [], "details": []}, {"attempted": []}),
@@ -100,6 +103,7 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
         "recipient_ids": [2] * BATCH,
         "chunks": [0] * BATCH,
         "mentions": ["{3,4}"] * BATCH,
+        "message_id": 5,
         "message_ids": [5] * BATCH,
         "states": ["pending"] * BATCH,
         "errors": ["Discord answered 503"] * BATCH,
@@ -107,6 +111,10 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
         "outcomes": ["delivered"] * BATCH,
         "details": [None] * BATCH,
         "error": "publish failed",
+        "queues": ["bot.reminders.dlq"],
+        "include_resolved": False,
+        "resolution": "retried",
+        "own_name": "questbell command line",
         "batch_size": BATCH,
         "window": 2_000,
         "limit": 10_001,
@@ -131,7 +139,7 @@ async def test_a_statement_scans_no_large_table(filled: Sessions, name: str) -> 
         async with db.transaction(filled) as session:
             explained = await session.execute(text(f"EXPLAIN (FORMAT JSON) {STATEMENTS[name].text}"), parameters)
         [explanation] = explained.scalar_one()
-        assert set(scanned_tables(explanation["Plan"])) & LARGE_TABLES == set()
+        assert set(scanned_tables(explanation["Plan"])) & LARGE_TABLES <= ALLOWED_SCANS.get(name, set())
 
 
 def scanned_tables(plan: dict[str, Any]) -> Iterator[str]:
