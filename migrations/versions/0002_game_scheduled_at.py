@@ -1,7 +1,7 @@
-"""What time a notification is for: `notification_schedule.game_scheduled_at`, a part of a reminder's identity.
+"""`notification_schedule.game_scheduled_at`: the start of the game that a notification belongs to.
 
-Nullable first, filled from the game, then NOT NULL: a table in use is never rewritten under a long lock. The
-identity was (game, kind, offset, due_at) before; it becomes (game, kind, offset, game_scheduled_at).
+The column is nullable first, then filled from the game, then NOT NULL, so that no long lock is needed. The identity of
+a reminder changes from (game, kind, offset, due_at) to (game, kind, offset, game_scheduled_at).
 """
 
 from __future__ import annotations

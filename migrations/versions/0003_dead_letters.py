@@ -1,4 +1,4 @@
-"""What the dead-letter loop needs: which attempt's failure was recorded, and where unreadable messages are kept."""
+"""Dead letters: the attempt whose failure was recorded, and a table for unreadable messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told by direct message, where that is, and to whom they are closed."""
+"""Direct messages: the players who want them, their channels, and the players who do not accept them."""
 
 from __future__ import annotations
 

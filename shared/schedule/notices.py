@@ -1,6 +1,6 @@
-"""What each kind of notification is good for, in one table, and the writing of notices.
+"""How long each kind of notification stays valid, in one table, and how notices are written.
 
-A notice is a row that is due now: it has no TTL, outlives the game's start and is published at once.
+A notice is a row that is due at once. It has no TTL and stays valid after the game has started.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ from shared.schedule.notify import notify_loops
 from shared.schedule.settle import Settlement
 
 BEGUN_AFTER = timedelta(seconds=60)
-"""A game has begun this long after its start: the floor of a reminder's TTL, so that one due at the start can still
-be told.
-"""
+"""A game counts as begun this long after its start. It equals the minimum TTL of a reminder, so that one that is due at
+the start can still be delivered."""
 
 
 @dataclass(frozen=True)
 class Validity:
-    """When a notification of one kind is no longer worth telling."""
+    """When a notification of one kind is not delivered any more."""
 
     expires_at_begin: bool
-    """Once the game has begun: outcome `expired`."""
+    """Once the game has begun. The outcome is `expired`."""
     bound_to_version: bool
-    """Once the game's time changed or it was cancelled: outcome `superseded`."""
+    """Once the game was moved or cancelled. The outcome is `superseded`."""
 
 
 VALIDITY: dict[NotificationKind, Validity] = {
@@ -41,12 +40,12 @@ VALIDITY: dict[NotificationKind, Validity] = {
 
 
 def has_begun(game_scheduled_at: datetime, *, now: datetime) -> bool:
-    """Return whether it is too late to remind of a game."""
+    """Return whether it is too late for a reminder."""
     return now >= game_scheduled_at + BEGUN_AFTER
 
 
 def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settlement | None:
-    """Return how a notification that must not be delivered any more ends; None while it is still valid."""
+    """Return the outcome of a notification that must not be delivered any more; None if it is still valid."""
     validity = VALIDITY[row.kind]
     if validity.bound_to_version and row.game_version != game.version:
         return Settlement(Outcome.SUPERSEDED, f"the game changed (version {game.version})")
@@ -56,10 +55,10 @@ def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settle
 
 
 async def add_notice(session: AsyncSession, games: Sequence[Game], kind: NotificationKind) -> None:
-    """Write a notice of each of some games, which the caller has locked.
+    """Write a notice for each game. The caller has locked the games.
 
-    An open notice of the same kind already stands for this one (it is told from the game's state at that time), so
-    nothing is doubled: ten edits of an announcement in a second are one request to Discord.
+    If a notice of the same kind is open, nothing is written, because that one will show the game as it is when it is
+    sent. So ten changes of an announcement in a second are one request to Discord.
     """
     table = NotificationSchedule
     await session.flush()
@@ -87,7 +86,7 @@ async def add_notice(session: AsyncSession, games: Sequence[Game], kind: Notific
 
 
 async def refresh_announcement(session: AsyncSession, *games: Game) -> None:
-    """Say that what the announcements of games show has changed. The caller has locked the games."""
+    """Update the announcements of games. The caller has locked the games."""
     for game in games:
         game.revision += 1
     await add_notice(session, games, NotificationKind.ANNOUNCEMENT)
