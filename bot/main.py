@@ -1,6 +1,6 @@
-"""The process of `questbell bot`: three consumers, the gateway, and answers to probes.
+"""The process of `questbell bot`: three consumers, the gateway, and the health endpoints.
 
-Each part is restarted by itself. The gateway is not a condition of delivery: reminders flow while it reconnects.
+Each part is restarted separately. Delivery does not depend on the gateway: reminders are sent while it reconnects.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from shared.settings import (
     load,
 )
 
-RECONNECT = Backoff(first=0.5, longest=5.0)
-"""Delays while the broker is away."""
-REGATEWAY = Backoff(first=1.0, longest=60.0)
-"""Delays between logins to the gateway, of which Discord allows 1000 a day."""
+RECONNECT_BACKOFF = Backoff(first=0.5, longest=5.0)
+"""Delays while the broker is unavailable."""
+GATEWAY_BACKOFF = Backoff(first=1.0, longest=60.0)
+"""Delays between logins to the gateway. Discord allows 1000 a day."""
 
 
 def main() -> None:
@@ -55,18 +55,20 @@ async def _run() -> None:
             database.engine(load(DatabaseSettings), application_name="questbell bot", timing=timing)
         )
         sessions = database.sessions(engine)
-        answers = Dependency("database", lambda: database.ping(sessions))
+        probe = Dependency("database", lambda: database.ping(sessions))
         client = await stack.enter_async_context(DiscordClient.connected(discord, timing))
         handler = event_handler(Sender(sessions, client, RateLimiter(), timing))
         consumers = [Consumer(broker, timing, queue=queue, handler=handler) for queue in topology.QUEUES]
-        ready = {"database": answers.problem, "consumers": lambda: _detached(consumers)}
+        ready = {"database": probe.problem, "consumers": lambda: _report_detached(consumers)}
         await stack.enter_async_context(health.serving(load(HealthSettings), live={}, ready=ready))
-        await schema.wait_for_schema(sessions, backoff=RECONNECT)
+        await schema.wait_for_schema(sessions, backoff=RECONNECT_BACKOFF)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(process.run_forever("database", answers.run, backoff=RECONNECT))
+            tasks.create_task(process.run_forever("database", probe.run, backoff=RECONNECT_BACKOFF))
             for consumer in consumers:
-                tasks.create_task(process.run_forever(consumer.name, consumer.run, backoff=RECONNECT))
-            tasks.create_task(process.run_forever("gateway", lambda: run_gateway(discord, sessions), backoff=REGATEWAY))
+                tasks.create_task(process.run_forever(consumer.name, consumer.run, backoff=RECONNECT_BACKOFF))
+            tasks.create_task(
+                process.run_forever("gateway", lambda: run_gateway(discord, sessions), backoff=GATEWAY_BACKOFF)
+            )
 
 
 def event_handler(sender: Sender) -> EventHandler:
@@ -83,6 +85,6 @@ def event_handler(sender: Sender) -> EventHandler:
     )
 
 
-def _detached(consumers: list[Consumer]) -> str | None:
+def _report_detached(consumers: list[Consumer]) -> str | None:
     missing = [consumer.name for consumer in consumers if not consumer.attached]
     return f"not consuming {', '.join(missing)}: see QUESTBELL_AMQP_URL and the controllers" if missing else None

@@ -52,12 +52,12 @@ class EventHandler:
             raise
 
     async def _defer(self, event: AnyEvent, *, seconds: float) -> None:
-        table = table_of(event)
+        table = find_table(event)
         await self._write(event, lambda session: try_again(session, table, event.row_id, seconds=seconds))
 
     async def _settle(self, event: AnyEvent, *, detail: str) -> None:
         settlement = {event.row_id: Settlement(Outcome.UNDELIVERABLE, detail)}
-        for row in await self._write(event, lambda session: settle(session, table_of(event), settlement)):
+        for row in await self._write(event, lambda session: settle(session, find_table(event), settlement)):
             log_settled(row, level=logging.WARNING)
 
     async def _record(self, event: AnyEvent, error: Exception) -> None:
@@ -66,7 +66,7 @@ class EventHandler:
         await self._write(
             event,
             lambda session: record_failure(
-                session, table_of(event), event.row_id, backoff=self.backoff, error=text, retry_after=retry_after
+                session, find_table(event), event.row_id, backoff=self.backoff, error=text, retry_after=retry_after
             ),
         )
 
@@ -89,6 +89,6 @@ class EventHandler:
         return await retry(commit, backoff=self.backoff, on_failure=log_failure)
 
 
-def table_of(event: AnyEvent) -> Table:
+def find_table(event: AnyEvent) -> Table:
     """Return the table of an event's row."""
     return GameStatusSchedule if isinstance(event, StatusTransitionDue) else NotificationSchedule

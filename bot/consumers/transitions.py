@@ -61,7 +61,7 @@ async def apply_transitions(
     ]
     if applied:
         await refresh_announcement(session, *(games[game_id] for game_id in dict.fromkeys(applied)))
-    await _settle(session, settlements, {row.id: _latency(row, now) for row, now in rows})
+    await _settle(session, settlements, {row.id: _measure_latency(row, now) for row, now in rows})
     locked = {row.id for row, _ in rows if row.game_id not in games}
     return [LOCKED if event.row_id in locked and not wait else None for event in events]
 
@@ -71,12 +71,12 @@ def _apply(row: GameStatusSchedule, game: Game) -> Settlement:
     if row.game_version != game.version:
         return Settlement(Outcome.SUPERSEDED, f"the game changed (version {game.version})")
     if _ORDER.index(row.target_status) <= _ORDER.index(game.status):
-        return Settlement(Outcome.SUPERSEDED, f"the session is {game.status} already")
+        return Settlement(Outcome.SUPERSEDED, f"the game is {game.status} already")
     game.status = row.target_status
     return Settlement(Outcome.APPLIED)
 
 
-def _latency(row: GameStatusSchedule, now: datetime) -> float:
+def _measure_latency(row: GameStatusSchedule, now: datetime) -> float:
     return (now - row.due_at).total_seconds()
 
 

@@ -53,7 +53,7 @@ async def check(
         game = games.get(row.game_id)
         if game is None:
             checked |= {} if wait else {row.id: LOCKED}
-        elif settlement := _settlement(row, game, is_overtaken=is_overtaken, now=now):
+        elif settlement := _judge(row, game, is_overtaken=is_overtaken, now=now):
             invalid[row.id] = settlement
         else:
             valid.append((row, now))
@@ -73,7 +73,7 @@ async def check_one(session: AsyncSession, notification_id: UUID, *, game_id: UU
     return context if isinstance(context, NotificationContext) else None
 
 
-def _settlement(row: NotificationSchedule, game: Game, *, is_overtaken: bool, now: datetime) -> Settlement | None:
+def _judge(row: NotificationSchedule, game: Game, *, is_overtaken: bool, now: datetime) -> Settlement | None:
     overtaken = Settlement(Outcome.SUPERSEDED, "a later reminder was due too") if is_overtaken else None
     return staleness(row, game, now=now) or overtaken
 

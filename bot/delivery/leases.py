@@ -89,51 +89,52 @@ async def prepare(
     session: AsyncSession, requests: Sequence[DeliveryRequest], *, wait: bool = False, timing: Timing
 ) -> list[Prepared | GameLock]:
     """Create the delivery rows, and acquire the first lease of each notification whose request need not wait."""
-    deadline = _deadline(timing)
+    deadline = _compute_deadline(timing)
     checked = await check(session, {request.notification_id: request.game_id for request in requests}, wait=wait)
-    contexts = await _with_deliveries(session, _contexts(checked))
-    pending = [_pending_recipients(request, contexts.get(request.notification_id)) for request in requests]
-    complete = [context.notification.id for context in contexts.values() if context.deliveries and not _left(context)]
+    contexts = await _create_deliveries(session, _select_valid(checked))
+    pending = [_list_pending(request, contexts.get(request.notification_id)) for request in requests]
+    complete = [
+        context.notification.id
+        for context in contexts.values()
+        if context.deliveries and not _select_unfinished(context)
+    ]
     await settle_attempted(session, complete)
-    eager = [
-        recipients[0] if recipients and _need_not_wait(request, recipients[0]) else None
+    first = [
+        recipients.pop(0) if recipients and _may_send_now(request, recipients[0]) else None
         for request, recipients in zip(requests, pending, strict=True)
     ]
-    first = iter(await _attempts(session, [it for it in eager if it is not None], contexts, timing, deadline))
-    prepared: list[Prepared | GameLock] = []
-    for request, recipients, recipient in zip(requests, pending, eager, strict=True):
-        attempts: list[Attempt | PendingRecipient] = list(recipients)
-        if recipient is not None:
-            attempt = next(first)
-            attempts[:1] = [] if attempt is None else [attempt]
-        is_locked = checked.get(request.notification_id) is LOCKED
-        prepared.append(LOCKED if is_locked else Prepared(contexts.get(request.notification_id), attempts))
-    return prepared
+    attempts = await _acquire(session, first, contexts, timing, deadline)
+    return [
+        LOCKED
+        if checked.get(request.notification_id) is LOCKED
+        else Prepared(contexts.get(request.notification_id), [*([attempt] if attempt else []), *recipients])
+        for request, attempt, recipients in zip(requests, attempts, pending, strict=True)
+    ]
 
 
 async def acquire(
     session: AsyncSession, recipients: Sequence[PendingRecipient], *, wait: bool = False, timing: Timing
 ) -> list[Attempt | GameLock | None]:
     """Acquire the leases of recipients. The notifications are checked again, because minutes may have passed."""
-    deadline = _deadline(timing)
+    deadline = _compute_deadline(timing)
     games_of = {recipient.notification_id: recipient.game_id for recipient in recipients}
     checked = await check(session, games_of, wait=wait)
-    attempts = await _attempts(session, recipients, _contexts(checked), timing, deadline)
+    attempts = await _acquire(session, recipients, _select_valid(checked), timing, deadline)
     return [
         LOCKED if checked.get(recipient.notification_id) is LOCKED else attempt
         for recipient, attempt in zip(recipients, attempts, strict=True)
     ]
 
 
-def _deadline(timing: Timing) -> float:
+def _compute_deadline(timing: Timing) -> float:
     return asyncio.get_running_loop().time() + timing.lease - timing.request_timeout
 
 
-def _contexts(checked: Mapping[UUID, NotificationContext | GameLock]) -> dict[UUID, NotificationContext]:
+def _select_valid(checked: Mapping[UUID, NotificationContext | GameLock]) -> dict[UUID, NotificationContext]:
     return {id_: context for id_, context in checked.items() if isinstance(context, NotificationContext)}
 
 
-async def _with_deliveries(
+async def _create_deliveries(
     session: AsyncSession, contexts: Mapping[UUID, NotificationContext]
 ) -> dict[UUID, NotificationContext]:
     """Return the contexts, with delivery rows for notifications that are delivered for the first time."""
@@ -154,23 +155,25 @@ def _is_posted(context: NotificationContext) -> bool:
     return context.notification.kind is NotificationKind.ANNOUNCEMENT and context.game.message_id is not None
 
 
-def _left(context: NotificationContext) -> list[NotificationDelivery]:
+def _select_unfinished(context: NotificationContext) -> list[NotificationDelivery]:
     return [delivery for delivery in context.deliveries if delivery.state not in FINAL]
 
 
-def _pending_recipients(request: DeliveryRequest, context: NotificationContext | None) -> list[PendingRecipient]:
+def _list_pending(request: DeliveryRequest, context: NotificationContext | None) -> list[PendingRecipient]:
     if context is None or _is_posted(context):
         return []
-    return [PendingRecipient(request.notification_id, request.game_id, delivery) for delivery in _left(context)]
+    return [
+        PendingRecipient(request.notification_id, request.game_id, delivery) for delivery in _select_unfinished(context)
+    ]
 
 
-def _need_not_wait(request: DeliveryRequest, recipient: PendingRecipient) -> bool:
+def _may_send_now(request: DeliveryRequest, recipient: PendingRecipient) -> bool:
     return request.busy_channels is not None and recipient.delivery.recipient_id not in request.busy_channels
 
 
-async def _attempts(
+async def _acquire(
     session: AsyncSession,
-    recipients: Sequence[PendingRecipient],
+    recipients: Sequence[PendingRecipient | None],
     contexts: Mapping[UUID, NotificationContext],
     timing: Timing,
     deadline: float,
@@ -179,32 +182,37 @@ async def _attempts(
     valid = {
         recipient.delivery.id: (recipient.delivery, contexts[recipient.notification_id])
         for recipient in recipients
-        if recipient.notification_id in contexts
+        if recipient is not None and recipient.notification_id in contexts
     }
-    gone = {id_: delivery.notification_id for id_, (delivery, context) in valid.items() if _all_left(delivery, context)}
+    gone = {
+        id_: delivery.notification_id
+        for id_, (delivery, context) in valid.items()
+        if _has_everyone_left(delivery, context)
+    }
     await ledger.lock_notifications(session, set(gone.values()))
     leases, conflicts = await ledger.acquire_leases(session, valid.keys() - gone.keys(), timing)
-    conflicts |= await ledger.lease_conflicts(session, gone.keys(), timing)
+    conflicts |= await ledger.read_lease_conflicts(session, gone.keys(), timing)
     if gone:
         await ledger.delete_pending(session, gone.keys())
         await settle_attempted(session, set(gone.values()))
     attempts: list[Attempt | None] = []
     for recipient in recipients:
-        delivery, context = valid.get(recipient.delivery.id, (recipient.delivery, None))
+        if recipient is None or recipient.delivery.id not in valid:
+            attempts.append(None)
+            continue
+        delivery, context = valid[recipient.delivery.id]
         # Two deliveries of the same message can be in one batch; only one gets the lease.
         lease = leases.pop(delivery.id, None)
-        if context is None:
-            attempts.append(None)
-        elif lease is not None:
+        if lease is not None:
             message = CONTENT[context.notification.kind].message(context, delivery, lease.is_first)
             attempts.append(SendAttempt(context, delivery, lease, message, deadline))
         else:
-            attempts.append(_without_lease(context, delivery, conflicts.get(delivery.id), timing))
+            attempts.append(_handle_conflict(context, delivery, conflicts.get(delivery.id), timing))
     await _write_mentions(session, attempts)
     return attempts
 
 
-def _all_left(delivery: NotificationDelivery, context: NotificationContext) -> bool:
+def _has_everyone_left(delivery: NotificationDelivery, context: NotificationContext) -> bool:
     """Return True if everyone this message was meant for has left the game. The channel's first message is always worth
     sending."""
     roster = set(context.roster)
@@ -213,14 +221,14 @@ def _all_left(delivery: NotificationDelivery, context: NotificationContext) -> b
     return delivery.chunk > 0 and not (roster & set(delivery.mentions) or roster - context.contacted)
 
 
-def _without_lease(
+def _handle_conflict(
     context: NotificationContext, delivery: NotificationDelivery, conflict: LeaseConflict | None, timing: Timing
 ) -> Attempt | None:
     if conflict is None or conflict.state in FINAL:
         return None
     if conflict.seconds > 0:
         return Deferred("another process is sending", retry_after=max(0.1, conflict.seconds))
-    if conflict.since is None or not conflict.is_nonce_expired:  # everyone has left, but a message may have been sent
+    if conflict.since is None or not conflict.is_nonce_expired:  # no recipient is left, but a message may exist
         return Deferred("an attempt may still have been sent", retry_after=timing.nonce_window)
     return UncertainAttempt(context, delivery, conflict.since, seconds_since_lease=-conflict.seconds)
 

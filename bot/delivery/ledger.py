@@ -58,7 +58,7 @@ async def create_deliveries(
     session: AsyncSession, recipients: Mapping[UUID, Sequence[Recipient]]
 ) -> dict[UUID, list[NotificationDelivery]]:
     """Create and return the delivery rows. Recipients are fixed at the first attempt."""
-    deliveries = {id_: [_pending(id_, recipient) for recipient in of_row] for id_, of_row in recipients.items()}
+    deliveries = {id_: [_build_delivery(id_, recipient) for recipient in of_row] for id_, of_row in recipients.items()}
     rows = [row for of_row in deliveries.values() for row in of_row]
     if not rows:
         return deliveries
@@ -68,7 +68,7 @@ async def create_deliveries(
         "recipient_kinds": [row.recipient_kind for row in rows],
         "recipient_ids": [row.recipient_id for row in rows],
         "chunks": [row.chunk for row in rows],
-        "mentions": [_array(row.mentions) for row in rows],
+        "mentions": [_format_array(row.mentions) for row in rows],
     }
     created = await session.execute(_SQL["create_deliveries"], parameters)
     if len(created.all()) == len(rows):
@@ -76,7 +76,7 @@ async def create_deliveries(
     return await read_deliveries(session, deliveries)  # another process creates some of them at the same time
 
 
-def _pending(notification_id: UUID, recipient: Recipient) -> NotificationDelivery:
+def _build_delivery(notification_id: UUID, recipient: Recipient) -> NotificationDelivery:
     return NotificationDelivery(
         id=new_id(),
         notification_id=notification_id,
@@ -89,7 +89,7 @@ def _pending(notification_id: UUID, recipient: Recipient) -> NotificationDeliver
     )
 
 
-def _array(values: Sequence[int]) -> str:
+def _format_array(values: Sequence[int]) -> str:
     """Return an array as one text value."""
     return "{" + ",".join(map(str, values)) + "}"
 
@@ -117,10 +117,10 @@ async def acquire_leases(
     if len(leases) == len(deliveries):
         return leases, {}
     others = list(set(deliveries) - leases.keys())
-    return leases, await lease_conflicts(session, others, timing)
+    return leases, await read_lease_conflicts(session, others, timing)
 
 
-async def lease_conflicts(
+async def read_lease_conflicts(
     session: AsyncSession, deliveries: Collection[UUID], timing: Timing
 ) -> dict[UUID, LeaseConflict]:
     """Return the deliveries that are not pending, with the state of their leases."""
@@ -138,7 +138,7 @@ async def lease_conflicts(
 async def write_mentions(session: AsyncSession, mentions: Mapping[UUID, Sequence[int]]) -> None:
     """Record whom messages mention that were never sent before."""
     if mentions:
-        parameters = {"ids": list(mentions), "mentions": [_array(users) for users in mentions.values()]}
+        parameters = {"ids": list(mentions), "mentions": [_format_array(users) for users in mentions.values()]}
         await session.execute(_SQL["write_mentions"], parameters)
 
 

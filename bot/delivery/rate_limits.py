@@ -57,10 +57,10 @@ class RateLimiter:
     def try_acquire(self) -> ReservedSlot | None:
         """Reserve a request if nothing has to be waited for, else return None."""
         is_idle = not self._waiting and self._requests.has_capacity(self._reserved + 1)
-        if not is_idle or self._blocked_for(GLOBAL) > 0:
+        if not is_idle or self._get_remaining_block(GLOBAL) > 0:
             return None
         self._reserved += 1
-        return ReservedSlot(self, self._busy_channels())
+        return ReservedSlot(self, self._list_busy_channels())
 
     @asynccontextmanager
     async def slot(
@@ -75,7 +75,7 @@ class RateLimiter:
         """
         key = (channel_id, urgent)
         self._raise_if_blocked(key)
-        in_flight = self._in_flight_of(key)
+        in_flight = self._get_in_flight(key)
         await _acquire_within_timeout(in_flight)
         try:
             if not urgent:
@@ -130,20 +130,20 @@ class RateLimiter:
         """Make a reserved request available to others."""
         self._reserved -= 1
 
-    def _in_flight_of(self, key: RateLimitKey) -> asyncio.Semaphore:
+    def _get_in_flight(self, key: RateLimitKey) -> asyncio.Semaphore:
         return self._in_flight.setdefault(key, asyncio.Semaphore(IN_FLIGHT_PER_CHANNEL))
 
-    def _busy_channels(self) -> frozenset[int]:
+    def _list_busy_channels(self) -> frozenset[int]:
         full = [key for key, in_flight in self._in_flight.items() if in_flight.locked()]
-        blocked = [key for key in self._blocked_until if self._blocked_for(key) > 0]
+        blocked = [key for key in self._blocked_until if self._get_remaining_block(key) > 0]
         return frozenset(channel_id for channel_id, urgent in (*full, *blocked) if urgent)
 
     def _raise_if_blocked(self, key: RateLimitKey) -> None:
-        seconds = self._blocked_for(key)
+        seconds = self._get_remaining_block(key)
         if seconds > 0:
             raise DeliveryDeferredError("Discord asked for a pause", retry_after=seconds)
 
-    def _blocked_for(self, key: RateLimitKey) -> float:
+    def _get_remaining_block(self, key: RateLimitKey) -> float:
         until = max(self._blocked_until.get(key, 0.0), self._blocked_until.get(GLOBAL, 0.0))
         return until - asyncio.get_running_loop().time()
 

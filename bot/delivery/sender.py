@@ -100,13 +100,13 @@ class Sender:
                     if isinstance(acquired, SendAttempt):
                         await self._send(acquired)
                     elif acquired is not None:
-                        await self._without_lease(acquired)
+                        await self._handle_conflict(acquired)
             case SendAttempt():
                 await self._send(attempt, reserved)
             case _:
-                await self._without_lease(attempt)
+                await self._handle_conflict(attempt)
 
-    async def _without_lease(self, attempt: UncertainAttempt | Deferred) -> None:
+    async def _handle_conflict(self, attempt: UncertainAttempt | Deferred) -> None:
         if isinstance(attempt, Deferred):
             raise DeliveryDeferredError(attempt.reason, retry_after=attempt.retry_after)
         await self._reconcile(attempt)
@@ -133,14 +133,14 @@ class Sender:
             _log_delivered(attempt, message_id=message_id)
 
     async def _request(self, attempt: SendAttempt) -> int:
-        channel_id = await self._channel_of(attempt.delivery)
+        channel_id = await self._find_channel(attempt.delivery)
         if asyncio.get_running_loop().time() > attempt.deadline:
             raise TemporarilyUnavailableError("the process was delayed; too little of the lease is left to send")
         with self._breaker.record():
             nonce = attempt.delivery.nonce
             return await self._client.create_message(channel_id, attempt.message.payload, nonce=nonce)
 
-    async def _channel_of(self, delivery: NotificationDelivery) -> int:
+    async def _find_channel(self, delivery: NotificationDelivery) -> int:
         """Return the channel of a recipient, opening a user's DM the first time. It sends nothing.
 
         Raises:
@@ -193,7 +193,7 @@ class Sender:
             raise DeliveryDeferredError("a recent attempt might appear", retry_after=self.timing.nonce_window - age)
         notification, delivery = attempt.context.notification, attempt.delivery
         try:
-            read_page = partial(self._read_page, await self._channel_of(delivery))
+            read_page = partial(self._read_page, await self._find_channel(delivery))
             is_dm = delivery.recipient_kind is RecipientKind.USER
             found = await find_message(read_page, delivery.nonce, since=attempt.since, all_readable=is_dm)
         except RequestRejectedError:

@@ -7,11 +7,11 @@ from bot.rendering import announcement_message, disabled_button, signup_buttons
 from shared.models import NotificationDelivery, RecipientKind
 
 
-def _recipients(context: NotificationContext) -> list[Recipient]:
+def _list_recipients(context: NotificationContext) -> list[Recipient]:
     return [Recipient(RecipientKind.CHANNEL, context.game.channel_id)]
 
 
-def _message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
+def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
     payload = announcement_message(context.game, context.roster)
     if payload["components"]:
         payload["components"] = signup_buttons(context.game.id, nonce=delivery.nonce)
@@ -20,4 +20,4 @@ def _message(context: NotificationContext, delivery: NotificationDelivery, _is_f
     return Message(payload)
 
 
-ANNOUNCEMENT = NotificationContent(_recipients, _message)
+ANNOUNCEMENT = NotificationContent(_list_recipients, _make_message)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext
-from bot.notifications.reminder import closed_dms_note, current_mentions, recipients_of
+from bot.notifications.reminder import list_recipients, make_closed_dms_note, select_mentions
 from bot.rendering import cancellation_message, disabled_button
 from shared.models import NotificationDelivery
 
 
-def _message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
-    mentions = current_mentions(context, delivery, is_first)
-    payload = cancellation_message(context.game, mentions=mentions, note=closed_dms_note(context, delivery, mentions))
+def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
+    mentions = select_mentions(context, delivery, is_first)
+    payload = cancellation_message(
+        context.game, mentions=mentions, note=make_closed_dms_note(context, delivery, mentions)
+    )
     return Message({**payload, "components": disabled_button("Cancelled", nonce=delivery.nonce)}, mentions)
 
 
-CANCELLATION = NotificationContent(recipients_of, _message)
+CANCELLATION = NotificationContent(list_recipients, _make_message)

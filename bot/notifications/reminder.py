@@ -15,7 +15,7 @@ from bot.rendering.reminder_messages import CLOSED_DMS, NOBODY, NOTIFIED_BY_DM
 from shared.models import NotificationDelivery, RecipientKind
 
 
-def recipients_of(context: NotificationContext) -> list[Recipient]:
+def list_recipients(context: NotificationContext) -> list[Recipient]:
     """Return the game's channel, once for each chunk of players, and the players who are notified by direct message.
 
     Each player is notified once, so the channel does not mention those who get a direct message.
@@ -29,7 +29,7 @@ def recipients_of(context: NotificationContext) -> list[Recipient]:
     return [*in_channel, *(Recipient(RecipientKind.USER, user) for user in by_dm)]
 
 
-def current_mentions(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> tuple[int, ...]:
+def select_mentions(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> tuple[int, ...]:
     """Return the players that a message mentions now.
 
     Players who have left since the recipients were fixed are omitted. Players who have joined are added to the last
@@ -43,29 +43,29 @@ def current_mentions(context: NotificationContext, delivery: NotificationDeliver
     return (*remaining, *newcomers[: MENTIONS_LIMIT - len(remaining)])
 
 
-def closed_dms_note(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
+def make_closed_dms_note(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
     """Return the note that explains why players with closed DMs are notified in the channel; empty otherwise."""
     closed = {player.user_id for player in context.players if player.has_closed_dms}
     return CLOSED_DMS if delivery.chunk > 0 and mentions and closed.issuperset(mentions) else ""
 
 
-def _message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
-    mentions = current_mentions(context, delivery, is_first)
+def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
+    mentions = select_mentions(context, delivery, is_first)
     payload = reminder_message(
         context.game,
         offset_minutes=context.notification.offset_minutes or 0,
         mentions=mentions,
         now=context.now,
-        nobody=_text_for_nobody(context, delivery),
-        note=closed_dms_note(context, delivery, mentions),
+        nobody=_choose_text_for_nobody(context, delivery),
+        note=make_closed_dms_note(context, delivery, mentions),
     )
     return Message({**payload, "components": leave_button(context.game.id, nonce=delivery.nonce)}, mentions)
 
 
-def _text_for_nobody(context: NotificationContext, delivery: NotificationDelivery) -> str:
+def _choose_text_for_nobody(context: NotificationContext, delivery: NotificationDelivery) -> str:
     if delivery.recipient_kind is RecipientKind.USER:
         return ""
     return NOTIFIED_BY_DM if context.players else NOBODY
 
 
-REMINDER = NotificationContent(recipients_of, _message)
+REMINDER = NotificationContent(list_recipients, _make_message)

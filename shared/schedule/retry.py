@@ -1,4 +1,4 @@
-"""When something that failed is tried again: one rule for the loops, the bot and the start of every process."""
+"""When work that failed is retried: one rule for the loops, the bot and the start of every process."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ T = TypeVar("T")
 class Backoff:
     """Exponential delays with jitter: `first` doubles up to `longest` seconds.
 
-    Jitter takes up to a quarter off, so that rows which failed together do not come back together, and no delay exceeds
-    its bound.
+    Jitter shortens a delay by up to a quarter, so that rows which failed together are not retried together. No delay
+    exceeds its bound.
     """
 
     first: float
     longest: float
-    chance: random.Random = field(default_factory=random.Random, repr=False, compare=False)
+    rng: random.Random = field(default_factory=random.Random, repr=False, compare=False)
 
     @classmethod
     def of(cls, timing: Timing) -> Backoff:
@@ -36,7 +36,7 @@ class Backoff:
     def delay(self, attempt: int) -> float:
         """Return the seconds to wait after the given number of failed attempts (1 or more)."""
         bound = min(self.longest, self.first * 2.0 ** min(max(attempt, 1) - 1, 30))
-        return bound * (1 - 0.25 * self.chance.random())
+        return bound * (1 - 0.25 * self.rng.random())
 
 
 async def retry(
