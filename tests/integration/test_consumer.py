@@ -101,7 +101,7 @@ async def test_an_unreadable_message_is_dead_lettered_and_the_next_is_handled(
         assert (await take(declared, QUEUE.dead_letters)).body == b"\xff not json"
 
 
-async def test_what_a_dead_consumer_held_is_delivered_again(
+async def test_messages_of_a_dead_consumer_are_redelivered(
     publisher: Publisher, declared: BrokerSettings, timing: Timing
 ) -> None:
     """A connection that breaks gives its unanswered message back to the queue, with a TTL that has not passed."""
@@ -127,7 +127,7 @@ async def test_a_queue_that_is_deleted_ends_the_consumer(declared: BrokerSetting
     assert not consumer.attached
 
 
-async def test_stopping_lets_what_is_in_flight_finish(
+async def test_messages_in_flight_finish_when_the_consumer_stops(
     rabbitmq_server: RabbitMQ, publisher: Publisher, declared: BrokerSettings, timing: Timing
 ) -> None:
     handling, finish = asyncio.Event(), asyncio.Event()
@@ -166,7 +166,7 @@ async def test_at_most_the_prefetch_is_handled_at_once(
         await eventually(lambda: _empty(declared))
 
 
-async def test_a_missing_queue_is_waited_for_and_said(broker: BrokerSettings, timing: Timing) -> None:
+async def test_the_consumer_waits_for_a_missing_queue_and_reports_it(broker: BrokerSettings, timing: Timing) -> None:
     async def handler(_event: AnyEvent) -> None:
         raise AssertionError
 

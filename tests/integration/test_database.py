@@ -30,7 +30,7 @@ async def empty_url(postgres_server: Postgres) -> AsyncIterator[str]:
     await postgres_server.drop_database(name)
 
 
-async def test_a_url_may_say_what_libpq_may(database: Database) -> None:
+async def test_the_url_may_have_the_options_of_libpq(database: Database) -> None:
     url = SecretStr(f"{database.settings.url.get_secret_value()}?sslmode=disable")
     settings = database.settings.model_copy(update={"url": url})
     async with db.engine(settings, application_name="test", timing=Timing()) as engine:
@@ -38,7 +38,7 @@ async def test_a_url_may_say_what_libpq_may(database: Database) -> None:
 
 
 @pytest.mark.parametrize("said", [[], [b"N"], [b"N", b"R\0\0\0\x08\0\0\0\0"]], ids=["nothing", "no TLS", "welcome"])
-async def test_a_server_that_goes_away_while_it_is_connected_to_is_waited_for(said: list[bytes]) -> None:
+async def test_a_server_that_disappears_during_connect_is_a_transient_error(said: list[bytes]) -> None:
     async def go_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in said:
             await reader.read(1024)
@@ -53,11 +53,11 @@ async def test_a_server_that_goes_away_while_it_is_connected_to_is_waited_for(sa
                 await db.ping(db.sessions(engine))
 
 
-def test_the_schema_that_is_waited_for_is_the_newest_revision() -> None:
+def test_the_required_schema_is_the_newest_revision() -> None:
     assert command.head() == schema.REVISION
 
 
-async def test_a_schema_that_is_not_there_is_waited_for(empty_url: str) -> None:
+async def test_a_process_waits_for_a_missing_schema(empty_url: str) -> None:
     settings = DatabaseSettings(url=SecretStr(empty_url))
     async with db.engine(settings, application_name="test", timing=Timing()) as engine:
         waiting = asyncio.create_task(schema.wait_for_schema(db.sessions(engine), backoff=AT_ONCE))

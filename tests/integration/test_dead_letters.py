@@ -116,7 +116,7 @@ async def _is(value: Awaitable[object], expected: object) -> bool:
     return await value == expected
 
 
-async def test_on_start_a_dead_copy_wins_its_row_and_is_published_again_without_ttl(
+async def test_at_the_start_a_dead_letter_is_republished_without_ttl(
     database: Database, declared: BrokerSettings, start: Start
 ) -> None:
     row = await published_row(database)
@@ -131,7 +131,9 @@ async def test_on_start_a_dead_copy_wins_its_row_and_is_published_again_without_
     assert await attempts(database, row.id) == 2
 
 
-async def test_on_the_interval_it_looks_again(database: Database, declared: BrokerSettings, start: Start) -> None:
+async def test_dead_letters_are_handled_again_on_the_interval(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
     loop = await start(interval_seconds=1)
     await eventually(lambda: _is(_ready(loop), True))
     await dead(declared, reminder(await published_row(database)))
@@ -142,7 +144,9 @@ async def _ready(loop: DeadLetterLoop) -> bool:
     return loop.status().ready
 
 
-async def test_the_copy_of_a_settled_row_is_dropped(database: Database, declared: BrokerSettings, start: Start) -> None:
+async def test_the_dead_letter_of_a_settled_row_is_dropped(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
     row = await published_row(database)
     async with db.transaction(database.sessions) as session:
         await settle(session, NotificationSchedule, {row.id: Settlement(Outcome.DELIVERED)})
@@ -152,7 +156,7 @@ async def test_the_copy_of_a_settled_row_is_dropped(database: Database, declared
     assert await queue_length(declared, REMINDERS.name) == 0
 
 
-async def test_a_copy_whose_failure_was_recorded_is_dropped_and_the_row_keeps_its_time(
+async def test_a_dead_letter_with_a_recorded_failure_is_dropped_and_its_row_keeps_its_time(
     database: Database, declared: BrokerSettings, start: Start
 ) -> None:
     row = await published_row(database)
@@ -166,7 +170,7 @@ async def test_a_copy_whose_failure_was_recorded_is_dropped_and_the_row_keeps_it
     assert await attempts(database, row.id) == 1
 
 
-async def test_an_older_copy_than_the_rows_latest_is_dropped(
+async def test_a_dead_letter_of_an_earlier_attempt_is_dropped(
     database: Database, declared: BrokerSettings, start: Start
 ) -> None:
     row = await published_row(database, attempts=3)
@@ -176,14 +180,16 @@ async def test_an_older_copy_than_the_rows_latest_is_dropped(
     assert await attempts(database, row.id) == 3
 
 
-async def test_the_copy_of_a_purged_row_is_dropped(declared: BrokerSettings, start: Start) -> None:
+async def test_the_dead_letter_of_a_purged_row_is_dropped(declared: BrokerSettings, start: Start) -> None:
     event = StatusTransitionDue(row_id=uuid4(), game_id=uuid4(), target_status=GameStatus.COMPLETED)
     await dead(declared, event, queue=TRANSITIONS.dead_letters)
     loop = await start()
     await emptied(loop, declared, TRANSITIONS.dead_letters)
 
 
-async def test_many_copies_of_one_row_become_one(database: Database, declared: BrokerSettings, start: Start) -> None:
+async def test_many_dead_letters_of_one_row_are_republished_once(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
     row = await published_row(database)
     await dead(declared, *[reminder(row)] * 20)
     loop = await start()
@@ -230,7 +236,7 @@ async def test_a_status_transition_is_republished_however_often_it_failed(
         b"9" * 70_000,
     ],
 )
-async def test_a_poison_message_is_parked_once_and_stalls_nothing(
+async def test_a_poison_message_is_parked_once_and_blocks_no_other(
     database: Database, declared: BrokerSettings, start: Start, body: bytes
 ) -> None:
     row = await published_row(database)
@@ -267,7 +273,7 @@ async def test_a_full_main_queue_loses_no_dead_letter(
     assert (await take(declared, REMINDERS.name)).message_id == str(row.id)
 
 
-async def test_a_run_ends_although_what_it_republishes_comes_back_at_once(
+async def test_a_run_ends_although_its_republished_messages_die_again(
     database: Database, declared: BrokerSettings, start: Start
 ) -> None:
     rows = [await published_row(database) for _ in range(5)]
@@ -285,7 +291,7 @@ async def test_a_run_ends_although_what_it_republishes_comes_back_at_once(
     assert [await attempts(database, row.id) for row in rows] == [2] * 5
 
 
-async def test_suspended_it_leaves_dead_letters_where_they_are(
+async def test_a_suspended_loop_leaves_dead_letters_in_their_queue(
     database: Database, declared: BrokerSettings, start: Start
 ) -> None:
     await dead(declared, reminder(await published_row(database)))
@@ -296,7 +302,7 @@ async def test_suspended_it_leaves_dead_letters_where_they_are(
     await take(declared, REMINDERS.name)
 
 
-async def test_two_loops_with_queues_of_their_own_both_come_to_it(
+async def test_two_loops_with_different_queues_both_run(
     database: Database, declared: BrokerSettings, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letters, "SHORT_INTERVAL", 0.1)

@@ -152,16 +152,14 @@ async def test_a_status_transition_is_published_without_ttl(
     assert got.expiration is None
 
 
-async def test_a_new_row_wakes_a_loop_that_sleeps_for_long(
-    database: Database, broker: BrokerSettings, start: Start
-) -> None:
+async def test_a_new_row_wakes_a_waiting_loop(database: Database, broker: BrokerSettings, start: Start) -> None:
     running = await start()
     await eventually(lambda: running.loop.status().ready)
     await new_game(database.sessions)
     assert decode((await take(broker, topology.NOTICES.name)).body).event_type == "game.notice_due"
 
 
-async def test_a_loop_wakes_for_a_row_when_it_is_due_without_a_hint(
+async def test_a_loop_wakes_for_a_due_row_without_a_notification(
     database: Database, broker: BrokerSettings, start: Start
 ) -> None:
     game = await new_game(database.sessions, offsets=(10,))
@@ -173,7 +171,7 @@ async def test_a_loop_wakes_for_a_row_when_it_is_due_without_a_hint(
     await marked(database, game)
 
 
-async def test_two_loops_share_ten_thousand_rows_with_none_doubled_or_missed(
+async def test_two_loops_publish_ten_thousand_rows_exactly_once(
     database: Database, broker: BrokerSettings, start: Start
 ) -> None:
     await many_due(database, 10_000)
@@ -213,7 +211,7 @@ async def test_a_full_queue_leaves_rows_due_and_counts_no_attempt(
     assert running.loop.status().degraded is None
 
 
-async def test_the_most_urgent_of_many_due_go_first(database: Database) -> None:
+async def test_the_most_urgent_due_rows_are_claimed_first(database: Database) -> None:
     for minutes in (300, 30, 180, 90):
         game = await new_game(database.sessions, starts_in=timedelta(minutes=minutes), offsets=(20,))
         await make_due(database.sessions, *await rows_of(database.sessions, game, REMINDER))
@@ -242,7 +240,7 @@ async def test_the_claim_reads_only_the_index_on_attempt_at(database: Database) 
     assert "Seq Scan" not in plan
 
 
-async def test_a_row_that_cannot_be_built_is_settled_and_the_rest_go_out(
+async def test_an_unpublishable_row_is_settled_and_the_others_are_published(
     database: Database, broker: BrokerSettings, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = await new_game(database.sessions, offsets=(10,))
@@ -280,7 +278,7 @@ async def test_suspending_stops_dispatch_and_resuming_starts_it(
     await take(broker, topology.NOTICES.name)
 
 
-async def test_an_outage_of_the_broker_is_waited_out_and_said(
+async def test_the_loop_reports_a_broker_outage_and_recovers_from_it(
     database: Database, broker: BrokerSettings, rabbitmq_server: RabbitMQ, start: Start
 ) -> None:
     running = await start()
@@ -294,9 +292,7 @@ async def test_an_outage_of_the_broker_is_waited_out_and_said(
     assert decode((await take_when_back(broker)).body).row_id == row.id
 
 
-async def test_the_loops_are_woken_for_what_a_broker_lost(
-    database: Database, broker: BrokerSettings, start: Start
-) -> None:
+async def test_requeued_rows_wake_the_loops(database: Database, broker: BrokerSettings, start: Start) -> None:
     game, row = await due_reminder(database)
     running = await start()
     await take(broker, topology.REMINDERS.name)
@@ -307,7 +303,7 @@ async def test_the_loops_are_woken_for_what_a_broker_lost(
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
 
 
-async def test_a_silent_connection_to_the_database_is_noticed_by_who_listens(
+async def test_the_listener_detects_a_silent_connection(
     database: Database, patient: Timing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PROBE_INTERVAL", "PROBE_TIMEOUT"):
@@ -340,9 +336,7 @@ async def test_a_reminder_whose_game_has_begun_is_published_at_most_once_in_five
     assert row.attempt_at - row.due_at > timedelta(minutes=6)
 
 
-async def test_a_process_that_dies_with_its_claim_gives_it_back(
-    database: Database, broker: BrokerSettings, start: Start
-) -> None:
+async def test_a_process_that_dies_releases_its_claim(database: Database, broker: BrokerSettings, start: Start) -> None:
     _, row = await due_reminder(database)
     async with database.engine.connect() as dying:
         claimed = await dying.execute(CLAIM, {"window": 2_000, "batch_size": 10})
@@ -354,7 +348,7 @@ async def test_a_process_that_dies_with_its_claim_gives_it_back(
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
 
 
-async def test_a_claim_that_is_frozen_is_ended_by_the_database(database: Database) -> None:
+async def test_the_database_ends_the_claim_of_a_frozen_process(database: Database) -> None:
     game = await new_game(database.sessions, offsets=(10,))
     await make_due(database.sessions, *await rows_of(database.sessions, game))
     async with database.engine.connect() as frozen:
@@ -369,7 +363,7 @@ async def test_a_claim_that_is_frozen_is_ended_by_the_database(database: Databas
         await frozen.invalidate()
 
 
-async def test_settled_rows_are_purged_after_their_retention(database: Database, start: Start) -> None:
+async def test_settled_rows_are_purged_after_the_retention_period(database: Database, start: Start) -> None:
     game = await new_game(database.sessions, offsets=(60, 10))
     old, new = await rows_of(database.sessions, game, REMINDER)
     async with db.transaction(database.sessions) as session:
@@ -383,7 +377,7 @@ async def test_settled_rows_are_purged_after_their_retention(database: Database,
     await eventually(lambda: _ids(database, REMINDER, [new.id]))
 
 
-async def test_figures_are_read_at_a_cost_that_does_not_grow(database: Database, start: Start) -> None:
+async def test_rows_are_counted_up_to_the_cap(database: Database, start: Start) -> None:
     await many_due(database, 12_000)
     async with db.transaction(database.sessions) as session:
         found = await count_rows(session, NOTIFICATIONS)

@@ -55,7 +55,7 @@ async def fill(engine: AsyncEngine) -> None:
         )
 
 
-async def test_a_filled_database_goes_up_and_down_and_up_again(empty: AsyncEngine) -> None:
+async def test_a_filled_database_can_be_upgraded_and_downgraded(empty: AsyncEngine) -> None:
     await command.upgrade(empty, revision="0001")
     await fill(empty)
     before = await run(empty, "SELECT id, due_at, attempt_at FROM notification_schedule ORDER BY id")
@@ -79,7 +79,7 @@ async def test_a_filled_database_goes_up_and_down_and_up_again(empty: AsyncEngin
     assert await command.current(empty) == command.head()
 
 
-async def test_an_empty_database_goes_all_the_way_up_and_down(empty: AsyncEngine) -> None:
+async def test_an_empty_database_can_be_upgraded_and_downgraded(empty: AsyncEngine) -> None:
     await command.upgrade(empty)
     await command.downgrade(empty, revision="base")
     left = await run(empty, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
@@ -92,12 +92,12 @@ async def test_models_and_migrations_agree(empty: AsyncEngine) -> None:
         await connection.run_sync(lambda sync: alembic.check(command.alembic_config(sync)))
 
 
-async def test_a_schema_that_is_newer_is_left_as_it_is(empty: AsyncEngine) -> None:
+async def test_a_newer_schema_is_not_changed(empty: AsyncEngine) -> None:
     await command.upgrade(empty)
     await run(empty, "UPDATE alembic_version SET version_num = '9999'")
     await command.upgrade(empty)
     assert await command.current(empty) == "9999"
 
 
-def test_the_history_is_one_line() -> None:
+def test_the_revisions_form_one_line() -> None:
     assert len(ScriptDirectory.from_config(command.alembic_config()).get_heads()) == 1

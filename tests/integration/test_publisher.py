@@ -45,7 +45,7 @@ def ready(event: AnyEvent, *, ttl: int | None = None, attempt: int = 1) -> aio_p
 EVENTS = [reminder(), NoticeDue(row_id=uuid4(), game_id=uuid4(), kind=NotificationKind.CANCELLATION), transition()]
 
 
-async def test_a_confirmed_message_is_in_its_queue_with_all_it_must_carry(
+async def test_a_confirmed_message_is_in_its_queue_with_its_properties(
     publisher: Publisher, broker: BrokerSettings
 ) -> None:
     event = reminder()
@@ -76,7 +76,7 @@ async def test_a_reminder_expires_into_its_dead_letter_queue_and_a_transition_ne
     assert (await take(broker, topology.TRANSITIONS.name)).expiration is None
 
 
-async def test_a_full_queue_says_no_and_loses_nothing(publisher: Publisher, broker: BrokerSettings) -> None:
+async def test_a_full_queue_rejects_messages_and_loses_none(publisher: Publisher, broker: BrokerSettings) -> None:
     batches = [await publisher.publish([ready(reminder()) for _ in range(100)]) for _ in range(15)]
     answers = [answer for batch in batches for answer in batch]
     confirmed = answers.count(PublishResult.CONFIRMED)
@@ -99,7 +99,7 @@ async def test_an_unroutable_message_is_a_failure_and_the_binding_is_declared_ag
     assert await publisher.publish([ready(reminder())]) == [PublishResult.CONFIRMED]
 
 
-async def test_lost_queues_are_noticed_before_they_are_declared_again(
+async def test_lost_queues_are_detected_before_they_are_declared_again(
     rabbitmq_server: RabbitMQ, broker: BrokerSettings, patient: Timing
 ) -> None:
     lost: list[int] = []
@@ -123,7 +123,7 @@ async def test_lost_queues_are_noticed_before_they_are_declared_again(
     await publisher.close()
 
 
-async def test_the_publisher_comes_back_after_the_broker_did(
+async def test_the_publisher_reconnects_after_a_broker_restart(
     publisher: Publisher, rabbitmq_server: RabbitMQ, broker: BrokerSettings
 ) -> None:
     assert await publisher.publish([ready(reminder())]) == [PublishResult.CONFIRMED]
@@ -150,7 +150,7 @@ async def test_concurrent_batches_share_one_connection(publisher: Publisher, bro
     assert all(answer is PublishResult.CONFIRMED for batch in batches for answer in batch)
 
 
-def test_a_body_over_the_cap_is_refused_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oversized_body_is_rejected_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "MAX_BODY", 100)
     with pytest.raises(BodyTooLargeError, match="at most 100"):
         build_message(reminder(), ttl=None, attempt=1)

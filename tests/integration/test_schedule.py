@@ -66,7 +66,7 @@ async def test_populating_again_changes_nothing(database: Database) -> None:
     assert [(row.id, row.attempt_at) for row in await rows_of(database.sessions, game)] == before
 
 
-async def test_a_moved_game_supersedes_its_reminders_and_gets_new_ones(database: Database) -> None:
+async def test_moving_a_game_supersedes_its_reminders_and_writes_new_ones(database: Database) -> None:
     game = await new_game(database.sessions, offsets=(10,))
     later = game.scheduled_at + timedelta(days=1)
     async with db.transaction(database.sessions) as session:
@@ -80,7 +80,7 @@ async def test_a_moved_game_supersedes_its_reminders_and_gets_new_ones(database:
     }
 
 
-async def test_a_game_moved_away_and_back_has_its_first_reminder_again(database: Database) -> None:
+async def test_moving_a_game_away_and_back_reopens_its_reminder(database: Database) -> None:
     game = await new_game(database.sessions, offsets=(10,))
     [first] = await rows_of(database.sessions, game, REMINDER)
     for start in (game.scheduled_at + timedelta(days=1), game.scheduled_at):
@@ -90,7 +90,7 @@ async def test_a_game_moved_away_and_back_has_its_first_reminder_again(database:
     assert [(row.id, row.game_version, row.attempt_at) for row in open_rows] == [(first.id, 3, first.due_at)]
 
 
-async def test_a_reminder_that_was_told_is_not_written_again(database: Database) -> None:
+async def test_a_delivered_reminder_is_not_written_again(database: Database) -> None:
     game = await new_game(database.sessions, offsets=(10,))
     [row] = await rows_of(database.sessions, game, REMINDER)
     async with db.transaction(database.sessions) as session:
@@ -102,7 +102,7 @@ async def test_a_reminder_that_was_told_is_not_written_again(database: Database)
     assert [row for row in await rows_of(database.sessions, game, REMINDER) if row.settled_at is None] == []
 
 
-async def test_a_cancelled_game_has_nothing_left_but_to_say_so(database: Database) -> None:
+async def test_a_cancelled_game_has_only_its_cancellation_left(database: Database) -> None:
     game = await new_game(database.sessions, players=(1, 2))
     async with db.transaction(database.sessions) as session:
         assert await cancel_game(session, game.id)
@@ -113,12 +113,12 @@ async def test_a_cancelled_game_has_nothing_left_but_to_say_so(database: Databas
         assert not await cancel_game(session, game.id)
 
 
-async def test_many_changes_wait_for_one_refresh_of_the_announcement(database: Database) -> None:
+async def test_many_changes_share_one_update_of_the_announcement(database: Database) -> None:
     game = await new_game(database.sessions, players=range(1, 8))
     assert len(await rows_of(database.sessions, game, NotificationKind.ANNOUNCEMENT)) == 1
 
 
-async def test_the_last_seat_is_given_once(database: Database) -> None:
+async def test_the_last_seat_is_taken_once(database: Database) -> None:
     game = await new_game(database.sessions, capacity=3)
 
     async def join(user: int) -> JoinResult:
@@ -131,7 +131,7 @@ async def test_the_last_seat_is_given_once(database: Database) -> None:
         assert len(await list_players(session, game.id)) == 3
 
 
-async def test_joining_twice_and_leaving_twice_are_told_apart(database: Database) -> None:
+async def test_joining_twice_and_leaving_twice_have_their_own_results(database: Database) -> None:
     game = await new_game(database.sessions, players=(7,))
     async with db.transaction(database.sessions) as session:
         assert await join_game(session, game.id, user_id=7) is JoinResult.ALREADY_JOINED
@@ -139,7 +139,7 @@ async def test_joining_twice_and_leaving_twice_are_told_apart(database: Database
         assert not await leave_game(session, game.id, user_id=7)
 
 
-async def test_a_request_that_arrives_twice_makes_one_game(database: Database) -> None:
+async def test_a_repeated_request_creates_one_game(database: Database) -> None:
     games = await asyncio.gather(*(new_game(database.sessions, interaction_id=42) for _ in range(4)))
     assert len({game.id for game in games}) == 1
     assert len(await rows_of(database.sessions, games[0], REMINDER)) == 2
@@ -164,7 +164,7 @@ async def transitions(database: Database, game: Game) -> dict[GameStatus, object
         return {row.target_status: row.due_at for row in (await session.execute(statement)).scalars()}
 
 
-async def test_rows_that_wait_for_the_same_channel_come_due_together(
+async def test_rows_that_wait_for_the_same_channel_become_due_together(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settle, "ATTEMPT_ROUNDING_SECONDS", 3600.0)

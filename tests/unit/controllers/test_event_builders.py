@@ -29,7 +29,7 @@ def reminder(until_start: timedelta) -> ClaimedRow:
 
 
 @given(st.timedeltas(min_value=timedelta(days=-400), max_value=timedelta(days=400)))
-def test_a_reminder_lives_until_the_start_and_at_least_a_minute(until_start: timedelta) -> None:
+def test_a_reminder_lives_until_the_start_and_at_least_one_minute(until_start: timedelta) -> None:
     _, ttl = build_game_reminder_event(reminder(until_start))
     exact = until_start / timedelta(milliseconds=1)
     assert MINIMUM_TTL <= ttl <= MAXIMUM_TTL
@@ -37,7 +37,7 @@ def test_a_reminder_lives_until_the_start_and_at_least_a_minute(until_start: tim
         assert exact - 1 < ttl <= exact
 
 
-def test_a_reminder_says_what_it_is_for() -> None:
+def test_a_reminder_names_its_game_and_offset() -> None:
     row = reminder(timedelta(minutes=10))
     event, ttl = build_notification_event(row)
     assert isinstance(event, GameReminderDue)

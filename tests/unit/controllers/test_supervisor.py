@@ -31,7 +31,7 @@ async def started(loops: FakeLoops, count: int = 1) -> FakeLoop:
     return loops.made[-1]
 
 
-async def test_each_resource_gets_a_loop_of_its_own(supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_each_resource_gets_its_own_loop(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler(uid="a", name="one"))
     supervisor.observe(scheduler(uid="b", name="two"))
     await eventually(lambda: loops.runs("one") and loops.runs("two"))
@@ -54,14 +54,14 @@ async def test_a_new_spec_is_applied_without_a_restart(supervisor: Supervisor, l
     assert (loop.running, len(loops.made)) == (True, 1)
 
 
-async def test_a_late_echo_does_not_bring_the_old_spec_back(supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_an_outdated_version_does_not_restore_the_old_spec(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler(version=5, generation=2, batchSize=7))
     loop = await started(loops)
     supervisor.observe(scheduler(version=4, generation=1, batchSize=1))
     assert loop.applied == []
 
 
-async def test_a_deleted_resource_stops_after_what_is_in_flight(supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_a_deleted_resource_stops_after_the_work_in_flight(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler())
     loop = await started(loops)
     loop.in_flight = asyncio.Event()
@@ -89,26 +89,26 @@ async def test_a_list_from_before_a_deletion_does_not_start_it_again(supervisor:
     assert supervisor.known() == frozenset()
 
 
-async def test_the_list_starts_what_is_missing(supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_the_list_starts_missing_loops(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.reconcile([scheduler()], known=supervisor.known())
     await started(loops)
 
 
-async def test_the_list_stops_what_was_deleted_unseen(supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_the_list_stops_loops_whose_deletion_was_missed(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler())
     loop = await started(loops)
     supervisor.reconcile([], known=supervisor.known())
     await eventually(lambda: not loop.running)
 
 
-async def test_the_list_applies_a_spec_that_changed_unseen(supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_the_list_applies_a_change_of_spec_that_was_missed(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler(version=1))
     loop = await started(loops)
     supervisor.reconcile([scheduler(version=2, generation=2, batchSize=7)], known=supervisor.known())
     assert [spec.batch_size for spec in loop.applied if isinstance(spec, SchedulerSpec)] == [7]
 
 
-async def test_the_list_does_not_stop_what_was_created_meanwhile(supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_the_list_does_not_stop_newer_resources(supervisor: Supervisor, loops: FakeLoops) -> None:
     known = supervisor.known()
     supervisor.observe(scheduler())
     loop = await started(loops)
@@ -137,7 +137,7 @@ async def test_an_old_resource_of_the_same_name_does_not_replace_the_new(
 
 
 @pytest.mark.parametrize("how", ["dies", "fails", "ends"])
-async def test_a_loop_that_is_gone_is_started_again(how: str, supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_a_loop_that_ended_is_restarted(how: str, supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler())
     loop = await started(loops)
     if how == "ends":
@@ -159,9 +159,7 @@ async def test_a_dead_loop_makes_its_resource_not_ready_and_says_why(supervisor:
     assert supervisor.problem() == "not running: Scheduler games/notifications"
 
 
-async def test_the_message_of_an_unexpected_death_keeps_its_details_to_the_log(
-    supervisor: Supervisor, loops: FakeLoops
-) -> None:
+async def test_details_of_an_unexpected_error_are_only_in_the_log(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler())
     (await started(loops)).die(RuntimeError("postgresql://user:secret@host"))
     [runner] = supervisor.runners()
@@ -170,7 +168,7 @@ async def test_the_message_of_an_unexpected_death_keeps_its_details_to_the_log(
     assert "secret" not in runner.status().message
 
 
-async def test_a_loop_that_runs_again_is_ready_when_it_has_proved_itself(loops: FakeLoops) -> None:
+async def test_a_restarted_loop_is_ready_after_its_last_delay(loops: FakeLoops) -> None:
     async with Supervisor(loops, backoff=Backoff(first=0.4, longest=0.4), shutdown_timeout=1) as supervisor:
         supervisor.observe(scheduler())
         (await started(loops)).die(TransientError())
@@ -181,7 +179,7 @@ async def test_a_loop_that_runs_again_is_ready_when_it_has_proved_itself(loops: 
         assert supervisor.problem() is None
 
 
-async def test_a_factory_that_fails_is_tried_again(supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_a_failing_factory_is_retried(supervisor: Supervisor, loops: FakeLoops) -> None:
     loops.broken = TransientError("not yet")
     supervisor.observe(scheduler())
     [runner] = supervisor.runners()
@@ -201,7 +199,7 @@ async def test_a_new_spec_ends_the_wait_for_the_next_start(loops: FakeLoops) -> 
         assert loop.spec == SchedulerSpec(source=Source.NOTIFICATIONS, batch_size=7)
 
 
-async def test_the_death_of_one_loop_leaves_the_others_alone(supervisor: Supervisor, loops: FakeLoops) -> None:
+async def test_the_death_of_one_loop_does_not_affect_the_others(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler(uid="a", name="one"))
     supervisor.observe(scheduler(uid="b", name="two"))
     await eventually(lambda: loops.runs("one") and loops.runs("two"))
@@ -211,9 +209,7 @@ async def test_the_death_of_one_loop_leaves_the_others_alone(supervisor: Supervi
     assert two.running
 
 
-async def test_a_spec_that_this_release_cannot_read_leaves_the_loop_as_it_was(
-    supervisor: Supervisor, loops: FakeLoops
-) -> None:
+async def test_an_unreadable_spec_leaves_the_loop_unchanged(supervisor: Supervisor, loops: FakeLoops) -> None:
     supervisor.observe(scheduler(version=1))
     loop = await started(loops)
     supervisor.observe(scheduler(version=2, generation=2, source="Birthdays"))
@@ -222,7 +218,7 @@ async def test_a_spec_that_this_release_cannot_read_leaves_the_loop_as_it_was(
     assert runner.resource.generation == 1, "the status must not claim the new generation"
 
 
-async def test_at_the_end_the_loops_finish_what_is_in_flight(loops: FakeLoops) -> None:
+async def test_at_the_end_the_loops_finish_their_work_in_flight(loops: FakeLoops) -> None:
     async with Supervisor(loops, backoff=Backoff(first=1, longest=1), shutdown_timeout=5) as supervisor:
         supervisor.observe(scheduler())
         loop = await started(loops)
@@ -232,7 +228,7 @@ async def test_at_the_end_the_loops_finish_what_is_in_flight(loops: FakeLoops) -
     assert not loop.running
 
 
-async def test_a_loop_that_does_not_end_is_cut_short(loops: FakeLoops) -> None:
+async def test_a_loop_that_does_not_end_in_time_is_cancelled_again(loops: FakeLoops) -> None:
     async with Supervisor(loops, backoff=Backoff(first=1, longest=1), shutdown_timeout=0.02) as supervisor:
         supervisor.observe(scheduler())
         loop = await started(loops)
@@ -241,7 +237,7 @@ async def test_a_loop_that_does_not_end_is_cut_short(loops: FakeLoops) -> None:
     assert not loop.running
 
 
-async def test_a_loop_that_lost_its_cancellation_ends_all_the_same(loops: FakeLoops) -> None:
+async def test_a_loop_that_swallows_its_cancellation_still_ends(loops: FakeLoops) -> None:
     async with Supervisor(loops, backoff=Backoff(first=0.01, longest=0.01), shutdown_timeout=5) as supervisor:
         supervisor.observe(scheduler())
         loop = await started(loops)
@@ -249,7 +245,9 @@ async def test_a_loop_that_lost_its_cancellation_ends_all_the_same(loops: FakeLo
     assert len(loops.made) == 1
 
 
-async def test_a_loop_that_nobody_keeps_any_more_is_told(loops: FakeLoops, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_loop_that_is_no_longer_restarted_is_reported(
+    loops: FakeLoops, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def fail(_self: LoopRunner) -> None:
         raise ZeroDivisionError
 

@@ -27,7 +27,7 @@ EVENTS: list[AnyEvent] = [
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.event_type)
-def test_an_event_survives_the_way(event: AnyEvent) -> None:
+def test_an_event_is_the_same_after_encoding_and_decoding(event: AnyEvent) -> None:
     assert decode(encode(event)) == event
 
 
@@ -35,12 +35,12 @@ def test_the_trace_id_is_the_rows_id() -> None:
     assert EVENTS[0].row_id.hex in json.loads(encode(EVENTS[0]))["traceparent"]
 
 
-def test_the_version_before_ours_is_read() -> None:
+def test_the_previous_schema_version_is_readable() -> None:
     body = json.loads(encode(EVENTS[1])) | {"schema_version": SCHEMA_VERSION - 1}
     assert decode(json.dumps(body).encode()) == EVENTS[1]
 
 
-def test_fields_of_a_later_release_are_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     body = json.loads(encode(EVENTS[1]))
     body["data"]["mood"] = "merry"
     assert decode(json.dumps(body).encode()) == EVENTS[1]
@@ -57,7 +57,7 @@ def test_fields_of_a_later_release_are_passed_over() -> None:
         (json.dumps(json.loads(encode(EVENTS[1])) | {"schema_version": 99}).encode(), "version 99"),
     ],
 )
-def test_what_cannot_be_read_says_why(body: bytes, why: str) -> None:
+def test_an_unreadable_message_says_why(body: bytes, why: str) -> None:
     with pytest.raises(EnvelopeError, match=why):
         decode(body)
 
@@ -65,5 +65,5 @@ def test_what_cannot_be_read_says_why(body: bytes, why: str) -> None:
 @pytest.mark.parametrize(
     ("headers", "attempt"), [({}, 0), ({"questbell-attempt": 3}, 3), ({"questbell-attempt": "x"}, 0)]
 )
-def test_a_missing_or_foreign_attempt_counts_as_none(headers: dict[str, object], attempt: int) -> None:
+def test_a_missing_or_invalid_attempt_counts_as_zero(headers: dict[str, object], attempt: int) -> None:
     assert attempt_of(headers) == attempt

@@ -24,7 +24,7 @@ def logged() -> Iterator[io.StringIO]:
     structlog.configure(**before)
 
 
-def test_a_record_is_one_line_of_json_with_its_action_and_what_it_is_about(logged: io.StringIO) -> None:
+def test_a_record_is_one_line_of_json_with_its_action_and_ids(logged: io.StringIO) -> None:
     logs.get(component="here").info("Told", action="delivered", event_type="reminder", notification_id="1")
     record = json.loads(logged.getvalue())
     assert record["message"] == "Told"
@@ -37,7 +37,7 @@ def test_a_librarys_record_has_the_same_form(logged: io.StringIO) -> None:
     assert (record["message"], record["action"]) == ("Odd: 3", "library.some.library")
 
 
-def test_a_traceback_does_not_show_what_stands_in_variables(logged: io.StringIO) -> None:
+def test_a_traceback_does_not_show_local_variables(logged: io.StringIO) -> None:
     password = "hush" * 2
     try:
         raise ValueError("broken")

@@ -43,7 +43,7 @@ def test_names_keep_to_the_conventions_of_prometheus(name: str) -> None:
 
 
 @pytest.mark.parametrize("metric", ALL.values(), ids=ALL)
-def test_every_metric_says_in_a_sentence_what_it_is(metric: Metric) -> None:
+def test_every_metric_is_described_in_one_sentence(metric: Metric) -> None:
     meaning = metric.describe()[0].documentation
     assert re.fullmatch(r"[A-Z1].{15,140}\.", meaning)
 
@@ -56,7 +56,7 @@ def test_no_label_can_hold_an_id() -> None:
     }
 
 
-def test_a_workload_shows_its_own_metrics_and_no_other_s() -> None:
+def test_a_workload_exports_only_its_own_metrics() -> None:
     controllers, bot = families(exposed("controllers")), families(exposed("bot"))
     assert {"questbell_dead_letters", "questbell_publishes", "questbell_loop_wait_seconds"} <= controllers - bot
     assert {"questbell_consumer_attached", "questbell_discord_requests"} <= bot - controllers
@@ -64,7 +64,7 @@ def test_a_workload_shows_its_own_metrics_and_no_other_s() -> None:
 
 
 @pytest.mark.parametrize("workload", metrics.BOTH)
-def test_every_counter_and_histogram_is_there_before_anything_happens(workload: str) -> None:
+def test_every_counter_and_histogram_exists_from_the_start(workload: str) -> None:
     shown = {sample.name for family in exposed(workload).collect() for sample in family.samples}
     for metric in metrics.metrics_for(workload):
         name = metric.describe()[0].name
@@ -75,7 +75,7 @@ def test_every_counter_and_histogram_is_there_before_anything_happens(workload: 
                 assert f"{name}_count" in shown
 
 
-def test_every_answer_outcome_and_state_can_be_told_from_never_from_the_start() -> None:
+def test_every_result_outcome_and_state_is_zero_at_the_start() -> None:
     text = generate_latest(exposed("controllers")).decode() + generate_latest(exposed("bot")).decode()
     for result in PublishResult:
         assert f'questbell_publishes_total{{result="{result.value}",source="Notifications"}}' in text
@@ -85,7 +85,7 @@ def test_every_answer_outcome_and_state_can_be_told_from_never_from_the_start() 
         assert f'questbell_deliveries_total{{state="{state}"}}' in text
 
 
-def test_what_must_be_asked_for_is_not_shown_before_it_was() -> None:
+def test_collected_gauges_are_not_exported_before_the_first_collection() -> None:
     for gauge in (*metrics.ROW_GAUGES, metrics.DEAD_LETTERS):
         assert isinstance(gauge, Gauge)
         registry = CollectorRegistry()
@@ -95,7 +95,7 @@ def test_what_must_be_asked_for_is_not_shown_before_it_was() -> None:
     assert "questbell_dead_letters{" not in generate_latest(exposed("controllers")).decode()
 
 
-def test_a_row_that_is_settled_before_its_attempt_is_committed_took_one() -> None:
+def test_a_settled_row_took_at_least_one_attempt() -> None:
     registry, labels = exposed("bot"), {"source": "StatusTransitions"}
     before = registry.get_sample_value("questbell_settle_attempts_sum", labels) or 0
     metrics.count_settled("StatusTransitions", Outcome.APPLIED, attempts=0)
@@ -103,7 +103,7 @@ def test_a_row_that_is_settled_before_its_attempt_is_committed_took_one() -> Non
     assert registry.get_sample_value("questbell_settle_attempts_sum", labels) == before + 4
 
 
-def test_the_release_that_runs_is_shown() -> None:
+def test_the_release_is_exported() -> None:
     labels = {"version": version("questbell"), "workload": "bot"}
     assert exposed("bot").get_sample_value("questbell_build_info", labels) == 1
 
@@ -112,7 +112,7 @@ def test_creation_times_do_not_double_the_series() -> None:
     assert "_created" not in generate_latest(exposed("controllers")).decode()
 
 
-def test_the_names_in_labels_are_those_of_the_system() -> None:
+def test_label_values_are_the_names_used_elsewhere() -> None:
     assert set(metrics.SOURCES) == set(SOURCES) == {source_of(source.table) for source in SOURCES.values()}
     assert set(metrics.QUEUES) == {queue.name for queue in topology.QUEUES}
     assert set(metrics.DEAD_LETTER_QUEUES) == {queue.dead_letters for queue in topology.QUEUES}

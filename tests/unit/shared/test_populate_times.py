@@ -14,7 +14,7 @@ def game(*, status: GameStatus = GameStatus.SCHEDULED, offsets: tuple[int, ...] 
     return Game(scheduled_at=START, duration=timedelta(hours=3), status=status, reminder_offsets=list(offsets))
 
 
-def test_each_offset_is_due_so_long_before_the_start() -> None:
+def test_a_reminder_is_due_its_offset_before_the_start() -> None:
     assert reminder_times(game(), after=START - timedelta(days=2)) == {
         1440: START - timedelta(days=1),
         60: START - timedelta(hours=1),
@@ -22,7 +22,7 @@ def test_each_offset_is_due_so_long_before_the_start() -> None:
     }
 
 
-def test_offsets_that_are_past_are_left_out() -> None:
+def test_reminders_that_would_be_in_the_past_are_left_out() -> None:
     assert reminder_times(game(), after=START - timedelta(hours=1)) == {0: START}
 
 
@@ -40,5 +40,5 @@ def test_only_a_scheduled_game_has_reminders(status: GameStatus) -> None:
         (GameStatus.CANCELLED, set()),
     ],
 )
-def test_a_game_takes_only_what_is_ahead_of_it(status: GameStatus, ahead: set[GameStatus]) -> None:
+def test_a_game_has_only_the_remaining_status_changes(status: GameStatus, ahead: set[GameStatus]) -> None:
     assert set(transition_times(game(status=status))) == ahead

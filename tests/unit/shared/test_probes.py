@@ -38,11 +38,11 @@ async def dependency(server: Server) -> AsyncIterator[Dependency]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_dependency_is_missing_until_it_answered(server: Server) -> None:
+async def test_a_dependency_is_a_problem_until_the_first_probe(server: Server) -> None:
     assert Dependency("database", server.ask).problem() == "not probed yet"
 
 
-async def test_what_is_wrong_is_told_until_it_is_right(dependency: Dependency, server: Server) -> None:
+async def test_a_problem_is_reported_until_it_is_over(dependency: Dependency, server: Server) -> None:
     await eventually(lambda: dependency.problem() is None)
     server.error = TransientError("connection refused")
     await eventually(lambda: dependency.problem() == "connection refused")
@@ -59,7 +59,7 @@ async def test_a_dependency_that_hangs_is_a_problem(server: Server, monkeypatch:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_configuration_mistake_is_passed_on(server: Server) -> None:
+async def test_a_configuration_error_ends_the_probes(server: Server) -> None:
     server.error = ConfigurationError("QUESTBELL_AMQP_URL: refused")
     with pytest.raises(ConfigurationError):
         await Dependency("broker", server.ask).run()

@@ -28,7 +28,7 @@ def test_a_wrong_setting_says_what_it_must_look_like(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("kind", [DatabaseSettings, BrokerSettings])
-def test_a_password_that_is_not_encoded_is_refused_and_not_shown(
+def test_an_unencoded_password_is_rejected_and_not_shown(
     kind: type[DatabaseSettings] | type[BrokerSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QUESTBELL_DATABASE_URL", "postgresql://user:hush/hush@host:5432/db")
@@ -38,14 +38,14 @@ def test_a_password_that_is_not_encoded_is_refused_and_not_shown(
     assert "hush" not in str(refused.value)
 
 
-def test_a_secrets_directory_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_secrets_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("QUESTBELL_SECRETS_DIR", str(tmp_path / "file"))
     with pytest.raises(ConfigurationError, match="QUESTBELL_SECRETS_DIR"):
         load(DiscordSettings)
 
 
-def test_a_plain_postgresql_url_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_postgresql_url_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUESTBELL_DATABASE_URL", "postgres://user:secret@host/db")
     assert load(DatabaseSettings).url.get_secret_value() == "postgresql://user:secret@host/db"
 
@@ -58,7 +58,7 @@ def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path, monkeypa
     assert "hush" not in repr(settings)
 
 
-def test_time_outs_in_the_wrong_order_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_outs_in_the_wrong_order_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUESTBELL_TIMING_LEASE", "5")
     with pytest.raises(ConfigurationError, match="request_timeout must be below lease"):
         load(Timing)
@@ -66,7 +66,7 @@ def test_time_outs_in_the_wrong_order_are_refused(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "0.001"])
 @pytest.mark.parametrize("name", Timing.model_fields)
-def test_a_time_out_that_is_none_is_refused(name: str, seconds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_time_out_is_rejected(name: str, seconds: str, monkeypatch: pytest.MonkeyPatch) -> None:
     variable = f"QUESTBELL_TIMING_{name.upper()}"
     monkeypatch.setenv(variable, seconds)
     with pytest.raises(ConfigurationError, match=variable):

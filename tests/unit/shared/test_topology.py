@@ -10,7 +10,7 @@ def test_every_event_has_exactly_one_queue() -> None:
     assert len({queue.name for queue in topology.QUEUES}) == len(topology.QUEUES)
 
 
-def test_queues_refuse_what_does_not_fit_and_lose_nothing_on_the_way_to_their_dead_letters() -> None:
+def test_full_queues_reject_messages_and_dead_letter_at_least_once() -> None:
     for queue in topology.QUEUES:
         assert queue.arguments["x-overflow"] == "reject-publish"
         assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
