@@ -1,7 +1,7 @@
 """The skeleton of both loops: iterate until cancelled, wait between iterations, and retry after failures.
 
-Two gauges together tell a loop that waits from one that hangs, whatever its spec says: when it last made progress, and
-how long it may wait now. A loop that has ended exports neither.
+Two gauges distinguish a loop that waits from one that hangs: when it last made progress, and how long it may wait now.
+A loop that has ended exports neither.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ async def _running(
 
 
 async def published_row(database: Database, *, attempts: int = 1) -> NotificationSchedule:
-    """A reminder whose latest copy was published a moment ago."""
+    """A reminder whose latest message was published a moment ago."""
     game = await new_game(database.sessions, offsets=(10,))
     async with db.transaction(database.sessions) as session:
         later = func.clock_timestamp() + timedelta(seconds=90)
@@ -90,10 +90,10 @@ def reminder(row: NotificationSchedule) -> GameReminderDue:
 async def dead(
     broker: BrokerSettings, *events: AnyEvent, queue: str = REMINDERS.dead_letters, attempt: int = 1
 ) -> None:
-    """Put copies into a dead-letter queue."""
+    """Put messages into a dead-letter queue."""
     headers: dict[str, Any] = {ATTEMPT_HEADER: attempt}
-    copies = [aio_pika.Message(encode(event), message_id=str(event.row_id), headers=headers) for event in events]
-    await put(broker, *copies, queue=queue)
+    messages = [aio_pika.Message(encode(event), message_id=str(event.row_id), headers=headers) for event in events]
+    await put(broker, *messages, queue=queue)
 
 
 async def put(broker: BrokerSettings, *messages: aio_pika.Message, queue: str = REMINDERS.dead_letters) -> None:

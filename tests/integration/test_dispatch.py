@@ -77,10 +77,10 @@ async def _running(
 
     publisher = Publisher(broker, timing, name="test", on_queues_lost=requeue)
     listener = NotifyListener(database.settings, timing)
-    told = {"source": source.name, "max_wait_seconds": LONG_WAIT} | spec
+    fields = {"source": source.name, "max_wait_seconds": LONG_WAIT} | spec
     loop = DispatchLoop(
         source,
-        SchedulerSpec.model_validate(told),
+        SchedulerSpec.model_validate(fields),
         sessions=database.sessions,
         publisher=publisher,
         listener=listener,
@@ -121,7 +121,7 @@ async def many_due(database: Database, count: int) -> None:
 
 
 async def due_reminder(database: Database) -> tuple[Game, NotificationSchedule]:
-    """A game two hours from now, and its one reminder, which is due."""
+    """A game two hours from now, and its only reminder, which is due."""
     game = await new_game(database.sessions, offsets=(10,))
     await drop_notices(database.sessions)
     [row] = await rows_of(database.sessions, game, REMINDER)
@@ -313,8 +313,8 @@ async def test_the_listener_detects_a_silent_connection(
         through = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{proxy.port}"))
         listener = NotifyListener(DatabaseSettings(url=SecretStr(through.geturl())), patient)
         listening = asyncio.create_task(listener.run())
-        hint = listener.subscribe()
-        await asyncio.wait_for(hint.wait(), WAIT_TIMEOUT)  # it listens
+        event = listener.subscribe()
+        await asyncio.wait_for(event.wait(), WAIT_TIMEOUT)  # the listener is connected
         proxy.silence()
         with pytest.raises(TransientError, match="database unavailable"):
             await asyncio.wait_for(listening, WAIT_TIMEOUT)

@@ -94,8 +94,8 @@ async def test_a_delivered_reminder_is_not_written_again(database: Database) -> 
     game = await new_game(database.sessions, offsets=(10,))
     [row] = await rows_of(database.sessions, game, REMINDER)
     async with db.transaction(database.sessions) as session:
-        told = await session.merge(row)
-        told.settled_at, told.attempt_at, told.outcome = await db.now(session), None, Outcome.DELIVERED
+        delivered = await session.merge(row)
+        delivered.settled_at, delivered.attempt_at, delivered.outcome = await db.now(session), None, Outcome.DELIVERED
     for start in (game.scheduled_at + timedelta(days=1), game.scheduled_at):
         async with db.transaction(database.sessions) as session:
             await reschedule_game(session, game.id, scheduled_at=start)

@@ -1,4 +1,4 @@
-"""The supervisor: which loops run, whatever the order in which it is told."""
+"""The supervisor: which loops run, in whatever order events arrive."""
 
 from __future__ import annotations
 

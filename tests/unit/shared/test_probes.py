@@ -1,4 +1,4 @@
-"""What `/readyz` says of a dependency."""
+"""The problems of a dependency that `/readyz` reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 
 
 class Server:
-    """Answers, or fails as the test says."""
+    """Answers, or fails as the test wants."""
 
     error: Exception | None = None
 
