@@ -39,8 +39,8 @@ ATTEMPTS = 3
 
 _BACKOFF = Backoff(first=0.25, longest=1.0)
 _ALREADY_ACKNOWLEDGED = 40060
-_OUTDATED = "This command was just updated. Please try again in a minute. If it keeps happening, restart Discord."
-_TEMPORARY = "I couldn't complete that right now. Please try again in a minute."
+_OUTDATED = "This command has just changed. Please try again in a minute. If that doesn't help, restart Discord."
+_TEMPORARY = "I couldn't do that just now. Please try again in a minute."
 
 T = TypeVar("T")
 
@@ -149,8 +149,8 @@ def _log_unexpected(log: Logger, error: Exception) -> str:
     reference = secrets.token_hex(4)
     log.error("Unexpected failure", action="interaction_failed", reference=reference, exc_info=error)
     return (
-        "Sorry, something went wrong on my end. "
-        f"If it keeps happening, give this reference to the bot's administrator: `{reference}`."
+        "Sorry, something went wrong on my end. Please try again. "
+        f"If it keeps happening, send the bot's admin this reference: `{reference}`."
     )
 
 

@@ -84,7 +84,7 @@ def game_list_embed(games: Sequence[Game]) -> Payload:
         lines.append(line)
     return {
         "title": "🎲 Upcoming games",
-        "description": "\n\n".join(lines) or "No games planned yet. Create one with `/game create`.",
+        "description": "\n\n".join(lines) or "No games planned yet. To plan one, use `/game create`.",
         "color": STATUS_STYLES[GameStatus.SCHEDULED].colour,
     }
 

@@ -24,8 +24,8 @@ from shared.formatting import format_duration
 from shared.models import Game
 
 NOBODY = "Nobody has signed up yet."
-NOTIFIED_BY_DM = "Players are being notified by DM."
-CLOSED_DMS = "-# I couldn't DM you, so I'm mentioning you here. Change this with `/game remind-me`."
+NOTIFIED_BY_DM = "I'm reminding the players by DM."
+CLOSED_DMS = "-# I couldn't DM you. Allow DMs from this server, then use `/game remind-me` again."
 
 _TITLE_LIMIT = 200
 _LEAST_TITLE = 20
@@ -55,7 +55,7 @@ def reminder_message(
 
 def cancellation_message(game: Game, *, mentions: Sequence[int], note: str = "") -> Payload:
     """Return the notice that a game is cancelled. It pings exactly `mentions`, at most `MENTIONS_LIMIT`."""
-    sentence = f"❌ **{{title}}**, planned for {format_timestamp(game.scheduled_at, 'F')}, has been cancelled."
+    sentence = f"❌ **{{title}}** on {format_timestamp(game.scheduled_at, 'F')} has been cancelled."
     return _compose(game, sentence, mentions, notes=(note,))
 
 

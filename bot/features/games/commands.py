@@ -51,10 +51,10 @@ class GameCommands(app_commands.Group):
     @app_commands.command()
     @app_commands.describe(
         title="What you're going to play",
-        when="When it starts, in this server's time zone: “tomorrow 8pm”, “friday 19:30”, “in 2 hours”",
+        when="When it starts, in this server's time zone: “friday 8pm”, “dec 4 19:30”, “in 2 hours”",
         duration=f"How long it lasts: “3h”, “90m” (default: {DEFAULT_DURATION})",
         players="How many players can join (default: no limit)",
-        reminders=f"How long before the start to remind players: “1d, 1h, 0” or “none” (default: {DEFAULT_REMINDERS})",
+        reminders=f"When to remind players: “1d, 1h, 0” (0 is the start) or “none” (default: {DEFAULT_REMINDERS})",
         description="Anything else players should know",
     )
     @app_commands.autocomplete(when=suggest_start_times)
@@ -112,20 +112,20 @@ class GameCommands(app_commands.Group):
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
             if not may_cancel(interaction, found):
                 raise UserError(
-                    f"Only the host, {format_mention(found.host_id)}, or someone with the Manage Events permission "
-                    "can cancel this game."
+                    "Only the host can cancel this game. "
+                    f"Ask {format_mention(found.host_id)}, or someone with the Manage Events permission."
                 )
             title = f"**{escape(found.title, limit=200)}**"
             if await cancel_game(session, found.id):
-                return Reply(f"{title} is cancelled. I'll let the players know in <#{found.channel_id}>.")
+                return Reply(f"{title} is cancelled. I'm letting the players know.")
             if found.status is GameStatus.CANCELLED:
                 return Reply(f"{title} is already cancelled.")
-            raise UserError(f"{title} is already over, so it can't be cancelled. See `/game list` for upcoming games.")
+            raise UserError(f"{title} is already over, so there's nothing to cancel.")
 
         await respond_in_transaction(interaction, work)
 
     @app_commands.command()
-    @app_commands.describe(zone="Region and city: “Europe/Berlin”, “America/New_York”")
+    @app_commands.describe(zone="A big city in your time zone: “Berlin”, “New York”")
     @app_commands.autocomplete(zone=suggest_time_zones)
     async def timezone(self, interaction: Interaction, zone: str) -> None:
         """Set this server's time zone."""
@@ -133,13 +133,13 @@ class GameCommands(app_commands.Group):
         async def work() -> Reply:
             granted = interaction.permissions
             if not (granted.manage_guild or granted.administrator):
-                raise UserError("Only members with the Manage Server permission can set the time zone.")
+                raise UserError("You need the Manage Server permission to set the time zone. Ask a server admin.")
             name = await asyncio.to_thread(find_time_zone, zone)
             guild_id = interaction.guild_id or 0
             await run_transaction(interaction, lambda session: set_guild_zone(session, guild_id, zone=name))
             return Reply(
-                f"Times on this server are now in {name} (currently {datetime.now(ZoneInfo(name)):%H:%M}). "
-                "Games that are already planned keep their times."
+                f"This server's time zone is now {name}, where it's {datetime.now(ZoneInfo(name)):%H:%M}. "
+                "Games that are already planned don't move."
             )
 
         await respond(interaction, work)
@@ -148,7 +148,7 @@ class GameCommands(app_commands.Group):
     @app_commands.describe(where="A mention in the game's channel, or a DM")
     @app_commands.choices(where=DESTINATIONS)
     async def remind_me(self, interaction: Interaction, where: app_commands.Choice[str]) -> None:
-        """Choose where you get reminders for games you join."""
+        """Choose where you get reminders for the games you join."""
         by_dm = where.value == ReminderDestination.DM
 
         async def work() -> Reply:
@@ -161,10 +161,7 @@ class GameCommands(app_commands.Group):
 
             await run_transaction(interaction, save)
             if by_dm:
-                return Reply(
-                    "I'll remind you by DM. If Discord won't let me DM you, "
-                    "I'll mention you in the game's channel instead."
-                )
-            return Reply("I'll mention you in the game's channel.")
+                return Reply("I'll remind you by DM. If that fails, I'll mention you in the game's channel.")
+            return Reply("I'll remind you with a mention in the game's channel.")
 
         await respond(interaction, work)

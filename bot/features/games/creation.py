@@ -61,17 +61,17 @@ def confirm_creation(game: Game, *, now: datetime) -> str:
     too_late = [offset for offset in game.reminder_offsets if offset not in upcoming]
     lines = [
         f"**{escape(game.title, limit=200)}** is set for {format_timestamp(game.scheduled_at, 'F')} "
-        f"({format_timestamp(game.scheduled_at, 'R')}), for {format_duration(game.duration)}. "
+        f"({format_timestamp(game.scheduled_at, 'R')}) and lasts {format_duration(game.duration)}. "
         f"I'm posting it in <#{game.channel_id}>."
     ]
     for offset, at in sorted(upcoming.items(), reverse=True):
         lines.append(f"🔔 {_format_offset(offset)}: {format_timestamp(at, 'f')}")
     if not game.reminder_offsets:
-        lines.append("🔕 No reminders will be sent.")
+        lines.append("🔕 No reminders.")
     if too_late:
         lines.append(f"🔕 Too late to send: {join_words(map(_format_offset, too_late)).lower()}.")
     if game.zone == "UTC":
-        lines.append("-# This server's time zone is UTC. Change it with `/game timezone`.")
+        lines.append("-# Times on this server are in UTC. To change that, use `/game timezone`.")
     return "\n".join(lines)
 
 
@@ -87,15 +87,15 @@ def _require_permission_to_post(interaction: Interaction) -> None:
     if missing:
         permissions = "permission" if len(missing) == 1 else "permissions"
         raise UserError(
-            f"I can't post in this channel: I'm missing the {join_words(missing)} {permissions}. "
-            "Use another channel, or ask an admin to fix this."
+            f"I can't post in this channel without the {join_words(missing)} {permissions}. "
+            "Use another channel, or ask an admin to let me post here."
         )
 
 
 async def _parse_options(interaction: Interaction, options: CreateGameOptions, *, zone: str) -> NewGame:
     title = clean(options.title)
     if is_blank(title):
-        raise UserError("The title can't be empty. Enter what you're going to play, such as `Curse of Strahd`.")
+        raise UserError("The title is empty. Enter what you're going to play, such as `Curse of Strahd`.")
     return NewGame(
         guild_id=interaction.guild_id or 0,
         channel_id=interaction.channel_id or 0,

@@ -49,10 +49,10 @@ async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) 
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise UserError(f"{len(matches)} games match that title. Choose one from the suggestions as you type.")
+        raise UserError(f"{len(matches)} games match that title. Pick one from the list that appears as you type.")
     raise UserError(
         f"I can't find an upcoming game called “{escape(text, limit=80)}”. "
-        "Choose one from the suggestions as you type, or see `/game list`."
+        "Pick one from the list that appears as you type, or see `/game list`."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import JOIN_ID, LEAVE_ID
 from shared.games import JoinResult, find_game, join_game, leave_game
 from shared.models import Game, GameStatus
+from shared.schedule.populate import reminder_times
 
 ButtonInteraction = discord.Interaction[Any]
 """discord.py passes buttons the interaction of any client. Ours is a `QuestbellClient`."""
@@ -25,7 +27,7 @@ _NONCE = r"(?::[\w-]{22})?"
 """The nonce of a delivered message, by which the message is found again."""
 
 _CLOSED_REASONS = {
-    GameStatus.IN_PROGRESS: "has started, so sign-ups are closed. If you'd still like to join, ask the host, {host}.",
+    GameStatus.IN_PROGRESS: "has started, so sign-ups are closed. Want to join late? Ask {host}.",
     GameStatus.COMPLETED: "is over.",
     GameStatus.CANCELLED: "is cancelled.",
 }
@@ -96,10 +98,10 @@ def _describe_join(game: Game, result: JoinResult) -> str:
     when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     match result:
         case JoinResult.JOINED:
-            reminder = " I'll remind you. To choose where, use `/game remind-me`." if game.reminder_offsets else ""
-            return f"You're in: {title}, {when}.{reminder}"
+            reminder = " I'll remind you. To choose where, use `/game remind-me`." if _has_reminders_left(game) else ""
+            return f"You're in! {title} starts on {when}.{reminder}"
         case JoinResult.ALREADY_JOINED:
-            return f"You're already in {title}, {when}."
+            return f"You're already in. {title} starts on {when}."
         case JoinResult.FULL:
             return f"{title} is full. Try again if someone drops out."
         case JoinResult.CLOSED:
@@ -112,6 +114,10 @@ async def _require_game(session: AsyncSession, game_id: UUID, *, guild_id: int) 
     if game is None:
         raise UserError("This game no longer exists. See `/game list` for upcoming games.")
     return game
+
+
+def _has_reminders_left(game: Game) -> bool:
+    return bool(reminder_times(game, after=datetime.now(UTC)))
 
 
 def _format_title(game: Game) -> str:

@@ -52,11 +52,13 @@ def parse_duration(text: str) -> timedelta:
     """
     duration = parse_span(text)
     if duration is None:
-        raise UserError(f"“{_quote(text)}” isn't a valid duration. Try `3h`, `1h30m` or `45m`.")
+        if (number := text.strip()).isdecimal() and number.isascii():
+            raise UserError(f"Does {_quote(number)} mean hours or minutes? Try `{number[:9]}h` or `{number[:9]}m`.")
+        raise UserError(f"I don't understand the duration {_quote(text)}. Try `3h`, `1h30m` or `45m`.")
     if duration < SHORTEST:
         raise UserError("A game must last at least 10 seconds. Try `3h` or `90m`.")
     if duration > LONGEST:
-        raise UserError("A game can last at most 7 days. Try `2d` or `36h`.")
+        raise UserError("A game can last up to 7 days. Try `2d` or `36h`.")
     return timedelta(seconds=round(duration.total_seconds()))
 
 
@@ -75,7 +77,7 @@ def parse_reminder_offsets(text: str) -> tuple[int, ...]:
     offsets = tuple(sorted({_parse_offset(part) for part in parts}, reverse=True))
     if len(offsets) > MOST_REMINDERS:
         raise UserError(
-            f"A game can have at most {MOST_REMINDERS} reminders, and you entered {len(offsets)}. Try `1d, 1h, 0`."
+            f"A game can have up to {MOST_REMINDERS} reminders, but you entered {len(offsets)}. Try `1d, 1h, 0`."
         )
     return offsets
 
@@ -86,22 +88,22 @@ def _parse_offset(part: str) -> int:
         return 0
     if part.isdecimal():
         raise UserError(
-            f"Is the reminder `{part[:9]}` in minutes or hours? "
-            f"Enter `{part[:9]}m` or `{part[:9]}h`. Use `0` for a reminder at the start."
+            f"Does the reminder {_quote(part)} mean minutes or hours? "
+            f"Enter `{part[:9]}m` or `{part[:9]}h`, or `0` for the start."
         )
     span = parse_span(part)
     if span is None:
         raise UserError(
-            f"“{_quote(part)}” isn't a valid reminder. "
-            "Enter how long before the start, such as `1d, 1h, 10m, 0`, or enter `none`."
+            f"I don't understand the reminder {_quote(part)}. "
+            "Enter how long before the start, such as `1d, 1h, 10m, 0`, or `none`."
         )
     minutes, seconds = divmod(round(span.total_seconds()), 60)
     if seconds:
         raise UserError("Reminders must be whole minutes. Try `2m` or `0`.")
     if span > EARLIEST_REMINDER:
-        raise UserError("A reminder can be at most 30 days before the start. Try `30d` or `1w`.")
+        raise UserError("A reminder can be up to 30 days before the start. Try `30d` or `1w`.")
     return minutes
 
 
 def _quote(text: str) -> str:
-    return escape(text, limit=60)
+    return f"“{escape(text, limit=60)}”"

@@ -27,6 +27,21 @@ _REGIONS = (
 )
 
 
+_ABBREVIATIONS = {
+    ("est", "edt", "et", "eastern", "us/eastern"): ("America/New_York",),
+    ("cst", "cdt", "ct", "central", "us/central"): ("America/Chicago",),
+    ("mst", "mdt", "mt", "mountain", "us/mountain"): ("America/Denver",),
+    ("pst", "pdt", "pt", "pacific", "us/pacific"): ("America/Los_Angeles",),
+    ("gmt",): ("Europe/London", "UTC"),
+    ("bst", "uk", "england"): ("Europe/London",),
+    ("cet", "cest"): ("Europe/Berlin", "Europe/Paris"),
+    ("ist", "india"): ("Asia/Kolkata",),
+    ("jst", "japan"): ("Asia/Tokyo",),
+    ("aest", "aedt"): ("Australia/Sydney",),
+}
+"""What people enter instead of a city. It is suggested and never chosen, as some mean several zones."""
+
+
 @cache
 def list_time_zones() -> tuple[str, ...]:
     """Return the names of all zones, "UTC" first. The first call reads the disk."""
@@ -35,10 +50,12 @@ def list_time_zones() -> tuple[str, ...]:
 
 
 def search_time_zones(text: str, *, limit: int) -> list[str]:
-    """Return the zones whose names contain a text. Names or cities that start with it come first."""
+    """Return the zones that a text stands for, then those whose names contain it. Names or cities that start with it
+    come before others."""
     wanted = _fold(text)
-    found = [name for name in list_time_zones() if wanted in _fold(name)]
-    return sorted(found, key=lambda name: not _starts_with(name, wanted))[:limit]
+    meant = _expand_abbreviation(wanted)
+    found = [name for name in list_time_zones() if wanted in _fold(name) and name not in meant]
+    return [*meant, *sorted(found, key=lambda name: not _starts_with(name, wanted))][:limit]
 
 
 def find_time_zone(text: str) -> str:
@@ -51,17 +68,22 @@ def find_time_zone(text: str) -> str:
     found = [name for name in list_time_zones() if wanted in (_fold(name), _city(name))]
     if len(found) == 1:
         return found[0]
-    near = found or search_time_zones(text, limit=3) or _find_similar(wanted)
-    suggestions = ", ".join(f"`{name}`" for name in near[:3])
-    raise UserError(
-        f"I don't recognize the time zone “{escape(text, limit=60)}”. Use a region and a city, such as {suggestions}."
-    )
+    near = found or _expand_abbreviation(wanted) or search_time_zones(text, limit=3) or _find_similar(wanted)
+    unknown = f"I don't know the time zone “{escape(text, limit=60)}”."
+    if not near:
+        raise UserError(f"{unknown} Enter a big city in your time zone, such as `Berlin` or `New York`.")
+    *most, last = (f"`{name}`" for name in near[:3])
+    raise UserError(f"{unknown} Did you mean {', '.join(most)}{' or ' if most else ''}{last}?")
 
 
 def _find_similar(wanted: str) -> list[str]:
     cities = {_city(name): name for name in list_time_zones()}
     near = difflib.get_close_matches(wanted.rpartition("/")[2], cities, n=3, cutoff=0.7)
-    return [cities[city] for city in near] or ["Europe/Berlin", "America/New_York", "UTC"]
+    return [cities[city] for city in near]
+
+
+def _expand_abbreviation(wanted: str) -> list[str]:
+    return [name for texts, names in _ABBREVIATIONS.items() if wanted in texts for name in names]
 
 
 def _starts_with(name: str, wanted: str) -> bool:

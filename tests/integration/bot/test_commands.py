@@ -148,7 +148,8 @@ class TestCreate:
         [
             ({"when": "whenever"}, "`tomorrow 8pm`"),
             ({"when": "2025-01-01 20:00"}, "is in the past"),
-            ({"duration": "90"}, "`3h`"),
+            ({"duration": "90"}, "`90m`"),
+            ({"duration": "long"}, "`3h`"),
             ({"reminders": "1h, 24"}, "`24m` or `24h`"),
             ({"title": " \u202e\u200b "}, "`Curse of Strahd`"),
         ],
@@ -166,7 +167,7 @@ class TestCreate:
             sandbox.world.bot.id, for_member=True, deny=Permission.SEND_MESSAGES | Permission.EMBED_LINKS
         )
         sandbox.world.channel(CHANNEL).overwrites.append(silent)
-        assert "I'm missing the Send Messages and Embed Links permissions" in await reply_text(
+        assert "without the Send Messages and Embed Links permissions" in await reply_text(
             create(sandbox, in_channel=CHANNEL)
         )
         assert await all_games(database) == []
@@ -197,7 +198,7 @@ class TestFailures:
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:
         async with start_bot(FailingSessions(database.sessions, ConnectionRefusedError(), times=100)):
-            assert "couldn't complete that right now" in await reply_text(create(sandbox))
+            assert "couldn't do that just now" in await reply_text(create(sandbox))
         assert await all_games(database) == []
 
     async def test_a_short_database_failure_goes_unnoticed(
@@ -397,6 +398,14 @@ class TestButtons:
         assert (await only_game(database)).revision == game.revision + 1
         assert "You've left" in await press(sandbox, PLAYER, message_id, "leave", game)
         assert await players_of(database, game) == []
+
+    async def test_a_player_is_promised_reminders_only_if_any_are_left(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        for offsets, promised in (((60, 0), True), ((1440,), False), ((), False)):
+            game = await plan_game(database, sandbox, reminder_offsets=offsets)
+            message_id = await post_announcement(sandbox, game)
+            assert ("I'll remind you" in await press(sandbox, PLAYER, message_id, "join", game)) is promised
 
     async def test_pressing_twice_changes_nothing(self, sandbox: SandboxDiscord, database: Database) -> None:
         game = await plan_game(database, sandbox)

@@ -244,7 +244,7 @@ class TestReminder:
 
 def test_a_cancellation_names_the_game_and_its_time_and_pings_its_players() -> None:
     shown = cancellation_message(game(), mentions=[1])
-    assert f"**Curse of Strahd**, planned for <t:{int(START.timestamp())}:F>, has been cancelled." in shown["content"]
+    assert f"**Curse of Strahd** on <t:{int(START.timestamp())}:F> has been cancelled." in shown["content"]
     assert pinged(shown) == {1}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -98,6 +99,14 @@ class TestStartTime:
             ("2026-12-01 20:00", "2026-12-01 20:00"),
             ("2026-12-01T8:05:30", "2026-12-01 08:05:30"),
             ("2026-12-01 8pm", "2026-12-01 20:00"),
+            ("tmrw 8p", "2026-11-24 20:00"),
+            ("thurs @ 7.30pm", "2026-11-26 19:30"),
+            ("tomorrow 1930", "2026-11-24 19:30"),
+            ("friday night at 8", "2026-11-27 20:00"),
+            ("saturday morning at 10", "2026-11-28 10:00"),
+            ("sunday afternoon 3", "2026-11-29 15:00"),
+            ("friday 27 nov 8pm", "2026-11-27 20:00"),
+            ("Fri, Dec 4, 2026 8:00 PM", "2026-12-04 20:00"),
         ],
     )
     def test_a_local_time_is_in_the_servers_time_zone(self, text: str, local: str) -> None:
@@ -128,6 +137,8 @@ class TestStartTime:
             ("in 1h30m", timedelta(minutes=90)),
             ("in two hours", timedelta(hours=2)),
             ("90 minutes from now", timedelta(minutes=90)),
+            ("in half an hour", timedelta(minutes=30)),
+            ("in an hour and a half", timedelta(minutes=90)),
         ],
     )
     def test_a_relative_time_is_counted_from_now(self, text: str, span: timedelta) -> None:
@@ -145,13 +156,27 @@ class TestStartTime:
             ("tonight", "needs a time of day"),
             ("tomorrow at 8", "morning or evening? Enter `tomorrow at 8am` or `tomorrow at 8pm`"),
             ("friday 8", "morning or evening? Enter `friday 8am` or `friday 8pm`"),
+            ("next friday at 8", "Enter `next friday at 8am` or `next friday at 8pm`"),
+            ("fri @ 8", "Enter `fri at 8am` or `fri at 8pm`"),
+            ("dec 4 at 8", "Enter `dec 4 at 8am` or `dec 4 at 8pm`"),
+            ("4 dec 8", "Enter `4 dec 8am` or `4 dec 8pm`"),
+            ("8 on friday", "Enter `8am on friday` or `8pm on friday`"),
+            ("8", "Enter `8am` or `8pm`"),
             ("8 dec", "needs a time of day"),
             ("friday dec 4", "needs a time of day"),
             ("friday morning", "needs a time of day"),
             ("2026-12-01", "needs a time of day"),
             ("in a week", "needs a time of day"),
-            ("5/6 8pm", "the day or the month first"),
-            ("5.6.2027 20:00", "the day or the month first"),
+            ("5/6 8pm", "mean 5 Jun or 6 May? Enter `5 jun` or `6 may`"),
+            ("5.6.2027 20:00", "Enter `5 jun 2027` or `6 may 2027`"),
+            ("friday 4 8pm", "not sure which day"),
+            ("friday the 4th at 8pm", "Enter the day and the month, as in `30 nov 8pm`"),
+            ("4th 8pm", "not sure which day"),
+            ("december 8pm", "not sure which day"),
+            ("next month 8pm", "not sure which day"),
+            ("friday 8-11pm", "Enter only the start"),
+            ("19:00 - 22:00", "Enter only the start"),
+            ("friday 8pm to 11pm", "Enter only the start"),
             ("tomorrow 8pm EST", "Leave the time zone out"),
             ("20:00 +0200", "Leave the time zone out"),
             ("2 hours", "enter `in 2 hours`"),
@@ -170,6 +195,17 @@ class TestStartTime:
         message = error_message(text)
         assert hint in message
         assert "`" in message or "<t:" in message or "up to a year" in message
+
+    def test_a_weekday_that_differs_from_the_date_is_rejected(self) -> None:
+        assert "5 December 2026 is a Saturday" in error_message("friday dec 5 8pm")
+
+    @pytest.mark.parametrize("text", ["whenever", "2026-02-30 20:00", "tomorrow 8pm EST"])
+    def test_the_date_in_an_example_can_be_entered(self, text: str) -> None:
+        [example] = re.findall(r"`(\d{4}-\d\d-\d\d [^`]*)`", error_message(text))
+        assert parse(example) > MONDAY
+
+    def test_a_time_in_the_past_names_the_servers_time_zone(self) -> None:
+        assert "Times on this server are in Europe/Berlin" in error_message("today 8am")
 
     def test_an_error_quotes_the_text_without_formatting_or_mentions(self) -> None:
         message = error_message("**@everyone**")
@@ -242,6 +278,10 @@ class TestDuration:
         with pytest.raises(UserError, match=r"Try `\d+[dh]`"):
             parse_duration(text)
 
+    def test_a_number_without_a_unit_is_a_question(self) -> None:
+        with pytest.raises(UserError, match="mean hours or minutes"):
+            parse_duration("3")
+
     @given(st.text(max_size=50))
     def test_any_text_is_a_duration_within_the_limits_or_an_error(self, text: str) -> None:
         with contextlib.suppress(UserError):
@@ -273,8 +313,8 @@ class TestOffsets:
             ("1h, 10", "`10m` or `10h`"),
             ("soon", "`1d, 1h, 10m, 0`"),
             ("90s", "whole minutes"),
-            ("31d", "at most 30 days"),
-            ("1m, 2m, 3m, 4m, 5m, 6m", "at most 5"),
+            ("31d", "up to 30 days"),
+            ("1m, 2m, 3m, 4m, 5m, 6m", "up to 5"),
         ],
     )
     def test_anything_else_is_rejected_with_what_to_enter(self, text: str, hint: str) -> None:
