@@ -19,6 +19,7 @@ from shared.messaging import topology
 from shared.messaging.connection import connected
 from shared.messaging.publisher import Publisher
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
+from tests.support import transition_check
 from tests.support.database import Database
 from tests.support.servers import report
 
@@ -39,9 +40,11 @@ async def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 
 @pytest.fixture(scope="session")
 async def migrated_template(postgres_server: Postgres) -> str:
-    """The name of a migrated database that each test copies in milliseconds."""
+    """The name of a migrated database that each test copies in milliseconds. It checks each change of a row."""
     engine = create_async_engine(await postgres_server.create_database("questbell_template"))
     await command.upgrade(engine)
+    async with engine.begin() as connection:
+        await transition_check.install(connection)
     await engine.dispose()
     return "questbell_template"
 

@@ -35,6 +35,7 @@ from shared.settings import BrokerSettings, Timing
 from tests.support.broker import queue_length, take
 from tests.support.builders import new_game, rows_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 from tests.support.waiting import eventually
 
 REMINDERS, TRANSITIONS = topology.REMINDERS, topology.TRANSITIONS
@@ -76,6 +77,7 @@ async def published_row(database: Database, *, attempts: int = 1) -> Notificatio
     game = await new_game(database.sessions, offsets=(10,))
     async with db.transaction(database.sessions) as session:
         later = func.clock_timestamp() + timedelta(seconds=90)
+        await allow_any_change(session)
         await session.execute(update(NotificationSchedule).values(attempts=attempts, attempt_at=later))
     [row] = await rows_of(database.sessions, game, NotificationKind.REMINDER)
     return row
@@ -149,6 +151,7 @@ async def test_the_dead_letter_of_a_settled_row_is_dropped(
 ) -> None:
     row = await published_row(database)
     async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
         await settle(session, NotificationSchedule, {row.id: Settlement(Outcome.DELIVERED)})
     await dead(declared, reminder(row))
     loop = await start()
@@ -204,6 +207,7 @@ async def test_a_status_transition_is_republished_however_often_it_failed(
     game = await new_game(database.sessions)
     async with db.transaction(database.sessions) as session:
         later = func.clock_timestamp() + timedelta(seconds=90)
+        await allow_any_change(session)
         await session.execute(update(GameStatusSchedule).values(attempts=500, failed_attempt=499, attempt_at=later))
         statement = select(GameStatusSchedule.id).where(
             GameStatusSchedule.game_id == game.id, GameStatusSchedule.target_status == GameStatus.COMPLETED
@@ -214,6 +218,7 @@ async def test_a_status_transition_is_republished_however_often_it_failed(
     loop = await start()
     assert (await take(declared, TRANSITIONS.name)).message_id == str(row_id)
     async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
         await session.execute(update(GameStatusSchedule).values(due_at=func.clock_timestamp() - timedelta(hours=2)))
     figures = await loop.stats()
     assert "failed 5 times or more" in (loop.status().degraded or "")

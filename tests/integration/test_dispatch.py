@@ -35,6 +35,7 @@ from tests.chaos.fault_proxy import FaultProxy
 from tests.support.broker import queue_length, take
 from tests.support.builders import drop_notices, make_due, new_game, rows_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 REMINDER = NotificationKind.REMINDER
@@ -145,6 +146,7 @@ async def test_a_status_transition_is_published_without_ttl(
 ) -> None:
     game = await new_game(database.sessions)
     async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
         await session.execute(update(GameStatusSchedule).values(attempt_at=func.clock_timestamp()))
     await start(STATUS_TRANSITIONS)
     got = await take(broker, topology.TRANSITIONS.name)
@@ -225,6 +227,7 @@ async def test_the_most_urgent_due_rows_are_claimed_first(database: Database) ->
 async def test_the_claim_reads_only_the_index_on_attempt_at(database: Database) -> None:
     await many_due(database, 5_000)
     async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
         await session.execute(
             update(NotificationSchedule)
             .where(NotificationSchedule.offset_minutes >= 50)
@@ -327,6 +330,7 @@ async def test_a_reminder_whose_game_has_begun_is_published_at_most_once_in_five
     await drop_notices(database.sessions)
     async with db.transaction(database.sessions) as session:
         ago = func.clock_timestamp() - timedelta(minutes=2)
+        await allow_any_change(session)
         await session.execute(update(NotificationSchedule).values(game_scheduled_at=ago, due_at=ago, attempt_at=ago))
     await start()
     got = await take(broker, topology.REMINDERS.name)
@@ -368,6 +372,7 @@ async def test_settled_rows_are_purged_after_the_retention_period(database: Data
     old, new = await rows_of(database.sessions, game, REMINDER)
     async with db.transaction(database.sessions) as session:
         for row, age in ((old, timedelta(days=31)), (new, timedelta(days=29))):
+            await allow_any_change(session)
             await session.execute(
                 update(NotificationSchedule)
                 .where(NotificationSchedule.id == row.id)

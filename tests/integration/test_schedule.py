@@ -29,6 +29,7 @@ from shared.schedule import settle
 from shared.schedule.populate import populate_schedule
 from tests.support.builders import new_game, rows_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 
 REMINDER = NotificationKind.REMINDER
 
@@ -94,6 +95,7 @@ async def test_a_delivered_reminder_is_not_written_again(database: Database) -> 
     game = await new_game(database.sessions, offsets=(10,))
     [row] = await rows_of(database.sessions, game, REMINDER)
     async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
         delivered = await session.merge(row)
         delivered.settled_at, delivered.attempt_at, delivered.outcome = await db.now(session), None, Outcome.DELIVERED
     for start in (game.scheduled_at + timedelta(days=1), game.scheduled_at):

@@ -1,7 +1,7 @@
-"""The rules of the schedule and the ledger as a model, held against the code on a PostgreSQL and docs/states.md.
+"""A whole Questbell on a PostgreSQL, in one loop: whatever happens, nothing is lost and nothing is delivered twice.
 
-`world` is a Questbell in one loop (`hosts`, `controllers`, `bots`, `broker`, `discord`), whose processes can die at
-any statement (`process`) and whose clock stands still (`ground`). What an action owes is in `plans`, `requests`,
-`answers` and `endings`; what a change may be, in `rules`; `observing` compares each committed change with both and
-with the page (`table`), and `judge` gives the verdict on a whole run.
+`world` has the actions on games, the controllers and the bots. Their processes can die at any statement (`process`),
+the database's clock is set by the run (`frozen_database`), and RabbitMQ and Discord are stubs that lose, delay and
+repeat what the run decides (`broker`, `discord`). `judge` gives the verdict on a run, from what Discord has
+and from the history of the games. The database refuses any change of a row that is not in tests/support/transitions.py.
 """

@@ -1,5 +1,5 @@
-"""What the bots do: handling copies as their consumers do, with every request to Discord stopped until it is decided
-what becomes of it."""
+"""The actions of the bots: they handle messages as their consumers do, and each request to Discord stops until the run
+decides its answer."""
 
 from __future__ import annotations
 
@@ -14,171 +14,170 @@ from bot.delivery.rate_limits import RateLimiter
 from bot.delivery.sender import Sender
 from bot.main import event_handler
 from shared.discord.client import DiscordClient
-from tests.model.answers import hear, reach
-from tests.model.broker import Copy
-from tests.model.discord import Answer, Api, Call
-from tests.model.endings import finish
+from shared.errors import TransientError
+from tests.model.broker import Message
+from tests.model.discord import Answer, Call, StubClient
+from tests.model.environment import BOTS, Environment
+from tests.model.judge import judge_request
 from tests.model.process import Process
-from tests.model.requests import check
-from tests.model.run import Doing, Run
-from tests.model.stage import BOTS, CHANNEL, Stage
 
 _TICK = timedelta(milliseconds=1)
-"""No two turns begin in the same microsecond."""
-_STUCK = 60.0
-"""Seconds after which a telling that neither ends nor asks anything is stuck."""
+"""No two leases are acquired in the same microsecond."""
+_STUCK_AFTER = 60.0
+"""Seconds after which a delivery that neither ends nor calls Discord is stuck."""
 
 
 @dataclass
-class Telling:
-    """Copies that a bot is handling."""
+class Delivery:
+    """Messages that a bot is handling."""
 
-    run: Run
     process: Process
-    tasks: dict[Copy, asyncio.Task[None]]
+    tasks: dict[Message, asyncio.Task[None]]
     answers: list[Answer]
-    directly: list[Answer]
+    dm_answers: list[Answer]
     dies_before_the_ack: bool
     held: Call | None = None
-    answered: set[Copy] = field(default_factory=set)
+    answered: set[Message] = field(default_factory=set)
 
 
 class Bots:
-    """Two bots on one database, of which one may be the other's frozen or late predecessor."""
+    """Two bots on one database. One may be the frozen or slow predecessor of the other."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
         self._calls: dict[str, list[Call]] = {name: [] for name in BOTS}
-        self._handlers = {name: self._born(name) for name in BOTS}
-        self._held: dict[str, Telling] = {}
+        self._handlers = {name: self._start(name) for name in BOTS}
+        self._held: dict[str, Delivery] = {}
+        self._sent: set[tuple[object, ...]] = set()
 
     @property
     def held(self) -> list[str]:
-        """The bots of which a request is on its way."""
+        """The bots that wait for an answer of Discord."""
         return sorted(self._held)
 
-    def _born(self, name: str) -> EventHandler:
-        """Return what a bot's consumers call; it remembers nothing of an earlier life."""
-        stage = self._stage
-        api = cast(DiscordClient, Api(self._calls[name].append, lambda: stage.ground.now))
-        return event_handler(Sender(stage.processes[name].sessions, api, RateLimiter(1000.0), stage.timing))
+    def _start(self, name: str) -> EventHandler:
+        """Return what the consumers of a new process call."""
+        environment = self._environment
+        client = cast(DiscordClient, StubClient(self._calls[name].append, lambda: environment.database.now))
+        sender = Sender(environment.processes[name].sessions, client, RateLimiter(1000.0), environment.timing)
+        return event_handler(sender)
 
-    async def tell(
+    async def handle(
         self,
-        *copies: Copy,
+        *messages: Message,
         by: str = BOTS[0],
         answers: Sequence[Answer] = (),
-        directly: Sequence[Answer] = (),
+        dm_answers: Sequence[Answer] = (),
         dies_after: int | None = None,
         dies_before_the_ack: bool = False,
     ) -> bool:
-        """Handle copies at once; return whether the bot lived on.
+        """Handle messages at the same time; return whether the bot survived.
 
-        Requests about channels, and those about direct messages, are answered as given in the order they are made,
-        and then with yes.
+        Requests about channels, and those about DMs, get their answers in the order they are made, and then yes.
         """
-        model, process = self._stage.model, self._stage.processes[by]
-        if any(one.first_sending_at == model.now for one in model.deliveries.values()):
-            await self._stage.pass_time(_TICK)
-        run = Run(Doing.TELL, by, rows={copy.event.row_id for copy in copies})
-        over = [row for row_id in run.rows if (row := model.rows.get(row_id)) is not None and not row.is_open]
-        run.owed += [("ignored", row.id) for row in over]
-        model.begins(run)
-        process.runs.append(run)
-        process.dies_after(dies_after)
-        tasks = {copy: process.start(run, self._handlers[by](copy.event)) for copy in copies}
-        return await self._go_on(Telling(run, process, tasks, list(answers), list(directly), dies_before_the_ack))
+        history, process = self._environment.history, self._environment.processes[by]
+        if any(delivery.first_sending_at == history.now for delivery in history.deliveries.values()):
+            await self._environment.pass_time(_TICK)
+        process.die_after(dies_after)
+        tasks = {message: process.start(self._handlers[by](message.event)) for message in messages}
+        return await self._continue(Delivery(process, tasks, list(answers), list(dm_answers), dies_before_the_ack))
 
-    async def thaw(self, by: str, told: Answer = Answer.YES) -> bool:
-        """Answer the request that is on its way, and return as `tell`. One that took too long was lost before Discord
-        heard it."""
-        on = self._held.pop(by)
-        call, on.held = on.held, None
+    async def answer_held(self, by: str, answer: Answer = Answer.YES) -> bool:
+        """Answer the request that a bot waits for; return as `handle`. A request that took too long was lost before it
+        arrived."""
+        delivery = self._held.pop(by)
+        call, delivery.held = delivery.held, None
         assert call is not None
-        is_late = self._stage.ground.now - call.at > timedelta(seconds=self._stage.timing.nonce_window)
-        if is_late and not call.is_taken:
-            told = Answer.LOST
-        elif call.is_taken and told is not Answer.LOST:
-            told = Answer.YES
-        hear(self._stage.model, call, told)
-        return await self._go_on(on)
+        is_late = self._environment.database.now - call.at > timedelta(seconds=self._environment.timing.nonce_window)
+        if is_late and not call.is_done:
+            answer = Answer.LOST
+        elif call.is_done and answer is not Answer.LOST:
+            answer = Answer.YES
+        self._environment.discord.answer(call, answer, self._environment.database.now)
+        return await self._continue(delivery)
 
     async def kill(self, by: str) -> None:
-        """Kill a bot; what it held is forgotten, and another is started."""
-        self._stage.processes[by].die()
-        await self._bury(by)
+        """Kill a bot and start another."""
+        self._environment.processes[by].die()
+        await self._restart(by)
 
-    async def _go_on(self, on: Telling) -> bool:
-        """Let a telling run until it ends, its bot dies, or nothing is left of it but a request that is held."""
-        async with asyncio.timeout(_STUCK):
-            while not on.process.is_dead:
-                await on.process.comes_to_rest()
-                if not on.process.is_dead and await self._has_stopped(on):
+    async def _continue(self, delivery: Delivery) -> bool:
+        """Run a delivery until it ends, its bot dies, or only a held request is left."""
+        async with asyncio.timeout(_STUCK_AFTER):
+            while not delivery.process.is_dead:
+                await delivery.process.wait_until_idle()
+                if not delivery.process.is_dead and await self._has_stopped(delivery):
                     return True
-        await self._bury(on.process.name)
+        await self._restart(delivery.process.name)
         return False
 
-    async def _has_stopped(self, on: Telling) -> bool:
-        """Judge what came of it so far, and decide about one request; return whether there is nothing left to decide.
+    async def _has_stopped(self, delivery: Delivery) -> bool:
+        """Check what happened and answer one request; return whether none is left to answer.
 
         A bot that is to die before the ACK dies here.
         """
-        await self._stage.catch_up()
-        self._take_calls(on)
-        is_over = all(task.done() for task in on.tasks.values())
-        if is_over and on.dies_before_the_ack:
-            on.process.die()
+        await self._environment.observe()
+        self._check_calls(delivery)
+        is_over = all(task.done() for task in delivery.tasks.values())
+        if is_over and delivery.dies_before_the_ack:
+            delivery.process.die()
             return False
-        if not on.dies_before_the_ack:
-            self._answer_copies(on)
-        if calls := self._calls[on.process.name]:
-            self._decide(on, calls.pop(0))
+        if not delivery.dies_before_the_ack:
+            self._answer_messages(delivery)
+        if calls := self._calls[delivery.process.name]:
+            self._answer(delivery, calls.pop(0))
             return False
         if is_over:
-            self._stage.settle(on.run)
-            on.process.end(on.run)
-        elif on.held is not None:
-            self._held[on.process.name] = on
-        return is_over or on.held is not None
+            delivery.process.finish()
+        elif delivery.held is not None:
+            self._held[delivery.process.name] = delivery
+        return is_over or delivery.held is not None
 
-    def _take_calls(self, on: Telling) -> None:
-        """Judge the requests that were made, and put them in an order that does not depend on speed."""
-        made = self._calls[on.process.name]
-        for call in made[:]:
+    def _check_calls(self, delivery: Delivery) -> None:
+        """Judge new requests, and sort them into an order that does not depend on speed."""
+        calls = self._calls[delivery.process.name]
+        for call in calls:
             if not call.is_checked:
-                call.place = check(self._stage.model, call)
+                judge_request(self._environment.history, call, self._sent)
                 call.is_checked = True
-        made.sort(key=lambda call: call.place)
+        calls.sort(key=self._place)
 
-    def _decide(self, on: Telling, call: Call) -> None:
-        """Decide what becomes of a request. One bot holds at most one: Discord's places are few."""
-        answers = on.answers if call.channel_id == CHANNEL else on.directly
-        told = answers.pop(0) if answers else Answer.YES
-        if told in (Answer.DIES, Answer.TAKEN_DIES):
-            reach(self._stage.model, call, told)
-            on.process.die()
-        elif told in (Answer.HELD, Answer.TAKEN_HELD) and call.kind != "read" and self._may_hold(on):
-            reach(self._stage.model, call, told)
-            on.held = call
+    def _place(self, call: Call) -> tuple[object, ...]:
+        history = self._environment.history
+        if call.delivery_id is not None:
+            delivery = history.deliveries[call.delivery_id]
+            return ("create", *history.rank(delivery.row_id), delivery.chunk, delivery.recipient)
+        shown = [number for number, game in enumerate(history.games.values()) if game.message_id == call.message_id]
+        return (call.kind, call.channel_id, shown)
+
+    def _answer(self, delivery: Delivery, call: Call) -> None:
+        """Answer a request. A bot waits for at most one, because Discord's channels have few slots."""
+        answers = delivery.dm_answers if call.is_dm else delivery.answers
+        answer = answers.pop(0) if answers else Answer.YES
+        discord, now = self._environment.discord, self._environment.database.now
+        if answer.is_done and (answer.is_held or answer is Answer.DONE_DIES):
+            discord.do(call, now)
+        if answer in (Answer.DIES, Answer.DONE_DIES):
+            delivery.process.die()
+        elif answer.is_held and call.kind != "read" and self._may_hold(delivery):
+            delivery.held = call
         else:
-            hear(self._stage.model, call, told)
+            discord.answer(call, answer, now)
 
-    def _may_hold(self, on: Telling) -> bool:
-        return on.held is None and on.process.name not in self._held
+    def _may_hold(self, delivery: Delivery) -> bool:
+        return delivery.held is None and delivery.process.name not in self._held
 
-    def _answer_copies(self, on: Telling) -> None:
-        """Judge the rows of which all copies are handled, and answer the broker."""
-        for row_id in {copy.event.row_id for copy in on.tasks.keys() - on.answered}:
-            ends = {copy: task for copy, task in on.tasks.items() if copy.event.row_id == row_id}
-            if all(task.done() for task in ends.values()):
-                results = {copy: task.exception() for copy, task in ends.items()}
-                finish(self._stage.model, on.run, row_id, list(results.values()))
-                for copy, result in results.items():
-                    self._stage.broker.answer(copy, acked=result is None)
-                on.answered |= results.keys()
+    def _answer_messages(self, delivery: Delivery) -> None:
+        """Give the broker the ACK or NACK of each message that is handled."""
+        for message in [message for message, task in delivery.tasks.items() if task.done()]:
+            if message not in delivery.answered:
+                error = delivery.tasks[message].exception()
+                assert error is None or isinstance(error, TransientError), f"{message.event} ended in {error!r}"
+                self._environment.broker.answer(message, acked=error is None)
+                delivery.answered.add(message)
 
-    async def _bury(self, name: str) -> None:
-        await self._stage.bury(self._stage.processes[name])
+    async def _restart(self, name: str) -> None:
+        await self._environment.restart(self._environment.processes[name])
         self._calls[name].clear()
-        self._handlers[name] = self._born(name)
+        self._handlers[name] = self._start(name)
         self._held.pop(name, None)

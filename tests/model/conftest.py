@@ -1,4 +1,4 @@
-"""A world for the directed runs, on a database of its own."""
+"""A world for the directed runs, on a database that only they use."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ async def shared_world(model_database: DatabaseSettings) -> AsyncIterator[World]
 
 @pytest.fixture
 async def world(shared_world: World) -> World:
-    await shared_world.begin()
+    await shared_world.reset()
     return shared_world

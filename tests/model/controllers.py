@@ -1,11 +1,10 @@
-"""What the controllers do: one iteration of a scheduler's loop, one batch of the dead-letter loop, and the upkeep."""
+"""The actions of the controllers: one iteration of a scheduler loop or the dead-letter loop, and housekeeping."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
-from uuid import UUID
 
 from controllers.loops import queries
 from controllers.loops.dead_letter_batch import Reconciliation
@@ -14,39 +13,25 @@ from controllers.loops.queries import claim, requeue_published
 from controllers.loops.sources import NOTIFICATIONS, SOURCES, ScheduleTable
 from shared import database, logs
 from shared.messaging.publisher import Publisher
-from tests.model import plans
-from tests.model.broker import Fate, Letter
-from tests.model.run import Doing, Run
-from tests.model.stage import CONTROLLERS, Stage
+from tests.model.broker import DeadLetter, Fate
+from tests.model.environment import CONTROLLERS, Environment
 
-RETENTION_DAYS = 30
+RETENTION = timedelta(days=30)
 
 
 class Controllers:
-    """A replica of the controllers, without its loops."""
+    """A replica of the controllers, without its loops. Each action returns whether it was done before it died."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._sessions = stage.processes[CONTROLLERS].sessions
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._sessions = environment.processes[CONTROLLERS].sessions
 
     async def dispatch(
         self, source: ScheduleTable = NOTIFICATIONS, *, fates: Sequence[Fate] = (), dies_after: int | None = None
     ) -> bool:
-        """Claim and publish what is due; return whether that was done before the process died."""
-        stage, run = self._stage, Run(Doing.DISPATCH, CONTROLLERS)
-        claimed = plans.claimable(stage.model, source.table.__tablename__)
-        stage.broker.is_asked(fates)
-
-        def planned(whole: bool) -> None:
-            plans.dispatch(stage.model, claimed, stage.broker.offers, run, whole=whole)
-
-        return await stage.whole(run, self._publish(source), planned=planned, dies_after=dies_after)
-
-    async def dispatch_unbuildable(self, source: ScheduleTable) -> None:
-        """Claim what is due, of a source whose rows cannot be built."""
-        stage, run = self._stage, Run(Doing.DISPATCH, CONTROLLERS)
-        run.owed += [("unbuildable", row.id) for row in plans.claimable(stage.model, source.table.__tablename__)]
-        await stage.whole(run, self._publish(source))
+        """Claim and publish what is due."""
+        self._environment.broker.begin_publish(fates)
+        return await self._environment.run(CONTROLLERS, self._publish(source), dies_after=dies_after)
 
     async def _publish(self, source: ScheduleTable) -> None:
         async with database.transaction(self._sessions) as session:
@@ -54,53 +39,40 @@ class Controllers:
             await self._publisher(source).publish(session, due)
 
     def _publisher(self, source: ScheduleTable) -> RowPublisher:
-        return RowPublisher(source, cast(Publisher, self._stage.broker), self._stage.timing, logs.get())
+        broker = cast(Publisher, self._environment.broker)
+        return RowPublisher(source, broker, self._environment.timing, logs.get())
 
     async def reconcile(self, *, fates: Sequence[Fate] = (), dies_after: int | None = None) -> bool:
-        """Handle all dead copies; return as `dispatch`."""
-        stage, run = self._stage, Run(Doing.RECONCILE, CONTROLLERS)
-        letters = [Letter(copy.body, copy.headers, copy.message_id) for copy in stage.broker.dead]
-        copies: dict[UUID, int] = {}
-        for letter in letters:
-            copies[letter.event.row_id] = max(letter.attempt, copies.get(letter.event.row_id, 0))
-        stage.broker.is_asked(fates)
-
-        def planned(whole: bool) -> None:
-            plans.reconcile(stage.model, copies, stage.broker.offers, run, whole=whole)
-
+        """Handle all dead letters."""
+        broker = self._environment.broker
+        letters = [DeadLetter(message.body, message.headers, message.message_id) for message in broker.dead]
+        broker.begin_publish(fates)
         publishers = {name: self._publisher(source) for name, source in SOURCES.items()}
         work = Reconciliation(self._sessions, publishers, logs.get()).handle("dead letters", cast(Any, letters))
-        ended = await stage.whole(run, work, planned=planned, dies_after=dies_after)
-        unplaced = {offer.row_id for offer in stage.broker.offers if offer.fate is Fate.FULL}
-        assert not ended or all(letter.is_acked != (letter.event.row_id in unplaced) for letter in letters)
+        ended = await self._environment.run(CONTROLLERS, work, dies_after=dies_after)
+        for letter in letters if ended else ():
+            assert letter.is_acked != (letter.event.row_id in broker.refused), "a dead letter is kept if it must wait"
         acked = {letter.body for letter in letters if letter.is_acked}
-        stage.broker.dead = [copy for copy in stage.broker.dead if copy.body not in acked]
+        broker.dead = [message for message in broker.dead if message.body not in acked]
         return ended
 
-    async def lose_the_broker(self) -> None:
+    async def lose_the_broker(self) -> bool:
         """Let the broker lose its disk, which is noticed at the next connection."""
-        self._stage.broker.lose_everything()
-        run = Run(Doing.UPKEEP, CONTROLLERS)
-        out = [row for row in self._stage.model.rows.values() if row.attempts > 0 and row.is_open]
-        run.owed += [("rearmed", row.id) for row in out if row.attempt_at and row.attempt_at > self._stage.ground.now]
+        self._environment.broker.lose_everything()
 
         async def work() -> None:
             async with database.transaction(self._sessions) as session:
                 for source in SOURCES.values():
                     await requeue_published(session, source)
 
-        await self._stage.whole(run, work())
+        return await self._environment.run(CONTROLLERS, work())
 
-    async def purge(self) -> None:
-        """Delete what was settled long ago."""
-        stage, run = self._stage, Run(Doing.UPKEEP, CONTROLLERS)
-        then = stage.ground.now - timedelta(days=RETENTION_DAYS)
-        old = [row for row in stage.model.rows.values() if row.settled_at is not None and row.settled_at < then]
-        run.owed += [("purged", row.id) for row in old]
+    async def purge(self) -> bool:
+        """Delete what was settled before the retention time."""
 
         async def work() -> None:
             async with database.transaction(self._sessions) as session:
                 for source in SOURCES.values():
-                    await queries.purge(session, source, retention_days=RETENTION_DAYS)
+                    await queries.purge(session, source, retention_days=RETENTION.days)
 
-        await stage.whole(run, work())
+        return await self._environment.run(CONTROLLERS, work())

@@ -1,7 +1,7 @@
 """A Discord that keeps its messages, and forgets a nonce exactly when the product may no longer rely on it.
 
-Every request stops here until the run decides what becomes of it, so nothing happens at an unforeseen moment. The
-sandbox's Discord was rejected for this: over HTTP the same would take three times as long, and its clock is its own.
+Every request stops here until the run decides its answer, so nothing happens at an unforeseen moment. The sandbox
+Discord was rejected for this: over HTTP a run takes three times as long, and the sandbox has its own clock.
 """
 
 from __future__ import annotations
@@ -9,47 +9,58 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from shared.discord.errors import (
+    CLOSED_DMS,
+    UNKNOWN_MESSAGE,
+    RateLimitedError,
+    RequestRejectedError,
+    TemporarilyUnavailableError,
+    UncertainResultError,
+)
 from shared.discord.ids import delivery_id_of, first_id_at
-from tests.model.run import Run
 
-RUN: ContextVar[Run] = ContextVar("run")
-"""What the task that asks Discord belongs to."""
 PAUSE = 5.0
-"""The seconds for which Discord asks."""
+"""The `retry_after` of Discord's answers, in seconds."""
+_FORBIDDEN = 50013
+_FIRST_DM_CHANNEL = 10_000
 
 
 def dm_channel(user_id: int) -> int:
-    """Return the channel of direct messages with a user."""
-    return user_id + 10_000
+    """Return the channel of DMs with a user."""
+    return user_id + _FIRST_DM_CHANNEL
 
 
 class Answer(enum.Enum):
-    """What becomes of a request. `TAKEN_` means that Discord did it, whatever the bot learns of that."""
+    """What happens to a request. `DONE_` means that Discord did it, whatever the bot learns of that."""
 
     YES = "yes"
     REFUSED = "no, and never"
     GONE = "there is no such message"
     POSTPONED = "not now"
-    ASKED = "not for five seconds"
-    TOO_MANY = "not for five seconds, nor anything else here"
+    POSTPONED_5_S = "not for five seconds"
+    RATE_LIMITED = "not for five seconds, nor anything else here"
     LOST = "no answer"
-    TAKEN_LOST = "done, and no answer"
+    DONE_LOST = "done, and no answer"
     HELD = "still on its way"
-    TAKEN_HELD = "done, and the answer is still on its way"
-    DIES = "the bot dies before it is heard"
-    TAKEN_DIES = "done, and the bot dies before it hears so"
+    DONE_HELD = "done, and the answer is still on its way"
+    DIES = "the bot dies before the request arrives"
+    DONE_DIES = "done, and the bot dies before it gets the answer"
     BLIND = "an empty history"
 
     @property
-    def is_taken(self) -> bool:
-        """Whether Discord does what it was asked."""
-        return self in (Answer.YES, Answer.TAKEN_LOST, Answer.TAKEN_HELD, Answer.TAKEN_DIES)
+    def is_done(self) -> bool:
+        """Return whether Discord does what was requested."""
+        return self in (Answer.YES, Answer.DONE_LOST, Answer.DONE_HELD, Answer.DONE_DIES)
+
+    @property
+    def is_held(self) -> bool:
+        """Return whether the bot waits for the answer."""
+        return self in (Answer.HELD, Answer.DONE_HELD)
 
 
 @dataclass
@@ -59,24 +70,27 @@ class Call:
     kind: str
     channel_id: int
     at: datetime
-    run: Run
     payload: dict[str, Any] = field(default_factory=dict)
     delivery_id: UUID | None = None
     nonce: str = ""
     message_id: int | None = None
     before: int | None = None
-    game_id: UUID | None = None
-    revision: int = 0
-    """Of the game, for a request that shows it."""
-    is_taken: bool = False
+    is_done: bool = False
     is_checked: bool = False
-    place: tuple[Any, ...] = ()
     answered: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def is_dm(self) -> bool:
+        return self.channel_id > _FIRST_DM_CHANNEL
+
+    @property
+    def pings(self) -> set[int]:
+        return {int(user) for user in self.payload["allowed_mentions"].get("users", ())}
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message that stands in a channel."""
+    """A message in a channel."""
 
     id: int
     channel_id: int
@@ -86,62 +100,88 @@ class Message:
 
     @property
     def pings(self) -> frozenset[int]:
-        """Whom it pings."""
         return frozenset(int(user) for user in self.payload["allowed_mentions"].get("users", ()))
 
 
 class Discord:
-    """What all bots talk to."""
+    """The Discord of all bots."""
 
     def __init__(self, remembers: timedelta) -> None:
         self._remembers = remembers
-        self.made: list[Message] = []
-        """All messages that were ever made."""
-        self.messages: list[Message] = []
-        """Those that still stand."""
-        self.revisions: dict[int, int] = {}
+        self.created: list[Message] = []
+        """All messages that were ever created, as they were then."""
+        self.messages: dict[int, Message] = {}
+        """Those that exist, as they are now."""
         self._nonces: dict[str, Message] = {}
 
-    def create(self, call: Call, *, now: datetime) -> int:
-        """Make a message, or return the one that was made with the same nonce not long ago."""
+    def do(self, call: Call, now: datetime) -> None:
+        """Do what a request asks for, once."""
+        if call.is_done or call.kind == "read":
+            return
+        call.is_done = True
+        if call.kind == "create":
+            call.message_id = self._create(call, now)
+        elif call.message_id in self.messages:
+            self.messages[call.message_id] = replace(self.messages[call.message_id], payload=call.payload)
+
+    def answer(self, call: Call, answer: Answer, now: datetime) -> None:
+        """Give the bot an answer, after doing what was requested if the answer says so."""
+        answer = self._possible(call, answer)
+        if answer.is_done:
+            self.do(call, now)
+        match answer:
+            case Answer.REFUSED:
+                code = CLOSED_DMS if call.kind == "create" and call.is_dm else _FORBIDDEN
+                call.answered.set_exception(RequestRejectedError("no", code=code))
+            case Answer.GONE:
+                self.messages.pop(call.message_id or 0, None)
+                call.answered.set_exception(RequestRejectedError("no", code=UNKNOWN_MESSAGE))
+            case Answer.POSTPONED:
+                call.answered.set_exception(TemporarilyUnavailableError("not now"))
+            case Answer.POSTPONED_5_S:
+                call.answered.set_exception(TemporarilyUnavailableError("not now", retry_after=PAUSE))
+            case Answer.RATE_LIMITED:
+                call.answered.set_exception(RateLimitedError("slower", retry_after=PAUSE, is_global=False))
+            case Answer.LOST | Answer.DONE_LOST:
+                call.answered.set_exception(UncertainResultError("no answer"))
+            case _:
+                empty = answer is Answer.BLIND
+                result = ([] if empty else self._read(call)) if call.kind == "read" else call.message_id
+                call.answered.set_result(result)
+
+    def message_of(self, delivery_id: UUID) -> int | None:
+        """Return the message that exists for a delivery."""
+        return next((message.id for message in self.messages.values() if message.delivery_id == delivery_id), None)
+
+    def _possible(self, call: Call, answer: Answer) -> Answer:
+        """Return the nearest answer that the request can have: only an edit finds that its message is gone, and DMs can
+        always be read."""
+        if answer.is_held or (answer is Answer.BLIND and (call.kind != "read" or call.is_dm)):
+            answer = Answer.YES
+        if call.kind != "edit":
+            return Answer.REFUSED if answer is Answer.GONE else answer
+        return Answer.GONE if answer.is_done and call.message_id not in self.messages else answer
+
+    def _create(self, call: Call, now: datetime) -> int:
         earlier = self._nonces.get(call.nonce)
         if earlier is not None and now < earlier.at + self._remembers:
             return earlier.id
         assert call.delivery_id is not None
-        made = Message(first_id_at(now) + len(self.made), call.channel_id, now, call.delivery_id, call.payload)
-        self.made.append(made)
-        self.messages.append(made)
-        self._nonces[call.nonce] = made
-        self.revisions[made.id] = call.revision
-        return made.id
+        message_id = first_id_at(now) + len(self.created)
+        created = Message(message_id, call.channel_id, now, call.delivery_id, call.payload)
+        self.created.append(created)
+        self.messages[created.id] = self._nonces[call.nonce] = created
+        return created.id
 
-    def edit(self, call: Call) -> None:
-        """Let a post show something else."""
-        if call.message_id is not None:
-            self.revisions[call.message_id] = call.revision
-
-    def delete(self, message_id: int) -> None:
-        """Forget a post, as when a person deletes it."""
-        del self.revisions[message_id]
-        self.messages = [message for message in self.messages if message.id != message_id]
-
-    def read(self, call: Call) -> list[dict[str, Any]]:
+    def _read(self, call: Call) -> list[dict[str, Any]]:
         """Return the messages of a channel, newest first, as the API shows them."""
-        here = [message for message in self.messages if message.channel_id == call.channel_id]
+        here = [message for message in self.messages.values() if message.channel_id == call.channel_id]
         older = [message for message in here if call.before is None or message.id < call.before]
         return [{"id": str(message.id), **message.payload} for message in reversed(older)]
 
-    def made_for(self, delivery_id: UUID) -> int | None:
-        """Return the message that was made for a recipient."""
-        return next((message.id for message in self.messages if message.delivery_id == delivery_id), None)
 
-    def knows(self, channel_id: int) -> bool:
-        """Whether anything stands in a channel."""
-        return any(message.channel_id == channel_id for message in self.messages)
-
-
-class Api:
-    """Discord as the delivery code of one process sees it."""
+class StubClient:
+    """Discord's REST API as the delivery code of one process sees it."""
 
     def __init__(self, called: Callable[[Call], None], now: Callable[[], datetime]) -> None:
         self._called = called
@@ -149,23 +189,23 @@ class Api:
 
     async def create_message(self, channel_id: int, payload: dict[str, Any], *, nonce: str) -> int:
         delivery_id = delivery_id_of(nonce)
-        made: int = await self._ask("create", channel_id, payload=payload, delivery_id=delivery_id, nonce=nonce)
-        return made
+        created: int = await self._call("create", channel_id, payload=payload, delivery_id=delivery_id, nonce=nonce)
+        return created
 
     async def edit_message(self, channel_id: int, message_id: int, payload: dict[str, Any]) -> None:
-        await self._ask("edit", channel_id, payload=payload, message_id=message_id)
+        await self._call("edit", channel_id, payload=payload, message_id=message_id)
 
     async def list_messages(self, channel_id: int, *, before: int | None = None) -> list[dict[str, Any]]:
-        page: list[dict[str, Any]] = await self._ask("read", channel_id, before=before)
+        page: list[dict[str, Any]] = await self._call("read", channel_id, before=before)
         return page
 
     async def open_dm(self, user_id: int) -> int:
-        raise AssertionError("the run told the database where everybody's direct messages go")
+        raise AssertionError("the database knows the DM channel of every user in a run")
 
     async def ping(self) -> None:
         return
 
-    async def _ask(self, kind: str, channel_id: int, **told: Any) -> Any:
-        call = Call(kind, channel_id, self._now(), RUN.get(), **told)
+    async def _call(self, kind: str, channel_id: int, **fields: Any) -> Any:
+        call = Call(kind, channel_id, self._now(), **fields)
         self._called(call)
         return await call.answered

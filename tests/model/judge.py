@@ -1,149 +1,195 @@
-"""The verdict on a whole run, by what Discord made and what the games' history demanded.
+"""The verdict on a run, from the messages in Discord and the history of the games.
 
-The rules of the schedule are not asked: which reminders were demanded is worked out from the history alone, and what
-was told is what stands in the channels.
+The rows of the schedule are not trusted: the history alone says which reminders were required, and the channels say
+what was delivered.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome, RecipientKind
-from tests.model.ground import SCHEDULE, STATUS
-from tests.model.model import Model
-from tests.model.state import Delivery, Game, Row
-from tests.model.table import BEGUN_AFTER
+from tests.model.discord import Call, dm_channel
+from tests.model.history import History
+from tests.model.state import Game, Row
+from tests.support.transitions import NOTIFICATIONS, STATUSES
 
 _ATTEMPTED = {Outcome.DELIVERED, Outcome.PARTLY_DELIVERED, Outcome.UNDELIVERABLE}
+_EXPIRES_AFTER = timedelta(seconds=60)
+"""Counted from the start of the game."""
 
 
-def judge(model: Model) -> None:
+def judge(history: History) -> None:
     """Judge a run in which everything that was due has its outcome.
 
     Raises:
-        AssertionError: something was lost, doubled or told wrong.
+        AssertionError: something was lost, doubled or wrong.
     """
-    _judge_twice(model)
-    _judge_sent(model)
-    for game in model.games.values():
-        for row, changed_at in _demanded(model, game):
-            _judge_reminder(model, row, changed_at)
-        _judge_post(model, game)
-        _judge_status(model, game)
-        _judge_cancellation(model, game)
-    for row in model.rows.values():
+    _judge_doubled(history)
+    _judge_ledger(history)
+    for game in history.games.values():
+        for row, changed_at in _required(history, game):
+            _judge_reminder(history, row, changed_at)
+        _judge_announcement(history, game)
+        _judge_status(history, game)
+        _judge_cancellation(history, game)
+    for row in history.rows.values():
         if row.is_reminder and row.outcome is Outcome.DELIVERED:
-            _judge_everybody(model, row)
+            _judge_recipients(history, row)
 
 
-def _judge_twice(model: Model) -> None:
-    """No recipient has two messages, and nobody is told the same thing by two."""
-    made = Counter(message.delivery_id for message in model.discord.made)
-    assert max(made.values(), default=1) == 1, f"doubled: {[id_ for id_, count in made.items() if count > 1]}"
-    for row in model.rows.values():
-        told = Counter(_told(model, row))
-        assert max(told.values(), default=1) == 1, f"{row} was told twice to {told}"
+def judge_request(history: History, call: Call, sent: set[tuple[object, ...]]) -> None:
+    """Judge a request when it is made, right after the commit that allowed it. `sent` has the earlier ones.
+
+    Raises:
+        AssertionError: a message was requested that must not be sent now.
+    """
+    if call.kind != "create":
+        return
+    delivery = history.deliveries.get(call.delivery_id) if call.delivery_id else None
+    assert delivery is not None, "a message has no committed row in the ledger"
+    assert delivery.state is DeliveryState.SENDING, f"a message is sent while its row is {delivery.state}"
+    assert delivery.lease_until is not None and delivery.lease_until > history.now, (
+        f"a message without a lease: {delivery}"
+    )
+    assert (delivery.id, delivery.attempts) not in sent, f"a message is sent twice under one lease: {delivery}"
+    sent.add((delivery.id, delivery.attempts))
+    row = history.rows[delivery.row_id]
+    kind, recipient = delivery.recipient
+    channel = recipient if kind == RecipientKind.CHANNEL else dm_channel(recipient)
+    assert call.channel_id == channel, "a message is sent elsewhere"
+    assert row.is_open and row.due_at <= history.now, f"a message is sent before its time or after its outcome: {row}"
+    if row.what == NotificationKind.ANNOUNCEMENT:
+        return
+    assert not _is_stale(history, row), f"a message is sent that is not valid any more: {row}"
+    players = set(history.games[row.game_id].players)
+    if kind == RecipientKind.CHANNEL:
+        assert call.pings == set(delivery.mentions) & players, f"{sorted(call.pings)} are pinged: {delivery}"
 
 
-def _judge_sent(model: Model) -> None:
-    """What the ledger says was sent, Discord has made."""
-    made = {message.delivery_id: message.id for message in model.discord.made}
-    for one in model.deliveries.values():
-        if one.state is DeliveryState.SENT:
-            assert made.get(one.id) == one.message_id, f"{one} was never made"
+def _is_stale(history: History, row: Row) -> bool:
+    if row.version != history.games[row.game_id].version:
+        return True
+    if not row.is_reminder or row.game_scheduled_at is None:
+        return False
+    later = [other for other in history.rows_of(row.game_id) if other.game_scheduled_at == row.game_scheduled_at]
+    is_overtaken = any(row.due_at < other.due_at <= history.now for other in later if other.is_reminder)
+    return is_overtaken or row.game_scheduled_at + _EXPIRES_AFTER <= history.now
 
 
-def _judge_reminder(model: Model, row: Row, changed_at: datetime | None) -> None:
-    """What was demanded was told, or there was a reason by the time its outcome was recorded."""
-    assert row.starts_at is not None
-    ledger = model.ledger(row.id)
+def _judge_doubled(history: History) -> None:
+    """No delivery has two messages, and nobody gets the same notification from two."""
+    created = Counter(message.delivery_id for message in history.discord.created)
+    assert max(created.values(), default=1) == 1, f"doubled: {[key for key, count in created.items() if count > 1]}"
+    for row in history.rows.values():
+        notified = Counter(_notified(history, row))
+        assert max(notified.values(), default=1) == 1, f"{row} was delivered twice: {notified}"
+
+
+def _judge_ledger(history: History) -> None:
+    """Discord created every message that the ledger calls sent."""
+    created = {message.delivery_id: message.id for message in history.discord.created}
+    for delivery in history.deliveries.values():
+        if delivery.state is DeliveryState.SENT:
+            assert created.get(delivery.id) == delivery.message_id, f"{delivery} was never created"
+
+
+def _judge_reminder(history: History, row: Row, changed_at: datetime | None) -> None:
+    """A required reminder was delivered, or there was a reason against it by the time of its outcome."""
+    assert row.game_scheduled_at is not None
+    ledger = history.ledger(row.id)
     match row.outcome:
         case None:
             raise AssertionError(f"unsettled: {row}")
         case Outcome.DELIVERED | Outcome.PARTLY_DELIVERED:
-            assert any(model.message_of(one) is not None for one in ledger), f"lost: {row} was told to nobody"
+            exists = any(history.discord.message_of(delivery.id) is not None for delivery in ledger)
+            assert exists, f"lost: {row} was delivered to nobody"
         case Outcome.UNDELIVERABLE:
-            assert ledger, f"lost: {row} was given up untried"
+            assert ledger, f"lost: {row} was given up without an attempt"
         case _:
-            settled_at = row.settled_at or model.now
-            offsets = model.games[row.game_id].offsets
-            later = [row.starts_at - timedelta(minutes=offset) for offset in offsets]
+            settled_at = row.settled_at or history.now
+            offsets = history.games[row.game_id].offsets
+            later = [row.game_scheduled_at - timedelta(minutes=offset) for offset in offsets]
             overtaken = any(row.due_at < due_at <= settled_at for due_at in later)
-            begun = row.starts_at + BEGUN_AFTER <= settled_at
+            expired = row.game_scheduled_at + _EXPIRES_AFTER <= settled_at
             changed = changed_at is not None and changed_at <= settled_at
-            assert overtaken or begun or changed, f"lost: {row} had no reason"
+            assert overtaken or expired or changed, f"lost: {row} without a reason"
 
 
-def _demanded(model: Model, game: Game) -> Iterator[tuple[Row, datetime | None]]:
-    """Yield each reminder that fell due while its session stood so, and when that was changed, if it was."""
-    periods = _periods(model.history[game.id])
+def _required(history: History, game: Game) -> Iterator[tuple[Row, datetime | None]]:
+    """Yield each reminder that came due while its game was as it says, and when that changed, if it did."""
+    periods = _periods(history.states[game.id])
     for number, (since, state) in enumerate(periods):
         until = periods[number + 1][0] if number + 1 < len(periods) else None
         for offset in game.offsets if state.status is not GameStatus.CANCELLED else ():
-            due_at = state.starts_at - timedelta(minutes=offset)
-            if since < due_at <= (until or model.now):
-                identity = (SCHEDULE, game.id, NotificationKind.REMINDER, offset, state.starts_at)
-                row = next((row for row in model.rows.values() if row.identity == identity), None)
+            due_at = state.scheduled_at - timedelta(minutes=offset)
+            if since < due_at <= (until or history.now):
+                identity = (NOTIFICATIONS, game.id, NotificationKind.REMINDER, offset, state.scheduled_at)
+                row = next((row for row in history.rows.values() if row.identity == identity), None)
                 assert row is not None, f"lost: {offset} minutes before {state} was never scheduled"
                 yield row, until
 
 
-def _periods(history: Sequence[tuple[datetime, Game]]) -> list[tuple[datetime, Game]]:
-    """Return the states between which the time of a session or its being cancelled changed."""
-    turns = list(history[:1])
-    for at, state in history[1:]:
-        last, over = turns[-1][1], GameStatus.CANCELLED
-        if (state.starts_at, state.status is over) != (last.starts_at, last.status is over):
-            turns.append((at, state))
-    return turns
+def _periods(states: Sequence[tuple[datetime, Game]]) -> list[tuple[datetime, Game]]:
+    """Return the states at which the time of a game changed, or it was cancelled."""
+    periods = list(states[:1])
+    for at, state in states[1:]:
+        last, cancelled = periods[-1][1], GameStatus.CANCELLED
+        if (state.scheduled_at, state.status is cancelled) != (last.scheduled_at, last.status is cancelled):
+            periods.append((at, state))
+    return periods
 
 
-def _judge_everybody(model: Model, row: Row) -> None:
-    """Who played from before it was due until it was last tried was told."""
-    last = max(model.turned_at[row.id])
-    before = [game for at, game in model.history[row.game_id] if at < row.due_at][-1:]
-    states = before + [game for at, game in model.history[row.game_id] if row.due_at <= at <= last]
+def _judge_recipients(history: History, row: Row) -> None:
+    """Everybody got it who was a player from before it was due until its last attempt."""
+    last = max(history.leased_at[row.id])
+    before = [game for at, game in history.states[row.game_id] if at < row.due_at][-1:]
+    states = before + [game for at, game in history.states[row.game_id] if row.due_at <= at <= last]
     always = set.intersection(*(set(game.players) for game in states))
-    assert always <= set(_told(model, row)), f"{row} was not told to {always - set(_told(model, row))}"
+    missed = always - set(_notified(history, row))
+    assert not missed, f"{row} was not delivered to {missed}"
 
 
-def _told(model: Model, row: Row) -> Iterator[int]:
-    """Yield each time that somebody was told a row, by a ping or directly."""
-    ledger: dict[object, Delivery] = {one.id: one for one in model.ledger(row.id)}
-    for message in model.discord.made:
-        one = ledger.get(message.delivery_id)
-        if one is None:
-            continue
-        yield from message.pings
-        if one.recipient[0] == RecipientKind.USER:
-            yield one.recipient[1]
+def _notified(history: History, row: Row) -> Iterator[int]:
+    """Yield each time that a user was notified of a row, by a ping or a DM."""
+    recipients = {delivery.id: delivery.recipient for delivery in history.ledger(row.id)}
+    for message in history.discord.created:
+        if message.delivery_id in recipients:
+            yield from message.pings
+            kind, recipient = recipients[message.delivery_id]
+            if kind == RecipientKind.USER:
+                yield recipient
 
 
-def _judge_post(model: Model, game: Game) -> None:
-    """A post that was settled as shown does show its game."""
-    notices = [row for row in model.rows_of(game.id) if row.what == NotificationKind.ANNOUNCEMENT]
-    if notices and notices[-1].outcome is Outcome.DELIVERED and game.message_id in model.shown:
-        assert model.shown[game.message_id] == game.revision, f"the post shows {model.shown[game.message_id]} of {game}"
+def _judge_announcement(history: History, game: Game) -> None:
+    """An announcement whose last change was settled as delivered shows its game."""
+    notices = [row for row in history.rows_of(game.id) if row.what == NotificationKind.ANNOUNCEMENT]
+    message = history.discord.messages.get(game.message_id or 0)
+    if notices and notices[-1].outcome is Outcome.DELIVERED and message is not None:
+        assert _shows(message.payload, game), f"the announcement of {game} shows {message.payload}"
 
 
-def _judge_status(model: Model, game: Game) -> None:
-    """A session has begun, or is over, when its time has come."""
-    if game.status is GameStatus.CANCELLED or any(row.is_open for row in _changes_due(model, game)):
+def _shows(payload: Mapping[str, Any], game: Game) -> bool:
+    parts = [f"<t:{int(game.scheduled_at.timestamp())}:F>", game.status.replace("_", " ").capitalize()]
+    parts += [f"<@{player}>" for player in game.players] + [f"Players {len(game.players)}'"]
+    return all(part in str(payload) for part in parts)
+
+
+def _judge_status(history: History, game: Game) -> None:
+    """A game has begun, or is over, when its time has come."""
+    due = [row for row in history.rows_of(game.id, STATUSES) if row.due_at <= history.now]
+    if game.status is GameStatus.CANCELLED or any(row.is_open for row in due):
         return
-    began = GameStatus.IN_PROGRESS if game.starts_at <= model.now else GameStatus.SCHEDULED
-    expected = GameStatus.COMPLETED if game.ends_at <= model.now else began
+    begun = GameStatus.IN_PROGRESS if game.scheduled_at <= history.now else GameStatus.SCHEDULED
+    expected = GameStatus.COMPLETED if game.ends_at <= history.now else begun
     assert game.status is expected, f"lost: {game} should be {expected}"
 
 
-def _changes_due(model: Model, game: Game) -> list[Row]:
-    return [row for row in model.rows_of(game.id, STATUS) if row.due_at <= model.now]
-
-
-def _judge_cancellation(model: Model, game: Game) -> None:
-    """A cancellation is told, and told only of what was cancelled."""
-    told = [row.outcome for row in model.rows_of(game.id) if row.what == NotificationKind.CANCELLATION]
-    cancelled = game.status is GameStatus.CANCELLED
-    assert len(told) == cancelled, f"{told} for the cancellation of {game}"
-    assert not set(told) - _ATTEMPTED, f"lost: {told} for the cancellation of {game}"
+def _judge_cancellation(history: History, game: Game) -> None:
+    """A cancelled game has one cancellation, which was attempted; no other game has one."""
+    outcomes = [row.outcome for row in history.rows_of(game.id) if row.what == NotificationKind.CANCELLATION]
+    assert len(outcomes) == (game.status is GameStatus.CANCELLED), f"{outcomes} for the cancellation of {game}"
+    assert not set(outcomes) - _ATTEMPTED, f"lost: {outcomes} for the cancellation of {game}"

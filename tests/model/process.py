@@ -1,8 +1,8 @@
 """A process of Questbell inside the run: its connections, its tasks, and the statement at which it dies.
 
-A process that dies says nothing more: every statement, commit and request of its tasks is refused from then on, open
-transactions roll back, and what it remembered is gone. Killing real processes was rejected here, `make chaos` does
-that: this way one can die at each statement, hundreds of times in a minute, and always at the same one again.
+When a process dies, every further statement, commit and request of its tasks is refused, open transactions roll back,
+and its memory is gone. Killing real processes was rejected, because `make chaos` does that: this way a process can die
+at each statement, hundreds of times in a minute, and at the same one again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 from shared import database
-from tests.model.discord import RUN
-from tests.model.run import Run
 
-_STILL = 10
-"""Turns of the loop without a statement, after which nothing moves any more."""
+_IDLE_ROUNDS = 10
+"""Rounds of the event loop without a statement after which a process waits for an answer."""
 _OWNER: ContextVar[Process | None] = ContextVar("process", default=None)
 
 
@@ -30,7 +28,7 @@ class Killed(BaseException):
 
 
 class Process:
-    """One place where a process runs, and is started anew after its death. Its connections are used again."""
+    """A process that can be restarted after its death. Its connections are used again."""
 
     def __init__(self, name: str, engine: AsyncEngine) -> None:
         self.name = name
@@ -38,66 +36,64 @@ class Process:
         self.sessions = database.sessions(engine)
         self.is_dead = False
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.runs: list[Run] = []
-        self._fuse: int | None = None
+        self._steps_left: int | None = None
         event.listen(engine.sync_engine, "before_cursor_execute", lambda *_: self._step())
         event.listen(engine.sync_engine, "commit", lambda *_: self._step())
 
-    def dies_after(self, steps: int | None) -> None:
-        """Let it die instead of its so-manieth statement or commit from now, or not at all."""
-        self._fuse = steps
+    def die_after(self, steps: int | None) -> None:
+        """Die instead of executing the n-th statement or commit from now; None to disable."""
+        self._steps_left = steps
 
     def die(self) -> None:
         """Die now."""
         self.is_dead = True
 
     def _step(self) -> None:
-        if self._fuse is not None:
-            self._fuse -= 1
-            if self._fuse <= 0:
+        if self._steps_left is not None:
+            self._steps_left -= 1
+            if self._steps_left <= 0:
                 self.die()
         if self.is_dead:
             raise Killed
 
-    def start(self, run: Run, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start a task of this process, for a run."""
-        owner, told = _OWNER.set(self), RUN.set(run)
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a task of this process."""
+        owner = _OWNER.set(self)
         try:
             return asyncio.get_running_loop().create_task(work)
         finally:
             _OWNER.reset(owner)
-            RUN.reset(told)
 
-    def end(self, run: Run) -> None:
-        """Forget a run that has come to its end."""
-        self.runs.remove(run)
+    def finish(self) -> None:
+        """Forget the tasks that are done."""
         self.tasks = {task for task in self.tasks if not task.done()}
-        self._fuse = None
+        self._steps_left = None
 
-    async def comes_to_rest(self) -> None:
-        """Return when nothing of it is at work any more: all that is left waits for an answer, or for what does."""
-        still = 0
-        while still < _STILL:
+    async def wait_until_idle(self) -> None:
+        """Return when each task waits for an answer from outside, or is done."""
+        rounds = 0
+        while rounds < _IDLE_ROUNDS:
             await asyncio.sleep(0)
-            still = 0 if self._pool.checkedout() else still + 1
+            rounds = 0 if self._pool.checkedout() else rounds + 1
 
-    async def bury(self) -> None:
-        """End what is left of the process, and start another in its place.
+    async def restart(self) -> None:
+        """End what is left of the process and start another in its place.
 
-        A statement that is under way is let finish: whether it took effect must be known.
+        A statement that is being executed is finished first: whether it took effect must be known.
         """
         self.is_dead = True
-        await self.comes_to_rest()
+        await self.wait_until_idle()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.tasks.clear()
-        self.runs.clear()
-        self.is_dead, self._fuse = False, None
+        self.is_dead, self._steps_left = False, None
 
 
-def owned(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
-    """Make a task, as a loop's task factory: the process that it belongs to can end it."""
+def create_owned_task(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+) -> asyncio.Task[Any]:
+    """Create a task, as a loop's task factory. The process that it belongs to can end it."""
     task = asyncio.Task(work, loop=loop, **options)
     if (process := _OWNER.get()) is not None:
         process.tasks.add(task)

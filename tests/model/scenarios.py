@@ -1,19 +1,21 @@
-"""One short run for each line of docs/states.md, which shows it."""
+"""Short runs that together show every transition of tests/support/transitions.py."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import patch
 from uuid import UUID
 
-from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ClaimedRow
-from shared.errors import PermanentError
+from bot.consumers import transitions
+from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ClaimedRow, ScheduleTable
+from shared.errors import PermanentError, TransientError
 from shared.messaging.envelope import AnyEvent
 from shared.models import NotificationKind
 from tests.model.broker import Fate
 from tests.model.discord import Answer
-from tests.model.stage import BOTS
+from tests.model.environment import BOTS
 from tests.model.state import Row
 from tests.model.world import WANTS_DM, World
 
@@ -23,80 +25,71 @@ STARTS_IN = timedelta(hours=2)
 MIA, JONAS = 1, 2
 
 Scenario = Callable[[World], Awaitable[None]]
-SCENARIOS: dict[str, Scenario] = {}
+SCENARIOS: dict[Scenario, set[str]] = {}
+"""Each scenario with the keys of the transitions that it is there for."""
+_TABLES = {"row": "notification_schedule", "status": "game_status_schedule", "delivery": "notification_delivery"}
 
 
-def shows(*lines: str) -> Callable[[Scenario], Scenario]:
-    """Enter a run by the lines that it shows."""
+def shows(**names: str) -> Callable[[Scenario], Scenario]:
+    """Enter a scenario by the transitions that it shows: names, separated by spaces, for each table."""
+    keys = {f"{_TABLES.get(table, table)}.{name}" for table, listed in names.items() for name in listed.split()}
 
     def entered(scenario: Scenario) -> Scenario:
-        for line in lines:
-            assert line not in SCENARIOS, f"{line} has a run already"
-            SCENARIOS[line] = scenario
+        SCENARIOS[scenario] = keys
         return scenario
 
     return entered
 
 
 async def announced(world: World, players: Sequence[int] = (MIA, JONAS), offsets: Sequence[int] = (10,)) -> UUID:
-    """A session in two hours whose post stands."""
-    game_id = await world.hosts.create(STARTS_IN, offsets, players)
-    await told_now(world)
+    """Create a game in two hours, and deliver its announcement."""
+    game_id = await world.actions.create(STARTS_IN, offsets, players)
+    await deliver_now(world)
     return game_id
 
 
-async def told_now(world: World, *answers: Answer, directly: Sequence[Answer] = ()) -> None:
-    """What is due is published and told."""
+async def deliver_now(world: World, *answers: Answer, dm_answers: Sequence[Answer] = ()) -> None:
+    """Publish what is due, and handle it."""
     await world.controllers.dispatch()
-    await world.bots.tell(*world.broker.ready, answers=answers, directly=directly)
+    await world.bots.handle(*world.broker.ready, answers=answers, dm_answers=dm_answers)
 
 
-async def told_next(world: World, *answers: Answer, directly: Sequence[Answer] = ()) -> None:
-    """What is due next is published and told when its time has come."""
+async def deliver_next(world: World, *answers: Answer, dm_answers: Sequence[Answer] = ()) -> None:
+    """Publish what is due next when its time has come, and handle it."""
     await world.pass_time_to_the_next_attempt()
-    await told_now(world, *answers, directly=directly)
+    await deliver_now(world, *answers, dm_answers=dm_answers)
 
 
 async def reminded(world: World, *answers: Answer, players: Sequence[int] = (MIA, JONAS)) -> UUID:
-    """A session whose post stands and whose reminder was told with these answers."""
+    """Announce a game, and deliver its reminder with these answers."""
     game_id = await announced(world, players)
-    await told_next(world, *answers)
+    await deliver_next(world, *answers)
     return game_id
 
 
 def reminder(world: World, number: int = -1) -> Row:
-    """A reminder that was written, the last unless told."""
-    return [row for row in world.model.rows.values() if row.what == NotificationKind.REMINDER][number]
+    """Return a reminder, the last one that was written unless said otherwise."""
+    return [row for row in world.history.rows.values() if row.what == NotificationKind.REMINDER][number]
 
 
-@shows("written", "opened", "taken", "sent", "shown", "published")
-async def a_session_is_announced(world: World) -> None:
+@shows(game="created changed", row="scheduled published delivered", status="scheduled", delivery="created started sent")
+async def a_game_is_announced(world: World) -> None:
     await announced(world)
 
 
-@shows("told")
-async def a_reminder_is_told(world: World) -> None:
-    await reminded(world)
+@shows(row="kept", status="kept")
+async def a_game_is_moved_to_the_same_time(world: World) -> None:
+    await world.actions.reschedule(await announced(world), STARTS_IN)
 
 
-@shows("kept")
-async def a_session_is_moved_to_the_same_time(world: World) -> None:
-    await world.hosts.reschedule(await announced(world), STARTS_IN)
-
-
-@shows("superseded")
-async def a_session_is_moved(world: World) -> None:
-    await world.hosts.reschedule(await announced(world), STARTS_IN + DAY)
-
-
-@shows("reopened")
-async def a_session_is_moved_away_and_back(world: World) -> None:
+@shows(row="superseded reopened", status="superseded")
+async def a_game_is_moved_and_moved_back(world: World) -> None:
     game_id = await announced(world)
     for starts_in in (STARTS_IN + DAY, STARTS_IN):
-        await world.hosts.reschedule(game_id, starts_in)
+        await world.actions.reschedule(game_id, starts_in)
 
 
-@shows("unpublished")
+@shows(row="publish_failed")
 async def a_publish_fails_in_each_way(world: World) -> None:
     await announced(world)
     await world.pass_time_to_the_next_attempt()
@@ -105,230 +98,139 @@ async def a_publish_fails_in_each_way(world: World) -> None:
         await world.pass_time_to_the_next_attempt()
 
 
-@shows("queue_full")
-async def a_queue_is_full(world: World) -> None:
-    await world.hosts.create(STARTS_IN, (10,))
-    await world.controllers.dispatch(fates=[Fate.FULL])
+@shows(status="publish_failed rescheduled")
+async def a_status_transition_is_not_published_and_then_lost(world: World) -> None:
+    await announced(world)
+    await world.pass_time(STARTS_IN)
+    await world.controllers.dispatch(STATUS_TRANSITIONS, fates=[Fate.FAILED])
+    await world.pass_time(MINUTE)
+    await world.controllers.dispatch(STATUS_TRANSITIONS)
+    await world.controllers.lose_the_broker()
 
 
-@shows("unbuildable")
-async def no_event_can_be_made_of_a_row(world: World) -> None:
-    def fails(_: ClaimedRow) -> tuple[AnyEvent, int | None]:
-        raise PermanentError("nobody knows what this is")
+@shows(row="undeliverable", status="undeliverable")
+async def no_message_can_be_built_of_a_row(world: World) -> None:
+    def fail(_: ClaimedRow) -> tuple[AnyEvent, int | None]:
+        raise PermanentError("the row has an unknown kind")
 
-    await world.hosts.create(STARTS_IN, (10,))
-    await world.controllers.dispatch_unbuildable(replace(NOTIFICATIONS, build=fails))
+    def unbuildable(table: ScheduleTable) -> ScheduleTable:
+        return replace(table, build=fail)
+
+    await world.actions.create(STARTS_IN, (10,))
+    await world.pass_time(STARTS_IN)
+    await world.controllers.dispatch(unbuildable(NOTIFICATIONS))
+    await world.controllers.dispatch(unbuildable(STATUS_TRANSITIONS))
 
 
-@shows("rearmed")
+@shows(row="rescheduled")
 async def the_broker_loses_its_disk(world: World) -> None:
-    await world.hosts.create(STARTS_IN, (10,))
+    await world.actions.create(STARTS_IN, (10,))
     await world.controllers.dispatch()
     await world.controllers.lose_the_broker()
 
 
-@shows("revived", "expired")
-async def a_reminder_outlives_its_game_in_the_queue(world: World) -> None:
+@shows(row="expired")
+async def a_reminder_stays_in_the_queue_until_its_game_has_begun(world: World) -> None:
     await announced(world)
     await world.pass_time_to_the_next_attempt()
     await world.controllers.dispatch()
     await world.pass_time(11 * MINUTE)
     await world.controllers.reconcile()
-    await world.bots.tell(*world.broker.ready)
+    await world.bots.handle(*world.broker.ready)
 
 
-@shows("dropped", "postponed", "unclear")
-async def a_dead_copy_has_its_failure_recorded(world: World) -> None:
+@shows(row="attempt_failed", delivery="uncertain")
+async def an_answer_is_lost(world: World) -> None:
     await reminded(world, Answer.LOST)
     await world.controllers.reconcile()
 
 
-@shows("outlived", "ignored")
-async def a_copy_is_doubled_twice(world: World) -> None:
-    await announced(world)
-    await world.pass_time_to_the_next_attempt()
-    await world.controllers.dispatch()
-    first, second, third = world.broker.doubled(times=3)
-    await world.bots.tell(first)
-    await world.bots.tell(second)
-    await world.pass_time(10 * MINUTE)
-    assert world.broker.dead == [third]
-    await world.controllers.reconcile()
-
-
-@shows("moved")
-async def a_reminder_is_of_an_older_version(world: World) -> None:
-    await announced(world)
-    await world.write_as_an_older_version(reminder(world).id)
-    await told_next(world)
-
-
-@shows("overtaken")
-async def two_reminders_are_overdue(world: World) -> None:
-    await announced(world, offsets=(60, 10))
-    await world.pass_time(110 * MINUTE)
-    await told_now(world)
-
-
-@shows("held")
-async def a_second_bot_meets_a_lease(world: World) -> None:
-    await announced(world)
-    await world.pass_time_to_the_next_attempt()
-    await world.controllers.dispatch()
-    first, second = world.broker.doubled(times=2)
-    await world.bots.tell(first, by=A, answers=[Answer.HELD])
-    await world.bots.tell(second, by=B)
-    await world.bots.thaw(A)
-
-
-@shows("too_late")
-async def a_bot_hears_of_its_try_when_another_has_the_turn(world: World) -> None:
-    for told in (Answer.REFUSED, Answer.POSTPONED, Answer.LOST):
-        await world.begin()
-        await announced(world)
-        await world.pass_time_to_the_next_attempt()
-        await world.controllers.dispatch()
-        first, second = world.broker.doubled(times=2)
-        await world.bots.tell(first, by=A, answers=[Answer.HELD])
-        await world.pass_time(9 * SECOND)
-        await world.bots.tell(second, by=B, answers=[Answer.HELD])
-        await world.bots.thaw(A, told)
-        await world.bots.thaw(B)
-
-
-@shows("waiting", "taken_again")
-async def a_second_try_may_still_appear(world: World) -> None:
+@shows(delivery="restarted")
+async def an_answer_is_lost_and_the_next_attempt_is_soon(world: World) -> None:
     await reminded(world, Answer.LOST)
     await world.pass_time(50 * SECOND)
-    await told_now(world, Answer.LOST)
-    await world.pass_time(11 * SECOND)
-    await told_now(world)
+    await deliver_now(world)
 
 
-@shows("aging")
-async def who_is_told_directly_leaves_after_a_lost_try(world: World) -> None:
-    game_id = await announced(world, [WANTS_DM])
-    await told_next(world, directly=[Answer.LOST])
-    await world.hosts.leave(game_id, WANTS_DM)
-    for _ in ("the post", "the reminder"):
-        await told_next(world)
-
-
-@shows("again", "absent")
-async def an_old_try_never_arrived(world: World) -> None:
+@shows(delivery="released")
+async def an_old_attempt_is_not_in_the_channel(world: World) -> None:
     await reminded(world, Answer.DIES)
     await world.pass_time(3 * MINUTE)
-    await told_now(world)
+    await deliver_now(world)
 
 
-@shows("found")
-async def an_old_try_arrived(world: World) -> None:
-    await reminded(world, Answer.TAKEN_DIES)
+@shows(delivery="given_up")
+async def an_old_attempt_cannot_be_looked_for(world: World) -> None:
+    await reminded(world, Answer.DONE_DIES)
     await world.pass_time(3 * MINUTE)
-    await told_now(world)
+    await world.bots.handle(world.broker.ready[0], answers=[Answer.BLIND])
 
 
-@shows("undecidable")
-async def nobody_can_tell_of_an_old_try(world: World) -> None:
-    await reminded(world, Answer.TAKEN_DIES)
-    await world.pass_time(3 * MINUTE)
-    await world.bots.tell(world.broker.ready[0], answers=[Answer.BLIND])
-
-
-@shows("asked")
-async def discord_asks_for_a_pause(world: World) -> None:
-    await reminded(world, Answer.ASKED)
-
-
-@shows("paused")
-async def discord_asks_a_bot_to_be_slower(world: World) -> None:
-    await world.hosts.create(STARTS_IN, (10,))
-    await told_now(world, Answer.TOO_MANY)
-    await world.hosts.create(STARTS_IN, (10,))
-    await told_now(world)
-
-
-@shows("given_back")
-async def discord_refuses_for_now(world: World) -> None:
-    await reminded(world, Answer.POSTPONED)
-
-
-@shows("doubtful")
-async def discord_refuses_for_now_after_a_lost_try(world: World) -> None:
-    await reminded(world, Answer.LOST)
-    await told_next(world, Answer.POSTPONED)
-
-
-@shows("failed")
-async def discord_refuses_for_good(world: World) -> None:
+@shows(delivery="failed")
+async def discord_refuses_a_reminder(world: World) -> None:
     await reminded(world, Answer.REFUSED)
 
 
-@shows("redirected")
-async def direct_messages_are_closed(world: World) -> None:
+@shows(row="partly_delivered")
+async def discord_refuses_the_channel_and_accepts_a_dm(world: World) -> None:
+    await announced(world, [MIA, WANTS_DM])
+    await deliver_next(world, Answer.REFUSED)
+
+
+@shows(delivery="redirected")
+async def a_player_accepts_no_dms(world: World) -> None:
     await announced(world, [WANTS_DM])
-    await told_next(world, directly=[Answer.REFUSED])
+    await deliver_next(world, dm_answers=[Answer.REFUSED])
 
 
-@shows("left")
-async def who_is_told_directly_leaves_before_it(world: World) -> None:
+@shows(delivery="dropped")
+async def a_player_leaves_before_a_dm_is_sent(world: World) -> None:
     game_id = await announced(world, [WANTS_DM])
-    await told_next(world, directly=[Answer.POSTPONED])
-    await world.hosts.leave(game_id, WANTS_DM)
-    for _ in ("the post", "the reminder"):
-        await told_next(world)
+    await deliver_next(world, dm_answers=[Answer.POSTPONED])
+    await world.actions.leave(game_id, WANTS_DM)
+    for _ in ("the announcement", "the reminder"):
+        await deliver_next(world)
 
 
-@shows("outdated")
-async def a_player_joins_while_the_post_is_on_its_way(world: World) -> None:
-    game_id = await world.hosts.create(STARTS_IN, (10,))
-    await told_now(world, Answer.HELD)
-    await world.hosts.join(game_id, MIA)
-    await world.bots.thaw(A)
+@shows(delivery="addressed")
+async def a_player_leaves_before_a_reminder_is_sent(world: World) -> None:
+    game_id = await reminded(world, Answer.POSTPONED)
+    await world.actions.leave(game_id, JONAS)
+    for _ in ("the announcement", "the reminder"):
+        await deliver_next(world)
 
 
-async def changed(world: World, *answers: Answer) -> UUID:
-    """A session whose post stands, a player who joins, and the edit that this asks for."""
-    game_id = await announced(world)
-    await world.hosts.join(game_id, 3)
-    await told_now(world, *answers)
-    return game_id
-
-
-@shows("refused")
-async def a_post_cannot_be_edited(world: World) -> None:
-    await changed(world, Answer.REFUSED)
-
-
-@shows("reposted")
-async def a_post_was_deleted(world: World) -> None:
-    await changed(world, Answer.GONE)
-
-
-@shows("deleted")
-async def the_post_of_a_cancelled_session_was_deleted(world: World) -> None:
-    await world.hosts.cancel(await announced(world))
-    await told_now(world, Answer.GONE)
-
-
-@shows("unposted")
-async def a_session_cannot_be_announced(world: World) -> None:
-    await world.hosts.create(STARTS_IN, (10,))
-    await told_now(world, Answer.REFUSED)
-
-
-@shows("applied", "passed")
-async def a_session_ends_before_it_begins(world: World) -> None:
+@shows(game="started completed", status="published applied")
+async def a_game_begins_and_ends(world: World) -> None:
     await announced(world)
-    await world.pass_time(timedelta(hours=6))
+    for _ in ("the start", "the end"):
+        await world.pass_time(3 * 60 * MINUTE)
+        await world.controllers.dispatch(STATUS_TRANSITIONS)
+        await world.bots.handle(*world.broker.ready)
+
+
+@shows(status="attempt_failed")
+async def a_status_transition_fails(world: World) -> None:
+    def fail(*_: object) -> None:
+        raise TransientError("the database is not available")
+
+    await announced(world)
+    await world.pass_time(STARTS_IN)
     await world.controllers.dispatch(STATUS_TRANSITIONS)
-    begun, over = world.broker.ready
-    await world.bots.tell(over)
-    await world.bots.tell(begun)
+    with patch.object(transitions, "_apply", fail):
+        await world.bots.handle(*world.broker.ready)
 
 
-@shows("purged")
-async def a_row_was_settled_long_ago(world: World) -> None:
+@shows(game="cancelled")
+async def a_game_is_cancelled(world: World) -> None:
+    await world.actions.cancel(await announced(world))
+
+
+@shows(row="purged", status="purged", delivery="purged")
+async def rows_are_older_than_the_retention_time(world: World) -> None:
     await reminded(world)
+    await world.pass_time(STARTS_IN)
+    await world.controllers.dispatch(STATUS_TRANSITIONS)
+    await world.bots.handle(*world.broker.ready)
     await world.pass_time(31 * DAY)
     await world.controllers.purge()

@@ -1,4 +1,4 @@
-"""A process dies at each of its statements and commits in turn, and what it was doing comes right all the same."""
+"""A process dies at each of its statements and commits in turn, and its work is done all the same."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from tests.model.scenarios import DAY, JONAS, MIA, MINUTE, STARTS_IN, announced
 from tests.model.world import WANTS_DM, World
 
 Action = Callable[[World, int], Awaitable[bool]]
-"""Does something in which a process dies at a statement; returns whether it lived on."""
+"""Does something in which a process dies at a statement; returns whether it survived."""
 MOST_STATEMENTS = 100
 
 
-async def a_session_is_announced(world: World, statement: int) -> bool:
-    game_id = await world.hosts.create(STARTS_IN, (10,), (MIA,))
+async def a_game_is_announced(world: World, statement: int) -> bool:
+    game_id = await world.actions.create(STARTS_IN, (10,), (MIA,))
     await world.controllers.dispatch()
-    lived = await world.bots.tell(*world.broker.ready, dies_after=statement)
-    await world.hosts.join(game_id, JONAS)
-    return lived
+    survived = await world.bots.handle(*world.broker.ready, dies_after=statement)
+    await world.actions.join(game_id, JONAS)
+    return survived
 
 
-async def players_are_reminded_and_one_directly_in_vain(world: World, statement: int) -> bool:
+async def players_are_reminded_and_one_accepts_no_dms(world: World, statement: int) -> bool:
     await announced(world, [MIA, WANTS_DM])
     await world.pass_time_to_the_next_attempt()
     await world.controllers.dispatch()
-    return await world.bots.tell(*world.broker.ready, directly=[Answer.REFUSED], dies_after=statement)
+    return await world.bots.handle(*world.broker.ready, dm_answers=[Answer.REFUSED], dies_after=statement)
 
 
-async def an_old_try_is_looked_for(world: World, statement: int) -> bool:
+async def an_old_attempt_is_looked_for(world: World, statement: int) -> bool:
     await announced(world)
     await world.pass_time_to_the_next_attempt()
     await world.controllers.dispatch()
-    await world.bots.tell(*world.broker.ready, answers=[Answer.TAKEN_DIES])
+    await world.bots.handle(*world.broker.ready, answers=[Answer.DONE_DIES])
     await world.pass_time(3 * MINUTE)
-    return await world.bots.tell(*world.broker.ready, dies_after=statement)
+    return await world.bots.handle(*world.broker.ready, dies_after=statement)
 
 
-async def a_session_begins(world: World, statement: int) -> bool:
+async def a_game_begins(world: World, statement: int) -> bool:
     await announced(world)
     await world.pass_time(STARTS_IN)
     await world.controllers.dispatch(STATUS_TRANSITIONS)
-    return await world.bots.tell(*world.broker.ready, dies_after=statement)
+    return await world.bots.handle(*world.broker.ready, dies_after=statement)
 
 
-async def what_is_due_is_published(world: World, statement: int) -> bool:
+async def due_rows_are_published(world: World, statement: int) -> bool:
     await announced(world)
     await world.pass_time_to_the_next_attempt()
     return await world.controllers.dispatch(dies_after=statement)
 
 
-async def a_dead_copy_is_published_again(world: World, statement: int) -> bool:
+async def a_dead_letter_is_published_again(world: World, statement: int) -> bool:
     await announced(world)
     await world.pass_time_to_the_next_attempt()
     await world.controllers.dispatch()
@@ -64,30 +64,30 @@ async def a_dead_copy_is_published_again(world: World, statement: int) -> bool:
     return await world.controllers.reconcile(dies_after=statement)
 
 
-async def a_session_is_moved(world: World, statement: int) -> bool:
+async def a_game_is_moved(world: World, statement: int) -> bool:
     game_id = await announced(world)
-    return await world.hosts.reschedule(game_id, STARTS_IN + DAY, dies_after=statement)
+    return await world.actions.reschedule(game_id, STARTS_IN + DAY, dies_after=statement)
 
 
 @pytest.mark.parametrize(
     "action",
     [
-        a_session_is_announced,
-        players_are_reminded_and_one_directly_in_vain,
-        an_old_try_is_looked_for,
-        a_session_begins,
-        what_is_due_is_published,
-        a_dead_copy_is_published_again,
-        a_session_is_moved,
+        a_game_is_announced,
+        players_are_reminded_and_one_accepts_no_dms,
+        an_old_attempt_is_looked_for,
+        a_game_begins,
+        due_rows_are_published,
+        a_dead_letter_is_published_again,
+        a_game_is_moved,
     ],
     ids=lambda action: action.__name__,
 )
-async def test_a_crash_at_any_statement_is_made_good(action: Action, world: World) -> None:
+async def test_nothing_is_lost_or_doubled_by_a_crash_at_any_statement(action: Action, world: World) -> None:
     for statement in itertools.count(1):
-        await world.begin()
-        lived = await action(world, statement)
-        await world.heal()
-        judge(world.model)
-        if lived:
+        await world.reset()
+        survived = await action(world, statement)
+        await world.settle_everything()
+        judge(world.history)
+        if survived:
             break
     assert 3 < statement < MOST_STATEMENTS, f"it died {statement - 1} times"

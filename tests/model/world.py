@@ -1,6 +1,6 @@
-"""A Questbell in one loop, with a model beside it.
+"""A Questbell in one loop.
 
-It is driven at boundaries that outlive a rewriting of what is behind them: the actions on games, the claim and the
+It is driven at boundaries that survive a rewrite of what is behind them: the actions on games, the claim and the
 publishing of rows, the dead letters' batch, and the handler that the bot's consumers call.
 """
 
@@ -9,114 +9,124 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
+from unittest.mock import patch
 from uuid import UUID
 
 from bot.delivery.rate_limits import IN_FLIGHT_PER_CHANNEL
 from controllers.loops.sources import SOURCES
 from shared import database
+from shared.schedule.retry import Backoff
 from shared.settings import DatabaseSettings, Timing
+from tests.model.actions import Actions
 from tests.model.bots import Bots
-from tests.model.broker import Broker, Copy
+from tests.model.broker import Broker, Message
 from tests.model.controllers import Controllers
 from tests.model.discord import Discord, dm_channel
-from tests.model.ground import Ground
-from tests.model.hosts import Hosts
-from tests.model.model import Model
-from tests.model.process import Process, owned
-from tests.model.stage import BOTS, CONTROLLERS, HOSTS, Stage
+from tests.model.environment import BOTS, COMMANDS, CONTROLLERS, Environment
+from tests.model.frozen_database import FrozenDatabase
+from tests.model.history import History
+from tests.model.process import Process, create_owned_task
 
 _ROUNDS = 12
 WANTS_DM = 7
-"""The player who is told by direct message."""
+"""The player who wants DMs."""
 
 
 class World:
     """Hosts, controllers and bots on one database."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self.hosts = Hosts(stage)
-        self.controllers = Controllers(stage)
-        self.bots = Bots(stage)
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self.actions = Actions(environment)
+        self.controllers = Controllers(environment)
+        self.bots = Bots(environment)
 
     @classmethod
     @asynccontextmanager
     async def built(cls, settings: DatabaseSettings, timing: Timing) -> AsyncIterator[World]:
-        """Build a world on a migrated database of its own, in the running loop."""
+        """Build a world on a migrated database that nothing else uses, in the running loop."""
         async with AsyncExitStack() as stack:
             loop = asyncio.get_running_loop()
             stack.callback(loop.set_task_factory, loop.get_task_factory())
-            loop.set_task_factory(cast(Any, owned))
-            ground = await stack.enter_async_context(Ground.prepared(settings))
+            loop.set_task_factory(cast(Any, create_owned_task))
+            stack.enter_context(patch.object(Backoff, "delay", _longest_delay))
+            frozen = await stack.enter_async_context(FrozenDatabase.prepared(settings))
             processes = {}
-            for name in (HOSTS, CONTROLLERS, *BOTS):
+            for name in (COMMANDS, CONTROLLERS, *BOTS):
                 engine = database.engine(settings, application_name=name, timing=timing)
                 processes[name] = Process(name, await stack.enter_async_context(engine))
-            yield cls(Stage(ground, processes, timing))
+            yield cls(Environment(frozen, processes, timing))
 
     @property
-    def model(self) -> Model:
-        return self._stage.model
-
-    async def begin(self) -> None:
-        """Let nothing have happened yet."""
-        stage = self._stage
-        for process in stage.processes.values():
-            await process.bury()
-        await stage.ground.wipe()
-        statement = "INSERT INTO person (user_id, wants_dm, dm_channel_id) VALUES ($1, true, $2)"
-        await stage.ground.execute(statement, WANTS_DM, dm_channel(WANTS_DM))
-        stage.clear()
-        self.bots = Bots(stage)
+    def history(self) -> History:
+        return self._environment.history
 
     @property
     def broker(self) -> Broker:
-        return self._stage.broker
+        return self._environment.broker
 
     @property
     def discord(self) -> Discord:
-        return self._stage.discord
+        return self._environment.discord
+
+    async def reset(self) -> None:
+        """Start from an empty database."""
+        environment = self._environment
+        for process in environment.processes.values():
+            await process.restart()
+        await environment.database.clear()
+        statement = "INSERT INTO person (user_id, wants_dm, dm_channel_id) VALUES ($1, true, $2)"
+        await environment.database.execute(statement, WANTS_DM, dm_channel(WANTS_DM))
+        environment.reset()
+        self.bots = Bots(environment)
 
     async def pass_time(self, delta: timedelta) -> None:
         """Let time pass."""
-        await self._stage.pass_time(delta)
+        await self._environment.pass_time(delta)
 
     async def pass_time_to_the_next_attempt(self) -> None:
         """Let time pass until something is due, unless it is already."""
-        times = [row.attempt_at for row in self.model.rows.values() if row.attempt_at is not None]
-        await self.pass_time(max(timedelta(0), min(times) - self.model.now))
+        times = [row.attempt_at for row in self.history.rows.values() if row.attempt_at is not None]
+        await self.pass_time(max(timedelta(0), min(times) - self.history.now))
 
-    def at_once(self, by: str) -> list[Copy]:
-        """Return as many copies as a bot may ask for in one channel without one waiting for the other."""
+    def concurrent_messages(self, by: str) -> list[Message]:
+        """Return as many messages as a bot can handle in one channel without one waiting for the other."""
         return self.broker.ready[: IN_FLIGHT_PER_CHANNEL - (by in self.bots.held)]
 
-    async def heal(self) -> None:
-        """End all trouble, and let everything that is due come to its outcome.
+    async def settle_everything(self) -> None:
+        """End all trouble, and let every row that is due get its outcome.
 
         Raises:
-            AssertionError: something does not.
+            AssertionError: a row does not.
         """
         for name in BOTS:
             await self.bots.kill(name)
-        due = [row.id for row in self.model.rows.values() if row.due_at <= self.model.now]
+        due = [row.id for row in self.history.rows.values() if row.due_at <= self.history.now]
         for _ in range(_ROUNDS):
-            waiting = [at for row_id in due if (at := self.model.rows[row_id].attempt_at) is not None]
+            waiting = [at for row_id in due if (at := self.history.rows[row_id].attempt_at) is not None]
             if not waiting:
                 return
-            await self.pass_time(max(timedelta(0), max(waiting) - self.model.now))
+            await self.pass_time(max(timedelta(0), max(waiting) - self.history.now))
             for source in SOURCES.values():
                 await self.controllers.dispatch(source)
-            while copies := self.at_once(BOTS[0]):
-                await self.bots.tell(*copies)
-        raise AssertionError(f"unsettled: {[row for row_id in due if (row := self.model.rows[row_id]).is_open]}")
+            while messages := self.concurrent_messages(BOTS[0]):
+                await self.bots.handle(*messages)
+        raise AssertionError(f"unsettled: {[row for row_id in due if (row := self.history.rows[row_id]).is_open]}")
+
+    async def transitions(self) -> set[str]:
+        """Return the keys of the transitions that were seen since the reset."""
+        return await self._environment.database.transitions()
 
     async def write_as_an_older_version(self, row_id: UUID) -> None:
-        """Let a row be of an older version of its game, as one that was written beside the rules."""
-        row = self.model.rows[row_id]
-        await self._stage.ground.execute(
+        """Give a row an older version than its game."""
+        await self._environment.database.execute(
             "UPDATE notification_schedule SET game_version = game_version - 1 WHERE id = $1", row_id
         )
-        self.model.rows[row_id] = replace(row, version=row.version - 1)
+        await self._environment.observe()
+
+
+def _longest_delay(backoff: Backoff, attempt: int) -> float:
+    """Return the delay without jitter: a run that is repeated must go the same way."""
+    return min(backoff.longest, backoff.first * 2.0 ** (max(attempt, 1) - 1))

@@ -24,6 +24,7 @@ from shared.models import GameStatusSchedule, NotificationKind, NotificationSche
 from shared.settings import BrokerSettings
 from tests.support.builders import drop_notices, make_due, new_game, rows_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 DEAD_REMINDERS, DEAD_NOTICES = topology.REMINDERS.dead_letters, topology.NOTICES.dead_letters
@@ -89,6 +90,7 @@ async def test_a_published_row_is_overdue_but_not_due(database: Database, export
     await make_due(database.sessions, *await rows_of(database.sessions, game))
     async with db.transaction(database.sessions) as session:
         later = func.clock_timestamp() + timedelta(seconds=90)
+        await allow_any_change(session)
         await session.execute(update(NotificationSchedule).values(attempts=1, attempt_at=later))
     async with running(metrics_collector.collect_row_metrics(database.sessions)):
         await exported.has("questbell_overdue_rows", 1, source="Notifications")
@@ -106,6 +108,7 @@ async def test_the_age_of_a_retried_transition_is_exported(
     async with db.transaction(database.sessions) as session:
         now = await db.now(session)
         soon, due = now + timedelta(seconds=30), now - timedelta(minutes=20)
+        await allow_any_change(session)
         await session.execute(update(GameStatusSchedule).values(attempt_at=soon, due_at=due, **attempted))
     async with running(metrics_collector.collect_row_metrics(database.sessions)):
         await exported.has("questbell_retried_rows", 2, source="StatusTransitions")

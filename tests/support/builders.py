@@ -12,6 +12,7 @@ from shared import database as db
 from shared.database import Sessions
 from shared.games import NewGame, create_game, join_game
 from shared.models import Game, NotificationKind, NotificationSchedule
+from tests.support.transition_check import allow_any_change
 
 GUILD, CHANNEL, HOST = 900, 901, 902
 
@@ -55,6 +56,7 @@ async def rows_of(sessions: Sessions, game: Game, kind: NotificationKind | None 
 async def make_due(sessions: Sessions, *rows: NotificationSchedule, ago: timedelta = timedelta(0)) -> None:
     """Make rows due now, or `ago` before now."""
     async with db.transaction(sessions) as session:
+        await allow_any_change(session)
         moment = await db.now(session) - ago
         await session.execute(
             update(NotificationSchedule)
@@ -66,5 +68,6 @@ async def make_due(sessions: Sessions, *rows: NotificationSchedule, ago: timedel
 async def drop_notices(sessions: Sessions) -> None:
     """Delete the announcements of new games, for tests that are about reminders alone."""
     async with db.transaction(sessions) as session:
+        await allow_any_change(session)
         notices = NotificationSchedule.kind != NotificationKind.REMINDER
         await session.execute(delete(NotificationSchedule).where(notices))

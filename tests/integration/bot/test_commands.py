@@ -21,6 +21,7 @@ from shared.games import NewGame, create_game, list_players
 from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, User
 from tests.integration.bot.conftest import StartBot, post_announcement, reply_text
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT
 
 CHANNEL = "game-night"
@@ -437,6 +438,7 @@ class TestButtons:
         game = await plan_game(database, sandbox)
         message_id = await post_announcement(sandbox, game)
         async with db.transaction(database.sessions) as session:
+            await allow_any_change(session)
             await session.execute(update(Game).values(status=status))
         assert reason in await press(sandbox, PLAYER, message_id, "join", game)
         assert await players_of(database, game) == []
@@ -445,6 +447,7 @@ class TestButtons:
         gone = await plan_game(database, sandbox)
         message_id = await post_announcement(sandbox, gone)
         async with db.transaction(database.sessions) as session:
+            await allow_any_change(session)
             await session.delete(await session.get_one(Game, gone.id))
         assert "no longer exists" in await press(sandbox, PLAYER, message_id, "join", gone)
 

@@ -27,6 +27,7 @@ from shared.settings import DiscordSettings, Timing
 from tests.integration.cli.conftest import Run
 from tests.support.builders import make_due, new_game, rows_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 
 REMINDER, ANNOUNCEMENT, CANCELLATION = NotificationKind
 READ = Match(method="GET", route=r"/channels/\d+/messages$")
@@ -69,12 +70,14 @@ async def due(database: Database, game: Game, kind: NotificationKind = REMINDER)
 async def without_announcement(database: Database, game: Game) -> None:
     async with db.transaction(database.sessions) as session:
         rows = NotificationSchedule
+        await allow_any_change(session)
         await session.execute(delete(rows).where(rows.game_id == game.id, rows.kind == ANNOUNCEMENT))
 
 
 async def restore(database: Database) -> None:
     """Restore the database to a backup from before anything was sent."""
     async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
         await session.execute(delete(NotificationDelivery))
         await session.execute(update(Game).values(message_id=None))
         await session.execute(

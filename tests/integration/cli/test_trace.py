@@ -35,6 +35,7 @@ from shared.settings import DiscordSettings, Timing
 from tests.integration.cli.conftest import Run
 from tests.support.builders import new_game, rows_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 
 CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
 
@@ -56,6 +57,7 @@ async def reminder(database: Database, discord: SandboxDiscord) -> NotificationS
 
 async def change(database: Database, table: type[Any], **values: Any) -> None:
     async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
         await session.execute(update(table).values(**values))
 
 

@@ -29,6 +29,7 @@ from shared.models import (
 from shared.settings import Timing
 from tests.integration.delivery.conftest import Bot
 from tests.support.builders import make_due, rows_of
+from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT
 
 REMINDER, ANNOUNCEMENT, CANCELLATION = NotificationKind
@@ -82,6 +83,7 @@ async def test_a_reminder_of_a_game_that_has_started_is_not_sent(bot: Bot) -> No
     game = await bot.game()
     async with db.transaction(bot.database.sessions) as session:
         begun = func.clock_timestamp() - timedelta(seconds=61)
+        await allow_any_change(session)
         await session.execute(update(NotificationSchedule).values(game_scheduled_at=begun))
     await bot.deliver(await bot.row(game))
     assert bot.sent() == []
@@ -183,6 +185,7 @@ async def make_uncertain(bot: Bot, *, accepted: bool) -> NotificationSchedule:
         await bot.deliver(row)
     async with db.transaction(bot.database.sessions) as session:
         ago = func.clock_timestamp() - timedelta(minutes=2)
+        await allow_any_change(session)
         await session.execute(update(NotificationDelivery).values(first_sending_at=ago, lease_until=ago))
     return row
 
@@ -223,6 +226,7 @@ async def test_an_old_attempt_in_an_unreadable_channel_is_unknown_and_never_repe
 async def test_a_recent_message_is_given_time_to_appear_before_it_is_searched(bot: Bot) -> None:
     row = await make_uncertain(bot, accepted=False)
     async with db.transaction(bot.database.sessions) as session:
+        await allow_any_change(session)
         await session.execute(update(NotificationDelivery).values(lease_until=func.clock_timestamp()))
     await bot.deliver(row)
     assert await read_result(bot, row) == (None, DeliveryState.SENDING)
@@ -308,6 +312,7 @@ async def test_players_are_notified_of_a_cancellation_even_after_the_start(bot: 
     async with db.transaction(bot.database.sessions) as session:
         await cancel_game(session, game.id)
         begun = func.clock_timestamp() - timedelta(hours=1)
+        await allow_any_change(session)
         await session.execute(update(NotificationSchedule).values(game_scheduled_at=begun))
     await bot.deliver(await bot.row(game, CANCELLATION))
     assert bot.sent()[0].pinged_users == (bot.discord.world.user("Priya").id,)
@@ -362,6 +367,7 @@ async def test_an_event_of_a_deleted_row_is_dropped(bot: Bot) -> None:
     game = await bot.game()
     row = await bot.row(game)
     async with db.transaction(bot.database.sessions) as session:
+        await allow_any_change(session)
         await session.delete(await session.merge(row))
     await bot.deliver(row)
     assert bot.sent() == []

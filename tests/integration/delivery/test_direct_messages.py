@@ -17,6 +17,7 @@ from shared.errors import TransientError
 from shared.games import leave_game
 from shared.models import DeliveryState, NotificationDelivery, Outcome, User
 from tests.integration.delivery.conftest import Bot
+from tests.support.transition_check import allow_any_change
 
 OPENING = Match(method="POST", route=r"/users/@me/channels$")
 
@@ -174,6 +175,7 @@ async def test_dms_that_close_after_an_uncertain_attempt_are_searched_for_it(bot
     async with db.transaction(bot.database.sessions) as session:
         ago = func.clock_timestamp() - timedelta(minutes=5)
         sending = NotificationDelivery.state == DeliveryState.SENDING
+        await allow_any_change(session)
         await session.execute(update(NotificationDelivery).where(sending).values(first_sending_at=ago, lease_until=ago))
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
     mentioned = [message for message in channel_messages(bot) if mia in message.pinged_users]

@@ -1,0 +1,65 @@
+"""The actions of hosts and players on games, each in a transaction as the commands run them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import database, games
+from tests.model.environment import CHANNEL, COMMANDS, GUILD, HOST, Environment
+
+DURATION = timedelta(hours=3)
+
+
+class Actions:
+    """The actions on games. Each returns whether it was done before its process died."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    async def create(self, starts_in: timedelta, offsets: Sequence[int], players: Sequence[int] = ()) -> UUID:
+        """Create a game and return its id."""
+        new = games.NewGame(
+            guild_id=GUILD,
+            channel_id=CHANNEL,
+            host_id=HOST,
+            title="The Sunken Keep",
+            scheduled_at=self._environment.database.now + starts_in,
+            zone="Europe/Berlin",
+            duration=DURATION,
+            reminder_offsets=tuple(offsets),
+        )
+        await self._run(lambda session: games.create_game(session, new))
+        game_id = list(self._environment.history.games)[-1]
+        for player in players:
+            await self.join(game_id, player)
+        return game_id
+
+    async def reschedule(self, game_id: UUID, starts_in: timedelta, *, dies_after: int | None = None) -> bool:
+        """Move a game to `starts_in` from now."""
+        scheduled_at = self._environment.database.now + starts_in
+        return await self._run(
+            lambda session: games.reschedule_game(session, game_id, scheduled_at=scheduled_at), dies_after
+        )
+
+    async def cancel(self, game_id: UUID, *, dies_after: int | None = None) -> bool:
+        """Cancel a game, which may be over."""
+        return await self._run(lambda session: games.cancel_game(session, game_id), dies_after)
+
+    async def join(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> bool:
+        """Sign a player up, who may have joined already, or be too late."""
+        return await self._run(lambda session: games.join_game(session, game_id, user_id=player), dies_after)
+
+    async def leave(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> bool:
+        """Take a player off the roster, who may not be on it."""
+        return await self._run(lambda session: games.leave_game(session, game_id, user_id=player), dies_after)
+
+    async def _run(self, change: Callable[[AsyncSession], Awaitable[object]], dies_after: int | None = None) -> bool:
+        async def work() -> None:
+            async with database.transaction(self._environment.processes[COMMANDS].sessions) as session:
+                await change(session)
+
+        return await self._environment.run(COMMANDS, work(), dies_after=dies_after)
