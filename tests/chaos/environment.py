@@ -19,6 +19,7 @@ from sandbox.servers.command import run
 from sandbox.servers.directory import subdirectory, temporary_directory
 from shared import database
 from tests.chaos import games
+from tests.support import transition_check
 
 TEMPLATE = "chaos_template"
 DEAD_LETTER_INTERVAL = 5
@@ -62,6 +63,8 @@ async def _create_template(server: Postgres) -> None:
         await command.upgrade(engine)
         await games.create(database.sessions(engine))
         await history.install(engine)
+        async with engine.begin() as connection:
+            await transition_check.install(connection)
     finally:
         await engine.dispose()
 

@@ -27,6 +27,7 @@ from shared.models import (
 )
 from tests.support.builders import new_game, rows_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 
 PLAYER = 42
 
@@ -106,6 +107,7 @@ async def _deliver(database: Database, row_id: UUID, *, message_id: int) -> UUID
     )
     settled = {"settled_at": func.now(), "attempt_at": None, "outcome": Outcome.DELIVERED}
     async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
         session.add(delivery)
         await session.flush()
         delivery.attempts, delivery.state, delivery.message_id = 1, DeliveryState.SENT, message_id

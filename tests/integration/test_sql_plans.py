@@ -15,6 +15,7 @@ from shared import database as db
 from shared import sql
 from shared.database import Sessions
 from shared.settings import DatabaseSettings, Timing
+from tests.support.transition_check import allow_any_change
 
 LARGE_TABLES = {"notification_schedule", "game_status_schedule", "notification_delivery"}
 BATCH = 100
@@ -78,6 +79,7 @@ async def filled(postgres_server: Postgres, migrated_template: str) -> AsyncIter
     async with db.engine(DatabaseSettings(url=SecretStr(url)), application_name="test", timing=Timing()) as engine:
         sessions = db.sessions(engine)
         async with db.transaction(sessions) as session:
+            await allow_any_change(session)
             for statement in _FILL.split(";"):
                 await session.execute(text(statement))
         yield sessions
