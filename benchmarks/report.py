@@ -30,8 +30,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "caveat": CAVEAT,
         "burst": _burst(result),
         "ratios": {
-            "dispatch": _ratio(DISPATCH_RATIO, [(each.dispatch, each.bare_publish) for each in rounds]),
-            "consume": _ratio(CONSUME_RATIO, [(each.consume, each.bare_consume) for each in rounds]),
+            "dispatch": _ratio(DISPATCH_RATIO, [(measured.dispatch, measured.bare_publish) for measured in rounds]),
+            "consume": _ratio(CONSUME_RATIO, [(measured.consume, measured.bare_consume) for measured in rounds]),
             "rounds": len(rounds),
             "messages_per_round": ROUND,
         },

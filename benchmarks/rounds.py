@@ -64,7 +64,7 @@ async def run_round(environment: Environment, plan: Plan) -> Round:
 async def _dispatch(environment: Environment) -> tuple[Due, Stage]:
     """Let rows become due, and measure the time until the last one is marked as published, by the database's clock.
 
-    A published row becomes due again a settle time-out after its mark, which tells when that was.
+    A published row becomes due again a settle time-out after its mark, so `attempt_at` gives the time of the mark.
     """
     due = await fill_due(environment.database, ROUND)
     before = await environment.dispatcher.cpu_seconds()

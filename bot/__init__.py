@@ -1,1 +1,1 @@
-"""The Discord bot: tells what is due (events, delivery) and answers people (features)."""
+"""The Discord bot: delivers what is due (`consumers`, `delivery`) and answers people (`features`)."""

@@ -31,7 +31,7 @@ from shared.settings import DiscordSettings
 
 DISCORD = "https://discord.com"
 IDENTIFIES_IN_RESERVE = 25
-"""Session starts kept in reserve for whoever fixes a crash loop."""
+"""Session starts that a crash loop does not use up, so that the fixed bot can still start."""
 
 _CONNECTED = metrics.CONNECTED.labels("gateway")
 _BAD_TOKEN = 4004

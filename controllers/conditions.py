@@ -126,8 +126,8 @@ def build_event(resource: Resource, transition: Transition, *, instance: str, no
     }
 
 
-def _transition_time(known: Condition | None, holds: str, *, now: datetime) -> Any:
-    if known is not None and known["status"] == holds:
+def _transition_time(known: Condition | None, status: str, *, now: datetime) -> Any:
+    if known is not None and known["status"] == status:
         return known["lastTransitionTime"]
     return _to_json(now)
 

@@ -1,4 +1,4 @@
-"""Runs the revisions, on the connection that `migrations.command` opened or, for `alembic`, on one of its own."""
+"""Runs the revisions on the connection of `migrations.command`, or on a new one for the `alembic` command."""
 
 from __future__ import annotations
 

@@ -1,2 +1,1 @@
-"""A whole Questbell on one machine: real servers of its own, a Discord of its own, and the real workloads between
-them."""
+"""A complete Questbell on one machine: private servers, the simulated Discord and the real workloads."""

@@ -1,4 +1,4 @@
-"""Applies a status to a game. It has succeeded once the status is committed; showing it is a notice of its own.
+"""Applies a status to a game. It has succeeded once the status is committed; a separate notice shows it.
 
 Many games begin at the full hour, so many statuses are committed at once.
 """

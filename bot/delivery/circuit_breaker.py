@@ -57,7 +57,7 @@ class CircuitBreaker:
             self._failures += 1
             if self._failures == THRESHOLD:
                 self._up.set(0)
-                logs.get().warning("Discord does not answer, waiting for it", action="discord_away")
+                logs.get().warning("Discord does not answer, waiting for it", action="discord_unavailable")
             raise
         except (RequestRejectedError, TemporarilyUnavailableError):
             self._failures = 0  # any answer shows that Discord is available
@@ -72,4 +72,4 @@ class CircuitBreaker:
             await self._probe()
         self._failures = 0
         self._up.set(1)
-        logs.get().info("Discord answers again", action="discord_back")
+        logs.get().info("Discord answers again", action="discord_available")

@@ -195,7 +195,7 @@ async def fall_back_to_channel(
 
 
 async def resolve_uncertain(session: AsyncSession, states: Mapping[UUID, DeliveryState]) -> None:
-    """Record what searches found: `pending` if the message was never sent, `unknown` if it is impossible to tell."""
+    """Record what searches found: `pending` if the message was never sent, `unknown` if nobody can know."""
     if states:
         parameters = {"ids": list(states), "states": list(states.values())}
         resolved = (await session.scalars(_SQL["resolve_uncertain"], parameters)).all()

@@ -52,7 +52,7 @@ class FallbackToChannel:
 
 @dataclass(frozen=True)
 class Reconciled:
-    """An uncertain attempt was searched for: `pending` if it was certainly not sent, `unknown` if nobody can tell."""
+    """An uncertain attempt was searched for: `pending` if it was certainly not sent, `unknown` if nobody can know."""
 
     notification_id: UUID
     delivery_id: UUID

@@ -183,7 +183,7 @@ class Sender:
         raise DeliveryDeferredError("the player is notified in the channel instead", retry_after=0.0)
 
     async def _reconcile(self, attempt: UncertainAttempt) -> None:
-        """Search the channel for an old attempt. If nobody can tell, it is `unknown` and never repeated.
+        """Search the channel for an old attempt. If that is inconclusive, it is `unknown` and never repeated.
 
         Raises:
             DeliveryDeferredError: a recent message might still appear; or it was never sent and is retried now.

@@ -1,6 +1,6 @@
 """The content of a notification: two pure functions over the context in which it is sent.
 
-The context is read in the transaction that commits `sending`, so content needs no database of its own and many
+The context is read in the transaction that commits `sending`, so content needs no access to the database and many
 messages can be made in one transaction.
 """
 

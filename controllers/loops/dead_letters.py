@@ -84,7 +84,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
         async with database.transaction(self._sessions) as session:
             retries = await stats.count_retries(session, min_attempts=min_attempts)
             parked = await stats.count_parked_messages(session)
-        self._degraded = f"{retries.stubborn} rows failed {min_attempts} times or more" if retries.stubborn else None
+        self._degraded = f"{retries.failing} rows failed {min_attempts} times or more" if retries.failing else None
         return {
             "depth": sum(depths.values()),
             "oldest": retries.oldest,

@@ -40,7 +40,7 @@ class RowCounts:
 class RetryCounts:
     """The open rows of both tables whose attempts failed. `oldest` is the due time of the oldest one."""
 
-    stubborn: int
+    failing: int
     oldest: datetime | None
 
 

@@ -20,7 +20,7 @@ IDENTITY = "uq_notification_schedule_reminder"
 
 def upgrade() -> None:
     op.add_column(TABLE, sa.Column("game_scheduled_at", sa.DateTime(timezone=True), nullable=True))
-    # A reminder's own due time tells which start it was for, also when the game has moved since.
+    # A reminder's start follows from its due time and offset, even if the game has moved since.
     op.execute(
         """
         UPDATE notification_schedule AS n

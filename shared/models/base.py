@@ -39,7 +39,10 @@ def new_id() -> UUID:
 
 
 def text_enum(kind: type[enum.StrEnum], *, name: str) -> Enum:
-    """Return a text column type with a CHECK on the enum's values. A new value needs no ALTER TYPE."""
+    """Return a text column type with a CHECK on the enum's values.
+
+    A new value needs a migration that replaces the CHECK.
+    """
     return Enum(
         kind,
         name=name,

@@ -61,6 +61,7 @@ class Game(Base):
     scheduled_at: Mapped[datetime]
     zone: Mapped[str]
     local_time: Mapped[datetime] = mapped_column(DateTime(timezone=False))
+    """The start on the clocks of `zone`, as the host entered it. Only tests read it."""
     duration: Mapped[timedelta]
     capacity: Mapped[int | None]
     reminder_offsets: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))

@@ -11,7 +11,10 @@ from shared.models.base import Base
 
 
 class User(Base):
-    """A Discord user who asked for DMs, or whose DMs are closed. Other users have no row."""
+    """A Discord user who asked for DMs, or whose DMs are closed. Other users have no row.
+
+    The table has another name, because `user` is a reserved word of SQL.
+    """
 
     __tablename__ = "person"
 

@@ -7,7 +7,7 @@ would be delivered again under a new id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -97,8 +97,12 @@ async def _populate_reminders(session: AsyncSession, game: Game, *, moment: date
         .where(table.game_id == game.id, table.kind == NotificationKind.REMINDER, table.settled_at.is_(None))
         .values(game_version=game.version)
     )
-    if not wanted:
-        return
+    if wanted:
+        await _insert_reminders(session, game, wanted)
+
+
+async def _insert_reminders(session: AsyncSession, game: Game, due_times: Mapping[int, datetime]) -> None:
+    table = NotificationSchedule
     rows = [
         {
             "id": new_id(),
@@ -110,7 +114,7 @@ async def _populate_reminders(session: AsyncSession, game: Game, *, moment: date
             "due_at": due_at,
             "attempt_at": due_at,
         }
-        for offset, due_at in sorted(wanted.items())
+        for offset, due_at in sorted(due_times.items())
     ]
     statement = insert(table).values(rows)
     # If a game is moved and moved back, its reminder was superseded in between. A reminder is delivered only once, so

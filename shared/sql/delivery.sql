@@ -150,7 +150,7 @@ SET state = 'pending',
 WHERE id = :id AND attempts = CAST(:attempt AS bigint) AND state = 'sending';
 
 -- name: resolve_uncertain
--- Record what searches found out about attempts without a result: never sent (pending), or impossible to tell (unknown).
+-- Record what searches found out about attempts without a result: never sent (pending), or impossible to know (unknown).
 -- Index: pk_notification_delivery.
 UPDATE notification_delivery AS delivery
 SET state = search.state,

@@ -60,7 +60,7 @@ FROM (
 -- Count the open rows of both tables that took :min_attempts or more after a failure, and find since when the oldest
 -- failed row has been due. Every failed row is taken again within :horizon.
 -- Indexes: ix_notification_schedule_attempt_at and ix_game_status_schedule_attempt_at, at most :limit entries of each.
-SELECT count(*) FILTER (WHERE attempts >= :min_attempts) AS stubborn, min(due_at) AS oldest
+SELECT count(*) FILTER (WHERE attempts >= :min_attempts) AS failing, min(due_at) AS oldest
 FROM (
     (
         SELECT due_at, attempts, failed_attempt FROM notification_schedule

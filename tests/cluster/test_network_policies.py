@@ -150,7 +150,7 @@ async def test_a_release_starts_and_delivers_reminders_behind_policies(
     async def shown() -> bool:
         return await _last_dispatch(trial) > before
 
-    await eventually(shown, within=DELIVERED_WITHIN, what="the operator to tell the API server of its last dispatch")
+    await eventually(shown, within=DELIVERED_WITHIN, what="the last dispatch in the status of a Scheduler")
 
 
 @pytest.mark.usefixtures("guarded")

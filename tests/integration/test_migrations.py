@@ -32,7 +32,7 @@ async def run(engine: AsyncEngine, statement: str) -> list[tuple[object, ...]]:
 
 
 async def fill(engine: AsyncEngine) -> None:
-    """Two games at revision 0001: one with a reminder and a notice, one that moved after a reminder of it was told."""
+    """Two games at revision 0001: one with a reminder and a notice, one that moved after a reminder was delivered."""
     await run(engine, "INSERT INTO guild (id) VALUES (1)")
     for game, start in ((GAME, "2026-11-01 20:00+00"), (MOVED, "2026-11-02 20:00+00")):
         await run(

@@ -45,19 +45,20 @@ class Rendered:
 
     def of(self, kind: str, component: str) -> Object:
         """Return the object of a kind whose name ends in the component's."""
-        [found] = [each for each in self.all(kind) if each["metadata"]["name"] == f"{RELEASE}-{component}"]
-        return found
+        name = f"{RELEASE}-{component}"
+        [named] = [document for document in self.all(kind) if document["metadata"]["name"] == name]
+        return named
 
     def all(self, kind: str) -> list[Object]:
         """Return the objects of a kind."""
-        return [each for each in self.objects if each["kind"] == kind]
+        return [document for document in self.objects if document["kind"] == kind]
 
     def pods(self) -> dict[str, Object]:
         """Return the pod, or its template, of everything that makes pods, by component."""
         made: dict[str, Object] = {}
-        for each in self.objects:
-            if each["kind"] in {"Deployment", "StatefulSet", "Pod"}:
-                pod = each if each["kind"] == "Pod" else each["spec"]["template"]
+        for document in self.objects:
+            if document["kind"] in {"Deployment", "StatefulSet", "Pod"}:
+                pod = document if document["kind"] == "Pod" else document["spec"]["template"]
                 made[pod["metadata"]["labels"]["app.kubernetes.io/component"]] = pod
         return made
 

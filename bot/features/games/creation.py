@@ -1,4 +1,4 @@
-"""Creates a game from the options of `/game create`, and tells the host how they were understood."""
+"""Creates a game from the options of `/game create`, and shows the host how they were understood."""
 
 from __future__ import annotations
 

@@ -95,9 +95,9 @@ async def check_discord(settings: DiscordSettings, timing: Timing) -> CheckResul
 async def _check_queues(connection: AbstractConnection) -> CheckResult:
     """Check that the exchange and the queues exist with our arguments.
 
-    A passive declaration tells only whether a queue exists. An existing one is therefore declared again as the
+    A passive declaration shows only whether a queue exists. An existing one is therefore declared again as the
     controllers do, which changes nothing and fails if an argument differs. A missing one is never declared here,
-    because its absence tells the controllers that the broker lost its data.
+    because the controllers take its absence as a sign that the broker lost its data.
     """
     name = "queues"
     queue_names = [queue_name for queue in QUEUES for queue_name in (queue.name, queue.dead_letters)]

@@ -1,6 +1,6 @@
 """Server-sent events that keep the page up to date.
 
-Messages and interactions are sent one by one. For everything else (presence, channels, faults) the page is told to
+Messages and interactions are sent one by one. For everything else (presence, channels, faults) the page is asked to
 reload, at most every `GATHER` seconds: a chaos run changes them thousands of times a second, and a page needs only the
 last state. Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """

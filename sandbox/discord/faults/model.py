@@ -68,12 +68,12 @@ class DropGateway:
 
 @dataclass(frozen=True, slots=True)
 class Reconnect:
-    """Immediately tell every gateway connection to reconnect and resume (op 7)."""
+    """Immediately ask every gateway connection to reconnect and resume (op 7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidSession:
-    """Immediately tell every gateway connection that its session is invalid (op 9), resumable or not."""
+    """Immediately invalidate the session of every gateway connection (op 9), resumable or not."""
 
     resumable: bool = False
 

@@ -1,8 +1,8 @@
 """Freeze the controllers of this pod while they hold due rows, and print how many; runs in their container.
 
 A process that is stopped at any moment is idle nearly always, which delays nothing and shows nothing. So the database
-is asked when this pod has a transaction open, and after the stop whether rows stay locked that are due and that the bot
-has not begun to tell: a process that was stopped just after it published has done its work.
+is asked when this pod has a transaction open, and after the stop whether due rows stay locked that the bot has not
+begun to deliver: a process that was stopped just after it published has done its work.
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ from tests.support.builders import make_due, new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
 
-REMINDER, ANNOUNCEMENT, CANCELLATION = NotificationKind
+REMINDER = NotificationKind.REMINDER
+ANNOUNCEMENT = NotificationKind.ANNOUNCEMENT
+CANCELLATION = NotificationKind.CANCELLATION
 READ = Match(method="GET", route=r"/channels/\d+/messages$")
 
 

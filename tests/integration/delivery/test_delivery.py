@@ -32,7 +32,9 @@ from tests.support.builders import make_due, rows_of
 from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT
 
-REMINDER, ANNOUNCEMENT, CANCELLATION = NotificationKind
+REMINDER = NotificationKind.REMINDER
+ANNOUNCEMENT = NotificationKind.ANNOUNCEMENT
+CANCELLATION = NotificationKind.CANCELLATION
 CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
 
 

@@ -25,9 +25,9 @@ def logged() -> Iterator[io.StringIO]:
 
 
 def test_a_record_is_one_line_of_json_with_its_action_and_ids(logged: io.StringIO) -> None:
-    logs.get(component="here").info("Told", action="delivered", event_type="reminder", notification_id="1")
+    logs.get(component="here").info("Delivered", action="delivered", event_type="reminder", notification_id="1")
     record = json.loads(logged.getvalue())
-    assert record["message"] == "Told"
+    assert record["message"] == "Delivered"
     assert (record["workload"], record["action"], record["event"]) == ("test", "delivered", "reminder")
 
 

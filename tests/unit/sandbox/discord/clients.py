@@ -47,7 +47,7 @@ class Api:
 
 
 class RawBot:
-    """A gateway connection that tells what it hears."""
+    """A gateway connection that records what it receives."""
 
     def __init__(self, sandbox: SandboxDiscord, session: aiohttp.ClientSession) -> None:
         self.sandbox = sandbox

@@ -1,4 +1,4 @@
-"""The gateway by its frames: sessions, replay, close codes, and who is told what."""
+"""The gateway by its frames: sessions, replay, close codes, and which events each client receives."""
 
 from __future__ import annotations
 
