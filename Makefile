@@ -34,12 +34,13 @@ chaos: ## Inject faults while many games run, and check what was delivered; ARGS
 bench: ## Measure how fast reminders are delivered and where the time goes; ARGS=--quick
 	@$(RUN) python -m benchmarks $(ARGS)
 
-lint: ## Check style, types and the arrows between the packages
+lint: ## Check style, types, the dependencies between packages, and spelling
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
 	@$(RUN) lint-imports
+	@$(RUN) codespell --dictionary=- --dictionary=scripts/avoided-words.txt
 
-format: ## Put the code into form
+format: ## Format the code and wrap the pages
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
