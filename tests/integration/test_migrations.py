@@ -12,8 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from migrations import command
 from sandbox.servers.postgres import Postgres
+from shared.models import Base
 
 GAME, MOVED = "11111111-1111-7111-8111-111111111111", "22222222-2222-7222-8222-222222222222"
+CHECK_CONSTRAINTS = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE contype = 'c' AND connamespace = 'public'::regnamespace ORDER BY 1, 2
+"""
+"""Alembic does not compare them."""
 
 
 @pytest.fixture
@@ -90,6 +96,15 @@ async def test_models_and_migrations_agree(empty: AsyncEngine) -> None:
     await command.upgrade(empty)
     async with empty.connect() as connection:
         await connection.run_sync(lambda sync: alembic.check(command.alembic_config(sync)))
+
+
+async def test_models_and_migrations_have_the_same_check_constraints(empty: AsyncEngine) -> None:
+    await command.upgrade(empty)
+    migrated = await run(empty, CHECK_CONSTRAINTS)
+    await command.downgrade(empty, revision="base")
+    async with empty.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    assert migrated == await run(empty, CHECK_CONSTRAINTS) != []
 
 
 async def test_a_newer_schema_is_not_changed(empty: AsyncEngine) -> None:

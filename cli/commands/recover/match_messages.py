@@ -20,7 +20,8 @@ from shared.models import NotificationKind
 CLOCK_SKEW = timedelta(seconds=5)
 """How far Discord's clock may be behind the database's: a message this long before a row was due may belong to it."""
 
-_EMOJI = {NotificationKind.REMINDER: "🔔", NotificationKind.CANCELLATION: "❌"}
+EMOJI = {NotificationKind.REMINDER: "🔔", NotificationKind.CANCELLATION: "❌"}
+"""The first character of each kind's messages. Announcements are recognized by their buttons."""
 _LINK = re.compile(r"/channels/\d+/\d+/(\d+)")
 _BOLD = re.compile(r"\*\*(.*)\*\*")
 """The title, in the first line. Asterisks in a title are escaped."""
@@ -63,7 +64,7 @@ def match_messages(rows: Sequence[UncertainRow], messages: Sequence[ChannelMessa
 
 def matches(message: ChannelMessage, row: UncertainRow) -> bool:
     """Return whether a message is about a row's game and of its kind; it may belong to another reminder."""
-    emoji = _EMOJI.get(row.kind)
+    emoji = EMOJI.get(row.kind)
     if emoji is None or not message.content.startswith(emoji):
         return False
     links = _LINK.findall(message.content)
