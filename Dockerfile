@@ -7,7 +7,7 @@ ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build
 ARG UV_VERSION=0.13.9
 ARG HATCHLING_VERSION=1.27.0
-# For a mirror of the package index; pip reads it from the environment, and the hashes hold whoever serves the files.
+# For a mirror of the package index; pip reads it from the environment, and the hashes are checked in any case.
 ARG PIP_INDEX_URL
 WORKDIR /build
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends binutils >/dev/null
@@ -38,7 +38,7 @@ RUN tools/bin/python -m hatchling build --target wheel --directory dist \
 FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/questbell /opt/questbell
 ENV PATH=/opt/questbell/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# By number, since Kubernetes cannot see that a name is not root's. Kopf wants the name of whoever runs it, and no number
+# By number, since Kubernetes cannot see that a name is not root's. Kopf needs the name of the user that runs it, and no number
 # has one here.
 ENV USER=questbell
 USER 65532:65532

@@ -5,8 +5,10 @@
 RUN := scripts/uv run --locked
 ARGS ?=
 TESTS ?= tests
-# Most tests wait for servers; two workers, each with servers of its own, keep two cores busy.
+# Most tests wait for servers. Two workers, each with its own servers, keep two cores busy.
 WORKERS ?= 2
+# The pages whose prose is wrapped at 100 columns.
+MARKDOWN := docs/states.md
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,13 +36,15 @@ chaos: ## Inject faults while many games run, and check what was delivered; ARGS
 bench: ## Measure how fast reminders are delivered and where the time goes; ARGS=--quick
 	@$(RUN) python -m benchmarks $(ARGS)
 
-lint: ## Check style, types, the dependencies between packages, and spelling
+lint: ## Check style, types, the dependencies between packages, spelling, and the wrapping of pages
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
 	@$(RUN) lint-imports
 	@$(RUN) codespell --dictionary=- --dictionary=scripts/avoided-words.txt
+	@$(RUN) mdformat --check $(MARKDOWN)
 
 format: ## Format the code and wrap the pages
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
+	@$(RUN) mdformat $(MARKDOWN)

@@ -154,7 +154,7 @@ async def lock_notifications(session: AsyncSession, notifications: Collection[UU
 
 
 async def mark_sent(session: AsyncSession, messages: Mapping[UUID, int]) -> None:
-    """Record that the messages of deliveries exist. That is a fact, whoever holds the lease by now."""
+    """Record that the messages of deliveries exist. That is a fact even if another process has the lease by now."""
     if messages:
         parameters = {"ids": list(messages), "message_ids": list(messages.values())}
         _count((await session.scalars(_SQL["mark_sent"], parameters)).all(), DeliveryState.SENT)

@@ -1,4 +1,4 @@
-"""One reminder that was due, and what came of it: whether it was delivered, and which players were missed."""
+"""One reminder that was due, and its result: whether it was delivered, and which players were missed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ExpectedReminder:
 
 
 def expected_reminders(messages: Sequence[ClaimedMessage], evidence: Evidence) -> Iterator[ExpectedReminder]:
-    """Yield every reminder that was due by the end, with what came of it."""
+    """Yield every reminder that was due by the end, with its result."""
     claimed: defaultdict[Reminder | None, list[ClaimedMessage]] = defaultdict(list)
     for message in messages:
         claimed[message.reminder].append(message)

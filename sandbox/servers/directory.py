@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _MODE = 0o711
-"""Servers that run under accounts of their own must be able to enter, but not to list."""
+"""Servers that run under their own accounts must be able to enter, but not to list."""
 
 
 @contextmanager

@@ -34,7 +34,7 @@ _OPEN_FILES = 65_536
 def find_binaries() -> Path | None:
     """Return the folder of this machine's rabbitmq-server, if it is new enough and Erlang is on PATH.
 
-    Debian's on PATH is a wrapper that insists on the system's own broker, so its folder of the real one comes first.
+    Debian's on PATH is a wrapper that only controls the system's own broker, so its folder of the real one comes first.
     """
     on_path = shutil.which("rabbitmq-server")
     folders = [Path("/usr/lib/rabbitmq/bin"), *([Path(on_path).parent] if on_path else [])]

@@ -64,7 +64,7 @@ async def test_a_message_is_acked_only_after_its_handler_succeeded(
     assert await queue_length(declared, QUEUE.dead_letters) == 0
 
 
-@pytest.mark.parametrize("error", [TransientError("Discord is away"), PermanentError("no"), ValueError("a bug")])
+@pytest.mark.parametrize("error", [TransientError("Discord is down"), PermanentError("no"), ValueError("a bug")])
 async def test_a_failed_message_goes_to_its_dead_letter_queue_and_is_not_requeued(
     publisher: Publisher, declared: BrokerSettings, timing: Timing, error: Exception
 ) -> None:

@@ -165,7 +165,7 @@ async def test_a_dead_letter_with_a_recorded_failure_is_dropped_and_its_row_keep
     row = await published_row(database)
     async with db.transaction(database.sessions) as session:
         backoff = Backoff(first=30, longest=30)
-        await record_failure(session, NotificationSchedule, row.id, backoff=backoff, error="Discord is away")
+        await record_failure(session, NotificationSchedule, row.id, backoff=backoff, error="Discord is down")
     await dead(declared, reminder(row))
     loop = await start()
     await emptied(loop, declared)

@@ -175,7 +175,7 @@ async def test_the_leader_is_exported(database: Database, timing: Timing, change
 
 async def test_the_result_of_a_dependency_probe_is_exported(changes: MetricChanges) -> None:
     async def away() -> None:
-        raise TransientError("it is away")
+        raise TransientError("it is down")
 
     async def there() -> None:
         return
@@ -187,7 +187,7 @@ async def test_the_result_of_a_dependency_probe_is_exported(changes: MetricChang
 
 async def test_a_loop_failure_is_counted_by_kind_of_resource(changes: MetricChanges) -> None:
     loops = FakeLoops()
-    loops.broken = TransientError("the broker is away")
+    loops.broken = TransientError("the broker is down")
     async with running(LoopRunner(scheduler(), loops, backoff=OFTEN).run()):
 
         async def failed_twice() -> bool:

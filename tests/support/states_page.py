@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from pathlib import Path
+
+import mdformat
 
 from tests.support.transitions import DELIVERIES, GAMES, NONE, NOTIFICATIONS, OUTCOME, STATUSES, TRANSITIONS, Transition
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
-_WIDTH = 100
+_FORMAT = {"wrap": 100, "number": True, "plugin": {"tables": {"compact_tables": True}}}
+"""As in .mdformat.toml."""
 _TITLE = "States and transitions"
 _OPENING = """
 This page lists every change that the product makes to its four tables with a state. The tests install a trigger that
@@ -55,7 +57,8 @@ change that the announcement shows. A status transition only ever moves a game f
 def render() -> str:
     """Return the page."""
     sections = [_section(table, title, words) for table, (title, words) in _SECTIONS.items()]
-    return "\n".join([f"# {_TITLE}\n", _wrapped(_OPENING), *sections])
+    page = "\n".join([f"# {_TITLE}\n", _OPENING, *sections])
+    return mdformat.text(page, options=_FORMAT, extensions={"gfm", "tables"})
 
 
 def _section(table: str, title: str, words: str) -> str:
@@ -63,7 +66,7 @@ def _section(table: str, title: str, words: str) -> str:
     return "\n".join(
         [
             f"## {title}\n",
-            _wrapped(f"Table `{table}`. {words.strip()}"),
+            f"Table `{table}`. {words.strip()}\n",
             _diagram(transitions),
             "| transition | from | to | by | meaning | changes |",
             "|---|---|---|---|---|---|",
@@ -90,15 +93,12 @@ def _node(state: str) -> str:
 def _line(transition: Transition) -> str:
     before = ", ".join(f"`{state}`" for state in transition.before)
     after = f"`{transition.after}`" if transition.after else "unchanged"
-    columns = ", ".join(name if " " in name else f"`{name}`" for name in transition.columns if name not in OUTCOME)
-    if set(OUTCOME) <= set(transition.columns):
-        columns += ", and the outcome" if columns else "the outcome"
+    settles = set(OUTCOME) <= set(transition.columns)
+    shown = [name for name in transition.columns if not (settles and name in OUTCOME)]
+    columns = ", ".join(
+        [*(name if " " in name else f"`{name}`" for name in shown), *(["the outcome"] if settles else [])]
+    )
     return f"| {transition.name} | {before} | {after} | {transition.by} | {transition.meaning} | {columns} |"
-
-
-def _wrapped(words: str) -> str:
-    parts = [textwrap.fill(part.strip(), _WIDTH, break_on_hyphens=False) for part in words.split("\n\n")]
-    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

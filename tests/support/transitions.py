@@ -310,7 +310,7 @@ _DELIVERIES = (
         ("pending", "sending", "failed", "unknown"),
         "sent",
         _BOT,
-        "Discord accepted the message, or it was found in the channel. This counts whoever has the lease.",
+        "Discord accepted the message, or it was found in the channel. This counts even if another bot has the lease.",
         ("message_id", "finished_at", *_LEASE_ENDS),
         "NEW.message_id IS NOT NULL AND NEW.lease_until IS NULL",
     ),
