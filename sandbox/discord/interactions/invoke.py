@@ -64,7 +64,7 @@ class Invoker:
         user, channel = self._place(who, where)
         leaf = self._leaf(user, channel, command)
         if not any(option["name"] == focused and option.get("autocomplete") for option in leaf.options):
-            raise UsageError(f"/{leaf.name} completes no option {focused!r}")
+            raise UsageError(f"/{leaf.name} has no suggestions for the option {focused!r}")
         filled = ResolvedOptions(self._world, channel)
         filled.fill(leaf, {focused: "", **options}, focused=focused)
         data = _command_data(leaf, filled)
@@ -126,7 +126,7 @@ class Invoker:
         except LookupError as error:
             raise UsageError(str(error)) from error
         if Permission.VIEW_CHANNEL not in self._world.permissions(channel, user.id):
-            raise UsageError(f"{user.display_name} cannot see #{channel.name}")
+            raise UsageError(f"{user.display_name} can't see #{channel.name}")
         return user, channel
 
     def _leaf(self, user: User, channel: Channel, command: str) -> Leaf:
@@ -142,18 +142,18 @@ class Invoker:
         message = self._world.message(message_id)
         visible = message is not None and message.visible_to in (None, user.id)
         if message is None or not visible:
-            raise UsageError(f"{user.display_name} sees no message {message_id}")
+            raise UsageError(f"{user.display_name} can't see message {message_id}")
         self._place(user, message.channel)
         return message
 
     def _picked(self, channel: Channel, select: Json, values: list[str]) -> Json:
         least, most = select.get("min_values", 1), select.get("max_values", 1)
         if not least <= len(values) <= most:
-            raise UsageError(f"pick {least} to {most} values, not {len(values)}")
+            raise UsageError(f"choose {least} to {most} values, not {len(values)}")
         if select["type"] == STRING_SELECT:
             offered = {option["value"] for option in select["options"]}
             if not set(values) <= offered:
-                raise UsageError(f"{sorted(set(values) - offered)} are not offered; there are {sorted(offered)}")
+                raise UsageError(f"{sorted(set(values) - offered)} are not options; choose from {sorted(offered)}")
             return {"values": values}
         filled = ResolvedOptions(self._world, channel)
         kind = {5: 6, 6: 8, 7: 9, 8: 7}[select["type"]]  # the option type that means the same

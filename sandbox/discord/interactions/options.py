@@ -74,7 +74,7 @@ class ResolvedOptions:
         if kind is OptionKind.BOOLEAN:
             return _boolean(option, given)
         if kind is OptionKind.ATTACHMENT:
-            raise UsageError("the sandbox takes no attachments as options")
+            raise UsageError("the sandbox doesn't support attachments as options")
         return self._resolve(option, given, kind)
 
     def _resolve(self, option: Json, given: Any, kind: OptionKind) -> str:

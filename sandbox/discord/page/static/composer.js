@@ -84,7 +84,7 @@ function drawPopup() {
 function noCommand() {
   return store.commands.length
     ? "No matching commands."
-    : "The bot hasn't registered any commands that you can use here.";
+    : "The bot has no commands for you here yet.";
 }
 
 function onKey(event) {
@@ -178,7 +178,7 @@ async function send() {
   const options = read();
   const missing = command.options.find((option) => option.required && !(option.name in options));
   if (missing) {
-    complain(new Error(`${missing.name} is required`));
+    complain(new Error(`Enter the ${missing.name}. This option is required.`));
     fields.get(missing.name).focus();
     return;
   }

@@ -9,21 +9,21 @@ const PRESETS = [
   ["Discord is down", "Every request fails with a 503", { action: { kind: "status", status: 503 } }],
   [
     "Sent, but 502",
-    "Messages are posted, but the response is a 502",
+    "Messages are posted, but the bot gets a 502",
     { action: { kind: "status", status: 502, accepted: true }, match: SENDING },
   ],
   [
     "Sent, response lost",
-    "Messages are posted, but the connection is reset",
+    "Messages are posted, but the bot gets no response",
     { action: { kind: "drop", accepted: true }, match: SENDING },
   ],
-  ["No response", "Requests hang for 30 s and have no effect", { action: { kind: "hang", seconds: 30 } }],
+  ["No response", "Requests hang for 30 s and do nothing", { action: { kind: "hang", seconds: 30 } }],
   ["Slow", "Every request takes 2 s longer", { action: { kind: "slow", seconds: 2 } }],
-  ["Rate limited", "Every request fails with a 429 and a 5 s retry delay", { action: { kind: "too_many", retry_after: 5 } }],
+  ["Rate limited", "Every request fails with a 429: try again in 5 s", { action: { kind: "too_many", retry_after: 5 } }],
   ["Flaky", "One in three requests fails with a 500", { action: { kind: "status", status: 500 }, probability: 0.33 }],
   [
     "Gateway down",
-    "Connections are dropped and new ones are refused",
+    "The bot is disconnected and can't reconnect",
     { action: { kind: "refuse_gateway" } },
     { action: { kind: "drop_gateway" } },
   ],
@@ -88,7 +88,7 @@ export function drawFaults() {
     h("div", { class: "presets" }, PRESETS.map(preset)),
     problem && h("div", { class: "form-problem", role: "alert" }, problem),
     active(),
-    h("footer", {}, `${store.state.evidence} messages and edits accepted so far`),
+    h("footer", {}, `${store.state.evidence} messages and edits so far`),
   );
 }
 
@@ -118,7 +118,7 @@ async function turnOn(label, faults) {
 
 function active() {
   const faults = store.state.faults;
-  if (!faults.length) return h("p", { class: "hint" }, "No faults active.");
+  if (!faults.length) return h("p", { class: "hint" }, "No active faults.");
   return h(
     "div",
     { class: "active" },

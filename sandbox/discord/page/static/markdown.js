@@ -70,6 +70,7 @@ const RULES = [
   [/<a?:(\w+):\d+>/y, (found) => `:${found[1]}:`],
   [/@(everyone|here)\b/y, (found) => h("span", { class: "pill" }, `@${found[1]}`)],
   [/\[([^\]\n]+)\]\((https?:\/\/[^\s)]+)\)/y, (found) => link(found[2], inline(found[1]))],
+  [/https:\/\/discord\.com\/channels\/\d+\/(\d+)\/(\d+)/y, (found) => messagePill(found[0], found[1], found[2])],
   [/https?:\/\/[^\s<>]+[^\s<>.,:;"')\]]/y, (found) => link(found[0], [found[0]])],
   [/\*\*\*([\s\S]+?)\*\*\*/y, (found) => h("strong", {}, h("em", {}, inline(found[1])))],
   [/\*\*([\s\S]+?)\*\*(?!\*)/y, wrap("strong")],
@@ -118,6 +119,17 @@ function channelPill(id) {
   const channel = channelById(id);
   if (!channel) return h("span", { class: "pill" }, "#unknown");
   return h("button", { class: "pill", type: "button", onclick: () => open(id) }, `#${channel.name}`);
+}
+
+/* Discord shows a link to a message as its channel. */
+function messagePill(href, channelId, messageId) {
+  const channel = channelById(channelId);
+  if (!channel) return link(href, [href]);
+  const jump = async () => {
+    await open(channelId);
+    document.getElementById(`m${messageId}`)?.scrollIntoView({ block: "center" });
+  };
+  return h("button", { class: "pill", type: "button", title: href, onclick: jump }, `#${channel.name} › 💬`);
 }
 
 function link(href, content) {

@@ -65,7 +65,7 @@ function channelEntry(channel, face, name) {
     { class: classes, type: "button", onclick: go, "aria-current": current && "page" },
     face,
     h("span", { class: "channel-name" }, name),
-    unread?.pings > 0 && h("span", { class: "badge", title: `${unread.pings} mentions` }, unread.pings),
+    unread?.pings > 0 && h("span", { class: "badge", title: unread.pings === 1 ? "1 mention" : `${unread.pings} mentions` }, unread.pings),
   );
 }
 
