@@ -280,7 +280,7 @@ _DELIVERIES = (
         ("sending",),
         "pending",
         _BOT,
-        "The message was surely not sent: Discord refused it for now, or it is not in the channel.",
+        "The message was certainly not sent: not requested, rejected by Discord for now, or not in the channel.",
         ("first_sending_at", *_LEASE_ENDS),
         "NEW.first_sending_at IS NULL AND NEW.lease_until IS NULL",
     ),
