@@ -1,4 +1,4 @@
-"""Where the API server is and how to log in to it, by the official client's rules. Our requests and Kopf share it."""
+"""The address of the API server and the login to it, by the official client's rules, for our requests and for Kopf."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _STATUS_WRITER_LOCK = 0x5157_0001
 
 
 class LeadershipState(enum.Enum):
-    """What a replica knows about its own role."""
+    """The role of a replica, as far as it knows."""
 
     LEADER = "leader"
     FOLLOWER = "follower"

@@ -35,7 +35,7 @@ UNKNOWN_GRACE = 3.0
 
 @dataclass
 class _Record:
-    """What the writer remembers of one resource."""
+    """The writer's memory of one resource."""
 
     stats: dict[str, object] = field(default_factory=dict)
     stats_due_at: float = 0.0

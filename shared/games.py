@@ -24,7 +24,7 @@ from shared.schedule.populate import lock_game, populate_schedule
 
 @dataclass(frozen=True, kw_only=True)
 class NewGame:
-    """What a host entered. `scheduled_at` has a time zone; `reminder_offsets` are minutes before it.
+    """The game that a host entered. `scheduled_at` has a time zone; `reminder_offsets` are minutes before it.
 
     `interaction_id` is Discord's id of the request. A request that arrives twice creates one game.
     """

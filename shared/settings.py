@@ -49,7 +49,7 @@ def _http_scheme(url: str) -> str:
 
 
 class DatabaseSettings(BaseSettings):
-    """Where PostgreSQL is."""
+    """The connection to PostgreSQL."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_DATABASE_")
 
@@ -60,7 +60,7 @@ class DatabaseSettings(BaseSettings):
 
 
 class BrokerSettings(BaseSettings):
-    """Where RabbitMQ is."""
+    """The connection to RabbitMQ."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_AMQP_")
 
@@ -73,7 +73,7 @@ class BrokerSettings(BaseSettings):
 
 
 class DiscordSettings(BaseSettings):
-    """Who the bot is, and which Discord it talks to."""
+    """The bot's token, and the Discord that it talks to."""
 
     model_config = SettingsConfigDict(env_prefix="DISCORD_")
 
@@ -82,7 +82,7 @@ class DiscordSettings(BaseSettings):
 
 
 class KubernetesSettings(BaseSettings):
-    """Which namespace the operator watches, and where it answers probes."""
+    """The namespace that the operator watches."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_")
 
@@ -90,7 +90,7 @@ class KubernetesSettings(BaseSettings):
 
 
 class HealthSettings(BaseSettings):
-    """Where a workload answers probes and shows its metrics."""
+    """The address for probes and metrics."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_HEALTH_")
 
@@ -99,7 +99,7 @@ class HealthSettings(BaseSettings):
 
 
 class LogSettings(BaseSettings):
-    """How a workload logs: JSON for machines, `console` for people."""
+    """The log format: JSON for machines, `console` for people."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_LOG_")
 

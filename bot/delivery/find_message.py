@@ -14,7 +14,7 @@ _CLOCK_SKEW = timedelta(seconds=60)
 
 
 class Search(enum.Enum):
-    """What a search without a result proves."""
+    """The result of a search that found no message."""
 
     NOT_FOUND = "not found"
     INCONCLUSIVE = "inconclusive"

@@ -1,4 +1,4 @@
-"""How fast the bot may send: just under Discord's limit for all bots, and few requests at a time for any one channel.
+"""The bot's own rate limits: just under Discord's limit for all bots, and few requests at a time for any one channel.
 
 When a channel is rate limited or slow, later requests for it are deferred immediately, so they do not block other
 channels. Reminders take priority over announcement edits, which pass a narrower limit first; opening DMs has its own,

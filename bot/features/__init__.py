@@ -1,1 +1,1 @@
-"""What people can do on Discord: one package a feature, each added to the bot by its `setup`."""
+"""The features that users see on Discord. Each package adds itself to the bot with `setup`."""

@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Reply:
-    """What the user sees. Nobody else sees it."""
+    """The answer to an interaction. Only the user sees it."""
 
     text: str = ""
     embeds: list[Payload] = field(default_factory=list)

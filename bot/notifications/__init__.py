@@ -1,4 +1,4 @@
-"""What each kind of notification says, and to whom."""
+"""The content and the recipients of each kind of notification."""
 
 from collections.abc import Mapping
 

@@ -32,7 +32,7 @@ _LIST_LIMIT = 4000
 
 @dataclass(frozen=True)
 class StatusStyle:
-    """How a status appears: the colour of the embed's edge, and a line of text."""
+    """The appearance of a status: the colour of the embed's edge, and a line of text."""
 
     colour: int
     line: str

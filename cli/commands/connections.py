@@ -1,4 +1,4 @@
-"""What the commands share: logging to standard error, the database, and calls of Discord."""
+"""Code that the commands share: logging to standard error, the database, and calls of Discord."""
 
 from __future__ import annotations
 

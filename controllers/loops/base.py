@@ -25,14 +25,14 @@ NewSpec = TypeVar("NewSpec", bound=Spec, contravariant=True)
 
 @dataclass(frozen=True)
 class LoopStatus:
-    """How a loop is doing, for the conditions of its resource. `reason` is CamelCase, `message` is for people."""
+    """The status of a loop, for the conditions of its resource. `reason` is CamelCase, `message` is for people."""
 
     ready: bool
     reason: str
     message: str
     last_dispatch: datetime | None = None
     degraded: str | None = None
-    """What needs attention although the loop works, for people; None if nothing does."""
+    """A problem that needs attention although the loop works, for people; None without one."""
 
 
 @dataclass(frozen=True)

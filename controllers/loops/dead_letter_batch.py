@@ -37,7 +37,7 @@ class DeadLetter:
 
 @dataclass
 class RunCounts:
-    """What one run did."""
+    """The results of one run."""
 
     republished: int = 0
     dropped: int = 0

@@ -71,7 +71,7 @@ def build_status_transition_event(due: ClaimedRow) -> tuple[StatusTransitionDue,
 
 @dataclass(frozen=True)
 class ScheduleTable:
-    """What distinguishes the two scheduler loops: a table, the name of its statements, and an event builder."""
+    """The differences between the two scheduler loops: a table, the name of its statements, and an event builder."""
 
     name: Source
     table: Table

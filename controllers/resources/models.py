@@ -30,7 +30,7 @@ Body = Mapping[str, Any]
 
 
 class Source(enum.StrEnum):
-    """Which table a scheduler serves."""
+    """The table that a scheduler serves."""
 
     NOTIFICATIONS = "Notifications"
     STATUS_TRANSITIONS = "StatusTransitions"

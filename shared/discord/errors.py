@@ -46,7 +46,7 @@ class UncertainResultError(TransientError):
 
 @dataclass(frozen=True)
 class ErrorInfo:
-    """What an error code means: whether a retry can help, and what a person should do about it."""
+    """The meaning of an error code: whether a retry can help, and advice for a person."""
 
     retryable: bool
     advice: str

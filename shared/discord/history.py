@@ -19,7 +19,7 @@ ReadPage = Callable[[int | None], Awaitable[list[dict[str, Any]]]]
 
 
 class Extent(enum.Enum):
-    """How far a channel was read."""
+    """The extent to which a channel was read."""
 
     COMPLETE = "complete"
     """Back to the wanted moment, or to the channel's first message."""

@@ -29,7 +29,7 @@ CLOSE_TIMEOUT = 2.0
 """Seconds for a graceful close."""
 
 UNAVAILABLE = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
-"""What aio-pika raises if the broker cannot be reached or ends the connection."""
+"""The errors that aio-pika raises if the broker cannot be reached or ends the connection."""
 
 
 @contextmanager

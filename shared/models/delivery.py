@@ -16,7 +16,7 @@ from shared.models.base import Base, new_id, text_enum
 
 
 class RecipientKind(enum.StrEnum):
-    """Where a message goes."""
+    """The kind of place that a message is sent to."""
 
     CHANNEL = "channel"
     USER = "user"

@@ -15,7 +15,7 @@ from shared.models.base import Base, new_id, text_enum
 
 
 class Resolution(enum.StrEnum):
-    """What an administrator did with a parked message."""
+    """The decision of an administrator about a parked message."""
 
     RETRIED = "retried"
     DISCARDED = "discarded"

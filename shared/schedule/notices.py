@@ -1,4 +1,4 @@
-"""How long each kind of notification stays valid, in one table, and how notices are written.
+"""The validity of each kind of notification, in one table, and the writing of notices.
 
 A notice is a row that is due at once. It has no TTL and stays valid after the game has started.
 """

@@ -1,4 +1,4 @@
-"""How an open row is settled or tried again.
+"""The settling and retrying of open rows.
 
 Every statement says `settled_at IS NULL`, so the first to settle a row wins. Those that settle are in `schedule.sql`.
 """
@@ -29,7 +29,7 @@ _SQL = sql.load("schedule")
 
 
 class Settlement(NamedTuple):
-    """How a row ends."""
+    """The outcome of a row, and its detail."""
 
     outcome: Outcome
     detail: str | None = None

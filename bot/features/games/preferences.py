@@ -1,4 +1,4 @@
-"""Where a user gets reminders, on every server alike.
+"""The user's choice of where reminders arrive. It applies to all servers.
 
 A DM channel is opened while the user asks for DMs. Discord limits how many a bot opens on its own, so a reminder might
 have to wait for it.
@@ -21,7 +21,7 @@ OPEN_TIMEOUT = 5.0
 
 
 class ReminderDestination(enum.StrEnum):
-    """Where a user gets reminders."""
+    """The place where a user gets reminders."""
 
     CHANNEL = "channel"
     DM = "dm"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class CheckStatus(enum.StrEnum):
-    """How a check ended."""
+    """The outcome of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -16,7 +16,7 @@ class CheckStatus(enum.StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found, and the remedy if it failed."""
+    """The finding of a check, and the remedy if it failed."""
 
     name: str
     status: CheckStatus

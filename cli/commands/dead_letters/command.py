@@ -33,7 +33,7 @@ _REASON_LIMIT = 100
 
 @dataclass(frozen=True)
 class DeadLetterReport:
-    """What `list` prints."""
+    """The output of `list`."""
 
     queues: list[DeadLetterQueue]
     parked: list[ParkedSummary]
@@ -41,7 +41,7 @@ class DeadLetterReport:
 
 @dataclass(frozen=True)
 class ParkedDetails:
-    """What `show` prints. Bytes of the body that are not UTF-8 are written as \\x escapes."""
+    """The output of `show`. Bytes of the body that are not UTF-8 are written as \\x escapes."""
 
     message: ParkedSummary
     headers: dict[str, Any]

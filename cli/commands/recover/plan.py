@@ -32,7 +32,7 @@ _SQL = sql.load("cli")
 
 
 class Action(enum.StrEnum):
-    """What happens to a row."""
+    """The action that a plan takes on a row."""
 
     MARK_DELIVERED = "mark_delivered"
     MARK_UNDELIVERABLE = "mark_undeliverable"
@@ -45,7 +45,7 @@ _OUTCOMES = {Action.MARK_DELIVERED: Outcome.DELIVERED, Action.MARK_UNDELIVERABLE
 
 @dataclass(frozen=True)
 class Step:
-    """What happens to a row, and why. Discord's ids are text."""
+    """The action on one row, and its reason. Discord's ids are text."""
 
     row_id: UUID
     kind: str

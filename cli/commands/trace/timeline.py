@@ -92,7 +92,7 @@ class GameSummary:
 
 @dataclass(frozen=True)
 class TraceReport:
-    """What `trace` prints. `now` is the database's clock."""
+    """The output of `trace`. `now` is the database's clock."""
 
     now: datetime
     game: GameSummary
