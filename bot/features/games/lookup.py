@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
-from bot.features.times import parse_start_time, search_time_zones
+from bot.features.times import list_bare_hour_meanings, parse_start_time, search_time_zones
 from bot.rendering.escaping import clean, escape
 from shared import database, logs
 from shared.errors import TransientError
@@ -69,12 +69,15 @@ def may_cancel(interaction: Interaction, game: Game) -> bool:
 
 
 async def suggest_start_times(interaction: Interaction, current: str) -> Choices:
-    """Return the text with the time it would be read as in the server's time zone, or examples if it is empty."""
+    """Return the text with the time it would be read as in the server's time zone, or examples if it is empty.
+
+    A bare hour such as "friday 8" is suggested in the morning and in the evening.
+    """
 
     async def work() -> Choices:
         async with database.transaction(interaction.client.sessions) as session:
             zone = await get_guild_zone(session, interaction.guild_id or 0)
-        texts = (current,) if current.strip() else _EXAMPLES
+        texts = (current, *list_bare_hour_meanings(current)) if current.strip() else _EXAMPLES
         return [choice for text in texts if (choice := await _start_time_choice(text, zone=zone))]
 
     return await _suggest_in_time(work)

@@ -84,11 +84,20 @@ def refuse_ambiguous(text: str) -> None:
 
 def ask_for_time_of_day(text: str) -> str | None:
     """Return the question about a bare hour such as "friday 8", or None for another text."""
+    if not (meanings := list_bare_hour_meanings(text)):
+        return None
+    morning, evening = meanings
+    return f"{quote(text)}: morning or evening? Enter `{morning}` or `{evening}`."
+
+
+def list_bare_hour_meanings(text: str) -> tuple[str, ...]:
+    """Return "friday 8am" and "friday 8pm" for "friday 8", or nothing for a text without a bare hour."""
+    text = rewrite(text.casefold())
     if _ENDS_WITH_HOUR.fullmatch(text):
-        return f"{quote(text)}: morning or evening? Enter `{text}am` or `{text}pm`."
+        return f"{text}am", f"{text}pm"
     if found := _STARTS_WITH_HOUR.fullmatch(text):
-        return f"{quote(text)}: morning or evening? Enter `{found[1]}am{found[2]}` or `{found[1]}pm{found[2]}`."
-    return None
+        return f"{found[1]}am{found[2]}", f"{found[1]}pm{found[2]}"
+    return ()
 
 
 def refuse_misread(text: str, local: datetime, *, base: datetime) -> None:

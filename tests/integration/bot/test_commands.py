@@ -386,6 +386,10 @@ class TestTimezone:
             {"name": "2027-01-05 8pm · Tue 5 Jan 2027, 20:00 (Asia/Tokyo)", "value": "2027-01-05 8pm"}
         ]
 
+    async def test_a_bare_hour_is_suggested_in_the_morning_and_in_the_evening(self, sandbox: SandboxDiscord) -> None:
+        result = await sandbox.autocomplete(HOST, "game create", "when", when="Friday 8")
+        assert [choice["value"] for choice in result.choices] == ["friday 8am", "friday 8pm"]
+
 
 @pytest.mark.usefixtures("bot")
 class TestButtons:
