@@ -113,6 +113,7 @@ def test_creation_times_do_not_double_the_series() -> None:
 
 
 def test_label_values_are_the_names_used_elsewhere() -> None:
+    exposed("controllers")  # creates the labels
     assert set(metrics.SOURCES) == set(SOURCES) == {source_of(source.table) for source in SOURCES.values()}
     assert set(metrics.QUEUES) == {queue.name for queue in topology.QUEUES}
     assert set(metrics.DEAD_LETTER_QUEUES) == {queue.dead_letters for queue in topology.QUEUES}
