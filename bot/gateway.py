@@ -26,7 +26,7 @@ from bot.features.interactions import QuestbellTree
 from bot.features.registration import register_commands
 from shared import logs, metrics
 from shared.database import Sessions
-from shared.errors import ConfigurationError, TransientError
+from shared.errors import ConfigurationError, TransientError, describe
 from shared.settings import DiscordSettings
 
 DISCORD = "https://discord.com"
@@ -112,7 +112,7 @@ async def run_gateway(
         except discord.HTTPException as error:
             raise _error_for_response(error) from error
         except (discord.GatewayNotFound, aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise TransientError(f"Discord cannot be reached: {error!r}") from error
+            raise TransientError(f"Discord cannot be reached: {describe(error)}") from error
         except AttributeError as error:
             if bot.ws is not None:
                 raise

@@ -24,7 +24,7 @@ from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.rendering import Payload
 from shared import database, logs
-from shared.errors import TransientError
+from shared.errors import TransientError, describe
 from shared.logs import Logger
 from shared.schedule.retry import Backoff, retry
 
@@ -164,7 +164,7 @@ async def _show(interaction: Interaction, reply: Reply, log: Logger) -> None:
                     view=reply.view,
                 )
         except (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError) as error:
-            raise TransientError(f"could not show the reply: {error!r}") from error
+            raise TransientError(f"could not show the reply: {describe(error)}") from error
 
     try:
         await retry(edit, backoff=_BACKOFF, attempts=ATTEMPTS)
