@@ -8,7 +8,7 @@ TESTS ?= tests
 # Most tests wait for servers. Two workers, each with its own servers, keep two cores busy.
 WORKERS ?= 2
 # The pages whose prose is wrapped at 100 columns.
-MARKDOWN := docs/states.md
+MARKDOWN := $(filter-out docs/custom-resources.md,$(wildcard *.md docs/*.md docs/decisions/*.md))
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16

@@ -73,7 +73,7 @@ def table() -> str:
     """Return the Markdown table of all values."""
     documented = [value for value in values() if not (value.is_group or value.name in POD_SETTINGS)]
     rows = [f"| `{value.path}` | {_format(value.default)} | {value.comment} |" for value in documented]
-    return "\n".join(["| value | default | description |", "|---|---|---|", *rows])
+    return "\n".join(["| value | default | description |", "| -- | -- | -- |", *rows])
 
 
 def _format(default: Any) -> str:
@@ -84,7 +84,7 @@ def page() -> str:
     """Return the page with an up-to-date table between the markers."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
 
 
 def schema() -> str:
