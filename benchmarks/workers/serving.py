@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.workers.profile import Profile
+from benchmarks.workers.profiler import Profile
 
 Answer = Mapping[str, Any]
 Command = Callable[..., Awaitable[Answer | None]]

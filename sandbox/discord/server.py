@@ -19,9 +19,9 @@ from sandbox.discord import control, page, rest
 from sandbox.discord.clock import Clock
 from sandbox.discord.engine import NONCE_WINDOW, build_engine
 from sandbox.discord.faults.registry import Faults
+from sandbox.discord.gateway.connection import Socket
 from sandbox.discord.gateway.events import Intent
 from sandbox.discord.gateway.gateway import Gateway
-from sandbox.discord.gateway.socket import Socket
 from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.rate_limits import Limits
 from sandbox.discord.world.evidence import Accepted
