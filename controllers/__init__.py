@@ -1,1 +1,1 @@
-"""The Kopf operator: custom resources say which loops run; the loops publish what is due."""
+"""The Kopf operator. Custom resources say which loops run, and the loops publish due rows."""

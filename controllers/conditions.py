@@ -1,12 +1,10 @@
-"""Computes the status of a resource from its loop's status and from the resource's previous status.
+"""Computes a resource's status from its loop's status and its previous status.
 
-It has two conditions, as the API conventions ask
+The conditions follow the API conventions
 (https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md):
 
-* `Ready`: the loop does its work. A suspended resource is not ready, with the reason `Suspended`, because a user who
-  waits for `Ready` waits for the work.
-* `Degraded`: something needs attention, and alerts use it. A suspended resource is not degraded, because that is what
-  its user wants.
+* `Ready`: the loop works. A suspended resource is not ready, because a user who waits for `Ready` waits for the work.
+* `Degraded`: something needs attention. A suspended resource is not degraded, because its user wants it so.
 
 A `phase` was rejected: it repeats the conditions in a form that cannot grow.
 """
@@ -25,10 +23,10 @@ from controllers.resources.models import API_VERSION, Body, Resource
 READY = "Ready"
 DEGRADED = "Degraded"
 SUSPENDED = "Suspended"
-"""The reason of a resource that is not ready because its spec suspends it."""
+"""The reason of a suspended resource that is not ready."""
 
 MESSAGE_LIMIT = 1024
-"""Characters of a message. It is shown as a line in a terminal, and some errors are pages long."""
+"""Characters. A message is a line in a terminal, and some errors are pages long."""
 
 Status = Mapping[str, Any]
 Condition = Mapping[str, Any]
@@ -37,10 +35,10 @@ Condition = Mapping[str, Any]
 def compose_status(
     loop_status: LoopStatus, stats: Mapping[str, object], *, before: Status, generation: int, now: datetime
 ) -> dict[str, Any]:
-    """Return the whole status: the stats, the conditions and the generation that they describe.
+    """Return the whole status.
 
-    `stats` replace the previous ones, and None removes a field. Empty `stats` keep the previous ones, for when the
-    database does not answer. `lastDispatch` never goes back, because each replica knows only its own.
+    `stats` replace the previous ones, and None removes a field. Empty `stats` keep the previous ones, because the
+    database may not answer. `lastDispatch` never goes back, because each replica knows only its own.
     """
     status = {name: _to_json(value) for name, value in (stats or _stats_of(before)).items() if value is not None}
     dispatches = (status.get("lastDispatch"), before.get("lastDispatch"), _to_json(loop_status.last_dispatch))
@@ -79,7 +77,7 @@ def _build_conditions(
 
 @dataclass(frozen=True)
 class Transition:
-    """A change of a condition's status, for `kubectl get events`."""
+    """A change of a condition's status."""
 
     warning: bool
     condition: str
@@ -88,7 +86,7 @@ class Transition:
 
 
 def find_transitions(before: Status, after: Status) -> Iterator[Transition]:
-    """Yield the changes that become Events. A new resource starts as neither ready nor degraded."""
+    """Yield the changes that become Events. A new resource is neither ready nor degraded."""
     old = {condition["type"]: condition["status"] for condition in before.get("conditions", ())}
     for condition in after["conditions"]:
         kind, status = condition["type"], condition["status"]
@@ -137,7 +135,7 @@ def _stats_of(status: Status) -> Status:
 
 
 def _to_json(value: object) -> Any:
-    """Convert a value for JSON. Times have whole seconds, as in Kubernetes."""
+    """Times have whole seconds, as in Kubernetes."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return value

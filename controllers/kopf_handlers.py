@@ -1,4 +1,4 @@
-"""Kopf's handlers and settings: it watches our kinds in one namespace and passes on what it sees.
+"""Kopf's handlers and settings for our kinds in one namespace.
 
 `@kopf.on.event` handlers add no finalizer and write no annotations. So a resource can always be deleted, and two
 replicas do not conflict.
@@ -18,7 +18,7 @@ from controllers.resources.models import GROUP, KINDS, VERSION, Kind, Resource
 
 Observe = Callable[[Resource], None]
 Forget = Callable[[str], None]
-"""Takes the uid of a resource that was deleted."""
+"""Takes the uid of a deleted resource."""
 
 
 def build_registry(*, observe: Observe, forget: Forget) -> kopf.OperatorRegistry:

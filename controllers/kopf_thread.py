@@ -1,8 +1,7 @@
 """Runs Kopf in its own thread with its own event loop.
 
-In our event loop, Kopf would end the loops with it. It ends on a 503, cancels every task created after its start, and
-replaces our handlers of SIGTERM and SIGINT. In another thread it finds no other tasks and leaves signals alone. A
-second process would need a channel to talk to us, and twice the memory.
+In our event loop, Kopf would end the loops when it ends on a 503. It cancels every task created after its start and
+replaces our signal handlers. A second process was rejected: it needs a channel to us and twice the memory.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from shared import logs
 from shared.errors import TransientError
 
 STOP_TIMEOUT = 2.0
-"""Seconds for Kopf to stop. After them its thread is left running, and ends with the process."""
+"""Seconds for Kopf to stop. After that its thread ends with the process."""
 _CLOSE_DELAY = 0.1
 """Seconds for TLS connections to close after Kopf (https://docs.aiohttp.org, "Graceful shutdown")."""
 
@@ -54,7 +53,7 @@ async def watch(namespace: str, *, observe: Observe, forget: Forget) -> None:
 
 
 class _KopfThread:
-    """A running Kopf. `ended` fails with a TransientError when Kopf ends."""
+    """`ended` fails with a TransientError when Kopf ends."""
 
     def __init__(self, namespace: str, registry: kopf.OperatorRegistry) -> None:
         self._namespace = namespace
@@ -68,7 +67,7 @@ class _KopfThread:
         threading.Thread(target=context.run, args=(self._run,), name="kopf", daemon=True).start()
 
     def request_stop(self) -> None:
-        """Stop Kopf if it still runs."""
+        """Stop Kopf."""
         _call(self._kopf_loop, self._stop.set)
 
     def _run(self) -> None:

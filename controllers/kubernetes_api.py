@@ -1,7 +1,6 @@
-"""Requests to the Kubernetes API server, sent by the official client.
+"""Requests to the Kubernetes API server. Only Kopf's watch does not go through here.
 
-Kopf watches; all other requests go through here. Each has a time-out and one try, and the type of its error says
-whether to try again. `CustomObjectsApi` was rejected: its module alone takes 15 MiB, and its paths are simple.
+Each request has a time-out and one try. `CustomObjectsApi` was rejected: its module alone takes 15 MiB.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from controllers.resources.models import Body, Kind, Resource
 from shared.errors import ConfigurationError, PermanentError, TransientError
 
 REQUEST_TIMEOUT = 10.0
-"""Seconds for one request, including the connection."""
+"""Seconds, including the connection."""
 CONNECT_TIMEOUT = 5.0
-"""Seconds for the connection."""
+"""Seconds."""
 JSON = "application/json"
 
 LoadConfiguration = Callable[[], Configuration]
@@ -73,7 +72,7 @@ async def connect(*, load: LoadConfiguration = load_configuration) -> AsyncItera
 
 
 class KubernetesApi:
-    """The requests of the controllers. After a 401 it logs in again and repeats the request once."""
+    """The controllers' requests. After a 401 it logs in again and repeats the request once."""
 
     def __init__(self, login: _Login, load: LoadConfiguration) -> None:
         self._login = login
@@ -85,11 +84,11 @@ class KubernetesApi:
         await self._login.retire()
 
     async def ping(self) -> None:
-        """Return when the API server answers."""
+        """Wait for an answer."""
         await self._request("GET", "/version")
 
     async def list_resources(self, kind: Kind, namespace: str) -> list[Resource]:
-        """Return all resources of a kind in a namespace.
+        """Return all resources of a kind.
 
         Raises:
             NotFoundError: the kind is not defined in this cluster.
@@ -107,7 +106,7 @@ class KubernetesApi:
         return Resource.from_body(kind, await self._request("POST", kind.path(namespace), body))
 
     async def replace_status(self, resource: Resource, status: Body) -> Resource:
-        """Replace the status of exactly this resource, not of another with its name, and return the new version.
+        """Replace the status of exactly this resource, and return the new version.
 
         Raises:
             NotFoundError, RefusedError: it is gone, or another has its name.
@@ -121,7 +120,7 @@ class KubernetesApi:
         return Resource.from_body(resource.kind, answer)
 
     async def post_event(self, namespace: str, event: Body) -> None:
-        """Create an Event (events.k8s.io/v1), which `kubectl get events` shows."""
+        """Create an Event (events.k8s.io/v1)."""
         await self._request("POST", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", event)
 
     async def _request(self, method: str, path: str, body: object = None, content_type: str = JSON) -> Any:
@@ -143,21 +142,18 @@ class KubernetesApi:
 
 
 class _Login:
-    """A client with the credentials of one login."""
-
     def __init__(self, configuration: Configuration) -> None:
         self._client = ApiClient(configuration)
         self._requests = 0
         self._retired = False
 
     async def retire(self) -> None:
-        """Close the connections when no request uses them any more."""
+        """Close the connections once no request uses them."""
         self._retired = True
         if self._requests == 0:
             await self._client.close()
 
     async def send(self, method: str, path: str, body: object, content_type: str) -> Any:
-        """Send a request and return the JSON that answers it."""
         headers = {"Accept": JSON, "Content-Type": content_type}
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
         self._requests += 1

@@ -1,4 +1,4 @@
-"""The address of the API server and the login to it, by the official client's rules, for our requests and for Kopf."""
+"""The API server's address and the login to it, by the official client's rules."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from kubernetes.aio.config.kube_config import KubeConfigLoader, KubeConfigMerger
 from shared.errors import ConfigurationError
 
 LOGIN_TIMEOUT = 10.0
-"""Seconds for a login plugin."""
+"""Seconds."""
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 def load_configuration() -> Configuration:
-    """Return the server and credentials of `KUBECONFIG`, else of the pod's service account, else of ~/.kube/config.
+    """Return the configuration of `KUBECONFIG`, else of the pod's service account, else of ~/.kube/config.
 
     It reads files and runs login plugins, so call it in a thread. Credentials expire: call it again after a 401.
 
@@ -80,7 +80,7 @@ async def _load(loader: KubeConfigLoader, configuration: Configuration) -> None:
 
 
 class _PluginLoop(asyncio.SelectorEventLoop):
-    """An event loop that can kill the login plugins it started: the loader does not when it is cancelled."""
+    """An event loop that can kill its login plugins. A cancelled loader leaves them running."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class _PluginLoop(asyncio.SelectorEventLoop):
         return transport, protocol
 
     async def kill_plugins(self) -> None:
-        """Kill the plugins that still run, and give them a second to end."""
+        """Kill the remaining plugins, and give them a second to end."""
         running = [plugin for plugin in self._plugins if plugin.get_returncode() is None]
         for plugin in running:
             plugin.close()

@@ -1,8 +1,7 @@
-"""Leader election with a PostgreSQL advisory lock, for work that only one replica needs to do.
+"""Leader election with a PostgreSQL advisory lock. Two leaders at once break nothing.
 
-Nothing breaks if two replicas believe that they lead. The lock belongs to a database session, so a replica that dies
-releases it with its connection. A frozen replica's kernel still answers keepalives; PostgreSQL ends its session after
-a few idle seconds. A Kubernetes Lease was rejected: it costs a write every few seconds.
+A replica that dies releases the lock with its connection. PostgreSQL ends the idle session of a frozen replica, whose
+kernel still answers keepalives. A Kubernetes Lease was rejected: it costs a write every few seconds.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from shared import database, logs, metrics
 from shared.settings import DatabaseSettings, Timing
 
 CHECK_INTERVAL = 1.0
-"""Seconds between two attempts to take the lock, or between two checks that it is still ours."""
+"""Seconds between two attempts to take the lock, or two checks that we still have it."""
 CHECK_TIMEOUT = 2.0
-"""Seconds for one of them."""
+"""Seconds."""
 TRUSTED = 5.0
-"""Leadership expires after this many seconds without confirmation; the process may have been frozen."""
+"""Leadership expires after this many seconds without confirmation, because the process may have been frozen."""
 IDLE_SESSION_TIMEOUT = 10.0
-"""PostgreSQL ends a session that is idle for this many seconds, which frees its lock for another replica."""
+"""Seconds after which PostgreSQL ends an idle session, which frees its lock."""
 
 _STATUS_WRITER_LOCK = 0x5157_0001
-"""The first key of the status writer's lock: arbitrary, and the same in all releases."""
+"""The lock's first key: arbitrary, and the same in all releases."""
 
 
 class LeadershipState(enum.Enum):
-    """The role of a replica, as far as it knows."""
+    """A replica's role, as far as it knows."""
 
     LEADER = "leader"
     FOLLOWER = "follower"
@@ -40,7 +39,7 @@ class LeadershipState(enum.Enum):
 
 
 class LeaderElection:
-    """Competes for one lock while `run` runs."""
+    """Competes for one lock."""
 
     def __init__(self, settings: DatabaseSettings, timing: Timing, *, namespace: str) -> None:
         """Operators of different namespaces may share a database, and elect leaders separately."""
@@ -54,20 +53,20 @@ class LeaderElection:
 
     @property
     def state(self) -> LeadershipState:
-        """Return what is known now."""
+        """Return the current state."""
         age = asyncio.get_running_loop().time() - self._confirmed_at
         return self._last_known if age < TRUSTED else LeadershipState.UNKNOWN
 
     @property
     def last_known(self) -> LeadershipState:
-        """Return the last known state, however old it is."""
+        """Return the last known state, however old."""
         return self._last_known
 
     async def run(self) -> None:
         """Compete until cancelled.
 
         Raises:
-            TransientError: the database cannot be reached or ended the session; then nothing is known.
+            TransientError: the database cannot be reached or ended the session, so nothing is known.
             ConfigurationError: the database rejects our user, password or database name.
         """
         async with self._session() as session:

@@ -1,7 +1,7 @@
-"""`questbell controllers`: wires the process together. Nothing else is here.
+"""`questbell controllers`: wires the process together.
 
-Each task is restarted with growing delays when it ends, while the loops go on. At SIGTERM the watch ends first, so that
-no loop starts any more. Then the loops finish what is in flight, and finally their connections are closed.
+Each task restarts with growing delays when it ends, while the loops go on. At SIGTERM the watch ends first, so that no
+loop starts any more. Then the loops finish what is in flight, and finally their connections are closed.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from shared.settings import (
 )
 
 RESTART = Backoff(first=0.5, longest=5.0)
-"""Delays before a task of the process restarts. Tasks wait for servers, which usually return within seconds."""
+"""Delays before a task restarts. Tasks wait for servers, which usually return within seconds."""
 CLOSE_TIMEOUT = 4.0
-"""The part of the shutdown time, in seconds, that is reserved for closing connections."""
+"""Seconds of the shutdown time that are reserved for closing connections."""
 
 Tasks = Mapping[str, Callable[[], Awaitable[None]]]
 
@@ -71,7 +71,7 @@ class Settings:
 
 
 def main() -> None:
-    """Run the controllers until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT."""
     process.run(_run())
 
 
@@ -83,7 +83,7 @@ async def _run() -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Run the controllers until cancelled.
+    """Run until cancelled.
 
     Raises:
         ConfigurationError: a setting is wrong, which may become known only when it is first used.

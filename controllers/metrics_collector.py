@@ -1,9 +1,8 @@
 """Collects metrics about the whole system from the database and the broker.
 
-Every replica collects them, regardless of leadership and of the running loops. Otherwise the alert for a stalled
-delivery could not fire after a Scheduler was deleted, while the API server is unavailable, or with a frozen leader. All
-replicas export the same values, so aggregate them with `max`. Reusing the status counts was rejected: only the leader
-has them, and a former leader would keep exporting stale values.
+Every replica collects them, so that the alert for a stalled delivery fires even without a Scheduler, an API server or a
+working leader. All replicas export the same values, so aggregate them with `max`. Reusing the leader's status counts
+was rejected: a former leader would keep exporting stale values.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from shared.messaging.topology import queue_depths
 from shared.settings import BrokerSettings
 
 COLLECT_INTERVAL = 15.0
-"""Seconds between two collections, which is how often Prometheus usually scrapes."""
+"""Seconds, as often as Prometheus usually scrapes."""
 
 
 async def collect_row_metrics(sessions: Sessions) -> None:
@@ -43,7 +42,7 @@ async def collect_row_metrics(sessions: Sessions) -> None:
 
 
 async def collect_dead_letter_metrics(broker: BrokerSettings) -> None:
-    """Export the number of messages in the dead-letter queues until cancelled.
+    """Export the depths of the dead-letter queues until cancelled.
 
     Raises:
         TransientError: the broker is unavailable or has no such queue yet; nothing is exported any more.

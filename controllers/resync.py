@@ -1,8 +1,7 @@
-"""Lists all resources regularly, which corrects what the watch missed, and checks that the API server answers.
+"""Lists all resources once a minute and when the API server is back, and checks that it answers.
 
-A watch that resumes after a long break reports the resources that exist, but not those that were deleted meanwhile. So
-resources are listed once a minute, and when the API server is back. After the first list the default resources are
-created if there are none.
+A watch that resumes after a long break does not report deletions. After the first list missing default resources are
+created.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from shared import logs, metrics
 from shared.errors import QuestbellError, TransientError
 
 LIST_INTERVAL = 60.0
-"""Seconds between two lists."""
+"""Seconds."""
 PING_INTERVAL = 5.0
-"""Seconds between two checks of the API server."""
+"""Seconds."""
 STALLED_AFTER = 90.0
-"""Seconds without a check after which only a restart helps: each request ends within ten."""
+"""Seconds without a check after which only a restart helps. Each request ends within ten."""
 
 
 class Resync:
-    """Lists the resources of one namespace for a supervisor."""
+    """Lists one namespace's resources for a supervisor."""
 
     def __init__(
         self, api: KubernetesApi, supervisor: Supervisor, namespace: str, *, list_interval: float = LIST_INTERVAL

@@ -1,9 +1,8 @@
 """Writes the status of the resources, and posts an Event when a condition changes.
 
-Every second it compares what the loops report with the status, and writes what changed, at most every two seconds for a
-resource. An idle system costs the API server nothing. Only the leader writes. While the database, which elects it,
-does not answer, the last leader goes on until it sees that another replica wrote: people look at the status during an
-outage.
+Only changes are written, so an idle system costs the API server nothing. Only the leader writes. While the database
+does not answer, the last leader goes on until it sees another replica's write, because people look at the status during
+an outage.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from shared import logs
 from shared.errors import QuestbellError, TransientError
 
 CHECK_INTERVAL = 1.0
-"""Seconds between two checks."""
+"""Seconds."""
 WRITE_INTERVAL = 2.0
 """Seconds between two writes of one resource, and between two reads of its stats while they change."""
 STATS_INTERVAL = 10.0
-"""Seconds between two reads of the stats while they do not change."""
+"""Seconds between two reads of unchanged stats."""
 STATS_TIMEOUT = 5.0
-"""Seconds for reading the stats of one resource."""
+"""Seconds for one resource."""
 UNKNOWN_GRACE = 3.0
 """Seconds without a known leader before the last leader writes anyway. Most gaps are shorter."""
 
@@ -45,7 +44,7 @@ class _Record:
 
 
 class StatusWriter:
-    """Writes the status of the resources that a supervisor runs."""
+    """Writes the status of a supervisor's resources."""
 
     def __init__(self, supervisor: Supervisor, api: KubernetesApi, election: LeaderElection, *, instance: str) -> None:
         """`instance` names this replica in Events."""
@@ -64,7 +63,7 @@ class StatusWriter:
             await asyncio.sleep(CHECK_INTERVAL)
 
     async def write_changes(self) -> None:
-        """Write each status that has changed and may be written now."""
+        """Write each changed status that may be written now."""
         runners = {runner.resource.uid: runner for runner in self._supervisor.runners()}
         self._records = {uid: self._records.get(uid) or _Record() for uid in runners}
         async with asyncio.TaskGroup() as group:

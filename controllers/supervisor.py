@@ -1,7 +1,7 @@
 """Runs one loop for each custom resource, and restarts loops that die.
 
-The watch is fast but can miss deletions. The periodic list is complete but slow. Both report to the supervisor. Kopf's
-own daemons were rejected: they need a finalizer, which two replicas would fight over, and they end with Kopf.
+The watch is fast but can miss deletions. The periodic list is complete but slow. Kopf's daemons were rejected: they
+need a finalizer, which two replicas would fight over, and they end with Kopf.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ from shared.errors import QuestbellError, reraise_cancellation
 from shared.schedule.retry import Backoff
 
 DELETED_MEMORY = 256
-"""The number of deleted resources to remember. A list that was requested before a deletion and arrives seconds after it
-must not restart the loop."""
+"""The number of deleted resources to remember, because a late list from before a deletion must not restart the loop."""
 _CANCEL_TIMEOUT = 1.0
 
 AnyLoop = Loop[Any]
 LoopFactory = Callable[[Resource], AnyLoop]
-"""Returns the loop of a resource. It may raise the same errors as the loop itself."""
+"""Returns a resource's loop, or raises the loop's errors."""
 
 
 class LoopRunner:
-    """Keeps the loop of one resource running, with growing delays between restarts.
+    """Restarts the loop of one resource with growing delays.
 
-    A loop counts as recovered once it has run for as long as its last delay, so a loop that dies at once does not flap
+    A loop has recovered once it has run for as long as its last delay, so a loop that dies at once does not flap
     between ready and not ready.
     """
 
@@ -50,7 +49,7 @@ class LoopRunner:
         )
 
     def observe(self, resource: Resource) -> None:
-        """Use a newer version of the resource; an older one is ignored."""
+        """Use a newer version of the resource, and ignore an older one."""
         if resource.version <= self.resource.version:
             return
         known = self.resource
@@ -77,7 +76,7 @@ class LoopRunner:
         return self._loop.status()
 
     async def stats(self) -> Mapping[str, object]:
-        """Return the loop's counts, or none while there is no loop.
+        """Return the loop's counts, or none without a loop.
 
         Raises:
             TransientError: they cannot be read now.
@@ -85,7 +84,7 @@ class LoopRunner:
         return {} if self._loop is None else await self._loop.stats()
 
     async def run(self) -> None:
-        """Run the loop, and restart it whenever it ends, until cancelled."""
+        """Run and restart the loop until cancelled."""
         clock, failures, delay = asyncio.get_running_loop().time, 0, 0.0
         while True:
             started_at = clock()
@@ -132,7 +131,7 @@ class Supervisor:
     """
 
     def __init__(self, make_loop: LoopFactory, *, backoff: Backoff, shutdown_timeout: float) -> None:
-        """At the end of the block the loops have `shutdown_timeout` seconds to finish what is in flight."""
+        """When the block ends, the loops have `shutdown_timeout` seconds to finish."""
         self._make_loop = make_loop
         self._backoff = backoff
         self._shutdown_timeout = shutdown_timeout
@@ -153,7 +152,7 @@ class Supervisor:
         await self._wait_until_ended()
 
     def observe(self, resource: Resource) -> None:
-        """Start the loop of a new resource, or pass a new version to its loop."""
+        """Start a new resource's loop, or pass it a new version."""
         if resource.deleting:
             self.forget(resource.uid)
         elif (runner := self._runners.get(resource.uid)) is not None:
@@ -162,7 +161,7 @@ class Supervisor:
             self._start(resource)
 
     def forget(self, uid: str) -> None:
-        """Stop the loop of a deleted resource after what is in flight."""
+        """Stop a deleted resource's loop after what is in flight."""
         if uid not in self._deleted:
             self._deleted.append(uid)
         if uid in self._runners:
@@ -181,7 +180,7 @@ class Supervisor:
             self.observe(resource)
 
     def known(self) -> frozenset[str]:
-        """Return the uids of the resources that have a loop."""
+        """Return the uids that have a loop."""
         return frozenset(self._runners)
 
     def runners(self) -> Collection[LoopRunner]:

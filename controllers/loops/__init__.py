@@ -1,1 +1,1 @@
-"""The loops of the controllers in plain asyncio. They run and can be tested without Kubernetes."""
+"""The controllers' loops. They run and can be tested without Kubernetes."""

@@ -1,7 +1,7 @@
-"""The skeleton of both loops: iterate until cancelled, wait between iterations, and retry after failures.
+"""The skeleton of both loops: iterate, wait, and retry after failures.
 
-Two gauges distinguish a loop that waits from one that hangs: when it last made progress, and how long it may wait now.
-A loop that has ended exports neither.
+Two gauges distinguish a loop that waits from one that hangs: its last progress, and how long it may wait now. A loop
+that has ended exports neither.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ NewSpec = TypeVar("NewSpec", bound=Spec, contravariant=True)
 
 @dataclass(frozen=True)
 class LoopStatus:
-    """The status of a loop, for the conditions of its resource. `reason` is CamelCase, `message` is for people."""
+    """A loop's status. `reason` is CamelCase, and `message` is for people."""
 
     ready: bool
     reason: str
     message: str
     last_dispatch: datetime | None = None
     degraded: str | None = None
-    """A problem that needs attention although the loop works, for people; None without one."""
+    """A problem that needs attention although the loop works, or None."""
 
 
 @dataclass(frozen=True)
 class Pause:
-    """The wait after an iteration. A new spec ends it early, and so do the events in `until`."""
+    """The wait after an iteration. A new spec or an event in `until` ends it early."""
 
     seconds: float
     until: tuple[asyncio.Event, ...] = ()
 
 
 class Loop(Protocol[NewSpec]):
-    """The work of one custom resource, as the supervisor sees it."""
+    """The work of one custom resource."""
 
     async def run(self) -> None:
-        """Work until cancelled, and finish what is in flight then. An exception means: restart the loop."""
+        """Work until cancelled, then finish what is in flight. An exception means: restart the loop."""
 
     def apply(self, spec: NewSpec) -> None:
         """Use a new spec without a restart. With `suspend`, finish what is in flight and start nothing more."""
@@ -56,7 +56,7 @@ class Loop(Protocol[NewSpec]):
         """Return the current status."""
 
     async def stats(self) -> dict[str, object]:
-        """Return the counts for the resource's status, by field name. Their cost must not grow with the rows.
+        """Return the status counts by field name. Their cost must not grow with the rows.
 
         Raises:
             TransientError: they cannot be read now.
@@ -64,12 +64,11 @@ class Loop(Protocol[NewSpec]):
 
 
 class PollingLoop(ABC, Generic[SpecT]):
-    """A loop of iterations with pauses between them. It does nothing while its spec is suspended."""
+    """Iterates with pauses. It does nothing while its spec is suspended."""
 
     ready: ClassVar[LoopStatus]
     """The status while iterations succeed."""
     suspended: ClassVar[LoopStatus]
-    """The status while `spec.suspend` is true."""
 
     def __init__(self, spec: SpecT, *, name: str, backoff: Backoff, log: logs.Logger) -> None:
         """`name` identifies the loop in metrics. `backoff` has the delays after failed iterations."""
@@ -86,11 +85,11 @@ class PollingLoop(ABC, Generic[SpecT]):
     @property
     @abstractmethod
     def interval(self) -> float:
-        """Return the longest wait in seconds between two iterations."""
+        """Return the longest wait in seconds."""
 
     @abstractmethod
     async def stats(self) -> dict[str, object]:
-        """Return the counts for the resource's status. See `Loop.stats`."""
+        """See `Loop.stats`."""
 
     @abstractmethod
     async def _iterate(self) -> Pause:
@@ -145,7 +144,7 @@ class PollingLoop(ABC, Generic[SpecT]):
         return pause
 
     def _record_progress(self, *, wait: float | None = None) -> None:
-        """Export that the loop made progress now, and the seconds that it may wait from now on."""
+        """Export the progress, and the seconds that the loop may wait from now on."""
         metrics.LOOP_LAST_ITERATION.labels(self._name).set_to_current_time()
         if wait is not None:
             metrics.LOOP_WAIT.labels(self._name).set(wait)
@@ -157,7 +156,7 @@ def format_capped(count: int, *, cap: int = 10_000) -> str:
 
 
 async def wait_for_any(*events: asyncio.Event, timeout: float) -> None:
-    """Wait until one of some events is set, at most `timeout` seconds."""
+    """Wait until an event is set, at most `timeout` seconds."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -167,7 +166,7 @@ async def wait_for_any(*events: asyncio.Event, timeout: float) -> None:
 
 
 async def finish_uncancelled(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to completion even if cancelled: its rows are locked and its messages are in flight."""
+    """Finish `work` even if cancelled, because its rows are locked and its messages are in flight."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

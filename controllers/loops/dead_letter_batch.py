@@ -1,4 +1,4 @@
-"""Batches of dead letters: unreadable ones are parked, unneeded ones are dropped, and the others are republished."""
+"""Parks unreadable dead letters, drops unneeded ones and republishes the others."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class DeadLetter:
 
     @property
     def source(self) -> ScheduleTable:
-        """Return the table of its row."""
+        """Return its row's table."""
         return STATUS_TRANSITIONS if isinstance(self.event, StatusTransitionDue) else NOTIFICATIONS
 
 
 @dataclass
 class RunCounts:
-    """The results of one run."""
+    """One run's results."""
 
     republished: int = 0
     dropped: int = 0
@@ -54,7 +54,7 @@ class RunCounts:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """Handles the batches of one run."""
+    """One run."""
 
     sessions: Sessions
     publishers: Mapping[Source, RowPublisher]
@@ -62,9 +62,7 @@ class Reconciliation:
     counts: RunCounts = field(default_factory=RunCounts)
 
     async def handle(self, queue: str, messages: Sequence[AbstractIncomingMessage]) -> None:
-        """Park, drop or republish each message of a batch, and acknowledge it.
-
-        A message whose main queue is full is not acknowledged.
+        """Park, drop or republish each message, and acknowledge it unless its main queue is full.
 
         Raises:
             TransientError: the database or the broker is unavailable. Unacknowledged messages stay in their queue.
@@ -123,7 +121,7 @@ class Reconciliation:
 
 
 def _observe_age(queue: str, message: AbstractIncomingMessage) -> None:
-    """Export how long ago a message was dead-lettered, if the broker recorded the time."""
+    """Export a dead letter's age, if the broker recorded the time."""
     deaths = message.headers.get("x-death")
     latest = deaths[0] if isinstance(deaths, list) and deaths else None
     died_at = latest.get("time") if isinstance(latest, dict) else None

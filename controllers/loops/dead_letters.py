@@ -1,8 +1,8 @@
-"""The dead-letter loop: handles rejected and expired messages at its start and on an interval, in bounded runs.
+"""The dead-letter loop handles rejected and expired messages in bounded runs.
 
-It decides nothing about delivery. Each dead letter is parked if unreadable, dropped if its row needs no other message,
-or acknowledged after its row has been published again without TTL. Requeueing within a run was rejected: a poison
-message would be read thousands of times per second.
+It decides nothing about delivery. A readable dead letter is acknowledged after its row, if still open, has been
+published again without TTL. Requeueing within a run was rejected: a poison message would be read thousands of times per
+second.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from shared.settings import BrokerSettings, Timing
 RECONNECT = Backoff(first=0.5, longest=5.0)
 """Delays while the database or the broker is unavailable."""
 FIRST_MESSAGE_TIMEOUT = 10.0
-"""Seconds to wait for the first message of a batch, for a busy broker is slow."""
+"""Seconds to wait for a batch's first message, because a busy broker is slow."""
 NEXT_MESSAGE_TIMEOUT = 0.5
-"""Seconds to wait for each further message of a batch. An incomplete batch is handled too."""
+"""Seconds to wait for each further message. An incomplete batch is handled too."""
 SHORT_INTERVAL = 5.0
 """Seconds until the next run if a main queue was full or another replica is handling dead letters."""
 
@@ -74,11 +74,11 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
 
     @property
     def interval(self) -> float:
-        """Return the seconds between two runs."""
+        """Return the seconds between runs."""
         return float(self.spec.interval_seconds)
 
     async def stats(self) -> dict[str, object]:
-        """Return the number of dead letters, since when the oldest failed row is due, and what the last run did."""
+        """Return the number of dead letters, the oldest failed row's due time, and the last run's results."""
         depths = await queue_depths(await self._connected(), self.spec.queues)
         min_attempts = self.spec.alert_after_attempts
         async with database.transaction(self._sessions) as session:
@@ -94,7 +94,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
         }
 
     async def run(self) -> None:
-        """Run until cancelled. A batch that has begun is finished first."""
+        """Run until cancelled, then finish the current batch."""
         try:
             await super().run()
         finally:
@@ -106,7 +106,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
         return Pause(min(self.interval, SHORT_INTERVAL) if is_incomplete else self.interval)
 
     async def _handle_queues(self) -> RunCounts | None:
-        """Handle as many messages as each queue holds at the start. Return None if another replica does so."""
+        """Handle at most each queue's messages at the start. Return None if another replica does so."""
         await self._publisher.connect()
         run = Reconciliation(self._sessions, self._row_publishers, self._log)
         async with queries.try_dead_letter_lock(self._sessions) as is_locked:
@@ -158,7 +158,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
     async def _close(self, channel: AbstractChannel) -> None:
         """Close a channel, which returns its unacknowledged messages to the queue.
 
-        A channel whose last call was cancelled may not respond any more. Then the connection is closed.
+        A channel whose last call was cancelled may not respond. Then the connection is closed.
         """
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
@@ -180,14 +180,14 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
 
 
 async def _consume(channel: AbstractChannel, queue: AbstractQueue, *, prefetch: int) -> tuple[Received, str]:
-    """Consume a queue, because getting messages one by one takes a round trip each. Return them and the tag."""
+    """Return a queue's messages and the consumer tag. Getting messages one by one takes a round trip each."""
     received: Received = asyncio.Queue()
     await channel.set_qos(prefetch_count=prefetch)
     return received, await queue.consume(received.put, no_ack=False)
 
 
 async def _receive(received: Received, count: int) -> list[AbstractIncomingMessage]:
-    """Return the next messages: fewer than `count` if another consumer took the rest."""
+    """Return at most `count` messages, because another consumer may take some."""
     batch: list[AbstractIncomingMessage] = []
     while len(batch) < count:
         try:

@@ -1,7 +1,7 @@
-"""The scheduler loop: claim due rows, publish them with confirms, mark them, commit, and wait for the next due row.
+"""The scheduler loop for both schedule tables: claim due rows, publish them with confirms, mark them and commit.
 
-The same loop serves both schedule tables. A crash at any point loses nothing. Before the commit the rows become
-claimable again with the end of the connection, and a message that is published twice meets the same row at the bot.
+A crash loses nothing. Before the commit the rows become claimable again with the end of the connection. The bot settles
+a row once, even if its message is published twice.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from shared.schedule.retry import Backoff
 from shared.settings import Timing
 
 QUEUE_FULL_PAUSE = 0.1
-"""Seconds to wait if a queue is full. The bot empties it much faster than that."""
+"""Seconds to wait if a queue is full. The bot empties it much faster."""
 ROWS_LOCKED_PAUSE = Backoff(first=0.2, longest=0.2)
-"""Seconds to wait, with jitter, if rows are due but other replicas have locked them."""
+"""Seconds to wait, with jitter, if other replicas have locked the due rows."""
 PURGE_INTERVAL = 60.0
-"""Seconds between two purges of settled rows."""
+"""Seconds between purges of settled rows."""
 RECONNECT = Backoff(first=0.2, longest=5.0)
-"""Delays while the database or the broker is unavailable. Rows keep their due times, so early retries cost nothing."""
+"""Delays while a server is unavailable. Rows keep their due times, so early retries cost nothing."""
 
 
 class DispatchLoop(PollingLoop[SchedulerSpec]):
-    """Publishes the rows of one schedule table as they become due."""
+    """Publishes the due rows of one schedule table."""
 
     ready = LoopStatus(True, "Dispatching", "Due rows are published")
     suspended = LoopStatus(False, "Suspended", "No rows are published while spec.suspend is true")
@@ -60,11 +60,11 @@ class DispatchLoop(PollingLoop[SchedulerSpec]):
 
     @property
     def interval(self) -> float:
-        """Return the seconds after which the loop looks for due rows without a notification."""
+        """Return the seconds between checks without a notification."""
         return float(self.spec.max_wait_seconds)
 
     async def stats(self) -> dict[str, object]:
-        """Return the number of open and overdue rows, and when the next one is due."""
+        """Return the number of open and overdue rows, and the next due time."""
         async with database.transaction(self._sessions) as session:
             rows = await stats.count_rows(session, self._source)
         return {
@@ -75,7 +75,7 @@ class DispatchLoop(PollingLoop[SchedulerSpec]):
         }
 
     async def run(self) -> None:
-        """Dispatch until cancelled. An iteration that has begun is finished first."""
+        """Dispatch until cancelled, then finish the current iteration."""
         self._notified = self._listener.subscribe()
         try:
             await super().run()

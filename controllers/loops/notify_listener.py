@@ -1,7 +1,7 @@
-"""Listens on its own connection for the notification that a row became due.
+"""Listens on its own connection for notifications of due rows.
 
-The notification shortens the wait and is never relied on. Each new connection wakes all loops too, because
-notifications may have been missed.
+A notification only shortens the wait. Each new connection wakes all loops too, because notifications may have been
+missed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from shared.schedule.notify import CHANNEL
 from shared.settings import DatabaseSettings, Timing
 
 PROBE_INTERVAL = 5.0
-"""Seconds between two probes. Nothing else distinguishes an idle connection from a broken one."""
+"""Seconds. Only a probe distinguishes an idle connection from a broken one."""
 PROBE_TIMEOUT = 2.0
-"""Seconds for one probe."""
+"""Seconds."""
 
 
 class NotifyListener:
@@ -33,7 +33,7 @@ class NotifyListener:
         self._connected = metrics.CONNECTED.labels("listen")
 
     def subscribe(self) -> asyncio.Event:
-        """Return an event that is set by each notification. The subscriber clears it."""
+        """Return an event that each notification sets. The subscriber clears it."""
         event = asyncio.Event()
         self._subscribers.add(event)
         return event

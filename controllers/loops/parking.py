@@ -1,4 +1,4 @@
-"""Parking: an unreadable message is stored with its headers and the reason before it is acknowledged."""
+"""Stores an unreadable message, its headers and the reason before the message is acknowledged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.models import ParkedMessage, new_id
 
 
 async def park(session: AsyncSession, message: AbstractIncomingMessage, *, queue: str, reason: str) -> None:
-    """Store a message until an administrator decides. A redelivery, as after a crash before the ACK, is stored once."""
+    """Store a message for an administrator. A redelivery, as after a crash before the ACK, is stored once."""
     digest = hashlib.sha256(message.body + (message.message_id or "").encode()).hexdigest()
     await session.execute(
         insert(ParkedMessage)
@@ -36,7 +36,7 @@ async def park(session: AsyncSession, message: AbstractIncomingMessage, *, queue
 
 
 def _routing_key(message: AbstractIncomingMessage) -> str:
-    """Return the routing key of the original publish, from the broker's record of the message's death."""
+    """Return the original routing key from the broker's record of the message's death."""
     deaths = message.headers.get("x-death")
     if isinstance(deaths, list) and deaths and isinstance(deaths[-1], dict):
         keys = deaths[-1].get("routing-keys")
@@ -46,7 +46,7 @@ def _routing_key(message: AbstractIncomingMessage) -> str:
 
 
 def _to_json(value: Any) -> Any:
-    """Convert AMQP header values to JSON values that PostgreSQL accepts, which excludes NaN."""
+    """Return JSON values that PostgreSQL accepts, which excludes NaN."""
     match value:
         case dict():
             return {_text(str(key)): _to_json(item) for key, item in value.items()}
@@ -60,5 +60,5 @@ def _to_json(value: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    """Return a text without NUL characters, which PostgreSQL rejects."""
+    """Remove NUL characters, which PostgreSQL rejects."""
     return value.replace("\0", "\ufffd")

@@ -1,7 +1,4 @@
-"""Publishes claimed rows and records the result of each. Both loops use it.
-
-The caller's transaction holds the rows' locks, and what is recorded here takes effect when it commits.
-"""
+"""Publishes claimed rows and records their results in the caller's transaction, which holds their locks."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ from shared.settings import Timing
 
 @dataclass(frozen=True)
 class PublishedBatch:
-    """The rows of a batch by result, and the database's time of the confirms."""
+    """A batch's rows by result, and the database's time of the confirms."""
 
     rows: dict[PublishResult, list[ClaimedRow]]
     confirmed_at: datetime | None
@@ -45,10 +42,10 @@ class RowPublisher:
     async def publish(
         self, session: AsyncSession, claimed: Sequence[ClaimedRow], *, expiring: bool = True
     ) -> PublishedBatch:
-        """Publish claimed rows and record each one's attempt. Without `expiring` the messages have no TTL.
+        """Publish claimed rows and record their attempts. Without `expiring` the messages have no TTL.
 
         Confirmed rows become due again after the settle time-out, failed ones after their own backoff. A row whose
-        queue is full is left unchanged. A row that no message can be built of is settled.
+        queue is full stays unchanged. A row that cannot become a message is settled.
 
         Raises:
             TransientError: there is no connection; nothing was sent or recorded.

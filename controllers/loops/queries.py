@@ -1,6 +1,6 @@
-"""The statements of both loops. Their SQL is in `dispatch.sql`, with one statement per schedule table.
+"""The statements of both loops, one per schedule table in `dispatch.sql`.
 
-One transaction spans claim, publish and mark. Its row locks are all that coordinates the replicas.
+One transaction spans claim, publish and mark. Only its row locks coordinate the replicas.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from shared.schedule.notices import BEGUN_AFTER
 from shared.schedule.notify import notify_loops
 
 WINDOW = 2_000
-"""The most urgent rows are chosen among this many due rows, however many are due."""
+"""The most urgent rows are chosen among this many due rows."""
 BEGUN_INTERVAL = timedelta(minutes=5)
-"""A reminder whose game has begun only waits for the bot to record `expired`. It is published this often at most."""
+"""The shortest time between publishes of a reminder whose game has begun. It only waits for the bot to record
+`expired`.
+"""
 PURGE_BATCH = 500
-"""The number of settled rows that one purge deletes."""
+"""Rows per purge."""
 _COMMON_COLUMNS = ("id", "game_id", "due_at", "attempts", "claimed_at")
 _DEAD_LETTER_LOCK = 0x446C71  # "Dlq": arbitrary, and the same in all replicas
 
@@ -39,7 +41,7 @@ async def claim(session: AsyncSession, source: ScheduleTable, *, batch_size: int
 
 
 async def claim_dead(session: AsyncSession, source: ScheduleTable, attempts: Mapping[UUID, int]) -> list[ClaimedRow]:
-    """Lock the rows of dead letters that need another message now, given each letter's row id and attempt."""
+    """Lock the rows of dead letters that need another message, given each letter's row id and attempt."""
     ids, numbers = list(attempts), list(attempts.values())
     return _claimed_rows(await _execute(session, "claim_dead", source, ids=ids, attempts=numbers))
 
@@ -47,7 +49,7 @@ async def claim_dead(session: AsyncSession, source: ScheduleTable, attempts: Map
 async def mark_published(
     session: AsyncSession, source: ScheduleTable, ids: Sequence[UUID], *, settle_timeout: timedelta
 ) -> datetime | None:
-    """Count the attempt of confirmed rows, which become due again if no outcome is recorded within the settle time-out.
+    """Count the attempt of confirmed rows, which become due again without an outcome after the settle time-out.
 
     Return the database's time, or None if all rows were settled already.
     """
@@ -66,33 +68,33 @@ async def mark_published(
 async def mark_failed(
     session: AsyncSession, source: ScheduleTable, delays: Mapping[UUID, float], *, error: str
 ) -> None:
-    """Count the attempt of rows that could not be published, and retry each after its own delay in seconds."""
+    """Count the attempt of unpublished rows, and retry each after its own delay in seconds."""
     ids, seconds = list(delays), list(delays.values())
     await _execute(session, "mark_failed", source, ids=ids, delays=seconds, error=error)
 
 
 async def seconds_until_next(session: AsyncSession, source: ScheduleTable) -> float | None:
-    """Return the seconds until the next row is due: 0 or less if one is due now, None without open rows."""
+    """Return the seconds until the next row is due, or None without open rows. A due row gives 0 or less."""
     seconds: float | None = (await _execute(session, "next_due", source)).scalar_one()
     return seconds
 
 
 async def requeue_published(session: AsyncSession, source: ScheduleTable) -> int:
-    """Make every open row that was published due now, after the broker lost its messages. Return how many."""
+    """Make all published open rows due now, after the broker lost its messages. Return how many."""
     requeued = (await _execute(session, "requeue", source)).all()
     await notify_loops(session)
     return len(requeued)
 
 
 async def purge(session: AsyncSession, source: ScheduleTable, *, retention_days: int) -> int:
-    """Delete a small batch of rows that were settled longer ago than the retention period. Return how many."""
+    """Delete a small batch of rows settled before the retention period. Return how many."""
     retention = timedelta(days=retention_days)
     return len((await _execute(session, "purge", source, retention=retention, batch_size=PURGE_BATCH)).all())
 
 
 @asynccontextmanager
 async def try_dead_letter_lock(sessions: Sessions) -> AsyncIterator[bool]:
-    """Hold the lock of the dead-letter loop during a block if no other replica has it, and return whether it is held.
+    """Take the dead-letter loop's lock for a block if it is free, and return whether it was.
 
     Two replicas at once would only do the same work twice.
     """

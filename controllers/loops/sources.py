@@ -1,7 +1,6 @@
-"""The two schedule tables that the loops serve, and how a claimed row of each becomes an event with its TTL.
+"""The two schedule tables, and how their rows become events with TTLs.
 
-A reminder lives until its game starts, and at least one minute. Notices and status transitions never expire: they are
-retried until they succeed.
+A reminder expires when its game starts, but lives at least one minute. Notices and status transitions never expire.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from shared.models import GameStatus, GameStatusSchedule, NotificationKind, Noti
 from shared.schedule.settle import Table
 
 MINIMUM_TTL = 60_000
-"""Milliseconds. A reminder that is due at the start of its game, or late, still has one minute to be delivered."""
+"""Milliseconds. A late reminder still has one minute to be delivered."""
 MAXIMUM_TTL = 2**32 - 1
 """Milliseconds: the longest expiration that RabbitMQ accepts (https://www.rabbitmq.com/docs/ttl)."""
 
@@ -27,7 +26,7 @@ MAXIMUM_TTL = 2**32 - 1
 class ClaimedRow:
     """A due row that this replica has locked.
 
-    `claimed_at` is the database's clock at the claim. `details` has the columns that only its table has.
+    `claimed_at` is the database's time. `details` has the columns that only its table has.
     """
 
     id: UUID
@@ -39,7 +38,7 @@ class ClaimedRow:
 
 
 def build_notification_event(due: ClaimedRow) -> tuple[AnyEvent, int | None]:
-    """Build the event of a row of `notification_schedule`."""
+    """Build the event of a notification."""
     if due.details["kind"] == NotificationKind.REMINDER:
         return build_game_reminder_event(due)
     return build_notice_event(due)
@@ -71,12 +70,12 @@ def build_status_transition_event(due: ClaimedRow) -> tuple[StatusTransitionDue,
 
 @dataclass(frozen=True)
 class ScheduleTable:
-    """The differences between the two scheduler loops: a table, the name of its statements, and an event builder."""
+    """The differences between the two scheduler loops."""
 
     name: Source
     table: Table
     rows: str
-    """The suffix of the names of its SQL statements."""
+    """The suffix of its SQL statements' names."""
     build: Callable[[ClaimedRow], tuple[AnyEvent, int | None]]
 
 

@@ -1,6 +1,6 @@
-"""Counts of rows and parked messages, for the status of the resources and for metrics. Their SQL is in `stats.sql`.
+"""Counts rows and parked messages for the resources' status and for metrics.
 
-Every statement reads a bounded part of an index, so none costs more as rows grow.
+Every statement in `stats.sql` reads a bounded part of an index, so none costs more as rows grow.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from controllers.loops.sources import ScheduleTable
 from shared import sql
 
 ROW_CAP = 10_000
-"""Rows are counted up to this number and one more."""
+"""Rows are counted up to one more."""
 PARKED_CAP = 1_000
-"""Parked messages are counted up to this number and one more."""
+"""Parked messages are counted up to one more."""
 
 _SQL = sql.load("stats")
 
 
 @dataclass(frozen=True)
 class RowCounts:
-    """The open rows of one table. `oldest_overdue` and `oldest_retried` are ages in seconds, from the due time."""
+    """One table's open rows. `oldest_overdue` and `oldest_retried` are seconds since the due time."""
 
     due: int
     overdue: int
@@ -38,27 +38,27 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class RetryCounts:
-    """The open rows of both tables whose attempts failed. `oldest` is the due time of the oldest one."""
+    """The failed open rows of both tables. `oldest` is the oldest one's due time."""
 
     failing: int
     oldest: datetime | None
 
 
 async def count_rows(session: AsyncSession, source: ScheduleTable) -> RowCounts:
-    """Count the open rows of one table."""
+    """Count one table's open rows."""
     parameters = {"limit": ROW_CAP + 1, "horizon": BEGUN_INTERVAL}
     counts = await session.execute(_SQL[f"count_{source.rows}"], parameters)
     return RowCounts(**counts.mappings().one())
 
 
 async def count_retries(session: AsyncSession, *, min_attempts: int) -> RetryCounts:
-    """Count the open rows that failed and took `min_attempts` or more."""
+    """Count the failed open rows with `min_attempts` or more."""
     parameters = {"limit": ROW_CAP + 1, "horizon": BEGUN_INTERVAL, "min_attempts": min_attempts}
     counts = await session.execute(_SQL["count_retries"], parameters)
     return RetryCounts(**counts.mappings().one())
 
 
 async def count_parked_messages(session: AsyncSession) -> Mapping[str, int]:
-    """Count the parked messages that await a decision, by dead-letter queue."""
+    """Count the undecided parked messages by dead-letter queue."""
     counts = await session.execute(_SQL["count_parked_messages"], {"limit": PARKED_CAP + 1})
     return {queue: count for queue, count in counts}

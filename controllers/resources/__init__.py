@@ -1,1 +1,1 @@
-"""The custom resources: their models, and the defaults that the operator creates."""
+"""The models and defaults of the custom resources."""

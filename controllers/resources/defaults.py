@@ -1,7 +1,7 @@
-"""The resources that the operator creates when there are none, so that an installation works without further steps.
+"""The default resources, so that an installation works without further steps.
 
-They are created, never updated: what a user changes in them stays. The chart does not contain them, because an upgrade
-would undo the user's edits and an uninstall would race the operator.
+The operator creates them and never updates them, so a user's edits stay. The chart does not contain them, because an
+upgrade would undo the edits and an uninstall would race the operator.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DEFAULTS: Mapping[Kind, Mapping[str, Mapping[str, Any]]] = {
     },
     DEAD_LETTER_RECONCILER: {"default": {}},
 }
-"""Name and spec of each default resource, by kind."""
+"""Name and spec, by kind."""
 
 
 def missing_defaults(existing: Iterable[Resource]) -> Iterator[tuple[Kind, Body]]:

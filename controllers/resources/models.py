@@ -1,12 +1,12 @@
-"""The custom resources as the controllers see them: kinds, specs, and one object in one version.
+"""The custom resources as the controllers see them.
 
-The API server has validated and defaulted every spec by its CRD. The models repeat the bounds and defaults so that a
-loop can be made without a cluster, and a test compares the two.
+The CRDs validate every spec and set its defaults. The models repeat this so that a loop can be made without a cluster,
+and a test compares the two.
 
-Bodies come from three places (the watch, the minute's list, the answer to a status PATCH) and can overtake one another.
-`version` puts them in order: resource versions of one kind are comparable integers, documented since Kubernetes 1.35
-(KEP-5504) and true of every older API server that stores in etcd. Asking the server again before each decision was
-rejected: it costs requests and is only a little fresher.
+Bodies come from the watch, the list and the answers to a PATCH, and can overtake one another. `version` orders them:
+resource versions of one kind are comparable integers, documented since Kubernetes 1.35 (KEP-5504) and true of every
+older API server that stores in etcd. Asking the server before each decision was rejected: it costs requests and is only
+a little fresher.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Body = Mapping[str, Any]
 
 
 class Source(enum.StrEnum):
-    """The table that a scheduler serves."""
+    """A scheduler's table."""
 
     NOTIFICATIONS = "Notifications"
     STATUS_TRANSITIONS = "StatusTransitions"
@@ -45,7 +45,7 @@ class Spec(BaseModel):
 
 
 class SchedulerSpec(Spec):
-    """A scheduler loop: publishes the rows of one source when they are due."""
+    """Publishes the due rows of one source."""
 
     source: Source
     batch_size: int = Field(default=100, ge=1, le=1000)
@@ -54,7 +54,7 @@ class SchedulerSpec(Spec):
 
 
 class DeadLetterReconcilerSpec(Spec):
-    """A dead-letter loop: empties dead-letter queues at start and on an interval."""
+    """Empties dead-letter queues at start and on an interval."""
 
     queues: tuple[str, ...] = ("bot.reminders.dlq", "bot.notices.dlq", "bot.transitions.dlq")
     interval_seconds: int = Field(default=900, ge=1, le=86400)
@@ -71,7 +71,7 @@ class Kind:
     spec: type[Spec]
 
     def path(self, namespace: str, name: str | None = None) -> str:
-        """Return the API path of the kind in a namespace, or of one object of it."""
+        """Return the API path of the kind in a namespace, or of one object."""
         collection = f"/apis/{API_VERSION}/namespaces/{namespace}/{self.plural}"
         return collection if name is None else f"{collection}/{name}"
 
@@ -83,7 +83,7 @@ KINDS = (SCHEDULER, DEAD_LETTER_RECONCILER)
 
 @dataclass(frozen=True)
 class Resource:
-    """One custom resource in one version. Its uid is its identity: a name may be given to another later."""
+    """One custom resource in one version. Its uid is its identity, because a name may be used again."""
 
     kind: Kind
     namespace: str
@@ -93,12 +93,12 @@ class Resource:
     generation: int
     deleting: bool
     spec: Spec | None
-    """None when this release cannot read it: the definition in the cluster is newer than this replica."""
+    """None if this release cannot read it, because the cluster's definition is newer."""
     status: Body
 
     @classmethod
     def from_body(cls, kind: Kind, body: Body) -> Self:
-        """Read what the API server sent."""
+        """Read an API object."""
         metadata = body["metadata"]
         return cls(
             kind=kind,
@@ -113,7 +113,7 @@ class Resource:
         )
 
     def is_namesake(self, other: Resource) -> bool:
-        """Return whether another resource goes by the same name."""
+        """Return whether another resource has the same name."""
         return (self.kind, self.namespace, self.name) == (other.kind, other.namespace, other.name)
 
     def __str__(self) -> str:
