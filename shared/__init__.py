@@ -1,1 +1,1 @@
-"""The domain and infrastructure that both workloads use. It imports neither of them."""
+"""The domain and infrastructure of both workloads. It imports neither of them."""

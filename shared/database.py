@@ -1,7 +1,7 @@
-"""Access to PostgreSQL: one engine per process, and the translation of driver errors into ours.
+"""Access to PostgreSQL, and the translation of driver errors into ours.
 
-Every session has short keepalives and an idle-in-transaction limit, so the rows that a frozen or disconnected replica
-has locked are released within seconds. Every statement also has a client-side time-out.
+Keepalives and an idle-in-transaction limit release the rows of a frozen or disconnected replica within seconds. Every
+statement also has a client-side time-out.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from shared.settings import DatabaseSettings, Timing
 
 DIALECT = "postgresql+asyncpg://"
 CONNECT_TIMEOUT = 5.0
-"""Seconds to open a connection."""
+"""Seconds."""
 DISPOSE_TIMEOUT = 1.0
-"""Seconds for a graceful close of the whole pool. A frozen server is not waited for."""
+"""Seconds to close the whole pool, because a server may be frozen."""
 STATEMENT_TIMEOUT = 10.0
-"""Seconds for one statement. After that the connection is discarded."""
+"""Seconds for one statement. Then the connection is discarded."""
 
 UNAVAILABLE = (
     OperationalError,
@@ -43,14 +43,14 @@ UNAVAILABLE = (
     OSError,
     TimeoutError,
 )
-"""The errors of the drivers while PostgreSQL cannot be reached, is starting or is shutting down."""
+"""The drivers' errors while PostgreSQL is unreachable, starting or shutting down."""
 
 REJECTED = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ClientConfigurationError,
 )
-"""The errors of asyncpg while connecting if waiting does not help, such as for a wrong password or database."""
+"""asyncpg's errors that waiting does not fix, such as a wrong password or database."""
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -130,14 +130,14 @@ async def transaction(factory: Sessions) -> AsyncIterator[AsyncSession]:
 
 
 async def ping(factory: Sessions) -> None:
-    """Wait for an answer of PostgreSQL. Raises as `transaction`."""
+    """Wait for an answer. Raises as `transaction`."""
     async with transaction(factory) as session:
         await session.execute(select(1))
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise the drivers' errors within a block as ours.
+    """Raise the drivers' errors as ours.
 
     Raises:
         ConfigurationError: PostgreSQL rejects the user, the password or the database name.
@@ -153,7 +153,7 @@ def translated() -> Iterator[None]:
 
 
 def _classify(error: BaseException) -> QuestbellError | None:
-    """Return our error for a driver's error, or None if it is a bug of ours."""
+    """Return our error, or None for a bug of ours."""
     state: str = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
     if isinstance(error, REJECTED) or state in _REJECTED_STATES:
         return ConfigurationError(f"QUESTBELL_DATABASE_URL: {_first_line(error)}")
@@ -164,7 +164,7 @@ def _classify(error: BaseException) -> QuestbellError | None:
 
 
 async def now(session: AsyncSession) -> datetime:
-    """Return the time of the database's clock, the only one that decides what is due."""
+    """Return the database's time, the only one that decides what is due."""
     moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     return moment
 
@@ -175,8 +175,7 @@ _REJECTED_STATES = {
     "3D000",  # invalid_catalog_name
 }
 _CONNECTION_EXCEPTION = "08"
-"""The class of states for connections that failed or were lost
-(https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+"""The class of failed or lost connections (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 _RETRYABLE = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected

@@ -1,7 +1,7 @@
 """The errors of Questbell. Each type says what the caller does next.
 
-Library exceptions are translated into these at the boundary (database, broker, Discord), so that callers need not know
-the libraries and never have to catch everything.
+Library exceptions are translated at the boundary, so that callers need not know the libraries and never have to catch
+everything.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ class BodyTooLargeError(PermanentError):
 
 
 def describe(error: BaseException) -> str:
-    """Return an error's message, or its type if the message is empty, as that of a time-out is."""
+    """Return an error's message, or its type if it has none, as a time-out."""
     return str(error) or type(error).__name__
 
 
 def reraise_cancellation() -> None:
     """Re-raise a cancellation that cleanup code swallowed.
 
-    Code in a `finally` may fail, and its error then replaces the CancelledError; libraries swallow it too. Every loop
-    that restarts work after an error calls this first, otherwise its task could not be cancelled.
+    An error in a `finally` replaces the CancelledError, and libraries swallow it too. A loop that restarts work after
+    an error must call this first, otherwise its task could not be cancelled.
 
     Raises:
         CancelledError: this task was cancelled.

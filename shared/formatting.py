@@ -1,4 +1,4 @@
-"""Counts, durations and times in words, for Discord messages and for the command line."""
+"""Formats counts, durations and times for people."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def join_words(items: Iterable[str]) -> str:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Return "1 hour 30 minutes" for a duration of whole seconds."""
+    """Return whole seconds like "1 hour 30 minutes"."""
     rest = int(duration.total_seconds())
     parts = []
     for unit in _LONG_UNITS:
@@ -33,7 +33,7 @@ def format_duration(duration: timedelta) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Return the two largest units of a duration, like "3 min 20 s", "1.5 s" or "250 ms", without its sign."""
+    """Return the two largest units, like "3 min 20 s", "1.5 s" or "250 ms", without the sign."""
     seconds = abs(seconds)
     if round(seconds, 3) < 1:
         return f"{round(seconds * 1000)} ms"
@@ -48,15 +48,15 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_offset(seconds: float) -> str:
-    """Return a distance from a moment, like "+1.5 s" or "-10 min"."""
+    """Return a distance like "+1.5 s" or "-10 min"."""
     return f"{'-' if seconds < 0 else '+'}{format_seconds(seconds)}"
 
 
 def format_relative(seconds: float) -> str:
-    """Return "in 12 s" for the future and "12 s ago" for the past."""
+    """Return "in 12 s" or "12 s ago"."""
     return f"in {format_seconds(seconds)}" if seconds >= 0 else f"{format_seconds(seconds)} ago"
 
 
 def format_utc(at: datetime) -> str:
-    """Return "2030-05-01 18:00:00.250", in UTC and to the millisecond, as in rows and logs."""
+    """Return "2030-05-01 18:00:00.250", in UTC, as in rows and logs."""
     return at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")

@@ -1,7 +1,7 @@
-"""Everything that can be done with a game. Each function runs in the caller's transaction.
+"""Everything that can be done with a game, in the caller's transaction and without Discord.
 
-Every change locks the game first, then updates the game, its schedule and its notices in the same transaction, so
-readers see either none of it or all of it. Nothing here depends on Discord.
+Every change locks the game first. It updates the game, its schedule and its notices in one transaction, so readers see
+either none of it or all of it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.schedule.populate import lock_game, populate_schedule
 
 @dataclass(frozen=True, kw_only=True)
 class NewGame:
-    """The game that a host entered. `scheduled_at` has a time zone; `reminder_offsets` are minutes before it.
+    """The game that a host entered. `scheduled_at` has a time zone. `reminder_offsets` are minutes before it.
 
     `interaction_id` is Discord's id of the request. A request that arrives twice creates one game.
     """
@@ -58,15 +58,14 @@ async def get_guild_zone(session: AsyncSession, guild_id: int) -> str:
 
 
 async def set_guild_zone(session: AsyncSession, guild_id: int, *, zone: str) -> None:
-    """Set the time zone in which a server's times are read. Existing games keep theirs."""
+    """Set a server's time zone. Existing games keep theirs."""
     await session.execute(
         insert(Guild).values(id=guild_id, zone=zone).on_conflict_do_update(index_elements=["id"], set_={"zone": zone})
     )
 
 
 async def create_game(session: AsyncSession, new: NewGame) -> Game:
-    """Create a game with its schedule and its announcement. Return the existing game if this request already created
-    one."""
+    """Create a game, its schedule and its announcement, or return the existing game of this request."""
     if new.interaction_id is not None:
         await session.execute(select(func.pg_advisory_xact_lock(new.interaction_id)))
         existing = await session.execute(select(Game).where(Game.interaction_id == new.interaction_id))
@@ -95,7 +94,7 @@ async def create_game(session: AsyncSession, new: NewGame) -> Game:
 
 
 async def reschedule_game(session: AsyncSession, game_id: UUID, *, scheduled_at: datetime) -> Game:
-    """Move a game to another time. Everything scheduled for the old time is superseded."""
+    """Move a game to another time, which supersedes everything scheduled for the old time."""
     game = await lock_game(session, game_id)
     game.scheduled_at = scheduled_at
     game.local_time = scheduled_at.astimezone(ZoneInfo(game.zone)).replace(tzinfo=None)
@@ -134,7 +133,7 @@ async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> Jo
 
 
 async def leave_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> bool:
-    """Take a player off the roster. Return False if the player was not on it."""
+    """Remove a player. Return False if the player was not on the roster."""
     game = await lock_game(session, game_id)
     removed = await session.execute(
         delete(Participant)
@@ -148,7 +147,7 @@ async def leave_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> b
 
 
 async def list_players(session: AsyncSession, game_id: UUID) -> list[int]:
-    """Return the players of a game in the order in which they joined."""
+    """Return a game's players in the order in which they joined."""
     statement = (
         select(Participant.user_id)
         .where(Participant.game_id == game_id)
@@ -158,7 +157,7 @@ async def list_players(session: AsyncSession, game_id: UUID) -> list[int]:
 
 
 async def find_game(session: AsyncSession, game_id: UUID, *, guild_id: int) -> Game | None:
-    """Return a game of this server with its participants, or None. A server never sees the games of another."""
+    """Return a game and its participants, or None. A server never sees the games of another."""
     statement = (
         select(Game).where(Game.id == game_id, Game.guild_id == guild_id).options(selectinload(Game.participants))
     )
@@ -166,7 +165,7 @@ async def find_game(session: AsyncSession, game_id: UUID, *, guild_id: int) -> G
 
 
 async def list_upcoming_games(session: AsyncSession, guild_id: int, *, limit: int = 25) -> list[Game]:
-    """Return a server's games that are not over, soonest first, with their participants."""
+    """Return a server's unfinished games and their participants, soonest first."""
     statement = (
         select(Game)
         .where(

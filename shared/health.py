@@ -1,7 +1,7 @@
-"""The HTTP endpoints of a workload for probes and Prometheus.
+"""A workload's HTTP endpoints for probes and Prometheus.
 
-`/livez` fails only if the process cannot make progress and a restart would help. `/readyz` also fails while a
-dependency is unavailable. Both return what is wrong.
+`/livez` fails only if a restart would help. `/readyz` also fails while a dependency is unavailable. Both return what is
+wrong.
 """
 
 from __future__ import annotations

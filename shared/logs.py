@@ -1,7 +1,7 @@
 """Structured logs: one JSON object per line, or a readable line for a terminal.
 
-Each of our records has an `action`. Tests and searches use that and ids, never the text. Records of libraries pass
-through the same renderer, so a log has one format.
+Each of our records has an `action`. Tests and searches use that and ids, never the text. Library records have the same
+format.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.Except
 
 
 def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = None) -> None:
-    """Send our records and those of libraries to a stream, by default standard output. Call once per process."""
+    """Send all records to a stream, by default standard output. Call once per process."""
     out = stream or sys.stdout
     shared: list[Any] = [
         partial(_with_workload, workload),

@@ -1,9 +1,8 @@
 """The Prometheus metrics of both workloads, in one place so that names and labels agree.
 
-Each process registers only its own metrics: prometheus_client exports every defined metric, and a bot exporting
-`dead_letters 0` would be wrong. Counters exist from the start, because `rate()` misses a counter that first appears
-with its first failure. Labels are our own names and Discord's status codes, never ids. Gauges about the database and
-the broker are removed while those cannot be reached: a stale value is worse than none.
+Each process registers only its own metrics, because a bot exporting `dead_letters 0` would be wrong. Counters exist
+from the start, because `rate()` misses a counter that first appears with its first failure. Labels are never ids.
+Gauges about an unreachable server are removed: a stale value is worse than none.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def _histogram(
 def _gauge(
     workloads: Sequence[str], name: str, description: str, *, dynamic: Sequence[str] = (), **labels: Sequence[str]
 ) -> Gauge:
-    """Define a gauge. No value of a `dynamic` label is exported until it is set."""
+    """No value of a `dynamic` label is exported until it is set."""
     return _register(workloads, Gauge(name, description, (*dynamic, *labels), registry=None), labels)
 
 
@@ -254,15 +253,14 @@ RATE_LIMIT_WAIT = _histogram(
 def count_settled(source: str, outcome: Outcome, *, attempts: int) -> None:
     """Count a row that the bot settled.
 
-    The bot may settle a row before the scheduler's transaction that counts the attempt has committed. A published row
-    always had at least one attempt.
+    The transaction that counts the attempt may not have committed. A published row always had at least one attempt.
     """
     SETTLED.labels(source, outcome).inc()
     SETTLE_ATTEMPTS.labels(source).observe(max(1, attempts))
 
 
 def register_metrics(workload: str, *, registry: CollectorRegistry = REGISTRY) -> None:
-    """Export a workload's metrics from now on, with counters at zero. Call once per process."""
+    """Export a workload's metrics, with counters at zero. Call once per process."""
     disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series, and nothing reads them
     for metric, initial_labels in _registered[workload]:
         registry.register(metric)
@@ -272,5 +270,5 @@ def register_metrics(workload: str, *, registry: CollectorRegistry = REGISTRY) -
 
 
 def metrics_for(workload: str) -> list[Metric]:
-    """Return the metrics that a workload exports."""
+    """Return a workload's metrics."""
     return [metric for metric, _ in _registered[workload]]

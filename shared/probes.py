@@ -1,7 +1,6 @@
-"""Probes of the servers that a workload depends on, every few seconds, for `/readyz`.
+"""Regular probes of a workload's servers, for `/readyz`.
 
-The kubelet gets the latest result instead of a fresh probe: it waits one second, and a dependency that hangs takes
-longer to detect.
+The kubelet gets the latest result, because it waits only one second and a hanging dependency takes longer to detect.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ from shared import logs, metrics
 from shared.errors import ConfigurationError, QuestbellError
 
 PROBE_INTERVAL = 5.0
-"""Seconds between two probes."""
+"""Seconds."""
 PROBE_TIMEOUT = 10.0
-"""Seconds for one probe."""
+"""Seconds."""
 
 Probe = Callable[[], Awaitable[object]]
 """Returns if the dependency answers, and raises one of our errors if not."""
 
 
 class Dependency:
-    """The state of one dependency."""
+    """One dependency's state."""
 
     def __init__(self, name: str, probe: Probe) -> None:
         self._name = name
@@ -41,7 +40,7 @@ class Dependency:
             await asyncio.sleep(PROBE_INTERVAL)
 
     def problem(self) -> str | None:
-        """Return what is wrong, or None if the dependency answers."""
+        """Return what is wrong, or None."""
         return self._problem
 
     async def _find_problem(self) -> str | None:

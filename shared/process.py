@@ -1,4 +1,4 @@
-"""The life of a workload: its tasks are supervised, restarted with backoff, and ended in order on SIGTERM."""
+"""Runs a workload's tasks, restarts them with backoff, and ends them in order on SIGTERM."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EX_CONFIG = 2
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a program to its end. A fatal error of ours goes to standard error in one line, without a traceback.
+    """Run a program. Our fatal errors go to standard error in one line, without a traceback.
 
     The exit code is 2 for a configuration mistake and 1 for our other errors.
     """
@@ -31,7 +31,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
-    """Run `work` until it ends. SIGTERM or SIGINT cancels it and waits for its end.
+    """Run `work`. SIGTERM or SIGINT cancels it and waits for its end.
 
     Raises:
         QuestbellError: the first error of ours, if `work` ended with a group of exceptions.
@@ -61,7 +61,7 @@ async def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
 async def run_forever(name: str, work: Callable[[], Awaitable[None]], *, backoff: Backoff) -> None:
     """Run a task, and restart it with growing delays whenever it ends or fails.
 
-    An unexpected exception is logged with its traceback: it is our bug, and the other tasks go on.
+    An unexpected exception is our bug: its traceback is logged, and the other tasks go on.
 
     Raises:
         ConfigurationError: waiting does not help.
@@ -88,7 +88,7 @@ async def run_forever(name: str, work: Callable[[], Awaitable[None]], *, backoff
 
 
 def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error of ours in a group, or the group itself without one."""
+    """Return the first error of ours in a group, else the group."""
     ours = group.subgroup(QuestbellError)
     found: BaseException = ours or group
     while ours is not None and isinstance(found, BaseExceptionGroup):

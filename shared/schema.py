@@ -1,4 +1,4 @@
-"""The schema that this release needs. The controllers migrate it before they start, and other processes wait for it."""
+"""The schema that this release needs. The controllers migrate it, and other processes wait for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REVISION = "0004"
 
 
 async def wait_for_schema(sessions: Sessions, *, backoff: Backoff) -> None:
-    """Wait until the database can be reached and has the schema, and log what is missing meanwhile.
+    """Wait for the database and the schema, and log what is missing meanwhile.
 
     Raises:
         ConfigurationError: the database rejects us, and waiting does not help.

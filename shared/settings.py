@@ -1,9 +1,8 @@
 """Every setting of Questbell, with its meaning, default and environment variable.
 
-There is one small class per concern: a workload loads only what it uses, and the sandbox can create one without an
-environment. Values come from the environment or, for secrets, from files named like the variable in
-`QUESTBELL_SECRETS_DIR`, which is how Kubernetes mounts a Secret. Reading settings at import was rejected: tests and the
-sandbox choose when to read them, and a mistake must become one clear line instead of a traceback.
+There is one class per concern, so a workload loads only what it uses. Values come from the environment or, for secrets,
+from files named like the variable in `QUESTBELL_SECRETS_DIR`, as Kubernetes mounts a Secret. Reading settings at import
+was rejected: tests and the sandbox choose when to read them, and a mistake must become one clear line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Users' notification preferences: whether they want DMs, and whether their DMs are closed."""
+"""Users' DM preferences and closed DMs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from shared.models import User
 
 
 async def set_dm_preference(session: AsyncSession, user_id: int, *, wants_dm: bool) -> None:
-    """Record whether a user wants DMs. DMs that were closed are tried again."""
+    """Record whether a user wants DMs. Closed DMs are tried again."""
     await _upsert(session, user_id, wants_dm=wants_dm, dms_closed_at=None)
 
 
 async def mark_dms_closed(session: AsyncSession, user_id: int) -> None:
-    """Record that a user's DMs are closed, so that the user is mentioned in the channel from now on."""
+    """Record closed DMs, so that the user is mentioned in the channel from now on."""
     await _upsert(session, user_id, dms_closed_at=func.clock_timestamp())
 
 
 async def remember_dm_channel(session: AsyncSession, user_id: int, *, channel_id: int) -> None:
-    """Record a user's DM channel. Discord limits how often a bot opens one."""
+    """Record a user's DM channel, because Discord limits how often a bot opens one."""
     await _upsert(session, user_id, dm_channel_id=channel_id)
 
 

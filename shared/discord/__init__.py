@@ -1,1 +1,1 @@
-"""Discord's REST API: one client, typed errors, ids and nonces."""
+"""Discord's REST API."""

@@ -1,7 +1,7 @@
-"""A small client for Discord's REST API: each call is one HTTP request with a time-out and a typed result.
+"""A small client for Discord's REST API. Each call is one HTTP request with a time-out and a typed result.
 
-discord.py's own client was rejected here: it sleeps and retries inside a call, past the lease that makes sending
-safe, and hides which requests may have been accepted. The caller decides whether and when to retry.
+discord.py's client was rejected. It sleeps and retries past the lease that makes sending safe, and hides which requests
+may have been accepted.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from shared.errors import describe
 from shared.settings import DiscordSettings, Timing
 
 PAGE_SIZE = 100
-"""Messages on a page, the most that Discord returns
-(https://discord.com/developers/docs/resources/message#get-channel-messages)."""
+"""The most messages on a page (https://discord.com/developers/docs/resources/message#get-channel-messages)."""
 _USER_AGENT = "DiscordBot (https://github.com/questbell/questbell, 0.1)"
 _CONNECT_FAILED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -41,7 +40,7 @@ class DiscordClient:
     @classmethod
     @asynccontextmanager
     async def connected(cls, settings: DiscordSettings, timing: Timing) -> AsyncIterator[DiscordClient]:
-        """Keep connections to Discord open for a block."""
+        """Keep connections open for a block."""
         headers = {"Authorization": f"Bot {settings.token.get_secret_value()}", "User-Agent": _USER_AGENT}
         timeout = aiohttp.ClientTimeout(total=timing.request_timeout)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
@@ -59,7 +58,7 @@ class DiscordClient:
     async def list_messages(self, channel_id: int, *, before: int | None = None) -> list[dict[str, Any]]:
         """Return one page of a channel's messages, newest first.
 
-        Without the permission to read the channel's history Discord returns an empty page.
+        Without permission to read the history the page is empty.
         """
         older = f"&before={before}" if before is not None else ""
         path = f"/channels/{channel_id}/messages?limit={PAGE_SIZE}{older}"
@@ -69,7 +68,7 @@ class DiscordClient:
         return page
 
     async def open_dm(self, user_id: int) -> int:
-        """Return the channel for direct messages with a user. It sends nothing and is safe to repeat."""
+        """Return a user's DM channel. It sends nothing and is safe to repeat."""
         return _id(await self._request("POST", "/users/@me/channels", {"recipient_id": str(user_id)}, call="open_dm"))
 
     async def get_channel(self, channel_id: int) -> dict[str, Any]:
@@ -77,11 +76,11 @@ class DiscordClient:
         return _object(await self._request("GET", f"/channels/{channel_id}", call="channel"))
 
     async def get_own_user(self) -> dict[str, Any]:
-        """Return the bot's own user; this needs a valid token."""
+        """Return the bot's own user. This needs a valid token."""
         return _object(await self._request("GET", "/users/@me", call="own_user"))
 
     async def ping(self) -> None:
-        """Return if Discord answers at all."""
+        """Wait for any answer of Discord."""
         await self._request("GET", "/gateway", call="ping")
 
     async def _request(self, method: str, path: str, body: dict[str, Any] | None = None, *, call: str) -> Any:
@@ -112,7 +111,7 @@ class DiscordClient:
 
 
 def _object(answer: Any) -> dict[str, Any]:
-    """Return an answer that must be an object with an id."""
+    """Check that an answer is an object with an id."""
     _id(answer)
     found: dict[str, Any] = answer
     return found

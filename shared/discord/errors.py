@@ -1,8 +1,8 @@
 """The errors of a Discord request, and the table that classifies its answers.
 
-What matters is whether the message may exist. A rejection is definite: nothing was created. A 5xx, a reset or a
-time-out is not: Discord may have created it. A 4xx without an error code comes from Discord's network or a proxy in
-front of it, and is temporary. Codes: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
+A rejection is definite: nothing was created. After a 5xx, a reset or a time-out, the message may exist. A 4xx without
+an error code comes from Discord's network or a proxy, and is temporary. Codes:
+https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class UncertainResultError(TransientError):
 
 @dataclass(frozen=True)
 class ErrorInfo:
-    """The meaning of an error code: whether a retry can help, and advice for a person."""
+    """Whether a retry can help, and advice for a person."""
 
     retryable: bool
     advice: str
@@ -85,14 +85,14 @@ _REQUEST_TIMEOUT = 408
 """From a proxy that waited too long, possibly for Discord."""
 _TOO_MANY_REQUESTS = 429
 _DEFAULT_RETRY_AFTER = 1.0
-"""Seconds to wait after a 429 that does not say how long."""
+"""Seconds after a 429 without a time."""
 _SERVER_ERROR = 500
 
 
 def error_for(
     status: int, *, code: int, text: str, retry_after: float | None, is_global: bool = False
 ) -> PermanentError | TransientError:
-    """Return the error for an answer that is not a success; `is_global` is the scope that a 429 states."""
+    """Return the error for an unsuccessful answer. `is_global` is the scope of a 429."""
     info = ERROR_INFO.get(code)
     reason = info.advice if info else text[:200]
     message = f"Discord answered {status}{f' ({code})' if code else ''}{f': {reason}' if reason else ''}"

@@ -1,7 +1,7 @@
-"""Reading a channel's messages back to a moment, and what an empty result proves.
+"""Reads a channel's history back to a moment.
 
-Discord answers a bot that may not read a channel's history with an empty page. So a message that was not found was
-not sent only if the history is `COMPLETE`.
+Discord answers a bot that may not read the history with an empty page. So a missing message was not sent only if the
+history is `COMPLETE`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ChannelMessage:
 
     @classmethod
     def parse(cls, message: Mapping[str, Any]) -> ChannelMessage:
-        """Read a message object of the API."""
+        """Read an API object."""
         author, nonce = message.get("author") or {}, message.get("nonce")
         return cls(
             id=int(message["id"]),
@@ -57,7 +57,7 @@ class ChannelMessage:
         return created_at(self.id)
 
     def is_marked(self, nonce: str) -> bool:
-        """Return whether one of its components carries a delivery's nonce."""
+        """Return whether a component carries a delivery's nonce."""
         return any(custom_id.endswith(f":{nonce}") for custom_id in self.custom_ids)
 
 
@@ -66,7 +66,7 @@ async def read_history(
 ) -> tuple[list[ChannelMessage], Extent]:
     """Return a channel's messages, newest first, back to the page that reaches `since`. Raises as `read_page`.
 
-    It stops early at the message that is marked with the nonce `stop_at`, which is then the last one.
+    It stops early at the message with the nonce `stop_at`, which is then the last one.
     """
     messages: list[ChannelMessage] = []
     before: int | None = None

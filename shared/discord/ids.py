@@ -1,7 +1,7 @@
-"""Discord ids, which carry a time, and the nonces that this bot gives its messages.
+"""Discord ids, which carry a time, and our messages' nonces.
 
-With `enforce_nonce`, Discord returns the earlier message of the same author and nonce instead of creating another,
-for "the past few minutes" (https://discord.com/developers/docs/resources/message#create-message).
+With `enforce_nonce`, Discord returns the earlier message of the same author and nonce instead of creating another, for
+"the past few minutes" (https://discord.com/developers/docs/resources/message#create-message).
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def created_at(snowflake: int) -> datetime:
-    """Return when an object was created, by Discord's clock, to the millisecond."""
+    """Return an object's creation time by Discord's clock, to the millisecond."""
     return DISCORD_EPOCH + (snowflake >> _TIME_SHIFT) * _MILLISECOND
 
 
 def first_id_at(moment: datetime) -> int:
-    """Return the smallest id that an object created at this moment can have."""
+    """Return the smallest id of an object created at this moment."""
     return max(0, (moment - DISCORD_EPOCH) // _MILLISECOND) << _TIME_SHIFT
 
 
 def nonce_for(delivery_id: UUID) -> str:
-    """Return the nonce of a delivery, the same at every attempt: 22 of the 25 characters that Discord allows."""
+    """Return a delivery's nonce, the same at every attempt: 22 of the 25 characters that Discord allows."""
     return base64.urlsafe_b64encode(delivery_id.bytes).rstrip(b"=").decode()
 
 
 def delivery_id_of(nonce: str) -> UUID | None:
-    """Return the delivery that a nonce was made for; None if the text is not one of our nonces."""
+    """Return the delivery of a nonce, or None if it is not ours."""
     if len(nonce) != _NONCE_LENGTH:
         return None
     try:

@@ -1,1 +1,1 @@
-"""Messaging over RabbitMQ: the envelope, the topology, the publisher and the consumer."""
+"""Messaging over RabbitMQ."""

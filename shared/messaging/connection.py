@@ -1,8 +1,7 @@
 """One RabbitMQ connection with time-outs, and the translation of its failures into our errors.
 
-aio-pika's robust connection was rejected. It silently redeclares everything that it once declared, which hides a
-broker that lost all its data, and a publish on it waits without limit while it is down. Here a connection is never
-revived: its owner opens the next one.
+aio-pika's robust connection was rejected. It redeclares everything silently, which hides a broker that lost its data,
+and a publish waits without limit while the broker is down. Here the owner of a lost connection opens the next one.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ from shared.errors import ConfigurationError, TransientError, describe
 from shared.settings import BrokerSettings
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds to open a connection."""
+"""Seconds."""
 CALL_TIMEOUT = 5.0
-"""Seconds for one call on an open connection: heartbeats do not reveal that a single queue hangs."""
+"""Seconds for one call, because heartbeats do not reveal that a single queue hangs."""
 HEARTBEAT = 10
-"""Seconds between heartbeats. A half-open connection is detected after two."""
+"""Seconds between heartbeats. Two detect a half-open connection."""
 CLOSE_TIMEOUT = 2.0
 """Seconds for a graceful close."""
 
 UNAVAILABLE = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
-"""The errors that aio-pika raises if the broker cannot be reached or ends the connection."""
+"""aio-pika's errors if the broker cannot be reached or ends the connection."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise aio-pika's failures within a block as our errors.
+    """Raise aio-pika's failures as our errors.
 
     Raises:
         ConfigurationError: the broker rejects the user name or the password.
@@ -49,7 +48,7 @@ def translated() -> Iterator[None]:
 
 
 async def connect(settings: BrokerSettings, *, name: str) -> AbstractConnection:
-    """Open a connection, listed under `name` in the broker's management page. Raises as `translated`."""
+    """Open a connection, called `name` in the broker's management page. Raises as `translated`."""
     with translated():
         async with asyncio.timeout(CONNECT_TIMEOUT):
             connection = await aio_pika.connect(
@@ -77,7 +76,7 @@ async def open_channel(connection: AbstractConnection, **options: bool) -> Abstr
 
 
 async def disconnect(connection: AbstractConnection) -> None:
-    """Close a connection in any state, without waiting long for a broker that does not answer."""
+    """Close a connection in any state, without waiting long for the broker."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):
             await connection.close()

@@ -1,7 +1,7 @@
-"""Consuming with explicit answers: ACK once the handler has succeeded, NACK without requeue once it has failed.
+"""Consuming with explicit answers: ACK after the handler succeeded, NACK without requeue after it failed.
 
-A rejected message goes to its dead-letter queue, where it is visible; its row decides whether there is another attempt.
-Requeueing was rejected: a poison message would be redelivered immediately and forever.
+A rejected message goes to its visible dead-letter queue, and its row decides about another attempt. Requeueing was
+rejected: a poison message would be redelivered immediately and forever.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from shared.messaging.topology import Queue
 from shared.settings import BrokerSettings, Timing
 
 _DRAIN_SHARE = 0.7
-"""The share of the shutdown time for messages in flight; the rest is for closing connections."""
+"""The share of the shutdown time for messages in flight. The rest is for closing connections."""
 
 Handler = Callable[[AnyEvent], Awaitable[None]]
-"""Handles one event. Once it returns, the outcome is committed."""
+"""Handles one event, and returns once the outcome is committed."""
 
 
 class Consumer:
@@ -40,10 +40,10 @@ class Consumer:
         self._in_flight: set[asyncio.Task[None]] = set()
         metrics.IN_FLIGHT.labels(queue.name).set_function(lambda: len(self._in_flight))
         self.attached = False
-        """Whether the queue is being consumed, which is part of the workload's readiness."""
+        """Whether the queue is being consumed. Readiness needs it."""
 
     async def run(self) -> None:
-        """Consume until cancelled or until the broker ends it; then let messages in flight finish.
+        """Consume until cancelled or until the broker ends it, then finish messages in flight.
 
         Raises:
             TransientError: the broker cannot be reached, ended the consumer, or does not have the queue.
@@ -117,7 +117,7 @@ class Consumer:
             metrics.CONSUMED.labels(self._queue.name, answer).inc()
 
     async def _stop(self, queue: AbstractQueue, tag: str) -> None:
-        """Stop consuming, and let messages in flight finish. Without a connection only their answers are lost."""
+        """Stop, and finish messages in flight. Without a connection only their answers are lost."""
         clock = asyncio.get_running_loop().time
         until = clock() + min(self._timing.lease, _DRAIN_SHARE * self._timing.shutdown)
         with suppress(*UNAVAILABLE):
@@ -128,7 +128,7 @@ class Consumer:
 
 
 async def _end_of(channel: AbstractChannel) -> asyncio.Event:
-    """Return an event that is set once the channel is closed or its queue is deleted."""
+    """Return an event for the end of the channel or its queue."""
     ended = asyncio.Event()
     channel.close_callbacks.add(lambda *_args: ended.set())
     (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lambda _frame: ended.set())

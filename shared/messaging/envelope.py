@@ -1,7 +1,6 @@
-"""The messages that travel over RabbitMQ.
+"""The messages on RabbitMQ.
 
-An event only names a row. The row itself is in PostgreSQL, so events stay small and an outdated message does no harm.
-The AMQP `message_id` is the row's id, the same in every message about the row.
+An event only names a row in PostgreSQL, so an outdated message does no harm. The AMQP `message_id` is the row's id.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from shared.models import GameStatus, NotificationKind
 
 SCHEMA_VERSION = 1
 READABLE_VERSIONS = {SCHEMA_VERSION, SCHEMA_VERSION - 1}
-"""A consumer reads its own version and the previous one, so that controllers and bot can be upgraded in any order."""
+"""This version and the previous one, so that controllers and bot can be upgraded in any order."""
 
 ATTEMPT_HEADER = "questbell-attempt"
-"""The attempt of the row that a message belongs to. Not an `x-` header: RabbitMQ 4 reserves those."""
+"""The row's attempt. Not an `x-` header, because RabbitMQ 4 reserves those."""
 
 
 class Event(BaseModel):
@@ -35,7 +34,7 @@ class Event(BaseModel):
 
 
 class GameReminderDue(Event):
-    """A reminder of a game is due."""
+    """A reminder is due."""
 
     event_type: Literal["game.reminder_due"] = "game.reminder_due"
     game_scheduled_at: AwareDatetime
@@ -43,7 +42,7 @@ class GameReminderDue(Event):
 
 
 class NoticeDue(Event):
-    """A notice about a game is due, or an update of its announcement."""
+    """A notice or an update of the announcement is due."""
 
     event_type: Literal["game.notice_due"] = "game.notice_due"
     kind: NotificationKind
@@ -76,7 +75,7 @@ class Envelope(BaseModel):
 
 
 def encode(event: AnyEvent) -> bytes:
-    """Return the message body of an event. The trace id is the row's id, so one id finds everything about a row."""
+    """Return an event's message body. Its trace id is the row's id, so one id finds everything about a row."""
     envelope = Envelope(
         occurred_at=datetime.now(UTC), data=event, traceparent=f"00-{event.row_id.hex}-{secrets.token_hex(8)}-01"
     )
@@ -84,7 +83,7 @@ def encode(event: AnyEvent) -> bytes:
 
 
 def decode(body: bytes) -> AnyEvent:
-    """Return the event of a message body.
+    """Return a message body's event.
 
     Raises:
         EnvelopeError: the body is not an envelope of a version that this release reads.
@@ -99,7 +98,7 @@ def decode(body: bytes) -> AnyEvent:
 
 
 def attempt_of(headers: dict[str, Any] | Any) -> int:
-    """Return the attempt that a message belongs to, or 0 if the header is missing or not a number."""
+    """Return a message's attempt, or 0 if the header is missing or not a number."""
     value = headers.get(ATTEMPT_HEADER, 0)
     return value if isinstance(value, int) else 0
 

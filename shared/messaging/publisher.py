@@ -1,8 +1,7 @@
 """Publishing with confirms: a message counts as sent only once the broker has confirmed it.
 
-`mandatory` with `on_return_raises` turns an unroutable message into a failure; without both, the broker confirms
-messages that it drops. A batch is published concurrently under one time-out. Each message has its own result, so the
-caller's rows fail independently.
+Without `mandatory` and `on_return_raises`, the broker confirms unroutable messages and drops them. Each message of a
+batch has its own result, so the caller's rows fail independently.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, encode
 from shared.settings import BrokerSettings, Timing
 
 MAX_BODY = 256_000
-"""Bytes. The broker rejects a far larger body by closing the connection, which loses every confirm in flight."""
+"""Bytes. For a far larger body the broker closes the connection, which loses every confirm in flight."""
 
 
 class PublishResult(enum.Enum):
-    """The result of publishing one message."""
+    """One message's result."""
 
     CONFIRMED = "confirmed"
     FULL = "full"
@@ -36,7 +35,7 @@ class PublishResult(enum.Enum):
 
 
 def build_message(event: AnyEvent, *, ttl: int | None, attempt: int) -> aio_pika.Message:
-    """Return the AMQP message of an event. `ttl` is in milliseconds; None never expires.
+    """Return an event's AMQP message. `ttl` is in milliseconds; None never expires.
 
     Raises:
         BodyTooLargeError: its body is larger than 256 kB.
@@ -58,9 +57,8 @@ def build_message(event: AnyEvent, *, ttl: int | None, attempt: int) -> aio_pika
 class Publisher:
     """Publishes batches over one long-lived connection.
 
-    Only `connect` opens it. `publish` never does, because its rows are locked meanwhile. Each connect checks that all
-    queues exist. A missing queue means that the broker lost its data: `on_queues_lost` makes the rows of the lost
-    messages due again, and only then is the topology declared.
+    Only `connect` opens it, because `publish` runs while rows are locked. A missing queue means that the broker lost
+    its data. Then `on_queues_lost` makes the rows of the lost messages due again before the topology is declared.
     """
 
     def __init__(
@@ -77,7 +75,7 @@ class Publisher:
         self._connecting = asyncio.Lock()
 
     async def connect(self) -> AbstractExchange:
-        """Return the exchange on an open connection, opening one if needed.
+        """Return the exchange, opening a connection if needed.
 
         Raises:
             TransientError: the broker cannot be reached.
@@ -109,7 +107,7 @@ class Publisher:
         return self._exchange
 
     async def publish(self, batch: Sequence[aio_pika.Message]) -> list[PublishResult]:
-        """Publish a batch concurrently, each message to the queue of its type; return the results in order.
+        """Publish a batch concurrently, each message to its type's queue; return the results in order.
 
         Raises:
             TransientError: there is no connection; nothing was sent.

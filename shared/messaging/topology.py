@@ -1,8 +1,8 @@
-"""Every exchange, queue and binding of Questbell, and the only code that declares them.
+"""Every exchange, queue and binding. Only the controllers declare them.
 
-Queues are short quorum queues: the backlog waits in PostgreSQL, where it can be reordered, superseded and counted.
-With `reject-publish` a full queue rejects messages instead of dropping them. At-least-once dead-lettering requires it
-(https://www.rabbitmq.com/docs/quorum-queues#dead-lettering). Only the controllers declare queues.
+Queues are short quorum queues, because the backlog waits in PostgreSQL. With `reject-publish` a full queue rejects
+messages instead of dropping them. At-least-once dead-lettering requires it
+(https://www.rabbitmq.com/docs/quorum-queues#dead-lettering).
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, Stat
 EXCHANGE = "game_events"
 MAX_LENGTH = 1_000
 DELIVERY_LIMIT = 20
-"""A message is dead-lettered after this many redeliveries, such as for a consumer that dies on it each time."""
+"""Redeliveries before a message is dead-lettered, such as for a consumer that dies on it each time."""
 DEAD_DELIVERY_LIMIT = 1_000_000
-"""RabbitMQ 4 would drop a dead letter after 20 redeliveries. The dead-letter loop decides that, not the broker."""
+"""RabbitMQ 4 would drop a dead letter after 20 redeliveries. Only the dead-letter loop decides that."""
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue, the event it carries, and its dead-letter queue for rejected and expired messages."""
+    """A queue, its event, and its dead-letter queue for rejected and expired messages."""
 
     name: str
     event: type[AnyEvent]
 
     @property
     def routing_key(self) -> str:
-        """The routing key of the queue, which is the event's type."""
+        """The event's type."""
         return str(self.event.model_fields["event_type"].default)
 
     @property
     def dead_letters(self) -> str:
-        """The name of the queue's dead-letter queue."""
+        """The dead-letter queue's name."""
         return f"{self.name}.dlq"
 
     @property
@@ -67,7 +67,7 @@ _DEAD_LETTER_ARGUMENTS: dict[str, FieldValue] = {"x-queue-type": "quorum", "x-de
 
 
 async def is_complete(connection: AbstractConnection) -> bool:
-    """Return whether all queues exist. A missing one means that the broker is new or lost its data."""
+    """Return whether all queues exist. If one is missing, the broker is new or lost its data."""
     for name in [name for queue in QUEUES for name in (queue.name, queue.dead_letters)]:
         channel = await open_channel(connection)
         try:

@@ -1,4 +1,4 @@
-"""The base of all tables: constraint names, which migrations can refer to, and column types."""
+"""The base of all tables: constraint names for migrations, and column types."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Base(DeclarativeBase):
 
 
 def new_id() -> UUID:
-    """Return a UUIDv7. It is unique without the database, and ordered by time, so indexes grow at one end."""
+    """Return a UUIDv7. It is ordered by time, so indexes grow at one end."""
     return uuid_utils.compat.uuid7()
 
 

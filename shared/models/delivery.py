@@ -1,6 +1,7 @@
-"""The delivery ledger: one row for each recipient of a notification, written before the request to Discord.
+"""The delivery ledger: one row for each recipient, written before the request to Discord.
 
-It distinguishes a process that was killed after Discord accepted a message from one that never sent the request."""
+It shows whether a killed process may have sent the request.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from shared.models.base import Base, new_id, text_enum
 
 
 class RecipientKind(enum.StrEnum):
-    """The kind of place that a message is sent to."""
+    """The kind of recipient."""
 
     CHANNEL = "channel"
     USER = "user"
@@ -36,7 +37,8 @@ class NotificationDelivery(Base):
     """One message to one recipient.
 
     A channel message with too many mentions is split, and each `chunk` is a recipient. `mentions` is fixed when the row
-    is created. The nonce is derived from `id`, so it is the same in every attempt."""
+    is created. The nonce is derived from `id`.
+    """
 
     __tablename__ = "notification_delivery"
     __table_args__ = (
@@ -64,5 +66,5 @@ class NotificationDelivery(Base):
 
     @property
     def nonce(self) -> str:
-        """The nonce of its message, the same at every attempt."""
+        """The message's nonce, the same at every attempt."""
         return nonce_for(self.id)

@@ -1,4 +1,4 @@
-"""A game, its players, and the guild it belongs to."""
+"""A game, its players, and its guild."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.models.base import Base, new_id, text_enum
 
 
 class GameStatus(enum.StrEnum):
-    """The status of a game. It only moves down this list."""
+    """A game's status. It only moves down this list."""
 
     SCHEDULED = "scheduled"
     IN_PROGRESS = "in_progress"
@@ -37,10 +37,10 @@ class Guild(Base):
 
 
 class Game(Base):
-    """A game that was planned on a server.
+    """A planned game.
 
     `version` increases when the time changes or the game is cancelled, and supersedes everything scheduled for an older
-    version. `revision` increases whenever something changes that the announcement shows.
+    version. `revision` increases when the announcement's content changes.
     """
 
     __tablename__ = "game"
@@ -61,7 +61,7 @@ class Game(Base):
     scheduled_at: Mapped[datetime]
     zone: Mapped[str]
     local_time: Mapped[datetime] = mapped_column(DateTime(timezone=False))
-    """The start on the clocks of `zone`, as the host entered it. Only tests read it."""
+    """The start in `zone`, as the host entered it. Only tests read it."""
     duration: Mapped[timedelta]
     capacity: Mapped[int | None]
     reminder_offsets: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
@@ -83,7 +83,7 @@ class Game(Base):
 
 
 class Participant(Base):
-    """A player who signed up for a game."""
+    """A player of a game."""
 
     __tablename__ = "participant"
 

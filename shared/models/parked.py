@@ -1,4 +1,4 @@
-"""Unreadable messages, kept until an administrator retries or discards them. No message is thrown away."""
+"""Unreadable messages, kept until an administrator retries or discards them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.models.base import Base, new_id, text_enum
 
 
 class Resolution(enum.StrEnum):
-    """The decision of an administrator about a parked message."""
+    """An administrator's decision about a parked message."""
 
     RETRIED = "retried"
     DISCARDED = "discarded"

@@ -1,7 +1,7 @@
-"""The schedule: one row for each notification and each status transition, with the time when it is due.
+"""The schedule: one row for each notification and each status transition.
 
-The row decides everything and must not be lost; a message in RabbitMQ only names it. `attempt_at` is when a scheduler
-loop may next claim the row. It is NULL once the row is settled, so its partial index contains only open rows.
+The row decides everything, and a message only names it. `attempt_at` is when a scheduler loop may next claim the row.
+It is NULL once the row is settled, so its partial index contains only open rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.models.game import GameStatus
 
 
 class NotificationKind(enum.StrEnum):
-    """The kinds of notifications. All but reminders are notices: due immediately, and without TTL."""
+    """All kinds but reminders are notices: due immediately, and without TTL."""
 
     REMINDER = "reminder"
     ANNOUNCEMENT = "announcement"
@@ -26,7 +26,7 @@ class NotificationKind(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """The outcome of a row. Each settled row has exactly one."""
+    """Each settled row has exactly one outcome."""
 
     DELIVERED = "delivered"
     PARTLY_DELIVERED = "partly_delivered"
@@ -37,7 +37,7 @@ class Outcome(enum.StrEnum):
 
 
 class DueRow:
-    """The columns that all scheduled rows share."""
+    """The columns of all scheduled rows."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     game_version: Mapped[int]
@@ -45,7 +45,7 @@ class DueRow:
     attempt_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     failed_attempt: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    """The latest attempt whose failure was recorded. Its dead letter needs no handling."""
+    """The latest attempt with a recorded failure. Its dead letter needs no handling."""
     last_error: Mapped[str | None]
     settled_at: Mapped[datetime | None]
     outcome: Mapped[Outcome | None] = mapped_column(text_enum(Outcome, name="outcome"))
@@ -54,19 +54,19 @@ class DueRow:
 
     @declared_attr
     def game_id(cls) -> Mapped[UUID]:
-        """Return the column of the game that the row belongs to."""
+        """Return the column of the row's game."""
         return mapped_column(ForeignKey("game.id", ondelete="CASCADE"))
 
 
 def _settled_constraint() -> CheckConstraint:
-    """Return the constraint that a settled row has an outcome, and an open row has a next attempt."""
+    """A settled row has an outcome, and an open row has a next attempt."""
     return CheckConstraint(
         "(settled_at IS NULL) = (outcome IS NULL) AND (settled_at IS NULL) = (attempt_at IS NOT NULL)", name="settled"
     )
 
 
 class NotificationSchedule(DueRow, Base):
-    """A scheduled notification. A reminder is identified by its game, kind, offset and the game's time."""
+    """A notification. A reminder is identified by its game, kind, offset and the game's time."""
 
     __tablename__ = "notification_schedule"
     __table_args__ = (
@@ -99,7 +99,7 @@ class NotificationSchedule(DueRow, Base):
 
 
 class GameStatusSchedule(DueRow, Base):
-    """A scheduled change of a game's status."""
+    """A change of a game's status."""
 
     __tablename__ = "game_status_schedule"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""A user's notification preferences, on every server alike."""
+"""A user's notification preferences on all servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.models.base import Base
 
 
 class User(Base):
-    """A Discord user who asked for DMs, or whose DMs are closed. Other users have no row.
+    """A Discord user who asked for DMs, or whose DMs are closed. Others have no row.
 
     The table has another name, because `user` is a reserved word of SQL.
     """
@@ -22,4 +22,4 @@ class User(Base):
     wants_dm: Mapped[bool] = mapped_column(server_default=text("false"))
     dm_channel_id: Mapped[int | None]
     dms_closed_at: Mapped[datetime | None]
-    """When Discord last rejected a DM to them. Asking for DMs again clears it."""
+    """The last time Discord rejected a DM. Asking for DMs again clears it."""

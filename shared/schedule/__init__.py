@@ -1,1 +1,1 @@
-"""The schedule: which rows a game needs, and how rows are settled or retried."""
+"""A game's rows: writing, settling and retrying them."""

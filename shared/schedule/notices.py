@@ -1,6 +1,6 @@
-"""The validity of each kind of notification, in one table, and the writing of notices.
+"""Writes notices, and decides whether a notification is still valid.
 
-A notice is a row that is due at once. It has no TTL and stays valid after the game has started.
+A notice is due at once, has no TTL, and stays valid after the game has started.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from shared.schedule.notify import notify_loops
 from shared.schedule.settle import Settlement
 
 BEGUN_AFTER = timedelta(seconds=60)
-"""A game counts as begun this long after its start. It equals the minimum TTL of a reminder, so that one that is due at
-the start can still be delivered."""
+"""A game counts as begun this long after its start. It equals a reminder's minimum TTL, so that one due at the start
+can still be delivered.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def has_begun(game_scheduled_at: datetime, *, now: datetime) -> bool:
 
 
 def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settlement | None:
-    """Return the outcome of a notification that must not be delivered any more; None if it is still valid."""
+    """Return the outcome of an invalid notification, or None if it is still valid."""
     validity = VALIDITY[row.kind]
     if validity.bound_to_version and row.game_version != game.version:
         return Settlement(Outcome.SUPERSEDED, f"the game changed (version {game.version})")
@@ -57,8 +58,8 @@ def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settle
 async def add_notice(session: AsyncSession, games: Sequence[Game], kind: NotificationKind) -> None:
     """Write a notice for each game. The caller has locked the games.
 
-    If a notice of the same kind is open, nothing is written, because that one will show the game as it is when it is
-    sent. So ten changes of an announcement in a second are one request to Discord.
+    An open notice of the same kind suffices, because it will show the game as it is when it is sent. So ten changes of
+    an announcement in a second are one request to Discord.
     """
     table = NotificationSchedule
     await session.flush()
@@ -86,7 +87,7 @@ async def add_notice(session: AsyncSession, games: Sequence[Game], kind: Notific
 
 
 async def refresh_announcement(session: AsyncSession, *games: Game) -> None:
-    """Update the announcements of games. The caller has locked the games."""
+    """Update the announcements of games, which the caller has locked."""
     for game in games:
         game.revision += 1
     await add_notice(session, games, NotificationKind.ANNOUNCEMENT)

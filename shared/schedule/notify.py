@@ -1,7 +1,6 @@
-"""A NOTIFY for rows that became due, sent in the transaction that writes them.
+"""A NOTIFY for due rows, sent in the transaction that writes them.
 
-It only shortens the wait. The loops never rely on it: each wakes when the next row is due, and at least every
-`maxWaitSeconds`.
+It only shortens the wait. Each loop wakes when the next row is due, and at least every `maxWaitSeconds`.
 """
 
 from __future__ import annotations

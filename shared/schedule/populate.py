@@ -1,8 +1,8 @@
-"""The rows of a game: each reminder and status transition is written exactly once.
+"""A game's rows: each reminder and status transition is written exactly once.
 
-Every change of a game's time, reminders or status goes through `populate_schedule`. Valid rows are kept, obsolete rows
-are settled as `superseded`, and missing rows are written. Deleting and rewriting all rows was rejected: a row in flight
-would be delivered again under a new id.
+Every change of a game's time, reminders or status goes through `populate_schedule`. It keeps valid rows, supersedes
+obsolete ones and writes missing ones. Rewriting all rows was rejected: a row in flight would be delivered again under a
+new id.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ async def lock_game(session: AsyncSession, game_id: UUID) -> Game:
 
 
 async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
-    """Make the open rows of a game match its time, duration, reminder offsets and status.
+    """Make a game's open rows match its time, duration, reminder offsets and status.
 
-    Reminders that would be due in the past are not written.
+    Reminders in the past are not written.
 
     Raises:
         PermanentError: there is no such game.
@@ -59,7 +59,7 @@ async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
 
 
 def reminder_times(game: Game, *, after: datetime) -> dict[int, datetime]:
-    """Return the due times of the game's reminders after a moment, by offset in minutes."""
+    """Return the reminders' due times after a moment, by offset in minutes."""
     if game.status is not GameStatus.SCHEDULED:
         return {}
     times = {offset: game.scheduled_at - timedelta(minutes=offset) for offset in set(game.reminder_offsets)}
@@ -67,7 +67,7 @@ def reminder_times(game: Game, *, after: datetime) -> dict[int, datetime]:
 
 
 def transition_times(game: Game) -> dict[GameStatus, datetime]:
-    """Return the times of the game's remaining status changes."""
+    """Return the times of the remaining status changes."""
     times = {GameStatus.IN_PROGRESS: game.scheduled_at, GameStatus.COMPLETED: game.ends_at}
     if game.status.is_final:
         return {}

@@ -1,4 +1,4 @@
-"""When work that failed is retried: one rule for the loops, the bot and the start of every process."""
+"""One rule for retries of the loops, the bot and the start of every process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Backoff:
-    """Exponential delays with jitter: `first` doubles up to `longest` seconds.
+    """Exponential delays: `first` doubles up to `longest` seconds.
 
-    Jitter shortens a delay by up to a quarter, so that rows which failed together are not retried together. No delay
-    exceeds its bound.
+    Jitter shortens a delay by up to a quarter, so that rows which failed together are not retried together.
     """
 
     first: float
@@ -30,11 +29,11 @@ class Backoff:
 
     @classmethod
     def of(cls, timing: Timing) -> Backoff:
-        """Return the backoff that the settings name."""
+        """Return the settings' backoff."""
         return cls(first=timing.backoff_first, longest=timing.backoff_max)
 
     def delay(self, attempt: int) -> float:
-        """Return the seconds to wait after the given number of failed attempts (1 or more)."""
+        """Return the seconds to wait after this many failed attempts (1 or more)."""
         bound = min(self.longest, self.first * 2.0 ** min(max(attempt, 1) - 1, 30))
         return bound * (1 - 0.25 * self.rng.random())
 
@@ -47,7 +46,7 @@ async def retry(
     within: float = math.inf,
     on_failure: Callable[[TransientError], None] = lambda _error: None,
 ) -> T:
-    """Repeat `work` until it succeeds, and return its result; `on_failure` is called with each failure.
+    """Repeat `work` until it succeeds, and return its result. `on_failure` gets each failure.
 
     Raises:
         TransientError: the last failure, once `attempts` were made or the next one would begin after `within` seconds.

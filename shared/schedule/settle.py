@@ -1,6 +1,6 @@
-"""The settling and retrying of open rows.
+"""Settles and retries open rows.
 
-Every statement says `settled_at IS NULL`, so the first to settle a row wins. Those that settle are in `schedule.sql`.
+Every statement says `settled_at IS NULL`, so the first to settle a row wins.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from shared.schedule.notify import notify_loops
 from shared.schedule.retry import Backoff
 
 ATTEMPT_ROUNDING_SECONDS = 0.25
-"""Retry times are rounded up to a multiple of this many seconds."""
+"""Retry times are rounded up to a multiple of this."""
 DETAIL_LIMIT = 500
 
 Table = type[NotificationSchedule] | type[GameStatusSchedule]
@@ -29,7 +29,7 @@ _SQL = sql.load("schedule")
 
 
 class Settlement(NamedTuple):
-    """The outcome of a row, and its detail."""
+    """A row's outcome and detail."""
 
     outcome: Outcome
     detail: str | None = None
@@ -54,7 +54,7 @@ def source_of(table: Table) -> str:
 
 
 async def settle(session: AsyncSession, table: Table, settlements: Mapping[UUID, Settlement]) -> list[SettledRow]:
-    """Settle open rows, each with its own outcome; return those that were still open."""
+    """Settle rows, each with its own outcome, and return those that were still open."""
     if not settlements:
         return []
     parameters: dict[str, Any] = {
@@ -68,7 +68,7 @@ async def settle(session: AsyncSession, table: Table, settlements: Mapping[UUID,
 
 
 async def settle_attempted(session: AsyncSession, notifications: Collection[UUID]) -> list[SettledRow]:
-    """Settle the notifications whose deliveries are all final, announcements excepted; return and log them."""
+    """Settle, log and return the notifications, except announcements, whose deliveries are all final."""
     if not notifications:
         return []
     parameters: dict[str, list[Any]] = {"ids": [], "outcomes": [], "details": [], "attempted": list(notifications)}
@@ -88,7 +88,7 @@ async def settle_and_log(
     level: int = logging.INFO,
     was_attempted: bool = True,
 ) -> list[SettledRow]:
-    """Settle open rows with one outcome; return and log those that were still open."""
+    """Settle rows with one outcome, and log and return those that were still open."""
     rows = await settle(session, table, dict.fromkeys(row_ids, Settlement(outcome, detail)))
     for row in rows:
         log_settled(row, level=level, was_attempted=was_attempted)
@@ -96,7 +96,7 @@ async def settle_and_log(
 
 
 def log_settled(row: SettledRow, *, level: int = logging.INFO, was_attempted: bool = True, **more: object) -> None:
-    """Log and count a row's outcome. `was_attempted` is False for a row that nothing was tried for this time."""
+    """Log and count a row's outcome. `was_attempted` is False if nothing was tried this time."""
     source = source_of(row.table)
     if was_attempted:
         metrics.count_settled(source, row.outcome, attempts=row.attempts)
@@ -126,8 +126,8 @@ def _settled(table: Table, found: Iterable[Any]) -> list[SettledRow]:
 async def try_again(session: AsyncSession, table: Table, row_id: UUID, *, seconds: float) -> None:
     """Make an open row due again after a wait, and wake the loops for it.
 
-    Rows that wait for the same thing, such as a rate-limited channel, come due at the same instant. The claim's order
-    then decides which goes first, so the oldest is not overtaken by a row that was deferred a moment earlier.
+    Rows that wait for the same thing, such as a rate-limited channel, come due at the same instant, so that the claim's
+    order decides.
     """
     moment = func.clock_timestamp() + timedelta(seconds=seconds)
     if seconds > 0:
@@ -139,8 +139,7 @@ async def try_again(session: AsyncSession, table: Table, row_id: UUID, *, second
 async def record_failure(
     session: AsyncSession, table: Table, row_id: UUID, *, backoff: Backoff, error: str, retry_after: float | None = None
 ) -> None:
-    """Record why an attempt failed and when the next one is: after `retry_after` seconds if given, else by the
-    backoff, whose jitter keeps rows apart that failed together."""
+    """Record a failed attempt. The next one is after `retry_after` seconds if given, else by the backoff."""
     failed = await session.execute(
         update(table)
         .where(table.id == row_id, table.settled_at.is_(None))

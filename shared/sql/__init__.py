@@ -1,11 +1,8 @@
-"""The hot statements as plain SQL. Each file covers one subject, and each statement has a name and a purpose.
+"""The hot statements as plain SQL, by subject. SQLAlchemy's expressions were rejected: nobody sees what runs.
 
-They can be pasted into `psql`, where `:name` is a variable too, after `\\set name value`. SQLAlchemy's expression
-language was rejected for them: nobody could see, or EXPLAIN, what runs.
-
-A statement starts with a line such as `-- name: claim_notifications`. The comment lines below it state its purpose, the
-index that it relies on, and why. Write casts as `CAST(:ids AS uuid[])`, because `::` after a parameter is not read as a
-cast.
+They can be pasted into `psql`, where `:name` is a variable too, after `\\set name value`. A statement starts with a
+line such as `-- name: claim_notifications`. The comment lines below it state its purpose, its index, and why. Write
+casts as `CAST(:ids AS uuid[])`, because `::` after a parameter is not read as a cast.
 """
 
 from __future__ import annotations
