@@ -3,10 +3,10 @@
 The conditions follow the API conventions
 (https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md):
 
-* `Ready`: the loop works. A suspended resource is not ready, because a user who waits for `Ready` waits for the work.
-* `Degraded`: something needs attention. A suspended resource is not degraded, because its user wants it so.
+* `Ready`: the loop works. A suspended resource is not ready, because whatever waits for `Ready` waits for the work.
+* `Degraded`: something needs attention. A suspended resource does not.
 
-A `phase` was rejected: it repeats the conditions in a form that cannot grow.
+A `phase` was rejected, because it cannot grow.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def compose_status(
 ) -> dict[str, Any]:
     """Return the whole status.
 
-    `stats` replace the previous ones, and None removes a field. Empty `stats` keep the previous ones, because the
-    database may not answer. `lastDispatch` never goes back, because each replica knows only its own.
+    None in `stats` removes a field. Empty `stats` keep the previous ones, because the database may not answer.
+    `lastDispatch` never goes back, because each replica knows only its own.
     """
     status = {name: _to_json(value) for name, value in (stats or _stats_of(before)).items() if value is not None}
     dispatches = (status.get("lastDispatch"), before.get("lastDispatch"), _to_json(loop_status.last_dispatch))

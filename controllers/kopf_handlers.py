@@ -1,7 +1,6 @@
 """Kopf's handlers and settings for our kinds in one namespace.
 
-`@kopf.on.event` handlers add no finalizer and write no annotations. So a resource can always be deleted, and two
-replicas do not conflict.
+`@kopf.on.event` handlers add no finalizer and write no annotations, so two replicas do not conflict.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs Kopf in its own thread with its own event loop.
 
-In our event loop, Kopf would end the loops when it ends on a 503. It cancels every task created after its start and
-replaces our signal handlers. A second process was rejected: it needs a channel to us and twice the memory.
+In our event loop, Kopf would cancel our tasks when it ends, such as on a 503, and replace our signal handlers. A second
+process was rejected: it needs a channel to us and twice the memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Requests to the Kubernetes API server. Only Kopf's watch does not go through here.
+"""All requests to the Kubernetes API server except Kopf's watch, each with a time-out and one try.
 
-Each request has a time-out and one try. `CustomObjectsApi` was rejected: its module alone takes 15 MiB.
+`CustomObjectsApi` was rejected: its module alone takes 15 MiB.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ async def connect(*, load: LoadConfiguration = load_configuration) -> AsyncItera
 
 
 class KubernetesApi:
-    """The controllers' requests. After a 401 it logs in again and repeats the request once."""
+    """After a 401 it logs in again and repeats the request once."""
 
     def __init__(self, login: _Login, load: LoadConfiguration) -> None:
         self._login = login
@@ -148,7 +148,7 @@ class _Login:
         self._retired = False
 
     async def retire(self) -> None:
-        """Close the connections once no request uses them."""
+        """Close the connections once unused."""
         self._retired = True
         if self._requests == 0:
             await self._client.close()

@@ -23,10 +23,10 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 def load_configuration() -> Configuration:
     """Return the configuration of `KUBECONFIG`, else of the pod's service account, else of ~/.kube/config.
 
-    It reads files and runs login plugins, so call it in a thread. Credentials expire: call it again after a 401.
+    Call it in a thread, because it reads files and runs plugins. Call it again after a 401, because credentials expire.
 
     Raises:
-        ConfigurationError: there is none of them, or it cannot be used.
+        ConfigurationError: there is none, or it cannot be used.
     """
     configuration = Configuration(host="", retries=None)
     # Python 3.13 requires certificate extensions that the authorities of many clusters lack, EKS among them.
@@ -80,7 +80,7 @@ async def _load(loader: KubeConfigLoader, configuration: Configuration) -> None:
 
 
 class _PluginLoop(asyncio.SelectorEventLoop):
-    """An event loop that can kill its login plugins. A cancelled loader leaves them running."""
+    """Can kill its login plugins. A cancelled loader leaves them running."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class _PluginLoop(asyncio.SelectorEventLoop):
         return transport, protocol
 
     async def kill_plugins(self) -> None:
-        """Kill the remaining plugins, and give them a second to end."""
+        """Kill the plugins, and give them a second to end."""
         running = [plugin for plugin in self._plugins if plugin.get_returncode() is None]
         for plugin in running:
             plugin.close()

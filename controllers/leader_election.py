@@ -1,7 +1,7 @@
 """Leader election with a PostgreSQL advisory lock. Two leaders at once break nothing.
 
-A replica that dies releases the lock with its connection. PostgreSQL ends the idle session of a frozen replica, whose
-kernel still answers keepalives. A Kubernetes Lease was rejected: it costs a write every few seconds.
+A replica that dies releases the lock with its connection. PostgreSQL ends the idle session of a frozen one. A
+Kubernetes Lease was rejected: it costs a write every few seconds.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from shared import database, logs, metrics
 from shared.settings import DatabaseSettings, Timing
 
 CHECK_INTERVAL = 1.0
-"""Seconds between two attempts to take the lock, or two checks that we still have it."""
+"""Seconds between attempts to take or confirm the lock."""
 CHECK_TIMEOUT = 2.0
 """Seconds."""
 TRUSTED = 5.0
-"""Leadership expires after this many seconds without confirmation, because the process may have been frozen."""
+"""Seconds. Leadership expires without confirmation, because the process may have been frozen."""
 IDLE_SESSION_TIMEOUT = 10.0
-"""Seconds after which PostgreSQL ends an idle session, which frees its lock."""
+"""Seconds. Then PostgreSQL ends the session, which frees its lock."""
 
 _STATUS_WRITER_LOCK = 0x5157_0001
 """The lock's first key: arbitrary, and the same in all releases."""

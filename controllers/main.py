@@ -1,7 +1,7 @@
 """`questbell controllers`: wires the process together.
 
-Each task restarts with growing delays when it ends, while the loops go on. At SIGTERM the watch ends first, so that no
-loop starts any more. Then the loops finish what is in flight, and finally their connections are closed.
+At SIGTERM the watch ends first, so that no loop starts any more. Then the loops finish what is in flight, and finally
+their connections are closed.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from shared.settings import (
 )
 
 RESTART = Backoff(first=0.5, longest=5.0)
-"""Delays before a task restarts. Tasks wait for servers, which usually return within seconds."""
+"""Delays before a task restarts. Servers usually return within seconds."""
 CLOSE_TIMEOUT = 4.0
-"""Seconds of the shutdown time that are reserved for closing connections."""
+"""Seconds of the shutdown time for closing connections."""
 
 Tasks = Mapping[str, Callable[[], Awaitable[None]]]
 

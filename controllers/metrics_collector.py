@@ -1,8 +1,7 @@
 """Collects metrics about the whole system from the database and the broker.
 
-Every replica collects them, so that the alert for a stalled delivery fires even without a Scheduler, an API server or a
-working leader. All replicas export the same values, so aggregate them with `max`. Reusing the leader's status counts
-was rejected: a former leader would keep exporting stale values.
+Every replica collects them, so that alerts work without a Scheduler, an API server or a leader. Aggregate them with
+`max`. Reusing the leader's counts was rejected: a former leader would export stale values.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Lists all resources once a minute and when the API server is back, and checks that it answers.
+"""Lists all resources once a minute, because a resumed watch may miss deletions, and checks that the API server
+answers.
 
-A watch that resumes after a long break does not report deletions. After the first list missing default resources are
-created.
+After the first list, missing default resources are created.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LIST_INTERVAL = 60.0
 PING_INTERVAL = 5.0
 """Seconds."""
 STALLED_AFTER = 90.0
-"""Seconds without a check after which only a restart helps. Each request ends within ten."""
+"""Seconds without a check after which only a restart helps."""
 
 
 class Resync:

@@ -1,8 +1,7 @@
-"""Writes the status of the resources, and posts an Event when a condition changes.
+"""Writes the resources' status, and posts an Event when a condition changes. An idle system writes nothing.
 
-Only changes are written, so an idle system costs the API server nothing. Only the leader writes. While the database
-does not answer, the last leader goes on until it sees another replica's write, because people look at the status during
-an outage.
+Only the leader writes. While the database does not answer, the last leader goes on until it sees another replica's
+write, because people look at the status during an outage.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from shared.errors import QuestbellError, TransientError
 CHECK_INTERVAL = 1.0
 """Seconds."""
 WRITE_INTERVAL = 2.0
-"""Seconds between two writes of one resource, and between two reads of its stats while they change."""
+"""Seconds between two writes of one resource, and between reads of changing stats."""
 STATS_INTERVAL = 10.0
-"""Seconds between two reads of unchanged stats."""
+"""Seconds between reads of unchanged stats."""
 STATS_TIMEOUT = 5.0
 """Seconds for one resource."""
 UNKNOWN_GRACE = 3.0
@@ -128,5 +127,5 @@ class StatusWriter:
 
 
 def _was_written(desired: dict[str, Any], record: _Record, resource: Resource) -> bool:
-    """Return whether this very status was written. The API server drops fields that it does not know."""
+    """Return whether this status was written. The API server drops unknown fields."""
     return record.written is not None and desired == record.sent and record.written.status == resource.status

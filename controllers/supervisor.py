@@ -1,6 +1,6 @@
 """Runs one loop for each custom resource, and restarts loops that die.
 
-The watch is fast but can miss deletions. The periodic list is complete but slow. Kopf's daemons were rejected: they
+The watch can miss deletions, and the periodic list is slow, so both report here. Kopf's daemons were rejected: they
 need a finalizer, which two replicas would fight over, and they end with Kopf.
 """
 
@@ -21,7 +21,7 @@ from shared.errors import QuestbellError, reraise_cancellation
 from shared.schedule.retry import Backoff
 
 DELETED_MEMORY = 256
-"""The number of deleted resources to remember, because a late list from before a deletion must not restart the loop."""
+"""Deleted resources to remember, because a late list must not restart their loops."""
 _CANCEL_TIMEOUT = 1.0
 
 AnyLoop = Loop[Any]
@@ -32,8 +32,8 @@ LoopFactory = Callable[[Resource], AnyLoop]
 class LoopRunner:
     """Restarts the loop of one resource with growing delays.
 
-    A loop has recovered once it has run for as long as its last delay, so a loop that dies at once does not flap
-    between ready and not ready.
+    A loop has recovered once it has run for as long as its last delay, so that it does not flap between ready and not
+    ready.
     """
 
     def __init__(self, resource: Resource, make_loop: LoopFactory, *, backoff: Backoff) -> None:
@@ -64,7 +64,7 @@ class LoopRunner:
 
     @property
     def is_in_backoff(self) -> bool:
-        """Whether the loop died and has not recovered yet."""
+        """Whether the loop died and has not recovered."""
         return self._failure is not None and asyncio.get_running_loop().time() < self._healthy_after
 
     def status(self) -> LoopStatus:
@@ -131,7 +131,7 @@ class Supervisor:
     """
 
     def __init__(self, make_loop: LoopFactory, *, backoff: Backoff, shutdown_timeout: float) -> None:
-        """When the block ends, the loops have `shutdown_timeout` seconds to finish."""
+        """When the block ends, the loops have `shutdown_timeout` seconds."""
         self._make_loop = make_loop
         self._backoff = backoff
         self._shutdown_timeout = shutdown_timeout
@@ -170,7 +170,7 @@ class Supervisor:
     def reconcile(self, listed: Iterable[Resource], *, known: Collection[str]) -> None:
         """Correct what the watch missed, using a complete list.
 
-        `known` are the uids whose loops ran when the list was requested. Newer ones cannot be in it.
+        `known` are the uids whose loops ran when the list was requested. Newer ones are not in it.
         """
         resources = {resource.uid: resource for resource in listed}
         for uid in set(known) & self._runners.keys() - resources.keys():
@@ -192,7 +192,7 @@ class Supervisor:
         return _list_resources("not running", [runner for runner in self.runners() if runner.is_in_backoff])
 
     def lost(self) -> str | None:
-        """Return which loops are no longer restarted, or None. Only a restart of the process helps."""
+        """Return which loops are no longer restarted, or None. Only a process restart helps."""
         lost = [runner for uid, runner in self._runners.items() if self._tasks[uid].done()]
         return _list_resources("not restarted any more", lost)
 

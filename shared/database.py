@@ -1,7 +1,7 @@
 """Access to PostgreSQL, and the translation of driver errors into ours.
 
-Keepalives and an idle-in-transaction limit release the rows of a frozen or disconnected replica within seconds. Every
-statement also has a client-side time-out.
+Keepalives and an idle-in-transaction limit release a lost replica's rows within seconds. Every statement also has a
+client-side time-out.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ REJECTED = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.ClientConfigurationError,
 )
-"""asyncpg's errors that waiting does not fix, such as a wrong password or database."""
+"""asyncpg's errors that waiting does not fix, such as a wrong password."""
 
 Sessions = async_sessionmaker[AsyncSession]
 
 
 def server_settings(*, application_name: str, timing: Timing) -> dict[str, str]:
-    """Return the session parameters of all our connections, including those for LISTEN and advisory locks."""
+    """Return the parameters of all our connections, including those for LISTEN and advisory locks."""
     return {
         "application_name": application_name,
         "timezone": "UTC",
@@ -75,7 +75,7 @@ async def connect(
     statement_timeout: float | None = STATEMENT_TIMEOUT,
     **parameters: str,
 ) -> asyncpg.Connection:
-    """Open a connection with additional session `parameters`. The URL may have libpq's options, such as `sslmode`."""
+    """Open a connection with additional session `parameters`. The URL may have libpq's options."""
     return await asyncpg.connect(
         settings.url.get_secret_value(),
         timeout=CONNECT_TIMEOUT,
@@ -121,8 +121,8 @@ async def transaction(factory: Sessions) -> AsyncIterator[AsyncSession]:
     """Run a block in one transaction.
 
     Raises:
-        TransientError: PostgreSQL could not be reached or ended the connection, or there was a deadlock. A commit that
-            failed this way may have been applied, so callers must be repeatable.
+        TransientError: PostgreSQL could not be reached or ended the connection, or there was a deadlock. The commit may
+            have been applied, so callers must be repeatable.
     """
     with translated():
         async with factory() as session, session.begin():

@@ -1,7 +1,6 @@
 """The errors of Questbell. Each type says what the caller does next.
 
-Library exceptions are translated at the boundary, so that callers need not know the libraries and never have to catch
-everything.
+Library exceptions are translated at the boundary, so that callers never have to catch everything.
 """
 
 from __future__ import annotations
@@ -52,10 +51,9 @@ def describe(error: BaseException) -> str:
 
 
 def reraise_cancellation() -> None:
-    """Re-raise a cancellation that cleanup code swallowed.
+    """Re-raise a cancellation that cleanup code or a library swallowed.
 
-    An error in a `finally` replaces the CancelledError, and libraries swallow it too. A loop that restarts work after
-    an error must call this first, otherwise its task could not be cancelled.
+    A loop that restarts work after an error must call this first, otherwise its task could not be cancelled.
 
     Raises:
         CancelledError: this task was cancelled.

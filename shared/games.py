@@ -1,7 +1,6 @@
 """Everything that can be done with a game, in the caller's transaction and without Discord.
 
-Every change locks the game first. It updates the game, its schedule and its notices in one transaction, so readers see
-either none of it or all of it.
+Every change locks the game first, and updates its schedule and notices too.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from shared.schedule.populate import lock_game, populate_schedule
 
 @dataclass(frozen=True, kw_only=True)
 class NewGame:
-    """The game that a host entered. `scheduled_at` has a time zone. `reminder_offsets` are minutes before it.
+    """The game that a host entered. `scheduled_at` has a time zone, and `reminder_offsets` are minutes.
 
-    `interaction_id` is Discord's id of the request. A request that arrives twice creates one game.
+    Discord's `interaction_id` identifies the request. A request that arrives twice creates one game.
     """
 
     guild_id: int
@@ -65,7 +64,7 @@ async def set_guild_zone(session: AsyncSession, guild_id: int, *, zone: str) -> 
 
 
 async def create_game(session: AsyncSession, new: NewGame) -> Game:
-    """Create a game, its schedule and its announcement, or return the existing game of this request."""
+    """Create a game, its schedule and its announcement, or return this request's existing game."""
     if new.interaction_id is not None:
         await session.execute(select(func.pg_advisory_xact_lock(new.interaction_id)))
         existing = await session.execute(select(Game).where(Game.interaction_id == new.interaction_id))
@@ -94,7 +93,7 @@ async def create_game(session: AsyncSession, new: NewGame) -> Game:
 
 
 async def reschedule_game(session: AsyncSession, game_id: UUID, *, scheduled_at: datetime) -> Game:
-    """Move a game to another time, which supersedes everything scheduled for the old time."""
+    """Move a game. Everything scheduled for the old time is superseded."""
     game = await lock_game(session, game_id)
     game.scheduled_at = scheduled_at
     game.local_time = scheduled_at.astimezone(ZoneInfo(game.zone)).replace(tzinfo=None)
@@ -118,7 +117,7 @@ async def cancel_game(session: AsyncSession, game_id: UUID) -> bool:
 
 
 async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> JoinResult:
-    """Sign a player up unless the game is full or closed. The lock on the game decides who gets the last seat."""
+    """Sign a player up unless the game is full or closed. Its lock decides who gets the last seat."""
     game = await lock_game(session, game_id)
     if game.status is not GameStatus.SCHEDULED:
         return JoinResult.CLOSED
@@ -147,7 +146,7 @@ async def leave_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> b
 
 
 async def list_players(session: AsyncSession, game_id: UUID) -> list[int]:
-    """Return a game's players in the order in which they joined."""
+    """Return a game's players in joining order."""
     statement = (
         select(Participant.user_id)
         .where(Participant.game_id == game_id)

@@ -1,7 +1,6 @@
 """A workload's HTTP endpoints for probes and Prometheus.
 
-`/livez` fails only if a restart would help. `/readyz` also fails while a dependency is unavailable. Both return what is
-wrong.
+`/livez` fails only if a restart would help. `/readyz` also fails while a dependency is unavailable.
 """
 
 from __future__ import annotations

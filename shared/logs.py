@@ -1,7 +1,6 @@
 """Structured logs: one JSON object per line, or a readable line for a terminal.
 
-Each of our records has an `action`. Tests and searches use that and ids, never the text. Library records have the same
-format.
+Each of our records has an `action`. Tests and searches use that and ids, never the text.
 """
 
 from __future__ import annotations

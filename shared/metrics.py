@@ -1,8 +1,8 @@
-"""The Prometheus metrics of both workloads, in one place so that names and labels agree.
+"""The metrics of both workloads, in one place so that names and labels agree. Labels are never ids.
 
-Each process registers only its own metrics, because a bot exporting `dead_letters 0` would be wrong. Counters exist
-from the start, because `rate()` misses a counter that first appears with its first failure. Labels are never ids.
-Gauges about an unreachable server are removed: a stale value is worse than none.
+Each process registers only its own metrics, because a bot exporting `dead_letters 0` would be wrong. Counters start at
+zero, because `rate()` misses a counter that first appears with its first failure. Gauges about an unreachable server
+are removed, because a stale value is worse than none.
 """
 
 from __future__ import annotations
@@ -251,10 +251,7 @@ RATE_LIMIT_WAIT = _histogram(
 
 
 def count_settled(source: str, outcome: Outcome, *, attempts: int) -> None:
-    """Count a row that the bot settled.
-
-    The transaction that counts the attempt may not have committed. A published row always had at least one attempt.
-    """
+    """Count a row that the bot settled. Its attempt may not be committed yet, but it had at least one."""
     SETTLED.labels(source, outcome).inc()
     SETTLE_ATTEMPTS.labels(source).observe(max(1, attempts))
 

@@ -1,7 +1,4 @@
-"""Regular probes of a workload's servers, for `/readyz`.
-
-The kubelet gets the latest result, because it waits only one second and a hanging dependency takes longer to detect.
-"""
+"""Regular probes of a workload's servers, for `/readyz`. A fresh probe could take longer than the kubelet waits."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ PROBE_TIMEOUT = 10.0
 """Seconds."""
 
 Probe = Callable[[], Awaitable[object]]
-"""Returns if the dependency answers, and raises one of our errors if not."""
+"""Returns if the dependency answers, else raises one of our errors."""
 
 
 class Dependency:

@@ -19,7 +19,7 @@ EX_CONFIG = 2
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a program. Our fatal errors go to standard error in one line, without a traceback.
+    """Run a program. Our errors go to standard error in one line.
 
     The exit code is 2 for a configuration mistake and 1 for our other errors.
     """
@@ -59,9 +59,9 @@ async def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def run_forever(name: str, work: Callable[[], Awaitable[None]], *, backoff: Backoff) -> None:
-    """Run a task, and restart it with growing delays whenever it ends or fails.
+    """Run a task, and restart it with growing delays whenever it ends.
 
-    An unexpected exception is our bug: its traceback is logged, and the other tasks go on.
+    An unexpected exception is our bug: its traceback is logged, and other tasks go on.
 
     Raises:
         ConfigurationError: waiting does not help.

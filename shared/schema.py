@@ -11,7 +11,7 @@ from shared.errors import TransientError
 from shared.schedule.retry import Backoff, retry
 
 REVISION = "0004"
-"""The newest revision of `migrations`. This release also works with a newer schema."""
+"""The newest revision of `migrations`. A newer schema works too."""
 
 
 async def wait_for_schema(sessions: Sessions, *, backoff: Backoff) -> None:

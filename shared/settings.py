@@ -1,8 +1,7 @@
-"""Every setting of Questbell, with its meaning, default and environment variable.
+"""Every setting of Questbell, in one class per concern, so that a workload loads only what it uses.
 
-There is one class per concern, so a workload loads only what it uses. Values come from the environment or, for secrets,
-from files named like the variable in `QUESTBELL_SECRETS_DIR`, as Kubernetes mounts a Secret. Reading settings at import
-was rejected: tests and the sandbox choose when to read them, and a mistake must become one clear line.
+Values come from the environment or, for secrets, from files named like the variable in `QUESTBELL_SECRETS_DIR`. Reading
+settings at import was rejected, because a mistake must become one clear line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The skeleton of both loops: iterate, wait, and retry after failures.
 
-Two gauges distinguish a loop that waits from one that hangs: its last progress, and how long it may wait now. A loop
-that has ended exports neither.
+Two gauges distinguish a loop that waits from one that hangs: its last progress, and how long it may wait now.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class LoopStatus:
     message: str
     last_dispatch: datetime | None = None
     degraded: str | None = None
-    """A problem that needs attention although the loop works, or None."""
+    """A problem that needs attention although the loop works."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Loop(Protocol[NewSpec]):
     """The work of one custom resource."""
 
     async def run(self) -> None:
-        """Work until cancelled, then finish what is in flight. An exception means: restart the loop."""
+        """Work until cancelled, then finish what is in flight. After an exception the loop restarts."""
 
     def apply(self, spec: NewSpec) -> None:
         """Use a new spec without a restart. With `suspend`, finish what is in flight and start nothing more."""
@@ -56,7 +55,7 @@ class Loop(Protocol[NewSpec]):
         """Return the current status."""
 
     async def stats(self) -> dict[str, object]:
-        """Return the status counts by field name. Their cost must not grow with the rows.
+        """Return the status counts. Their cost must not grow with the rows.
 
         Raises:
             TransientError: they cannot be read now.
@@ -144,7 +143,7 @@ class PollingLoop(ABC, Generic[SpecT]):
         return pause
 
     def _record_progress(self, *, wait: float | None = None) -> None:
-        """Export the progress, and the seconds that the loop may wait from now on."""
+        """Export the progress, and how long the loop may wait."""
         metrics.LOOP_LAST_ITERATION.labels(self._name).set_to_current_time()
         if wait is not None:
             metrics.LOOP_WAIT.labels(self._name).set(wait)

@@ -44,11 +44,11 @@ class RunCounts:
     parked: int = 0
     queue_is_full: bool = False
     republished_rows: set[UUID] = field(default_factory=set)
-    """If another message about one of these rows dies during the run, it waits for the next run."""
+    """If another message about such a row dies during the run, it waits for the next run."""
 
     @property
     def total(self) -> int:
-        """Return the number of messages that left their dead-letter queue."""
+        """Return how many messages left their dead-letter queue."""
         return self.republished + self.dropped + self.parked
 
 
@@ -65,7 +65,7 @@ class Reconciliation:
         """Park, drop or republish each message, and acknowledge it unless its main queue is full.
 
         Raises:
-            TransientError: the database or the broker is unavailable. Unacknowledged messages stay in their queue.
+            TransientError: a server is unavailable. Unacknowledged messages stay in their queue.
         """
         letters: list[DeadLetter] = []
         for message in messages:

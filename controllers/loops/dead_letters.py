@@ -1,8 +1,7 @@
 """The dead-letter loop handles rejected and expired messages in bounded runs.
 
-It decides nothing about delivery. A readable dead letter is acknowledged after its row, if still open, has been
-published again without TTL. Requeueing within a run was rejected: a poison message would be read thousands of times per
-second.
+It decides nothing about delivery. Requeueing within a run was rejected: a poison message would be read thousands of
+times per second.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ from shared.settings import BrokerSettings, Timing
 RECONNECT = Backoff(first=0.5, longest=5.0)
 """Delays while the database or the broker is unavailable."""
 FIRST_MESSAGE_TIMEOUT = 10.0
-"""Seconds to wait for a batch's first message, because a busy broker is slow."""
+"""Seconds to wait for the first message of a batch. A busy broker is slow."""
 NEXT_MESSAGE_TIMEOUT = 0.5
-"""Seconds to wait for each further message. An incomplete batch is handled too."""
+"""Seconds to wait for each further message."""
 SHORT_INTERVAL = 5.0
-"""Seconds until the next run if a main queue was full or another replica is handling dead letters."""
+"""Seconds to the next run if a main queue was full or another replica handles dead letters."""
 
 Received = asyncio.Queue[AbstractIncomingMessage]
 
@@ -78,7 +77,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
         return float(self.spec.interval_seconds)
 
     async def stats(self) -> dict[str, object]:
-        """Return the number of dead letters, the oldest failed row's due time, and the last run's results."""
+        """Return the number of dead letters, the oldest failed row's due time, and the last results."""
         depths = await queue_depths(await self._connected(), self.spec.queues)
         min_attempts = self.spec.alert_after_attempts
         async with database.transaction(self._sessions) as session:
@@ -106,7 +105,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
         return Pause(min(self.interval, SHORT_INTERVAL) if is_incomplete else self.interval)
 
     async def _handle_queues(self) -> RunCounts | None:
-        """Handle at most each queue's messages at the start. Return None if another replica does so."""
+        """Handle at most each queue's current messages. Return None if another replica does so."""
         await self._publisher.connect()
         run = Reconciliation(self._sessions, self._row_publishers, self._log)
         async with queries.try_dead_letter_lock(self._sessions) as is_locked:
@@ -156,9 +155,9 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
             await queue.cancel(consumer_tag)  # or a busy quorum queue forgets the channel's last acknowledgements
 
     async def _close(self, channel: AbstractChannel) -> None:
-        """Close a channel, which returns its unacknowledged messages to the queue.
+        """Close a channel, which returns its unacknowledged messages.
 
-        A channel whose last call was cancelled may not respond. Then the connection is closed.
+        After a cancelled call it may not respond. Then the connection is closed.
         """
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
@@ -180,14 +179,14 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
 
 
 async def _consume(channel: AbstractChannel, queue: AbstractQueue, *, prefetch: int) -> tuple[Received, str]:
-    """Return a queue's messages and the consumer tag. Getting messages one by one takes a round trip each."""
+    """Return a queue's messages and the consumer tag. A get takes a round trip per message."""
     received: Received = asyncio.Queue()
     await channel.set_qos(prefetch_count=prefetch)
     return received, await queue.consume(received.put, no_ack=False)
 
 
 async def _receive(received: Received, count: int) -> list[AbstractIncomingMessage]:
-    """Return at most `count` messages, because another consumer may take some."""
+    """Return at most `count` messages."""
     batch: list[AbstractIncomingMessage] = []
     while len(batch) < count:
         try:

@@ -1,7 +1,7 @@
-"""The scheduler loop for both schedule tables: claim due rows, publish them with confirms, mark them and commit.
+"""The scheduler loop: claim due rows, publish them with confirms, mark them and commit.
 
-A crash loses nothing. Before the commit the rows become claimable again with the end of the connection. The bot settles
-a row once, even if its message is published twice.
+A crash before the commit loses nothing, because the rows become claimable again. The bot settles a row once, even if
+its message is published twice.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from shared.schedule.retry import Backoff
 from shared.settings import Timing
 
 QUEUE_FULL_PAUSE = 0.1
-"""Seconds to wait if a queue is full. The bot empties it much faster."""
+"""Seconds. The bot empties a queue much faster."""
 ROWS_LOCKED_PAUSE = Backoff(first=0.2, longest=0.2)
 """Seconds to wait, with jitter, if other replicas have locked the due rows."""
 PURGE_INTERVAL = 60.0
 """Seconds between purges of settled rows."""
 RECONNECT = Backoff(first=0.2, longest=5.0)
-"""Delays while a server is unavailable. Rows keep their due times, so early retries cost nothing."""
+"""Delays while a server is unavailable. Early retries cost nothing."""
 
 
 class DispatchLoop(PollingLoop[SchedulerSpec]):
@@ -56,7 +56,7 @@ class DispatchLoop(PollingLoop[SchedulerSpec]):
         self._notified = asyncio.Event()
         self._purge_at = 0.0
         self._adaptive_batch_size = spec.batch_size
-        """The number of rows that the queue is likely to accept: halved if it is full, doubled if not."""
+        """The rows that the queue is likely to accept: halved if it is full, doubled if not."""
 
     @property
     def interval(self) -> float:

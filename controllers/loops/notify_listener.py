@@ -1,7 +1,6 @@
-"""Listens on its own connection for notifications of due rows.
+"""Listens on its own connection for notifications of due rows, which only shorten the wait.
 
-A notification only shortens the wait. Each new connection wakes all loops too, because notifications may have been
-missed.
+Each new connection wakes all loops too, because notifications may have been missed.
 """
 
 from __future__ import annotations

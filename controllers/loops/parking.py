@@ -36,7 +36,7 @@ async def park(session: AsyncSession, message: AbstractIncomingMessage, *, queue
 
 
 def _routing_key(message: AbstractIncomingMessage) -> str:
-    """Return the original routing key from the broker's record of the message's death."""
+    """Return the original routing key, from the broker's record of the death."""
     deaths = message.headers.get("x-death")
     if isinstance(deaths, list) and deaths and isinstance(deaths[-1], dict):
         keys = deaths[-1].get("routing-keys")

@@ -44,8 +44,8 @@ class RowPublisher:
     ) -> PublishedBatch:
         """Publish claimed rows and record their attempts. Without `expiring` the messages have no TTL.
 
-        Confirmed rows become due again after the settle time-out, failed ones after their own backoff. A row whose
-        queue is full stays unchanged. A row that cannot become a message is settled.
+        Confirmed rows become due again after the settle time-out, failed ones after their backoff. A full queue leaves
+        its rows unchanged. A row that cannot become a message is settled.
 
         Raises:
             TransientError: there is no connection; nothing was sent or recorded.

@@ -1,4 +1,4 @@
-"""The statements of both loops, one per schedule table in `dispatch.sql`.
+"""The statements of both loops. They are in `dispatch.sql`, one per schedule table.
 
 One transaction spans claim, publish and mark. Only its row locks coordinate the replicas.
 """
@@ -23,9 +23,7 @@ from shared.schedule.notify import notify_loops
 WINDOW = 2_000
 """The most urgent rows are chosen among this many due rows."""
 BEGUN_INTERVAL = timedelta(minutes=5)
-"""The shortest time between publishes of a reminder whose game has begun. It only waits for the bot to record
-`expired`.
-"""
+"""Limits publishes of a reminder whose game has begun. It only waits for the bot to record `expired`."""
 PURGE_BATCH = 500
 """Rows per purge."""
 _COMMON_COLUMNS = ("id", "game_id", "due_at", "attempts", "claimed_at")
@@ -41,7 +39,7 @@ async def claim(session: AsyncSession, source: ScheduleTable, *, batch_size: int
 
 
 async def claim_dead(session: AsyncSession, source: ScheduleTable, attempts: Mapping[UUID, int]) -> list[ClaimedRow]:
-    """Lock the rows of dead letters that need another message, given each letter's row id and attempt."""
+    """Lock the rows of dead letters that need another message, given row ids and attempts."""
     ids, numbers = list(attempts), list(attempts.values())
     return _claimed_rows(await _execute(session, "claim_dead", source, ids=ids, attempts=numbers))
 
@@ -49,9 +47,9 @@ async def claim_dead(session: AsyncSession, source: ScheduleTable, attempts: Map
 async def mark_published(
     session: AsyncSession, source: ScheduleTable, ids: Sequence[UUID], *, settle_timeout: timedelta
 ) -> datetime | None:
-    """Count the attempt of confirmed rows, which become due again without an outcome after the settle time-out.
+    """Count confirmed rows' attempt. Without an outcome they become due again after the settle time-out.
 
-    Return the database's time, or None if all rows were settled already.
+    Return the database's time, or None if all were settled already.
     """
     marked = await _execute(
         session,
@@ -68,35 +66,35 @@ async def mark_published(
 async def mark_failed(
     session: AsyncSession, source: ScheduleTable, delays: Mapping[UUID, float], *, error: str
 ) -> None:
-    """Count the attempt of unpublished rows, and retry each after its own delay in seconds."""
+    """Count unpublished rows' attempt, and retry each after its delay in seconds."""
     ids, seconds = list(delays), list(delays.values())
     await _execute(session, "mark_failed", source, ids=ids, delays=seconds, error=error)
 
 
 async def seconds_until_next(session: AsyncSession, source: ScheduleTable) -> float | None:
-    """Return the seconds until the next row is due, or None without open rows. A due row gives 0 or less."""
+    """Return the seconds until the next row is due (0 or less now), or None without open rows."""
     seconds: float | None = (await _execute(session, "next_due", source)).scalar_one()
     return seconds
 
 
 async def requeue_published(session: AsyncSession, source: ScheduleTable) -> int:
-    """Make all published open rows due now, after the broker lost its messages. Return how many."""
+    """Make all published open rows due now, after the broker lost its messages."""
     requeued = (await _execute(session, "requeue", source)).all()
     await notify_loops(session)
     return len(requeued)
 
 
 async def purge(session: AsyncSession, source: ScheduleTable, *, retention_days: int) -> int:
-    """Delete a small batch of rows settled before the retention period. Return how many."""
+    """Delete a small batch of rows settled before the retention period."""
     retention = timedelta(days=retention_days)
     return len((await _execute(session, "purge", source, retention=retention, batch_size=PURGE_BATCH)).all())
 
 
 @asynccontextmanager
 async def try_dead_letter_lock(sessions: Sessions) -> AsyncIterator[bool]:
-    """Take the dead-letter loop's lock for a block if it is free, and return whether it was.
+    """Try to take the dead-letter loop's lock for a block, and return whether it was free.
 
-    Two replicas at once would only do the same work twice.
+    Two replicas would only do the same work twice.
     """
     with database.translated():
         async with sessions() as session:

@@ -1,6 +1,6 @@
 """The two schedule tables, and how their rows become events with TTLs.
 
-A reminder expires when its game starts, but lives at least one minute. Notices and status transitions never expire.
+A reminder expires when its game starts. Notices and status transitions never expire.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ MAXIMUM_TTL = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRow:
-    """A due row that this replica has locked.
+    """A due row that this replica has locked, at the database's time `claimed_at`.
 
-    `claimed_at` is the database's time. `details` has the columns that only its table has.
+    `details` has the columns that only its table has.
     """
 
     id: UUID
@@ -45,7 +45,7 @@ def build_notification_event(due: ClaimedRow) -> tuple[AnyEvent, int | None]:
 
 
 def build_game_reminder_event(due: ClaimedRow) -> tuple[GameReminderDue, int]:
-    """Build a reminder. Its TTL in milliseconds ends when the game starts, and is at least 60,000."""
+    """Build a reminder. Its TTL (milliseconds) ends when the game starts, and is at least 60,000."""
     starts_at: datetime = due.details["game_scheduled_at"]
     event = GameReminderDue(
         row_id=due.id,
@@ -58,12 +58,12 @@ def build_game_reminder_event(due: ClaimedRow) -> tuple[GameReminderDue, int]:
 
 
 def build_notice_event(due: ClaimedRow) -> tuple[NoticeDue, None]:
-    """Build a notice, which never expires."""
+    """Build a notice without TTL."""
     return NoticeDue(row_id=due.id, game_id=due.game_id, kind=due.details["kind"]), None
 
 
 def build_status_transition_event(due: ClaimedRow) -> tuple[StatusTransitionDue, None]:
-    """Build a status transition, which never expires."""
+    """Build a status transition without TTL."""
     target = GameStatus(due.details["target_status"])
     return StatusTransitionDue(row_id=due.id, game_id=due.game_id, target_status=target), None
 

@@ -1,6 +1,6 @@
-"""Counts rows and parked messages for the resources' status and for metrics.
+"""Counts rows and parked messages for the status and for metrics.
 
-Every statement in `stats.sql` reads a bounded part of an index, so none costs more as rows grow.
+Every statement reads a bounded part of an index, so none costs more as rows grow.
 """
 
 from __future__ import annotations

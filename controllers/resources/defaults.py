@@ -1,7 +1,7 @@
 """The default resources, so that an installation works without further steps.
 
-The operator creates them and never updates them, so a user's edits stay. The chart does not contain them, because an
-upgrade would undo the edits and an uninstall would race the operator.
+The operator never updates them, so a user's edits stay. The chart does not contain them, because an upgrade would undo
+the edits and an uninstall would race the operator.
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
 """The custom resources as the controllers see them.
 
-The CRDs validate every spec and set its defaults. The models repeat this so that a loop can be made without a cluster,
-and a test compares the two.
+The models repeat the CRDs' bounds and defaults so that a loop can be made without a cluster. A test compares them.
 
-Bodies come from the watch, the list and the answers to a PATCH, and can overtake one another. `version` orders them:
-resource versions of one kind are comparable integers, documented since Kubernetes 1.35 (KEP-5504) and true of every
-older API server that stores in etcd. Asking the server before each decision was rejected: it costs requests and is only
-a little fresher.
+Bodies from the watch, the list and a PATCH can overtake one another. `version` orders them: resource versions of one
+kind are comparable integers, documented since Kubernetes 1.35 (KEP-5504) and true of every older API server that stores
+in etcd. Asking the server before each decision was rejected, because it costs requests.
 """
 
 from __future__ import annotations
@@ -83,7 +81,7 @@ KINDS = (SCHEDULER, DEAD_LETTER_RECONCILER)
 
 @dataclass(frozen=True)
 class Resource:
-    """One custom resource in one version. Its uid is its identity, because a name may be used again."""
+    """One version of a custom resource. Its uid identifies it, because a name may be used again."""
 
     kind: Kind
     namespace: str
@@ -93,7 +91,7 @@ class Resource:
     generation: int
     deleting: bool
     spec: Spec | None
-    """None if this release cannot read it, because the cluster's definition is newer."""
+    """None if a newer definition in the cluster makes it unreadable."""
     status: Body
 
     @classmethod

@@ -1,7 +1,7 @@
-"""A small client for Discord's REST API. Each call is one HTTP request with a time-out and a typed result.
+"""A small client for Discord's REST API. Each call is one HTTP request with a time-out.
 
-discord.py's client was rejected. It sleeps and retries past the lease that makes sending safe, and hides which requests
-may have been accepted.
+discord.py's client was rejected. It retries past the lease that makes sending safe, and hides which requests may have
+been accepted.
 """
 
 from __future__ import annotations

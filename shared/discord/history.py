@@ -1,7 +1,7 @@
 """Reads a channel's history back to a moment.
 
-Discord answers a bot that may not read the history with an empty page. So a missing message was not sent only if the
-history is `COMPLETE`.
+Discord answers a bot that may not read the history with an empty page. Only a `COMPLETE` history proves that a message
+was not sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from shared.discord.ids import created_at
 
 ReadPage = Callable[[int | None], Awaitable[list[dict[str, Any]]]]
-"""Reads the page of messages before an id, newest first; None for the latest page."""
+"""Reads the page before an id, newest first; None for the latest page."""
 
 
 class Extent(enum.Enum):
@@ -66,7 +66,7 @@ async def read_history(
 ) -> tuple[list[ChannelMessage], Extent]:
     """Return a channel's messages, newest first, back to the page that reaches `since`. Raises as `read_page`.
 
-    It stops early at the message with the nonce `stop_at`, which is then the last one.
+    It stops early at the message with the nonce `stop_at`, which is then last.
     """
     messages: list[ChannelMessage] = []
     before: int | None = None

@@ -1,7 +1,7 @@
-"""One RabbitMQ connection with time-outs, and the translation of its failures into our errors.
+"""One RabbitMQ connection with time-outs and our errors. The owner of a lost connection opens the next one.
 
-aio-pika's robust connection was rejected. It redeclares everything silently, which hides a broker that lost its data,
-and a publish waits without limit while the broker is down. Here the owner of a lost connection opens the next one.
+aio-pika's robust connection was rejected. It hides a broker that lost its data by redeclaring everything, and a publish
+waits without limit while the broker is down.
 """
 
 from __future__ import annotations

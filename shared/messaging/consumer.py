@@ -1,7 +1,7 @@
-"""Consuming with explicit answers: ACK after the handler succeeded, NACK without requeue after it failed.
+"""Consuming with explicit answers: ACK after success, NACK without requeue after failure.
 
-A rejected message goes to its visible dead-letter queue, and its row decides about another attempt. Requeueing was
-rejected: a poison message would be redelivered immediately and forever.
+A rejected message goes to its dead-letter queue, and its row decides about another attempt. Requeueing was rejected: a
+poison message would be redelivered immediately and forever.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from shared.messaging.topology import Queue
 from shared.settings import BrokerSettings, Timing
 
 _DRAIN_SHARE = 0.7
-"""The share of the shutdown time for messages in flight. The rest is for closing connections."""
+"""The share of the shutdown time for messages in flight."""
 
 Handler = Callable[[AnyEvent], Awaitable[None]]
 """Handles one event, and returns once the outcome is committed."""
@@ -46,7 +46,7 @@ class Consumer:
         """Consume until cancelled or until the broker ends it, then finish messages in flight.
 
         Raises:
-            TransientError: the broker cannot be reached, ended the consumer, or does not have the queue.
+            TransientError: the broker cannot be reached, ended the consumer, or lacks the queue.
             ConfigurationError: the broker rejects our credentials.
         """
         async with connected(self._settings, name=f"questbell bot {self._queue.name}") as connection:
@@ -117,7 +117,7 @@ class Consumer:
             metrics.CONSUMED.labels(self._queue.name, answer).inc()
 
     async def _stop(self, queue: AbstractQueue, tag: str) -> None:
-        """Stop, and finish messages in flight. Without a connection only their answers are lost."""
+        """Finish messages in flight. Without a connection only their answers are lost."""
         clock = asyncio.get_running_loop().time
         until = clock() + min(self._timing.lease, _DRAIN_SHARE * self._timing.shutdown)
         with suppress(*UNAVAILABLE):

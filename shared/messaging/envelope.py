@@ -1,7 +1,4 @@
-"""The messages on RabbitMQ.
-
-An event only names a row in PostgreSQL, so an outdated message does no harm. The AMQP `message_id` is the row's id.
-"""
+"""The messages on RabbitMQ. An event only names a row in PostgreSQL, so an outdated message does no harm."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from shared.models import GameStatus, NotificationKind
 
 SCHEMA_VERSION = 1
 READABLE_VERSIONS = {SCHEMA_VERSION, SCHEMA_VERSION - 1}
-"""This version and the previous one, so that controllers and bot can be upgraded in any order."""
+"""This version and the previous one, so that controllers and bot upgrade in any order."""
 
 ATTEMPT_HEADER = "questbell-attempt"
 """The row's attempt. Not an `x-` header, because RabbitMQ 4 reserves those."""
@@ -75,7 +72,7 @@ class Envelope(BaseModel):
 
 
 def encode(event: AnyEvent) -> bytes:
-    """Return an event's message body. Its trace id is the row's id, so one id finds everything about a row."""
+    """Return an event's message body. Its trace id is the row's id."""
     envelope = Envelope(
         occurred_at=datetime.now(UTC), data=event, traceparent=f"00-{event.row_id.hex}-{secrets.token_hex(8)}-01"
     )

@@ -1,7 +1,6 @@
 """Publishing with confirms: a message counts as sent only once the broker has confirmed it.
 
-Without `mandatory` and `on_return_raises`, the broker confirms unroutable messages and drops them. Each message of a
-batch has its own result, so the caller's rows fail independently.
+Without `mandatory` and `on_return_raises`, the broker confirms unroutable messages and drops them.
 """
 
 from __future__ import annotations
@@ -57,8 +56,8 @@ def build_message(event: AnyEvent, *, ttl: int | None, attempt: int) -> aio_pika
 class Publisher:
     """Publishes batches over one long-lived connection.
 
-    Only `connect` opens it, because `publish` runs while rows are locked. A missing queue means that the broker lost
-    its data. Then `on_queues_lost` makes the rows of the lost messages due again before the topology is declared.
+    Only `connect` opens it, because `publish` runs while rows are locked. If a queue is missing, the broker lost its
+    data. Then `on_queues_lost` makes the lost rows due again before the topology is declared.
     """
 
     def __init__(

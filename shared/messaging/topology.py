@@ -1,8 +1,7 @@
 """Every exchange, queue and binding. Only the controllers declare them.
 
-Queues are short quorum queues, because the backlog waits in PostgreSQL. With `reject-publish` a full queue rejects
-messages instead of dropping them. At-least-once dead-lettering requires it
-(https://www.rabbitmq.com/docs/quorum-queues#dead-lettering).
+Queues are short, because the backlog waits in PostgreSQL. `reject-publish` protects messages in a full queue, and
+at-least-once dead-lettering requires it (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering).
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, Stat
 EXCHANGE = "game_events"
 MAX_LENGTH = 1_000
 DELIVERY_LIMIT = 20
-"""Redeliveries before a message is dead-lettered, such as for a consumer that dies on it each time."""
+"""Redeliveries before a message is dead-lettered, such as if it kills its consumer each time."""
 DEAD_DELIVERY_LIMIT = 1_000_000
-"""RabbitMQ 4 would drop a dead letter after 20 redeliveries. Only the dead-letter loop decides that."""
+"""RabbitMQ 4 would drop a dead letter after 20 redeliveries. Only our loop may."""
 
 
 @dataclass(frozen=True)

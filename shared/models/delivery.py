@@ -36,8 +36,8 @@ class DeliveryState(enum.StrEnum):
 class NotificationDelivery(Base):
     """One message to one recipient.
 
-    A channel message with too many mentions is split, and each `chunk` is a recipient. `mentions` is fixed when the row
-    is created. The nonce is derived from `id`.
+    Each `chunk` of a channel message with too many mentions is a recipient. `mentions` is fixed when the row is
+    created.
     """
 
     __tablename__ = "notification_delivery"

@@ -22,7 +22,7 @@ class Resolution(enum.StrEnum):
 
 
 class ParkedMessage(Base):
-    """An unreadable dead letter. Its `digest` prevents that a redelivery is parked twice."""
+    """An unreadable dead letter. Its `digest` prevents a second copy."""
 
     __tablename__ = "parked_message"
     __table_args__ = (

@@ -1,7 +1,7 @@
 """The schedule: one row for each notification and each status transition.
 
-The row decides everything, and a message only names it. `attempt_at` is when a scheduler loop may next claim the row.
-It is NULL once the row is settled, so its partial index contains only open rows.
+The row decides everything, and a message only names it. `attempt_at` is when a loop may next claim the row. It is NULL
+once the row is settled, so its partial index contains only open rows.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class DueRow:
     attempt_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     failed_attempt: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    """The latest attempt with a recorded failure. Its dead letter needs no handling."""
+    """The latest failed attempt. Its dead letter needs no handling."""
     last_error: Mapped[str | None]
     settled_at: Mapped[datetime | None]
     outcome: Mapped[Outcome | None] = mapped_column(text_enum(Outcome, name="outcome"))
@@ -66,7 +66,7 @@ def _settled_constraint() -> CheckConstraint:
 
 
 class NotificationSchedule(DueRow, Base):
-    """A notification. A reminder is identified by its game, kind, offset and the game's time."""
+    """A notification. Game, kind, offset and the game's time identify a reminder."""
 
     __tablename__ = "notification_schedule"
     __table_args__ = (

@@ -13,7 +13,7 @@ from shared.models.base import Base
 class User(Base):
     """A Discord user who asked for DMs, or whose DMs are closed. Others have no row.
 
-    The table has another name, because `user` is a reserved word of SQL.
+    SQL reserves the table name `user`.
     """
 
     __tablename__ = "person"

@@ -1,6 +1,6 @@
 """Writes notices, and decides whether a notification is still valid.
 
-A notice is due at once, has no TTL, and stays valid after the game has started.
+A notice is due at once, has no TTL, and stays valid after the game starts.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from shared.schedule.notify import notify_loops
 from shared.schedule.settle import Settlement
 
 BEGUN_AFTER = timedelta(seconds=60)
-"""A game counts as begun this long after its start. It equals a reminder's minimum TTL, so that one due at the start
-can still be delivered.
-"""
+"""Time after the start. It equals a reminder's minimum TTL, so that one due at the start can still be delivered."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,10 @@ def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settle
 
 
 async def add_notice(session: AsyncSession, games: Sequence[Game], kind: NotificationKind) -> None:
-    """Write a notice for each game. The caller has locked the games.
+    """Write a notice for each game, which the caller has locked.
 
-    An open notice of the same kind suffices, because it will show the game as it is when it is sent. So ten changes of
-    an announcement in a second are one request to Discord.
+    An open notice of the same kind suffices, because it will show the game as it is when it is sent. So ten changes in
+    a second are one request to Discord.
     """
     table = NotificationSchedule
     await session.flush()

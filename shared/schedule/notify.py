@@ -1,7 +1,4 @@
-"""A NOTIFY for due rows, sent in the transaction that writes them.
-
-It only shortens the wait. Each loop wakes when the next row is due, and at least every `maxWaitSeconds`.
-"""
+"""A NOTIFY for due rows, sent in the transaction that writes them. It only shortens the wait."""
 
 from __future__ import annotations
 

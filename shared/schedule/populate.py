@@ -1,8 +1,7 @@
 """A game's rows: each reminder and status transition is written exactly once.
 
-Every change of a game's time, reminders or status goes through `populate_schedule`. It keeps valid rows, supersedes
-obsolete ones and writes missing ones. Rewriting all rows was rejected: a row in flight would be delivered again under a
-new id.
+Every change of a game's time, reminders or status goes through `populate_schedule`. Rewriting all rows was rejected: a
+row in flight would be delivered again under a new id.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from shared.schedule.settle import settle_and_log
 
 
 async def lock_game(session: AsyncSession, game_id: UUID) -> Game:
-    """Return a game, locked until the transaction ends. Every change of a game or its rows takes this lock first.
+    """Return a locked game. Every change of a game or its rows takes this lock first.
 
     Raises:
         PermanentError: there is no such game.
@@ -43,9 +42,7 @@ async def lock_game(session: AsyncSession, game_id: UUID) -> Game:
 
 
 async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
-    """Make a game's open rows match its time, duration, reminder offsets and status.
-
-    Reminders in the past are not written.
+    """Keep a game's valid open rows, supersede obsolete ones, and write missing ones, but no reminders in the past.
 
     Raises:
         PermanentError: there is no such game.

@@ -1,4 +1,4 @@
-"""One rule for retries of the loops, the bot and the start of every process."""
+"""One rule for all retries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class Backoff:
     """Exponential delays: `first` doubles up to `longest` seconds.
 
-    Jitter shortens a delay by up to a quarter, so that rows which failed together are not retried together.
+    Jitter shortens them by up to a quarter, so that rows which failed together are not retried together.
     """
 
     first: float
@@ -46,7 +46,7 @@ async def retry(
     within: float = math.inf,
     on_failure: Callable[[TransientError], None] = lambda _error: None,
 ) -> T:
-    """Repeat `work` until it succeeds, and return its result. `on_failure` gets each failure.
+    """Repeat `work` until it succeeds, and return its result.
 
     Raises:
         TransientError: the last failure, once `attempts` were made or the next one would begin after `within` seconds.

@@ -49,7 +49,7 @@ class SettledRow:
 
 
 def source_of(table: Table) -> str:
-    """Return the name of a table's rows in scheduler resources and metrics."""
+    """Return the table's name in scheduler resources and metrics."""
     return "StatusTransitions" if table is GameStatusSchedule else "Notifications"
 
 
@@ -124,10 +124,9 @@ def _settled(table: Table, found: Iterable[Any]) -> list[SettledRow]:
 
 
 async def try_again(session: AsyncSession, table: Table, row_id: UUID, *, seconds: float) -> None:
-    """Make an open row due again after a wait, and wake the loops for it.
+    """Make an open row due again after a wait, and wake the loops.
 
-    Rows that wait for the same thing, such as a rate-limited channel, come due at the same instant, so that the claim's
-    order decides.
+    Rows that wait for the same rate limit come due at the same instant, so that the claim's order decides.
     """
     moment = func.clock_timestamp() + timedelta(seconds=seconds)
     if seconds > 0:
@@ -139,7 +138,7 @@ async def try_again(session: AsyncSession, table: Table, row_id: UUID, *, second
 async def record_failure(
     session: AsyncSession, table: Table, row_id: UUID, *, backoff: Backoff, error: str, retry_after: float | None = None
 ) -> None:
-    """Record a failed attempt. The next one is after `retry_after` seconds if given, else by the backoff."""
+    """Record a failed attempt. The next one is after `retry_after` seconds, else after the backoff."""
     failed = await session.execute(
         update(table)
         .where(table.id == row_id, table.settled_at.is_(None))

@@ -1,8 +1,8 @@
-"""The hot statements as plain SQL, by subject. SQLAlchemy's expressions were rejected: nobody sees what runs.
+"""The hot statements as plain SQL. SQLAlchemy's expressions were rejected: nobody sees what runs.
 
-They can be pasted into `psql`, where `:name` is a variable too, after `\\set name value`. A statement starts with a
-line such as `-- name: claim_notifications`. The comment lines below it state its purpose, its index, and why. Write
-casts as `CAST(:ids AS uuid[])`, because `::` after a parameter is not read as a cast.
+`psql` runs them after `\\set name value`. A statement starts with a line such as `-- name: claim_notifications`, and
+comments with its purpose and index. Write casts as `CAST(:ids AS uuid[])`, because `::` after a parameter is not read
+as a cast.
 """
 
 from __future__ import annotations
@@ -33,6 +33,6 @@ def subjects() -> list[str]:
 
 
 def lock_variants(statement: TextClause) -> dict[bool, str]:
-    """Return a statement that skips locked rows, and one that waits for them, by whether it waits."""
+    """Return a statement that skips locked rows, and one that waits, by whether it waits."""
     skipping = statement.text
     return {False: skipping, True: skipping.replace(" SKIP LOCKED", "")}
