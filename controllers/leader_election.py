@@ -42,7 +42,7 @@ class LeaderElection:
     """Competes for one lock."""
 
     def __init__(self, settings: DatabaseSettings, timing: Timing, *, namespace: str) -> None:
-        """Operators of different namespaces may share a database, and elect leaders separately."""
+        """Each namespace has its own leader, and several may share a database."""
         self._settings = settings
         self._timing = timing
         self._namespace = namespace

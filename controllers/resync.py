@@ -24,7 +24,7 @@ STALLED_AFTER = 90.0
 
 
 class Resync:
-    """Lists one namespace's resources for a supervisor."""
+    """Lists one namespace's resources."""
 
     def __init__(
         self, api: KubernetesApi, supervisor: Supervisor, namespace: str, *, list_interval: float = LIST_INTERVAL
@@ -63,7 +63,7 @@ class Resync:
             await asyncio.sleep(min(PING_INTERVAL, self._list_interval))
 
     async def wait_until_usable(self) -> None:
-        """Wait until the API server answers and knows our kinds."""
+        """Wait until the API server knows our kinds."""
         await self._usable.wait()
 
     def problem(self) -> str | None:

@@ -28,7 +28,7 @@ STATS_INTERVAL = 10.0
 STATS_TIMEOUT = 5.0
 """Seconds for one resource."""
 UNKNOWN_GRACE = 3.0
-"""Seconds without a known leader before the last leader writes anyway. Most gaps are shorter."""
+"""Seconds without a known leader before the last one writes. Most gaps are shorter."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class _Record:
 
 
 class StatusWriter:
-    """Writes the status of a supervisor's resources."""
+    """Writes the status of resources."""
 
     def __init__(self, supervisor: Supervisor, api: KubernetesApi, election: LeaderElection, *, instance: str) -> None:
         """`instance` names this replica in Events."""
@@ -62,7 +62,7 @@ class StatusWriter:
             await asyncio.sleep(CHECK_INTERVAL)
 
     async def write_changes(self) -> None:
-        """Write each changed status that may be written now."""
+        """Write each changed status if allowed now."""
         runners = {runner.resource.uid: runner for runner in self._supervisor.runners()}
         self._records = {uid: self._records.get(uid) or _Record() for uid in runners}
         async with asyncio.TaskGroup() as group:

@@ -32,8 +32,7 @@ LoopFactory = Callable[[Resource], AnyLoop]
 class LoopRunner:
     """Restarts the loop of one resource with growing delays.
 
-    A loop has recovered once it has run for as long as its last delay, so that it does not flap between ready and not
-    ready.
+    A loop has recovered once it has run for its last delay, so that it does not flap between ready and not ready.
     """
 
     def __init__(self, resource: Resource, make_loop: LoopFactory, *, backoff: Backoff) -> None:
@@ -49,7 +48,7 @@ class LoopRunner:
         )
 
     def observe(self, resource: Resource) -> None:
-        """Use a newer version of the resource, and ignore an older one."""
+        """Use a newer version, and ignore an older one."""
         if resource.version <= self.resource.version:
             return
         known = self.resource
@@ -125,10 +124,7 @@ class LoopRunner:
 
 
 class Supervisor:
-    """One loop for each known resource, until the end of a block.
-
-    It belongs to one event loop. Other threads use `call_soon_threadsafe`.
-    """
+    """One loop for each known resource. Other threads use `call_soon_threadsafe`."""
 
     def __init__(self, make_loop: LoopFactory, *, backoff: Backoff, shutdown_timeout: float) -> None:
         """When the block ends, the loops have `shutdown_timeout` seconds."""
@@ -161,7 +157,7 @@ class Supervisor:
             self._start(resource)
 
     def forget(self, uid: str) -> None:
-        """Stop a deleted resource's loop after what is in flight."""
+        """Stop a deleted resource's loop."""
         if uid not in self._deleted:
             self._deleted.append(uid)
         if uid in self._runners:
@@ -188,11 +184,11 @@ class Supervisor:
         return tuple(self._runners.values())
 
     def problem(self) -> str | None:
-        """Return which loops died and have not recovered yet, or None."""
+        """Return which loops have not recovered yet, or None."""
         return _list_resources("not running", [runner for runner in self.runners() if runner.is_in_backoff])
 
     def lost(self) -> str | None:
-        """Return which loops are no longer restarted, or None. Only a process restart helps."""
+        """Return which loops are no longer restarted, or None."""
         lost = [runner for uid, runner in self._runners.items() if self._tasks[uid].done()]
         return _list_resources("not restarted any more", lost)
 

@@ -27,9 +27,9 @@ DIALECT = "postgresql+asyncpg://"
 CONNECT_TIMEOUT = 5.0
 """Seconds."""
 DISPOSE_TIMEOUT = 1.0
-"""Seconds to close the whole pool, because a server may be frozen."""
+"""Seconds to close the pool. A server may be frozen."""
 STATEMENT_TIMEOUT = 10.0
-"""Seconds for one statement. Then the connection is discarded."""
+"""Seconds. Then the connection is discarded."""
 
 UNAVAILABLE = (
     OperationalError,
@@ -43,7 +43,7 @@ UNAVAILABLE = (
     OSError,
     TimeoutError,
 )
-"""The drivers' errors while PostgreSQL is unreachable, starting or shutting down."""
+"""The drivers' errors while PostgreSQL is unavailable."""
 
 REJECTED = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -56,7 +56,7 @@ Sessions = async_sessionmaker[AsyncSession]
 
 
 def server_settings(*, application_name: str, timing: Timing) -> dict[str, str]:
-    """Return the parameters of all our connections, including those for LISTEN and advisory locks."""
+    """Return the parameters of all our connections."""
     return {
         "application_name": application_name,
         "timezone": "UTC",
@@ -75,7 +75,7 @@ async def connect(
     statement_timeout: float | None = STATEMENT_TIMEOUT,
     **parameters: str,
 ) -> asyncpg.Connection:
-    """Open a connection with additional session `parameters`. The URL may have libpq's options."""
+    """Open a connection with additional `parameters`. The URL may have libpq's options."""
     return await asyncpg.connect(
         settings.url.get_secret_value(),
         timeout=CONNECT_TIMEOUT,
@@ -86,7 +86,7 @@ async def connect(
 
 @asynccontextmanager
 async def engine(settings: DatabaseSettings, *, application_name: str, timing: Timing) -> AsyncIterator[AsyncEngine]:
-    """Open the process's connection pool for a block."""
+    """Open the connection pool for a block."""
     created = create_async_engine(
         DIALECT,
         async_creator=partial(connect, settings, application_name=application_name, timing=timing),
@@ -164,7 +164,7 @@ def _classify(error: BaseException) -> QuestbellError | None:
 
 
 async def now(session: AsyncSession) -> datetime:
-    """Return the database's time, the only one that decides what is due."""
+    """Return the database's time, which alone decides what is due."""
     moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     return moment
 

@@ -46,7 +46,7 @@ class BodyTooLargeError(PermanentError):
 
 
 def describe(error: BaseException) -> str:
-    """Return an error's message, or its type if it has none, as a time-out."""
+    """Return an error's message, or its type without one."""
     return str(error) or type(error).__name__
 
 

@@ -33,7 +33,7 @@ def format_duration(duration: timedelta) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Return the two largest units, like "3 min 20 s", "1.5 s" or "250 ms", without the sign."""
+    """Return unsigned seconds like "3 min 20 s", "1.5 s" or "250 ms"."""
     seconds = abs(seconds)
     if round(seconds, 3) < 1:
         return f"{round(seconds * 1000)} ms"

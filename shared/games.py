@@ -117,7 +117,7 @@ async def cancel_game(session: AsyncSession, game_id: UUID) -> bool:
 
 
 async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> JoinResult:
-    """Sign a player up unless the game is full or closed. Its lock decides who gets the last seat."""
+    """Sign a player up. The game's lock decides who gets the last seat."""
     game = await lock_game(session, game_id)
     if game.status is not GameStatus.SCHEDULED:
         return JoinResult.CLOSED
@@ -132,7 +132,7 @@ async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> Jo
 
 
 async def leave_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> bool:
-    """Remove a player. Return False if the player was not on the roster."""
+    """Remove a player. Return False if there was none."""
     game = await lock_game(session, game_id)
     removed = await session.execute(
         delete(Participant)
@@ -156,7 +156,7 @@ async def list_players(session: AsyncSession, game_id: UUID) -> list[int]:
 
 
 async def find_game(session: AsyncSession, game_id: UUID, *, guild_id: int) -> Game | None:
-    """Return a game and its participants, or None. A server never sees the games of another."""
+    """Return a game of this server and its participants, or None."""
     statement = (
         select(Game).where(Game.id == game_id, Game.guild_id == guild_id).options(selectinload(Game.participants))
     )
@@ -164,7 +164,7 @@ async def find_game(session: AsyncSession, game_id: UUID, *, guild_id: int) -> G
 
 
 async def list_upcoming_games(session: AsyncSession, guild_id: int, *, limit: int = 25) -> list[Game]:
-    """Return a server's unfinished games and their participants, soonest first."""
+    """Return a server's unfinished games, soonest first."""
     statement = (
         select(Game)
         .where(

@@ -26,7 +26,7 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.Except
 
 
 def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = None) -> None:
-    """Send all records to a stream, by default standard output. Call once per process."""
+    """Send all records to a stream. Call once per process."""
     out = stream or sys.stdout
     shared: list[Any] = [
         partial(_with_workload, workload),
@@ -62,7 +62,7 @@ def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = N
 
 
 def get(**bound: Any) -> Logger:
-    """Return a logger with the given fields."""
+    """Return a logger with fields."""
     logger: Logger = structlog.get_logger(**bound)
     return logger
 

@@ -26,7 +26,7 @@ KINDS = (*NotificationKind, TRANSITION := "transition")
 """The kinds of notifications, and the status transition, which notifies nobody."""
 CALLS = ("create_message", "edit_message", "messages", "open_dm", "ping")
 UNREACHABLE, NO_ANSWER = "unreachable", "no_answer"
-"""The `status` of a request that never reached Discord, and of one without a response."""
+"""The `status` of requests that never reached Discord, or got no response."""
 STATUSES = ("200", "400", "401", "403", "404", "429", "500", "502", "503", "504", UNREACHABLE, NO_ANSWER)
 
 _LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -189,7 +189,7 @@ PARKED = _gauge(
     dynamic=("queue",),
 )
 ROW_GAUGES = (PENDING, DUE, OVERDUE, OLDEST_OVERDUE_AGE, RETRIED, OLDEST_RETRIED_AGE, PARKED)
-"""The gauges that are read from the database."""
+"""Gauges read from the database."""
 
 # What the bot does.
 

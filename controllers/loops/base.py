@@ -24,7 +24,7 @@ NewSpec = TypeVar("NewSpec", bound=Spec, contravariant=True)
 
 @dataclass(frozen=True)
 class LoopStatus:
-    """A loop's status. `reason` is CamelCase, and `message` is for people."""
+    """`reason` is CamelCase, and `message` is for people."""
 
     ready: bool
     reason: str
@@ -36,7 +36,7 @@ class LoopStatus:
 
 @dataclass(frozen=True)
 class Pause:
-    """The wait after an iteration. A new spec or an event in `until` ends it early."""
+    """A new spec or an event in `until` ends it early."""
 
     seconds: float
     until: tuple[asyncio.Event, ...] = ()
@@ -49,7 +49,7 @@ class Loop(Protocol[NewSpec]):
         """Work until cancelled, then finish what is in flight. After an exception the loop restarts."""
 
     def apply(self, spec: NewSpec) -> None:
-        """Use a new spec without a restart. With `suspend`, finish what is in flight and start nothing more."""
+        """Use a new spec without a restart. With `suspend`, only finish what is in flight."""
 
     def status(self) -> LoopStatus:
         """Return the current status."""
@@ -63,14 +63,14 @@ class Loop(Protocol[NewSpec]):
 
 
 class PollingLoop(ABC, Generic[SpecT]):
-    """Iterates with pauses. It does nothing while its spec is suspended."""
+    """Iterates with pauses, but not while its spec is suspended."""
 
     ready: ClassVar[LoopStatus]
     """The status while iterations succeed."""
     suspended: ClassVar[LoopStatus]
 
     def __init__(self, spec: SpecT, *, name: str, backoff: Backoff, log: logs.Logger) -> None:
-        """`name` identifies the loop in metrics. `backoff` has the delays after failed iterations."""
+        """`name` identifies the loop in metrics. `backoff` applies after failed iterations."""
         self.spec = spec
         self._name = name
         self._backoff = backoff
@@ -99,7 +99,7 @@ class PollingLoop(ABC, Generic[SpecT]):
         """
 
     def apply(self, spec: SpecT) -> None:
-        """Use a new spec. The next iteration starts immediately."""
+        """Use a new spec immediately."""
         self.spec = spec
         self._spec_changed.set()
 
@@ -165,7 +165,7 @@ async def wait_for_any(*events: asyncio.Event, timeout: float) -> None:
 
 
 async def finish_uncancelled(work: Coroutine[Any, Any, T]) -> T:
-    """Finish `work` even if cancelled, because its rows are locked and its messages are in flight."""
+    """Finish `work` even if cancelled, because its messages are in flight."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

@@ -121,7 +121,7 @@ class Reconciliation:
 
 
 def _observe_age(queue: str, message: AbstractIncomingMessage) -> None:
-    """Export a dead letter's age, if the broker recorded the time."""
+    """Export a dead letter's age, if known."""
     deaths = message.headers.get("x-death")
     latest = deaths[0] if isinstance(deaths, list) and deaths else None
     died_at = latest.get("time") if isinstance(latest, dict) else None

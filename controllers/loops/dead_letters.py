@@ -33,9 +33,9 @@ from shared.schedule.retry import Backoff
 from shared.settings import BrokerSettings, Timing
 
 RECONNECT = Backoff(first=0.5, longest=5.0)
-"""Delays while the database or the broker is unavailable."""
+"""Delays while a server is unavailable."""
 FIRST_MESSAGE_TIMEOUT = 10.0
-"""Seconds to wait for the first message of a batch. A busy broker is slow."""
+"""Seconds to wait for a batch's first message. A busy broker is slow."""
 NEXT_MESSAGE_TIMEOUT = 0.5
 """Seconds to wait for each further message."""
 SHORT_INTERVAL = 5.0
@@ -77,7 +77,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
         return float(self.spec.interval_seconds)
 
     async def stats(self) -> dict[str, object]:
-        """Return the number of dead letters, the oldest failed row's due time, and the last results."""
+        """Return the counts, the oldest failed row's due time, and the last results."""
         depths = await queue_depths(await self._connected(), self.spec.queues)
         min_attempts = self.spec.alert_after_attempts
         async with database.transaction(self._sessions) as session:
@@ -157,7 +157,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
     async def _close(self, channel: AbstractChannel) -> None:
         """Close a channel, which returns its unacknowledged messages.
 
-        After a cancelled call it may not respond. Then the connection is closed.
+        If it does not respond after a cancelled call, the connection is closed.
         """
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):

@@ -23,7 +23,7 @@ from shared.settings import Timing
 QUEUE_FULL_PAUSE = 0.1
 """Seconds. The bot empties a queue much faster."""
 ROWS_LOCKED_PAUSE = Backoff(first=0.2, longest=0.2)
-"""Seconds to wait, with jitter, if other replicas have locked the due rows."""
+"""Seconds, with jitter, if other replicas have locked the due rows."""
 PURGE_INTERVAL = 60.0
 """Seconds between purges of settled rows."""
 RECONNECT = Backoff(first=0.2, longest=5.0)
@@ -31,7 +31,7 @@ RECONNECT = Backoff(first=0.2, longest=5.0)
 
 
 class DispatchLoop(PollingLoop[SchedulerSpec]):
-    """Publishes the due rows of one schedule table."""
+    """Publishes one table's due rows."""
 
     ready = LoopStatus(True, "Dispatching", "Due rows are published")
     suspended = LoopStatus(False, "Suspended", "No rows are published while spec.suspend is true")
@@ -64,7 +64,7 @@ class DispatchLoop(PollingLoop[SchedulerSpec]):
         return float(self.spec.max_wait_seconds)
 
     async def stats(self) -> dict[str, object]:
-        """Return the number of open and overdue rows, and the next due time."""
+        """Return the numbers of open and overdue rows, and the next due time."""
         async with database.transaction(self._sessions) as session:
             rows = await stats.count_rows(session, self._source)
         return {

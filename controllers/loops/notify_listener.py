@@ -22,7 +22,7 @@ PROBE_TIMEOUT = 2.0
 
 
 class NotifyListener:
-    """Wakes all subscribed loops when a row becomes due."""
+    """Wakes the subscribed loops."""
 
     def __init__(self, settings: DatabaseSettings, timing: Timing) -> None:
         self._settings = settings

@@ -24,7 +24,7 @@ from shared.settings import Timing
 
 @dataclass(frozen=True)
 class PublishedBatch:
-    """A batch's rows by result, and the database's time of the confirms."""
+    """A batch's rows by result, and the database's time."""
 
     rows: dict[PublishResult, list[ClaimedRow]]
     confirmed_at: datetime | None
@@ -32,7 +32,7 @@ class PublishedBatch:
 
 @dataclass(frozen=True)
 class RowPublisher:
-    """Publishes the rows of one schedule table."""
+    """Publishes one table's rows."""
 
     source: ScheduleTable
     publisher: Publisher

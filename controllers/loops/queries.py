@@ -21,7 +21,7 @@ from shared.schedule.notices import BEGUN_AFTER
 from shared.schedule.notify import notify_loops
 
 WINDOW = 2_000
-"""The most urgent rows are chosen among this many due rows."""
+"""The most urgent of this many due rows are chosen."""
 BEGUN_INTERVAL = timedelta(minutes=5)
 """Limits publishes of a reminder whose game has begun. It only waits for the bot to record `expired`."""
 PURGE_BATCH = 500
@@ -47,7 +47,7 @@ async def claim_dead(session: AsyncSession, source: ScheduleTable, attempts: Map
 async def mark_published(
     session: AsyncSession, source: ScheduleTable, ids: Sequence[UUID], *, settle_timeout: timedelta
 ) -> datetime | None:
-    """Count confirmed rows' attempt. Without an outcome they become due again after the settle time-out.
+    """Count the attempt of confirmed rows. Without an outcome they become due again after the settle time-out.
 
     Return the database's time, or None if all were settled already.
     """
@@ -66,7 +66,7 @@ async def mark_published(
 async def mark_failed(
     session: AsyncSession, source: ScheduleTable, delays: Mapping[UUID, float], *, error: str
 ) -> None:
-    """Count unpublished rows' attempt, and retry each after its delay in seconds."""
+    """Count the attempt of unpublished rows, and retry each after its delay in seconds."""
     ids, seconds = list(delays), list(delays.values())
     await _execute(session, "mark_failed", source, ids=ids, delays=seconds, error=error)
 
@@ -78,7 +78,7 @@ async def seconds_until_next(session: AsyncSession, source: ScheduleTable) -> fl
 
 
 async def requeue_published(session: AsyncSession, source: ScheduleTable) -> int:
-    """Make all published open rows due now, after the broker lost its messages."""
+    """Make all published open rows due now, because the broker lost its messages."""
     requeued = (await _execute(session, "requeue", source)).all()
     await notify_loops(session)
     return len(requeued)

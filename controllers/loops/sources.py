@@ -17,17 +17,14 @@ from shared.models import GameStatus, GameStatusSchedule, NotificationKind, Noti
 from shared.schedule.settle import Table
 
 MINIMUM_TTL = 60_000
-"""Milliseconds. A late reminder still has one minute to be delivered."""
+"""Milliseconds, so that a late reminder can be delivered."""
 MAXIMUM_TTL = 2**32 - 1
-"""Milliseconds: the longest expiration that RabbitMQ accepts (https://www.rabbitmq.com/docs/ttl)."""
+"""Milliseconds. RabbitMQ's limit (https://www.rabbitmq.com/docs/ttl)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRow:
-    """A due row that this replica has locked, at the database's time `claimed_at`.
-
-    `details` has the columns that only its table has.
-    """
+    """A due row, locked at the database's time `claimed_at`. `details` has its table's own columns."""
 
     id: UUID
     game_id: UUID

@@ -38,7 +38,7 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class RetryCounts:
-    """The failed open rows of both tables. `oldest` is the oldest one's due time."""
+    """The failed open rows of both tables. `oldest` is a due time."""
 
     failing: int
     oldest: datetime | None
@@ -52,7 +52,7 @@ async def count_rows(session: AsyncSession, source: ScheduleTable) -> RowCounts:
 
 
 async def count_retries(session: AsyncSession, *, min_attempts: int) -> RetryCounts:
-    """Count the failed open rows with `min_attempts` or more."""
+    """Count failed open rows with `min_attempts` or more."""
     parameters = {"limit": ROW_CAP + 1, "horizon": BEGUN_INTERVAL, "min_attempts": min_attempts}
     counts = await session.execute(_SQL["count_retries"], parameters)
     return RetryCounts(**counts.mappings().one())

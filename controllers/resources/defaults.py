@@ -30,7 +30,7 @@ DEFAULTS: Mapping[Kind, Mapping[str, Mapping[str, Any]]] = {
 
 
 def missing_defaults(existing: Iterable[Resource]) -> Iterator[tuple[Kind, Body]]:
-    """Yield the defaults of every kind that has no resource."""
+    """Yield the defaults of kinds without resources."""
     present = {resource.kind for resource in existing}
     for kind in DEFAULTS.keys() - present:
         for name, spec in DEFAULTS[kind].items():

@@ -24,7 +24,7 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 Body = Mapping[str, Any]
-"""An object as the API server sends it."""
+"""An API object."""
 
 
 class Source(enum.StrEnum):
@@ -69,7 +69,7 @@ class Kind:
     spec: type[Spec]
 
     def path(self, namespace: str, name: str | None = None) -> str:
-        """Return the API path of the kind in a namespace, or of one object."""
+        """Return the API path of the kind or of one object."""
         collection = f"/apis/{API_VERSION}/namespaces/{namespace}/{self.plural}"
         return collection if name is None else f"{collection}/{name}"
 

@@ -47,7 +47,7 @@ class DiscordClient:
             yield cls(session, f"{settings.api_url}/api/v10")
 
     async def create_message(self, channel_id: int, payload: dict[str, Any], *, nonce: str) -> int:
-        """Send a message and return its id. Within minutes, the nonce makes it safe to repeat."""
+        """Send a message and return its id. The nonce makes it repeatable within minutes."""
         body = {**payload, "nonce": nonce, "enforce_nonce": True}
         return _id(await self._request("POST", f"/channels/{channel_id}/messages", body, call="create_message"))
 
@@ -56,10 +56,7 @@ class DiscordClient:
         await self._request("PATCH", f"/channels/{channel_id}/messages/{message_id}", payload, call="edit_message")
 
     async def list_messages(self, channel_id: int, *, before: int | None = None) -> list[dict[str, Any]]:
-        """Return one page of a channel's messages, newest first.
-
-        Without permission to read the history the page is empty.
-        """
+        """Return a page of messages, newest first, or an empty one without permission to read the history."""
         older = f"&before={before}" if before is not None else ""
         path = f"/channels/{channel_id}/messages?limit={PAGE_SIZE}{older}"
         page = await self._request("GET", path, call="messages")
@@ -68,7 +65,7 @@ class DiscordClient:
         return page
 
     async def open_dm(self, user_id: int) -> int:
-        """Return a user's DM channel. It sends nothing and is safe to repeat."""
+        """Return a user's DM channel. Safe to repeat."""
         return _id(await self._request("POST", "/users/@me/channels", {"recipient_id": str(user_id)}, call="open_dm"))
 
     async def get_channel(self, channel_id: int) -> dict[str, Any]:
@@ -76,7 +73,7 @@ class DiscordClient:
         return _object(await self._request("GET", f"/channels/{channel_id}", call="channel"))
 
     async def get_own_user(self) -> dict[str, Any]:
-        """Return the bot's own user. This needs a valid token."""
+        """Return the bot's own user, which needs a valid token."""
         return _object(await self._request("GET", "/users/@me", call="own_user"))
 
     async def ping(self) -> None:
@@ -111,7 +108,6 @@ class DiscordClient:
 
 
 def _object(answer: Any) -> dict[str, Any]:
-    """Check that an answer is an object with an id."""
     _id(answer)
     found: dict[str, Any] = answer
     return found

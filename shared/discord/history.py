@@ -19,12 +19,12 @@ ReadPage = Callable[[int | None], Awaitable[list[dict[str, Any]]]]
 
 
 class Extent(enum.Enum):
-    """The extent to which a channel was read."""
+    """How far back a channel was read."""
 
     COMPLETE = "complete"
     """Back to the wanted moment, or to the channel's first message."""
     EMPTY = "empty"
-    """There is no message, or the history may not be read."""
+    """No message exists, or the history may not be read."""
     CUT_OFF = "cut off"
     """The limit of pages was reached first."""
 
@@ -57,7 +57,7 @@ class ChannelMessage:
         return created_at(self.id)
 
     def is_marked(self, nonce: str) -> bool:
-        """Return whether a component carries a delivery's nonce."""
+        """Return whether a component has a delivery's nonce."""
         return any(custom_id.endswith(f":{nonce}") for custom_id in self.custom_ids)
 
 

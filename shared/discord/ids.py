@@ -24,17 +24,17 @@ def created_at(snowflake: int) -> datetime:
 
 
 def first_id_at(moment: datetime) -> int:
-    """Return the smallest id of an object created at this moment."""
+    """Return the smallest id of this moment."""
     return max(0, (moment - DISCORD_EPOCH) // _MILLISECOND) << _TIME_SHIFT
 
 
 def nonce_for(delivery_id: UUID) -> str:
-    """Return a delivery's nonce, the same at every attempt: 22 of the 25 characters that Discord allows."""
+    """Return a delivery's nonce: 22 of the 25 characters that Discord allows."""
     return base64.urlsafe_b64encode(delivery_id.bytes).rstrip(b"=").decode()
 
 
 def delivery_id_of(nonce: str) -> UUID | None:
-    """Return the delivery of a nonce, or None if it is not ours."""
+    """Return the delivery of one of our nonces, else None."""
     if len(nonce) != _NONCE_LENGTH:
         return None
     try:

@@ -28,7 +28,7 @@ CLOSE_TIMEOUT = 2.0
 """Seconds for a graceful close."""
 
 UNAVAILABLE = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
-"""aio-pika's errors if the broker cannot be reached or ends the connection."""
+"""aio-pika's errors while the broker is unavailable."""
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def translated() -> Iterator[None]:
 
 
 async def connect(settings: BrokerSettings, *, name: str) -> AbstractConnection:
-    """Open a connection, called `name` in the broker's management page. Raises as `translated`."""
+    """Open a connection called `name`. Raises as `translated`."""
     with translated():
         async with asyncio.timeout(CONNECT_TIMEOUT):
             connection = await aio_pika.connect(
@@ -76,7 +76,7 @@ async def open_channel(connection: AbstractConnection, **options: bool) -> Abstr
 
 
 async def disconnect(connection: AbstractConnection) -> None:
-    """Close a connection in any state, without waiting long for the broker."""
+    """Close a connection in any state, without waiting long."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):
             await connection.close()

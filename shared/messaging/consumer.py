@@ -24,11 +24,11 @@ _DRAIN_SHARE = 0.7
 """The share of the shutdown time for messages in flight."""
 
 Handler = Callable[[AnyEvent], Awaitable[None]]
-"""Handles one event, and returns once the outcome is committed."""
+"""Handles an event, and returns once the outcome is committed."""
 
 
 class Consumer:
-    """Consumes one queue over its own connection, at most `prefetch` messages at a time."""
+    """Consumes one queue over its own connection."""
 
     def __init__(self, settings: BrokerSettings, timing: Timing, *, queue: Queue, handler: Handler) -> None:
         self._settings = settings
@@ -40,7 +40,7 @@ class Consumer:
         self._in_flight: set[asyncio.Task[None]] = set()
         metrics.IN_FLIGHT.labels(queue.name).set_function(lambda: len(self._in_flight))
         self.attached = False
-        """Whether the queue is being consumed. Readiness needs it."""
+        """Whether the queue is being consumed, for readiness."""
 
     async def run(self) -> None:
         """Consume until cancelled or until the broker ends it, then finish messages in flight.
@@ -128,7 +128,7 @@ class Consumer:
 
 
 async def _end_of(channel: AbstractChannel) -> asyncio.Event:
-    """Return an event for the end of the channel or its queue."""
+    """Return an event for the end of the channel or queue."""
     ended = asyncio.Event()
     channel.close_callbacks.add(lambda *_args: ended.set())
     (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lambda _frame: ended.set())

@@ -39,7 +39,7 @@ class GameReminderDue(Event):
 
 
 class NoticeDue(Event):
-    """A notice or an update of the announcement is due."""
+    """A notice or announcement update is due."""
 
     event_type: Literal["game.notice_due"] = "game.notice_due"
     kind: NotificationKind
@@ -95,7 +95,7 @@ def decode(body: bytes) -> AnyEvent:
 
 
 def attempt_of(headers: dict[str, Any] | Any) -> int:
-    """Return a message's attempt, or 0 if the header is missing or not a number."""
+    """Return a message's attempt, or 0 without a valid header."""
     value = headers.get(ATTEMPT_HEADER, 0)
     return value if isinstance(value, int) else 0
 

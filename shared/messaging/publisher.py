@@ -21,7 +21,7 @@ from shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, encode
 from shared.settings import BrokerSettings, Timing
 
 MAX_BODY = 256_000
-"""Bytes. For a far larger body the broker closes the connection, which loses every confirm in flight."""
+"""Bytes. A far larger body closes the connection, which loses every confirm in flight."""
 
 
 class PublishResult(enum.Enum):
@@ -57,7 +57,7 @@ class Publisher:
     """Publishes batches over one long-lived connection.
 
     Only `connect` opens it, because `publish` runs while rows are locked. If a queue is missing, the broker lost its
-    data. Then `on_queues_lost` makes the lost rows due again before the topology is declared.
+    data. Then `on_queues_lost` makes the rows of lost messages due again before the topology is declared.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Publisher:
         return self._exchange
 
     async def publish(self, batch: Sequence[aio_pika.Message]) -> list[PublishResult]:
-        """Publish a batch concurrently, each message to its type's queue; return the results in order.
+        """Publish a batch concurrently, and return the results in order.
 
         Raises:
             TransientError: there is no connection; nothing was sent.

@@ -21,14 +21,14 @@ from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, Stat
 EXCHANGE = "game_events"
 MAX_LENGTH = 1_000
 DELIVERY_LIMIT = 20
-"""Redeliveries before a message is dead-lettered, such as if it kills its consumer each time."""
+"""Redeliveries before dead-lettering, such as if a message kills its consumer each time."""
 DEAD_DELIVERY_LIMIT = 1_000_000
 """RabbitMQ 4 would drop a dead letter after 20 redeliveries. Only our loop may."""
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue, its event, and its dead-letter queue for rejected and expired messages."""
+    """A queue, its event, and its dead-letter queue."""
 
     name: str
     event: type[AnyEvent]
@@ -66,7 +66,7 @@ _DEAD_LETTER_ARGUMENTS: dict[str, FieldValue] = {"x-queue-type": "quorum", "x-de
 
 
 async def is_complete(connection: AbstractConnection) -> bool:
-    """Return whether all queues exist. If one is missing, the broker is new or lost its data."""
+    """Return whether all queues exist. Otherwise the broker is new or lost its data."""
     for name in [name for queue in QUEUES for name in (queue.name, queue.dead_letters)]:
         channel = await open_channel(connection)
         try:
@@ -79,7 +79,7 @@ async def is_complete(connection: AbstractConnection) -> bool:
 
 
 async def declare(channel: AbstractChannel) -> AbstractExchange:
-    """Declare everything, dead-letter queues first, so that a rejected message always finds its own."""
+    """Declare dead-letter queues first, so that a rejected message always finds its own."""
     exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
     for queue in QUEUES:
         await channel.declare_queue(queue.dead_letters, durable=True, arguments=_DEAD_LETTER_ARGUMENTS)
@@ -89,7 +89,7 @@ async def declare(channel: AbstractChannel) -> AbstractExchange:
 
 
 async def queue_depths(connection: AbstractConnection, names: Sequence[str]) -> dict[str, int]:
-    """Return the number of ready messages in each queue.
+    """Count the ready messages in each queue.
 
     Raises:
         TransientError: the broker is unavailable, or a queue has not been declared yet.

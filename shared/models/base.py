@@ -34,15 +34,12 @@ class Base(DeclarativeBase):
 
 
 def new_id() -> UUID:
-    """Return a UUIDv7. It is ordered by time, so indexes grow at one end."""
+    """Return a UUIDv7, which is time-ordered, so indexes grow at one end."""
     return uuid_utils.compat.uuid7()
 
 
 def text_enum(kind: type[enum.StrEnum], *, name: str) -> Enum:
-    """Return a text column type with a CHECK on the enum's values.
-
-    A new value needs a migration that replaces the CHECK.
-    """
+    """Return a text type with a CHECK on the enum's values. A new value needs a migration."""
     return Enum(
         kind,
         name=name,

@@ -24,7 +24,7 @@ class RecipientKind(enum.StrEnum):
 
 
 class DeliveryState(enum.StrEnum):
-    """The state of one recipient's message. The last three are final."""
+    """One message's state. The last three are final."""
 
     PENDING = "pending"
     SENDING = "sending"

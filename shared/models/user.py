@@ -22,4 +22,4 @@ class User(Base):
     wants_dm: Mapped[bool] = mapped_column(server_default=text("false"))
     dm_channel_id: Mapped[int | None]
     dms_closed_at: Mapped[datetime | None]
-    """The last time Discord rejected a DM. Asking for DMs again clears it."""
+    """Discord's last rejection of a DM. Asking for DMs again clears it."""
