@@ -1,1 +1,1 @@
-"""The Discord bot: delivers what is due (`consumers`, `delivery`) and answers people (`features`)."""
+"""The Discord bot. It delivers what is due and answers users."""

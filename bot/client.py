@@ -1,4 +1,4 @@
-"""The Discord client as the features see it: its database sessions, and the interactions that are being answered."""
+"""The Discord client with its database sessions and the interactions in progress."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from shared.database import Sessions
 LOGIN_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 2.0
 FINISH_TIMEOUT = 3.0
-"""How long interactions in progress may take after the connection was asked to close."""
+"""Time for interactions in progress to finish while the client closes."""
 GUILDS_TIMEOUT = 0.25
-"""discord.py waits this long after each server it learns of before it is ready. Nothing here needs them all."""
+"""discord.py's wait after each server before it is ready. Nothing here needs all servers."""
 
 
 class QuestbellClient(discord.Client):
-    """A client that asks for no message content and no members, and pings nobody by default."""
+    """A client without message content or members that pings nobody by default."""
 
     def __init__(self, sessions: Sessions) -> None:
         super().__init__(
@@ -48,9 +48,9 @@ class QuestbellClient(discord.Client):
             self._in_progress.discard(task)
 
     async def close(self) -> None:
-        """Stop receiving interactions, finish those in progress, then disconnect."""
+        """Finish interactions in progress and disconnect."""
         if self.ws is not None and self.ws.open:
-            with suppress(TimeoutError):  # a frozen network must not block the process, and nothing depends on it
+            with suppress(TimeoutError):  # a frozen network must not block the process
                 await asyncio.wait_for(self.ws.close(code=1000), CLOSE_TIMEOUT)
         if self._in_progress:
             await asyncio.wait(self._in_progress, timeout=FINISH_TIMEOUT)

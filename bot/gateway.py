@@ -1,8 +1,7 @@
-"""The connection to Discord: one client that receives interactions, and ends with a typed error on any trouble.
+"""The connection to Discord's gateway, which ends with a typed error.
 
-discord.py resumes a dropped connection by itself. Everything beyond that ends `run_gateway`. Its endless reconnecting
-was rejected, because it hides an outage from the readiness probe and may identify again and again. Discord allows 1000
-identifies a day and then resets the token; a crash loop gets there.
+discord.py's endless reconnecting was rejected because it hides outages from the readiness probe. It may also use up the
+1000 identifies a day, after which Discord resets the token.
 
 Source: https://docs.discord.com/developers/events/gateway#session-start-limit-object
 """
@@ -31,7 +30,7 @@ from shared.settings import DiscordSettings
 
 DISCORD = "https://discord.com"
 IDENTIFIES_IN_RESERVE = 25
-"""Session starts that a crash loop does not use up, so that the fixed bot can still start."""
+"""Session starts that a crash loop leaves for the fixed bot."""
 
 _CONNECTED = metrics.CONNECTED.labels("gateway")
 _BAD_TOKEN = 4004
@@ -40,7 +39,7 @@ _SHARDING = (4010, 4011)
 
 
 class QuestbellBot(QuestbellClient):
-    """The client with its features and its connection metrics."""
+    """The client with its features and connection metrics."""
 
     def __init__(self, sessions: Sessions, *, on_ready: Callable[[], None] = lambda: None) -> None:
         super().__init__(sessions)
@@ -48,22 +47,22 @@ class QuestbellBot(QuestbellClient):
         self._notify_ready = on_ready
 
     async def setup_hook(self) -> None:
-        """Add the features and register their commands, once, after the login."""
+        """Add the features and register their commands after the login."""
         games.setup(self, self.tree)
         await register_commands(self.tree)
 
     async def on_ready(self) -> None:
-        """Record that a gateway session has started, also after a reconnection that could not resume."""
+        """Record a new gateway session."""
         logs.get().info("Connected to Discord", action="gateway_ready", guilds=len(self.guilds))
         _CONNECTED.set(1)
         self._notify_ready()
 
     async def on_resumed(self) -> None:
-        """Record that the gateway session goes on after a break."""
+        """Record a resumed gateway session."""
         _CONNECTED.set(1)
 
     async def on_disconnect(self) -> None:
-        """Record that the connection to the gateway is lost."""
+        """Record a lost connection."""
         _CONNECTED.set(0)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
@@ -91,11 +90,11 @@ class QuestbellBot(QuestbellClient):
 async def run_gateway(
     settings: DiscordSettings, sessions: Sessions, *, on_ready: Callable[[], None] = lambda: None
 ) -> None:
-    """Stay connected to Discord until cancelled. `on_ready` is called whenever a gateway session has started.
+    """Stay connected until cancelled. Each new gateway session calls `on_ready`.
 
     Raises:
-        ConfigurationError: Discord refuses the token or the intents. Waiting does not help.
-        TransientError: the connection ended; `retry_after` is set if Discord said how long to wait.
+        ConfigurationError: Discord rejects the token or the intents.
+        TransientError: the connection ended. `retry_after` is set if Discord gave a delay.
     """
     configure_library(settings)
     async with QuestbellBot(sessions, on_ready=on_ready) as bot:
@@ -116,7 +115,7 @@ async def run_gateway(
         except AttributeError as error:
             if bot.ws is not None:
                 raise
-            # discord.py reads the session of a connection even if it was closed before its first message.
+            # discord.py reads the session even if the connection closed before its first message.
             raise TransientError("Discord closed the connection immediately") from error
         finally:
             _CONNECTED.set(0)
@@ -124,7 +123,7 @@ async def run_gateway(
 
 
 def configure_library(settings: DiscordSettings) -> None:
-    """Point discord.py at the Discord of the settings. Its addresses are global to the process."""
+    """Set discord.py's API address, which is global to the process."""
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # voice is not used
     Route.BASE = f"{settings.api_url}/api/v10"
 

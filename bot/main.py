@@ -1,7 +1,4 @@
-"""The process of `questbell bot`: three consumers, the gateway, and the health endpoints.
-
-Each part is restarted separately. Delivery does not depend on the gateway: reminders are sent while it reconnects.
-"""
+"""The process of `questbell bot`. Its parts restart separately, so reminders are sent while the gateway reconnects."""
 
 from __future__ import annotations
 
@@ -32,9 +29,9 @@ from shared.settings import (
 )
 
 RECONNECT_BACKOFF = Backoff(first=0.5, longest=5.0)
-"""Delays while the broker is unavailable."""
+"""Delays while the broker or database is unavailable."""
 GATEWAY_BACKOFF = Backoff(first=1.0, longest=60.0)
-"""Delays between logins to the gateway. Discord allows 1000 a day."""
+"""Discord allows 1000 logins a day."""
 
 
 def main() -> None:

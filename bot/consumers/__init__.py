@@ -1,1 +1,1 @@
-"""From an event to its outcome. No module looks for work: each does what a message names."""
+"""Consumers that handle events. They do not look for other work."""

@@ -1,7 +1,7 @@
-"""The handler of every event: its row gets an outcome, or the time of its next attempt.
+"""Handles every event and gives its row an outcome or the time of its next attempt.
 
-The code of an event raises typed errors and records nothing about retries. A permanent error settles the row, and the
-message is ACKed; any other error sets the row's next attempt and is raised, so that the consumer NACKs.
+A permanent error settles the row, and the message is ACKed. Any other error sets the next attempt and is raised, so
+that the consumer NACKs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EventHandler:
-    """Passes each event to the code of its type, and records what happens to its row."""
+    """Passes each event to the code of its type, and records the result in its row."""
 
     sessions: Sessions
     backoff: Backoff
@@ -35,10 +35,10 @@ class EventHandler:
     log: logs.Logger = field(default_factory=lambda: logs.get(component="events"))
 
     async def __call__(self, event: AnyEvent) -> None:
-        """Handle one event completely.
+        """Handle one event.
 
         Raises:
-            TransientError: it failed and is retried when its row says.
+            TransientError: it failed and is retried at the time in its row.
         """
         try:
             await self.handlers[type(event)](event)
@@ -47,7 +47,7 @@ class EventHandler:
         except PermanentError as error:
             await self._settle(event, detail=str(error)[:DETAIL_LIMIT])
         except Exception as error:
-            # Whatever failed, the row must say when it is retried; then the error is raised.
+            # The row must say when it is retried, whatever failed.
             await self._record(event, error)
             raise
 
@@ -71,8 +71,7 @@ class EventHandler:
         )
 
     async def _write(self, event: AnyEvent, write: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        """Write to an event's row and wait while the database is unavailable: an outage must not reject messages whose
-        failure cannot be recorded, so the consumer keeps them until then."""
+        """Write to an event's row, waiting while the database is unavailable, so that an outage rejects no messages."""
 
         async def commit() -> T:
             async with database.transaction(self.sessions) as session:

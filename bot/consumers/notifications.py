@@ -1,8 +1,7 @@
-"""Delivers a notification of any kind; the kind of its row selects the content.
+"""Delivers notifications of every kind.
 
-An announcement is posted once, through the ledger, and edited from then on. Its row means "the announcement may be out
-of date". It settles only if the revision that was shown is still the game's; a change in between makes it due again.
-So a burst of joins takes a few edits, and no change is ever missed.
+An announcement is posted once and then edited. Its row settles only if the revision shown is still the game's, so a
+burst of joins takes a few edits and no change is missed.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class NotificationHandler:
         self._sessions = sender.sessions
 
     async def deliver_notification(self, event: AnyEvent) -> None:
-        """Send the notification, or edit the announcement if it is one that is posted already."""
+        """Send the notification, or edit an announcement that is already posted."""
         context = await self._sender.send(event.row_id, event.game_id)
         if context is None or context.notification.kind is not NotificationKind.ANNOUNCEMENT:
             return
@@ -41,7 +40,7 @@ class NotificationHandler:
             await self._edit(context, context.game.message_id)
 
     async def _adopt(self, before: NotificationContext) -> None:
-        """Record which message shows the game. After a crash before this, the next delivery finds it in the ledger."""
+        """Record which message shows the game. After a crash, the next delivery finds it in the ledger."""
         async with database.transaction(self._sessions) as session:
             game = await lock_game(session, before.game.id)
             context = await check_one(session, before.notification.id, game_id=game.id)
@@ -56,7 +55,7 @@ class NotificationHandler:
             await session.flush()
             if all(row.state is DeliveryState.PENDING for row in before.deliveries):
                 await settle_if_current(session, before)
-            else:  # an earlier attempt may have posted an older state of the game, which an edit corrects
+            else:  # an earlier attempt may have posted an older state
                 await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
 
     async def _edit(self, context: NotificationContext, message_id: int) -> None:
@@ -72,7 +71,7 @@ class NotificationHandler:
                 await settle_if_current(session, context)
 
     async def _replace(self, context: NotificationContext) -> None:
-        """Post a deleted announcement again while people can still sign up; that of a past game stays deleted."""
+        """Post a deleted announcement again while users can still sign up."""
         async with database.transaction(self._sessions) as session:
             game = await lock_game(session, context.game.id)
             if game.status.is_final or context.deliveries:
@@ -88,9 +87,9 @@ async def _settle_undeliverable(session: AsyncSession, context: NotificationCont
 
 
 async def settle_if_current(session: AsyncSession, shown: NotificationContext) -> None:
-    """Settle the announcement's row if it shows the current revision of the game; else make it due again.
+    """Settle the row if it shows the game's current revision. Otherwise make it due again.
 
-    A delayed process may have replaced a newer state whose row is settled by an older one. Then a new row is due.
+    A delayed process may have overwritten a newer state whose row is settled, so a new row is added.
     """
     game = await lock_game(session, shown.game.id)
     if game.revision == shown.game.revision:

@@ -1,7 +1,4 @@
-"""Applies a status to a game. It has succeeded once the status is committed; a separate notice shows it.
-
-Many games begin at the full hour, so many statuses are committed at once.
-"""
+"""Applies statuses to games, in batches because many begin at the full hour. A separate notice shows them."""
 
 from __future__ import annotations
 
@@ -39,17 +36,16 @@ class TransitionHandler:
         self._apply: Batch[AnyEvent, None] = Batch(sessions, apply_transitions)
 
     async def apply_transition(self, event: AnyEvent) -> None:
-        """Commit the status, if the game has not passed it."""
+        """Commit the status, unless the game has passed it."""
         await self._apply(event)
 
 
 async def apply_transitions(
     session: AsyncSession, events: Sequence[AnyEvent], *, wait: bool = False
 ) -> list[GameLock | None]:
-    """Commit the statuses that their games have not passed.
+    """Commit the statuses that their games have not passed. Locked games are left out unless `wait`.
 
-    A game that is being changed is left out, unless `wait`. A game that is due to end before it was seen to begin goes
-    straight to its end: statuses only move forward, so a late or reordered message does no harm.
+    Statuses only move forward, so a late or reordered message does no harm.
     """
     game_ids = list({event.game_id for event in events})
     games = {game.id: game for game in await session.scalars(_LOCK_GAMES[wait], {"ids": game_ids})}
@@ -67,7 +63,6 @@ async def apply_transitions(
 
 
 def _apply(row: GameStatusSchedule, game: Game) -> Settlement:
-    """Give a game the status of a row, if the row is still valid."""
     if row.game_version != game.version:
         return Settlement(Outcome.SUPERSEDED, f"the game changed (version {game.version})")
     if _ORDER.index(row.target_status) <= _ORDER.index(game.status):

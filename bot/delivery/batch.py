@@ -1,7 +1,7 @@
-"""Micro-batches: what many tasks need from the database at the same moment is done in one transaction.
+"""Micro-batches, in which concurrent tasks share one database transaction.
 
-One statement for a hundred rows costs little more than for one, and their commit is shared. There is no timer: the
-next batch collects while one is running, so an idle bot waits for nothing and a busy one gets large batches.
+A statement for a hundred rows costs little more than for one. There is no timer. The next batch collects while one is
+running, so an idle bot never waits.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from shared.database import Sessions
 from shared.errors import TransientError
 
 BATCH_LIMIT = 100
-"""A consumer's prefetch is no larger."""
+"""At least the consumers' prefetch."""
 
 
 class GameLock(enum.Enum):
-    """The result of an item that was left out because its game is being changed."""
+    """The result of an item whose game is locked by another transaction."""
 
     LOCKED = "locked"
 
@@ -35,16 +35,16 @@ ResultT = TypeVar("ResultT", covariant=True)
 
 
 class Work(Protocol[ItemT, ResultT]):
-    """Handles items in one transaction and returns the result of each, in order."""
+    """Handles items in one transaction."""
 
     async def __call__(
         self, session: AsyncSession, items: Sequence[ItemT], /, *, wait: bool
     ) -> Sequence[ResultT | GameLock]:
-        """With `wait`, a locked game is waited for; without, its items are left out as LOCKED."""
+        """Return the results in order, with LOCKED for items of locked games unless `wait`."""
 
 
 class Batch(Generic[Item, Result]):
-    """Runs one batch at a time; each caller gets its own item's result."""
+    """Runs one batch at a time and gives each caller the result of its item."""
 
     def __init__(self, sessions: Sessions, work: Work[Item, Result]) -> None:
         self._sessions = sessions
@@ -53,10 +53,10 @@ class Batch(Generic[Item, Result]):
         self._flushing: asyncio.Task[None] | None = None
 
     async def __call__(self, item: Item) -> Result:
-        """Return the item's result once it is committed. An item whose game is locked is repeated alone.
+        """Return the item's committed result. An item whose game is locked is repeated alone.
 
         Raises:
-            TransientError: the batch could not be committed, as `database.transaction`.
+            TransientError: the batch could not be committed.
             Exception: what the work raised for this item alone.
         """
         future: asyncio.Future[Result | GameLock] = asyncio.get_running_loop().create_future()
@@ -64,7 +64,7 @@ class Batch(Generic[Item, Result]):
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         result = await future
-        while isinstance(result, GameLock):  # at most once: with wait=True the lock is waited for
+        while isinstance(result, GameLock):  # at most once, since wait=True waits for the lock
             [result] = await self._commit([item], wait=True)
         return result
 
@@ -89,7 +89,7 @@ class Batch(Generic[Item, Result]):
                 future.cancel()
             raise
         except Exception as error:
-            # One item's bug must fail that item alone; it is raised to its caller.
+            # One item's bug must fail that item alone.
             if len(taken) == 1:
                 return _fail(taken, error)
             for item in taken:

@@ -1,8 +1,6 @@
 """Circuit breaker for Discord as a whole.
 
-While it is open, callers wait instead of failing, and one of them probes; no background task is needed. Without it an
-outage would fail every message in turn and leave a dead letter of each. With it, each consumer keeps at most its
-prefetch, and the other messages stay in the queue.
+While it is open, callers wait and one of them probes. Otherwise an outage would turn every message into a dead letter.
 """
 
 from __future__ import annotations
@@ -22,14 +20,14 @@ from shared.discord.errors import (
 from shared.schedule.retry import Backoff, retry
 
 THRESHOLD = 5
-"""Failures in a row, for any channels, that open the circuit."""
+"""Consecutive failures, for any channels, that open the circuit."""
 
 
 class CircuitBreaker:
     """Counts failures that say nothing about a channel, and blocks callers while Discord does not answer."""
 
     def __init__(self, probe: Callable[[], Awaitable[None]], *, backoff: Backoff) -> None:
-        """`probe` returns if Discord answers and raises a TransientError if it does not."""
+        """`probe` raises a TransientError if Discord does not answer."""
         self._probe = probe
         self._backoff = backoff
         self._failures = 0
@@ -43,14 +41,14 @@ class CircuitBreaker:
         return self._failures >= THRESHOLD
 
     async def wait_until_closed(self) -> None:
-        """Return once Discord is not known to be unavailable."""
+        """Wait while Discord seems to be unavailable."""
         if self.is_open:
             async with self._probing:
                 await retry(self._close, backoff=self._backoff)
 
     @contextmanager
     def record(self) -> Iterator[None]:
-        """Count the result of a request made in the block."""
+        """Count the result of the request in the block."""
         try:
             yield
         except (ConnectFailedError, UncertainResultError):

@@ -1,7 +1,7 @@
-"""Whether notifications are still valid, decided in the transaction that acts on it.
+"""Checks whether notifications are still valid, in the transaction that acts on the answer.
 
-Their games are locked FOR SHARE first: a change of a game waits for us, or we see the change. Many notifications are
-checked at once; those whose game is being changed are left out of a batch, so that they delay nothing else.
+Games are locked FOR SHARE first, so a change waits for us or is visible to us. Notifications of locked games are left
+out of a batch, so that they delay nothing else.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _OPEN_NOTIFICATIONS = select(
 async def check(
     session: AsyncSession, games_of: Mapping[UUID, UUID], *, wait: bool = False
 ) -> dict[UUID, NotificationContext | GameLock]:
-    """Check notifications, given with their games, and settle those that are not valid any more.
+    """Check notifications, given with their games, and settle invalid ones.
 
     The result has no entry for settled and deleted notifications. With `wait`, locked games are waited for.
     """
@@ -68,7 +68,7 @@ async def check(
 
 
 async def check_one(session: AsyncSession, notification_id: UUID, *, game_id: UUID) -> NotificationContext | None:
-    """Return a notification's context if it is still valid; otherwise it is settled."""
+    """Return a notification's context if it is valid. Otherwise settle it."""
     context = (await check(session, {notification_id: game_id}, wait=True)).get(notification_id)
     return context if isinstance(context, NotificationContext) else None
 

@@ -1,4 +1,4 @@
-"""Finding a message that may have been sent, when Discord may have forgotten its nonce."""
+"""Finds a message that may have been sent, after Discord may have forgotten its nonce."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from shared.discord.history import Extent, ReadPage, read_history
 
 MAX_PAGES = 5
-"""A busier channel is not read to its end."""
+"""A busier channel is not read completely."""
 _CLOCK_SKEW = timedelta(seconds=60)
-"""How far Discord's clock, which is in a message's id, may differ from the database's."""
+"""Greatest difference between Discord's clock, which is in a message's id, and the database's."""
 
 
 class Search(enum.Enum):
@@ -23,8 +23,7 @@ class Search(enum.Enum):
 async def find_message(read_page: ReadPage, nonce: str, *, since: datetime, all_readable: bool = False) -> int | Search:
     """Return the id of the message with a nonce, or what its absence proves. Raises as `read_page`.
 
-    Set `all_readable` for direct messages, where no permission is needed: an empty page then proves that the message
-    was not sent.
+    Set `all_readable` for direct messages. They need no permission, so an empty page proves that nothing was sent.
     """
     messages, extent = await read_history(read_page, since=since - _CLOCK_SKEW, max_pages=MAX_PAGES, stop_at=nonce)
     if messages and messages[-1].is_marked(nonce):

@@ -1,8 +1,7 @@
-"""The transactions before a request, each for many deliveries: create the delivery rows, and acquire leases.
+"""The transactions before a request, each for many deliveries.
 
-If the rate limiter has capacity, the first recipient's lease is acquired in the transaction that creates the delivery
-rows. Other recipients acquire theirs later, in a transaction that checks again whether the notification is still
-valid. The order of locks is: game, row of the schedule, delivery.
+The first lease is acquired together with the delivery rows if the rate limiter has capacity. Others are acquired later,
+after another check. The lock order is game, schedule row, delivery.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ class DeliveryRequest:
     notification_id: UUID
     game_id: UUID
     busy_channels: frozenset[int] | None = None
-    """Recipients whose requests must wait; None if every request must wait."""
+    """Recipients that must wait, or None if all must wait."""
 
 
 @dataclass(frozen=True)
 class PendingRecipient:
-    """A recipient whose lease is not acquired yet."""
+    """A recipient without a lease so far."""
 
     notification_id: UUID
     game_id: UUID
@@ -53,12 +52,12 @@ class SendAttempt:
     lease: Lease
     message: Message
     deadline: float
-    """The latest moment to begin the request, by the event loop's clock."""
+    """The latest start of the request, by the event loop's clock."""
 
 
 @dataclass(frozen=True)
 class UncertainAttempt:
-    """An attempt without a result, so long ago that Discord may have forgotten its nonce."""
+    """An old attempt without a result. Discord may have forgotten its nonce."""
 
     context: NotificationContext
     delivery: NotificationDelivery
@@ -68,7 +67,7 @@ class UncertainAttempt:
 
 @dataclass(frozen=True)
 class Deferred:
-    """The lease cannot be acquired before `retry_after` seconds."""
+    """A lease that cannot be acquired for `retry_after` seconds."""
 
     reason: str
     retry_after: float
@@ -79,7 +78,7 @@ Attempt = SendAttempt | UncertainAttempt | Deferred
 
 @dataclass(frozen=True)
 class Prepared:
-    """A notification's context, None once it is settled, and what is left to do for its recipients."""
+    """A notification's context, None once it is settled, and the work left."""
 
     context: NotificationContext | None = None
     attempts: Sequence[Attempt | PendingRecipient] = ()
@@ -88,7 +87,7 @@ class Prepared:
 async def prepare(
     session: AsyncSession, requests: Sequence[DeliveryRequest], *, wait: bool = False, timing: Timing
 ) -> list[Prepared | GameLock]:
-    """Create the delivery rows, and acquire the first lease of each notification whose request need not wait."""
+    """Create the delivery rows, and acquire each first lease whose request need not wait."""
     deadline = _compute_deadline(timing)
     checked = await check(session, {request.notification_id: request.game_id for request in requests}, wait=wait)
     contexts = await _create_deliveries(session, _select_valid(checked))
@@ -115,7 +114,7 @@ async def prepare(
 async def acquire(
     session: AsyncSession, recipients: Sequence[PendingRecipient], *, wait: bool = False, timing: Timing
 ) -> list[Attempt | GameLock | None]:
-    """Acquire the leases of recipients. The notifications are checked again, because minutes may have passed."""
+    """Acquire leases. The notifications are checked again, because minutes may have passed."""
     deadline = _compute_deadline(timing)
     games_of = {recipient.notification_id: recipient.game_id for recipient in recipients}
     checked = await check(session, games_of, wait=wait)
@@ -137,7 +136,6 @@ def _select_valid(checked: Mapping[UUID, NotificationContext | GameLock]) -> dic
 async def _create_deliveries(
     session: AsyncSession, contexts: Mapping[UUID, NotificationContext]
 ) -> dict[UUID, NotificationContext]:
-    """Return the contexts, with delivery rows for notifications that are delivered for the first time."""
     recipients = {
         id_: CONTENT[context.notification.kind].recipients(context)
         for id_, context in contexts.items()
@@ -151,7 +149,7 @@ async def _create_deliveries(
 
 
 def _is_posted(context: NotificationContext) -> bool:
-    """Return whether the notification is an announcement that is posted already, so that it is edited and not sent."""
+    """Return whether it is a posted announcement, which is edited and not sent."""
     return context.notification.kind is NotificationKind.ANNOUNCEMENT and context.game.message_id is not None
 
 
@@ -178,7 +176,7 @@ async def _acquire(
     timing: Timing,
     deadline: float,
 ) -> list[Attempt | None]:
-    """Commit `sending` for each recipient. What is sent must be right as of this moment."""
+    """Set the deliveries to `sending`. The messages must be right as of this moment."""
     valid = {
         recipient.delivery.id: (recipient.delivery, contexts[recipient.notification_id])
         for recipient in recipients
@@ -201,7 +199,7 @@ async def _acquire(
             attempts.append(None)
             continue
         delivery, context = valid[recipient.delivery.id]
-        # Two deliveries of the same message can be in one batch; only one gets the lease.
+        # A batch may contain the same delivery twice. Only one gets the lease.
         lease = leases.pop(delivery.id, None)
         if lease is not None:
             message = CONTENT[context.notification.kind].message(context, delivery, lease.is_first)
@@ -213,8 +211,7 @@ async def _acquire(
 
 
 def _has_everyone_left(delivery: NotificationDelivery, context: NotificationContext) -> bool:
-    """Return True if everyone this message was meant for has left the game. The channel's first message is always worth
-    sending."""
+    """Return whether nobody is left to notify. The channel's first message is always sent."""
     roster = set(context.roster)
     if delivery.recipient_kind is RecipientKind.USER:
         return delivery.recipient_id not in roster
@@ -234,7 +231,6 @@ def _handle_conflict(
 
 
 async def _write_mentions(session: AsyncSession, attempts: Sequence[Attempt | None]) -> None:
-    """Record whom the messages mention that were never sent before; the others are unchanged."""
     await ledger.write_mentions(
         session,
         {

@@ -1,8 +1,8 @@
-"""The ledger's state machine: every change of a `notification_delivery` row.
+"""The ledger's state machine, with every change of a `notification_delivery` row.
 
-pending → sending → sent | failed | unknown, and sending → pending if Discord certainly did not take the message.
-`sending` is committed before the request, so a row in `sending` may or may not have reached Discord. Each statement
-takes many rows at once: committing a result must not cost more than the request. The statements are in `delivery.sql`.
+pending → sending → sent | failed | unknown, and sending → pending if Discord certainly did not accept the message.
+`sending` is committed before the request, so such a row may have reached Discord. Statements take many rows, because a
+commit must not cost more than the request.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ _DELIVERIES = (
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to send one delivery until the lease ends. `attempt` is a fencing token: later leases have a higher
-    one."""
+    """The right to send one delivery for a limited time. `attempt` is a fencing token that rises with each lease."""
 
     delivery_id: UUID
     attempt: int
@@ -43,15 +42,15 @@ class Lease:
 
 @dataclass(frozen=True)
 class LeaseConflict:
-    """A delivery that is final or in `sending`: another process holds the lease, or died without a result."""
+    """A delivery that is final, leased by another process, or left by a process that died."""
 
     state: DeliveryState
     seconds: float
-    """Until the lease ends; negative after its end."""
+    """Time left on the lease, negative after its end."""
     since: datetime | None
-    """When the first attempt began whose result is not known."""
+    """When the first attempt without a result began."""
     is_nonce_expired: bool
-    """Whether Discord may have forgotten the nonce of that attempt."""
+    """Whether Discord may have forgotten that attempt's nonce."""
 
 
 async def create_deliveries(
@@ -73,7 +72,7 @@ async def create_deliveries(
     created = await session.execute(_SQL["create_deliveries"], parameters)
     if len(created.all()) == len(rows):
         return deliveries
-    return await read_deliveries(session, deliveries)  # another process creates some of them at the same time
+    return await read_deliveries(session, deliveries)  # another process created some of them
 
 
 def _build_delivery(notification_id: UUID, recipient: Recipient) -> NotificationDelivery:
@@ -90,14 +89,13 @@ def _build_delivery(notification_id: UUID, recipient: Recipient) -> Notification
 
 
 def _format_array(values: Sequence[int]) -> str:
-    """Return an array as one text value."""
     return "{" + ",".join(map(str, values)) + "}"
 
 
 async def read_deliveries(
     session: AsyncSession, notifications: Collection[UUID]
 ) -> dict[UUID, list[NotificationDelivery]]:
-    """Return the deliveries of each notification, in the order they are sent."""
+    """Return each notification's deliveries in sending order."""
     deliveries: dict[UUID, list[NotificationDelivery]] = {notification: [] for notification in notifications}
     for row in await session.scalars(_DELIVERIES, {"notification_ids": list(notifications)}):
         deliveries[row.notification_id].append(row)
@@ -107,7 +105,7 @@ async def read_deliveries(
 async def acquire_leases(
     session: AsyncSession, deliveries: Collection[UUID], timing: Timing
 ) -> tuple[dict[UUID, Lease], dict[UUID, LeaseConflict]]:
-    """Acquire the leases of deliveries; those that are final or that another process has are conflicts."""
+    """Acquire leases. Final deliveries and those leased elsewhere are conflicts."""
     if not deliveries:
         return {}, {}
     window = {"nonce_window": timedelta(seconds=timing.nonce_window)}
@@ -123,7 +121,7 @@ async def acquire_leases(
 async def read_lease_conflicts(
     session: AsyncSession, deliveries: Collection[UUID], timing: Timing
 ) -> dict[UUID, LeaseConflict]:
-    """Return the deliveries that are not pending, with the state of their leases."""
+    """Return the leases of the deliveries that are not pending."""
     if not deliveries:
         return {}
     parameters = {"ids": list(deliveries), "nonce_window": timedelta(seconds=timing.nonce_window)}
@@ -136,25 +134,25 @@ async def read_lease_conflicts(
 
 
 async def write_mentions(session: AsyncSession, mentions: Mapping[UUID, Sequence[int]]) -> None:
-    """Record whom messages mention that were never sent before."""
+    """Record the mentions of messages that were never sent before."""
     if mentions:
         parameters = {"ids": list(mentions), "mentions": [_format_array(users) for users in mentions.values()]}
         await session.execute(_SQL["write_mentions"], parameters)
 
 
 async def delete_pending(session: AsyncSession, deliveries: Collection[UUID]) -> None:
-    """Delete pending recipients that no longer need the notification. They were never contacted."""
+    """Delete recipients that were never contacted and no longer need the notification."""
     await session.execute(_SQL["delete_pending"], {"ids": list(deliveries)})
 
 
 async def lock_notifications(session: AsyncSession, notifications: Collection[UUID]) -> None:
-    """Lock notifications that may have to be settled, before their deliveries."""
+    """Lock notifications that may be settled, before their deliveries."""
     if notifications:
         await session.execute(_SQL["lock_notifications"], {"ids": list(notifications)})
 
 
 async def mark_sent(session: AsyncSession, messages: Mapping[UUID, int]) -> None:
-    """Record that the messages of deliveries exist. That is a fact even if another process has the lease by now."""
+    """Record that messages exist, even if another process has the lease now."""
     if messages:
         parameters = {"ids": list(messages), "message_ids": list(messages.values())}
         _count((await session.scalars(_SQL["mark_sent"], parameters)).all(), DeliveryState.SENT)
@@ -163,8 +161,8 @@ async def mark_sent(session: AsyncSession, messages: Mapping[UUID, int]) -> None
 async def record_unsent(session: AsyncSession, attempts: Sequence[tuple[Lease, DeliveryState, str]]) -> None:
     """Record attempts without a message, each with its lease, the delivery's next state and the error.
 
-    An attempt that certainly sent nothing says nothing about an earlier one that may have: unless it was the first, the
-    row stays `sending`, and only the lease is released.
+    Such an attempt does not rule out an earlier one. Unless it was the first, the row stays `sending` and only the
+    lease is released.
     """
     if not attempts:
         return
@@ -182,7 +180,8 @@ async def record_unsent(session: AsyncSession, attempts: Sequence[tuple[Lease, D
 async def fall_back_to_channel(
     session: AsyncSession, lease: Lease, *, notification_id: UUID, user_id: int, channel_id: int, error: str
 ) -> None:
-    """Notify a user in the channel after a direct message was certainly not sent: the same row, so at most once."""
+    """Notify the user in the channel after a direct message was certainly not sent. The row stays the same, so it is
+    sent at most once."""
     parameters = {
         "id": lease.delivery_id,
         "attempt": lease.attempt,
@@ -195,7 +194,7 @@ async def fall_back_to_channel(
 
 
 async def resolve_uncertain(session: AsyncSession, states: Mapping[UUID, DeliveryState]) -> None:
-    """Record what searches found: `pending` if the message was never sent, `unknown` if nobody can know."""
+    """Record search results, `pending` if never sent and `unknown` if inconclusive."""
     if states:
         parameters = {"ids": list(states), "states": list(states.values())}
         resolved = (await session.scalars(_SQL["resolve_uncertain"], parameters)).all()

@@ -1,8 +1,7 @@
-"""The bot's own rate limits: just under Discord's limit for all bots, and few requests at a time for any one channel.
+"""The bot's rate limits, just below Discord's limit for all bots.
 
-When a channel is rate limited or slow, later requests for it are deferred immediately, so they do not block other
-channels. Reminders take priority over announcement edits, which pass a narrower limit first; opening DMs has its own,
-slower limit.
+Requests for a rate-limited or slow channel are deferred, so they do not block other channels. Reminders take priority
+over announcement edits.
 """
 
 from __future__ import annotations
@@ -19,25 +18,24 @@ from shared import metrics
 from shared.discord.errors import ConnectFailedError, RateLimitedError, TemporarilyUnavailableError
 
 REQUESTS_PER_SECOND = 48
-"""Discord allows a bot 50 (https://docs.discord.com/developers/topics/rate-limits#global-rate-limit); two are left
-for the gateway's client."""
+"""Discord allows 50 (https://docs.discord.com/developers/topics/rate-limits#global-rate-limit). Two are for the
+gateway's client."""
 BURST = 4
-"""Requests that may be made at once after a pause. They count towards the second that they begin: a bucket as large as
-the limit would let twice as many pass in it."""
+"""Requests allowed at once after a pause. A bucket as large as the limit would let twice as many pass in one second."""
 EDITS_SHARE = 0.5
-"""The share of all requests that announcement edits may take."""
+"""The share of requests that edits may use."""
 DM_OPENS_PER_SECOND = 0.5
-"""Opening DMs "too quickly" gets a bot limited or blocked, at a rate that Discord does not publish
-(https://docs.discord.com/developers/resources/user#create-dm). Each user's DM is opened once."""
+"""Opening DMs "too quickly" gets a bot limited or blocked, at an unpublished rate
+(https://docs.discord.com/developers/resources/user#create-dm)."""
 DM_OPEN_PAUSE = 30.0
-"""Seconds without opening DMs after Discord rejected one as too fast, unless it says how long."""
+"""Seconds without opening DMs after a rejection without a delay."""
 IN_FLIGHT_PER_CHANNEL = 2
-"""Requests for one channel that may be in flight at the same time."""
+"""Concurrent requests for one channel."""
 CHANNEL_WAIT_TIMEOUT = 0.5
-"""Seconds to wait for a channel. Then its notifications are deferred, which frees their places for others."""
+"""Seconds to wait for a channel before its notifications are deferred."""
 
 RateLimitKey = tuple[int, bool]
-"""A channel or user, and whether the request is urgent: Discord limits edits apart from messages."""
+"""A channel or user, and whether the request is urgent. Discord limits edits separately."""
 GLOBAL: RateLimitKey = (0, True)
 DM_OPENS: RateLimitKey = (-1, True)
 
@@ -55,7 +53,7 @@ class RateLimiter:
         self._reserved = 0
 
     def try_acquire(self) -> ReservedSlot | None:
-        """Reserve a request if nothing has to be waited for, else return None."""
+        """Reserve a request, or return None if it would have to wait."""
         is_idle = not self._waiting and self._requests.has_capacity(self._reserved + 1)
         if not is_idle or self._get_remaining_block(GLOBAL) > 0:
             return None
@@ -66,12 +64,12 @@ class RateLimiter:
     async def slot(
         self, channel_id: int, *, urgent: bool = True, reserved: ReservedSlot | None = None
     ) -> AsyncIterator[None]:
-        """Wait for the right to make one request for a channel, or for a user if it is a direct message.
+        """Wait for the right to make one request for a channel, or a user for a direct message.
 
-        A 429 that leaves the block pauses the channel, or everything, for as long as it says.
+        A 429 raised in the block pauses the channel, or everything.
 
         Raises:
-            DeliveryDeferredError: the channel is paused or busy; nothing was sent.
+            DeliveryDeferredError: the channel is paused or busy, and nothing was sent.
         """
         key = (channel_id, urgent)
         self._raise_if_blocked(key)
@@ -93,7 +91,7 @@ class RateLimiter:
             in_flight.release()
 
     async def acquire_request(self) -> None:
-        """Wait for the right to make one more request."""
+        """Wait for the right to make one request."""
         self._waiting += 1
         try:
             with metrics.RATE_LIMIT_WAIT.labels("requests").time():
@@ -103,10 +101,10 @@ class RateLimiter:
 
     @asynccontextmanager
     async def acquire_dm_open(self) -> AsyncIterator[None]:
-        """Take the right to open a DM, without waiting. If Discord rejects it for now, opening DMs pauses.
+        """Take the right to open a DM, without waiting. A temporary rejection pauses opening.
 
         Raises:
-            DeliveryDeferredError: another DM was just opened, or opening is paused; nothing was sent.
+            DeliveryDeferredError: another DM was just opened, or opening is paused. Nothing was sent.
         """
         self._raise_if_blocked(DM_OPENS)
         if not self._dm_opens.has_capacity():
@@ -121,13 +119,13 @@ class RateLimiter:
             raise
 
     def block(self, key: RateLimitKey, seconds: float | None) -> None:
-        """Block a key, or everything, for `seconds`. It never shortens a pause."""
+        """Block a key, or everything, for `seconds`. This never shortens a pause."""
         now = asyncio.get_running_loop().time()
         self._blocked_until = {known: until for known, until in self._blocked_until.items() if until > now}
         self._blocked_until[key] = max(self._blocked_until.get(key, now), now + (seconds or 0.0))
 
     def unreserve(self) -> None:
-        """Make a reserved request available to others."""
+        """Release a reserved request."""
         self._reserved -= 1
 
     def _get_in_flight(self, key: RateLimitKey) -> asyncio.Semaphore:
@@ -149,17 +147,14 @@ class RateLimiter:
 
 
 class ReservedSlot:
-    """A request that need not wait, unless it is for one of the busy channels.
-
-    It is reserved before the first transaction and saves a single reminder one transaction.
-    """
+    """A request that need not wait, unless it is for a busy channel. It saves a single reminder one transaction."""
 
     def __init__(self, limiter: RateLimiter, busy_channels: frozenset[int]) -> None:
         self.busy_channels = busy_channels
         self._limiter: RateLimiter | None = limiter
 
     def release(self) -> None:
-        """Release the reservation, unless that was done."""
+        """Release the reservation, at most once."""
         limiter, self._limiter = self._limiter, None
         if limiter is not None:
             limiter.unreserve()

@@ -1,6 +1,6 @@
-"""The last transaction of a delivery: the results of attempts, for many at once, and the outcomes that follow.
+"""Records the results of attempts in the last transaction of a delivery.
 
-A crash before it leaves rows in `sending`, which is true: the request was made, and its result is not known.
+A crash before it leaves rows in `sending`, which is true because the result is not known.
 """
 
 from __future__ import annotations
@@ -29,19 +29,18 @@ class Sent:
 
 @dataclass(frozen=True)
 class NotSent:
-    """There is no message, as far as is known."""
+    """There is no known message."""
 
     notification_id: UUID
     lease: Lease
     state: DeliveryState
-    """`failed` if Discord rejected it for good, `pending` if it was certainly not sent, `sending` if it may have
-    been."""
+    """`failed` if rejected for good, `pending` if certainly not sent, `sending` if it may have been."""
     error: str
 
 
 @dataclass(frozen=True)
 class FallbackToChannel:
-    """A player's direct messages are closed, so the player is notified in the channel."""
+    """A player with closed direct messages, who is notified in the channel."""
 
     notification_id: UUID
     lease: Lease
@@ -52,7 +51,7 @@ class FallbackToChannel:
 
 @dataclass(frozen=True)
 class Reconciled:
-    """An uncertain attempt was searched for: `pending` if it was certainly not sent, `unknown` if nobody can know."""
+    """A search result, `pending` if the message was certainly not sent and `unknown` if inconclusive."""
 
     notification_id: UUID
     delivery_id: UUID
@@ -63,9 +62,9 @@ AttemptResult = Sent | NotSent | FallbackToChannel | Reconciled
 
 
 async def record(session: AsyncSession, results: Sequence[AttemptResult], *, wait: bool = False) -> list[None]:
-    """Record the results of attempts, and settle the notifications whose last recipients they were.
+    """Record results, and settle notifications without unfinished recipients.
 
-    It locks no game, so there is nothing to `wait` for.
+    It locks no game, so it ignores `wait`.
     """
     notifications = {result.notification_id for result in results}
     await ledger.lock_notifications(session, notifications)

@@ -1,9 +1,8 @@
-"""Sending one notification to its recipients, each in the order that makes it safe.
+"""Sends one notification to its recipients.
 
-Wait for the rate limits; in one transaction check that the notification is still valid and commit `sending`; make one
-HTTP request, whose time-out is shorter than the lease; commit its result. Correctness is defined at the commit of
-`sending`: what is sent must be right as of that moment. A crash before it sends nothing; a crash after it leaves a row
-that the nonce makes safe to send again. The transactions are shared with all deliveries of the same moment.
+Each send checks the notification and commits `sending` in one transaction, makes one HTTP request with a time-out
+shorter than the lease, and commits the result. What is sent must be right as of the commit of `sending`. A crash before
+it sends nothing. A crash after it leaves a row that the nonce makes safe to send again.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ from shared.settings import Timing
 
 
 class Sender:
-    """Sends notifications. Safe to use from any number of tasks and processes at once."""
+    """Sends notifications. Safe for many tasks and processes at once."""
 
     def __init__(self, sessions: Sessions, client: DiscordClient, limiter: RateLimiter, timing: Timing) -> None:
         self.sessions = sessions
@@ -63,13 +62,12 @@ class Sender:
         self._record: Batch[AttemptResult, None] = Batch(sessions, record)
 
     async def send(self, notification_id: UUID, game_id: UUID) -> NotificationContext | None:
-        """Send a notification to every recipient who has not received it; the failure of one does not affect others.
+        """Send a notification to every recipient who has not received it. One failure does not affect others.
 
-        Return the context in which it was prepared, or None if it is settled. An announcement that is posted already is
-        not sent again: `edit_message` changes it.
+        Return its context, or None if it is settled. A posted announcement is not sent again.
 
         Raises:
-            DeliveryDeferredError: some recipients must wait; the next attempt may start after `retry_after` seconds.
+            DeliveryDeferredError: some recipients must wait for `retry_after` seconds.
             TransientError: sending to some recipients failed.
         """
         await self._breaker.wait_until_closed()
@@ -86,7 +84,7 @@ class Sender:
         return prepared.context
 
     async def edit_message(self, channel_id: int, message_id: int, payload: dict[str, Any]) -> None:
-        """Replace what a message shows. Reminders take priority over it. Raises as `DiscordClient.edit_message`."""
+        """Edit a message. Reminders take priority. Raises as `DiscordClient.edit_message`."""
         await self._breaker.wait_until_closed()
         async with self._limiter.slot(channel_id, urgent=False):
             with self._breaker.record():
@@ -112,7 +110,7 @@ class Sender:
         await self._reconcile(attempt)
 
     async def _send(self, attempt: SendAttempt, reserved: ReservedSlot | None = None) -> None:
-        """Make the one request and record its result. With `reserved`, the channel's slot is not acquired yet."""
+        """Make the request and record its result. With `reserved`, the channel's slot is not acquired yet."""
         notification_id, lease = attempt.context.notification.id, attempt.lease
         try:
             if reserved is None:
@@ -141,11 +139,10 @@ class Sender:
             return await self._client.create_message(channel_id, attempt.message.payload, nonce=nonce)
 
     async def _find_channel(self, delivery: NotificationDelivery) -> int:
-        """Return the channel of a recipient, opening a user's DM the first time. It sends nothing.
+        """Return a recipient's channel, opening a user's DM the first time. This sends nothing.
 
         Raises:
-            RequestRejectedError, TemporarilyUnavailableError, DeliveryDeferredError: as `DiscordClient.open_dm` and
-                `RateLimiter.acquire_dm_open`.
+            RequestRejectedError, TemporarilyUnavailableError, DeliveryDeferredError: the DM cannot be opened.
         """
         if delivery.recipient_kind is RecipientKind.CHANNEL:
             return delivery.recipient_id
@@ -165,17 +162,17 @@ class Sender:
         return opened
 
     async def _record_rejection(self, attempt: SendAttempt, rejected: RequestRejectedError) -> None:
-        """Record that Discord rejected a message. Players with closed DMs are notified in the channel instead.
+        """Record a rejection. Players with closed DMs are notified in the channel instead.
 
         Raises:
-            DeliveryDeferredError: the channel must be notified, now.
+            DeliveryDeferredError: the channel must be notified now.
         """
         delivery, notification_id, error = attempt.delivery, attempt.context.notification.id, str(rejected)
         is_user = delivery.recipient_kind is RecipientKind.USER
         if not (is_user and rejected.code in (CLOSED_DMS, NO_SHARED_SERVER)):
             return await self._commit(NotSent(notification_id, attempt.lease, DeliveryState.FAILED, error))
         if not attempt.lease.is_first:
-            # The attempt before may have been sent while DMs were open; the conversation will show it.
+            # An earlier attempt may have been sent while DMs were open.
             await self._commit(NotSent(notification_id, attempt.lease, DeliveryState.SENDING, error))
             raise DeliveryDeferredError("an earlier attempt may have been sent", retry_after=self.timing.nonce_window)
         channel_id = attempt.context.game.channel_id
@@ -183,10 +180,10 @@ class Sender:
         raise DeliveryDeferredError("the player is notified in the channel instead", retry_after=0.0)
 
     async def _reconcile(self, attempt: UncertainAttempt) -> None:
-        """Search the channel for an old attempt. If that is inconclusive, it is `unknown` and never repeated.
+        """Search the channel for an old attempt. After an inconclusive search it is `unknown` and never repeated.
 
         Raises:
-            DeliveryDeferredError: a recent message might still appear; or it was never sent and is retried now.
+            DeliveryDeferredError: a message might still appear, or it was never sent and is retried now.
         """
         age = attempt.seconds_since_lease
         if age < self.timing.nonce_window:
@@ -214,16 +211,16 @@ class Sender:
             return await self._client.list_messages(channel_id, before=before)
 
     async def _commit(self, result: AttemptResult) -> None:
-        """Commit the result of an attempt, and the notification's outcome if it was the last recipient.
+        """Commit the result of an attempt.
 
-        A short failure of the database must not lose a known result. It is retried while the nonce is valid, when
-        sending again would be safe too.
+        A database failure must not lose it. It is retried while the nonce is valid, when sending again would also be
+        safe.
         """
         await retry(lambda: self._record(result), backoff=self._backoff, within=self.timing.nonce_window)
 
 
 def _raise_decisive(results: Iterable[BaseException | None]) -> None:
-    """Raise the error that decides the next attempt: a bug first, then a failure, then the shortest deferral."""
+    """Raise the error that decides the next attempt: a bug, then a failure, then the shortest deferral."""
     errors = [result for result in results if result is not None]
     deferred = [error for error in errors if isinstance(error, DeliveryDeferredError)]
     failed = [error for error in errors if isinstance(error, TransientError) and error not in deferred]

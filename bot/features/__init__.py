@@ -1,1 +1,1 @@
-"""The features that users see on Discord. Each package adds itself to the bot with `setup`."""
+"""The features that users see on Discord. Each package has a `setup` function."""

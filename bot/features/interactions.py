@@ -1,10 +1,7 @@
-"""Answers interactions: acknowledge within Discord's three seconds, do the work, edit the reply into place.
+"""Answers interactions: acknowledge within three seconds, do the work, then edit the reply.
 
-Editing `@original` was chosen over a follow-up message because it is repeatable: discord.py repeats webhook requests
-after any 5xx, and a follow-up that Discord had accepted would appear twice.
-
-All errors become replies here and nowhere else. A `UserError` is shown as it is. Database trouble becomes "try again".
-An unexpected exception becomes an apology with a reference, which the log has beside the traceback.
+A follow-up message was rejected because discord.py repeats webhook requests after a 5xx, so it could appear twice. All
+errors become replies here and nowhere else.
 """
 
 from __future__ import annotations
@@ -29,7 +26,7 @@ from shared.logs import Logger
 from shared.schedule.retry import Backoff, retry
 
 ACKNOWLEDGE_TIMEOUT = 3.0
-"""Discord's own limit, in seconds, after which the interaction has failed.
+"""Discord's limit, in seconds, after which the interaction has failed.
 
 Source: https://docs.discord.com/developers/interactions/receiving-and-responding
 """
@@ -55,7 +52,7 @@ class Reply:
 
 
 async def respond(interaction: Interaction, work: Callable[[], Awaitable[Reply]]) -> None:
-    """Show the reply that `work` returns, or the reason why it failed. Never raises."""
+    """Show the reply that `work` returns, or why it failed. Never raises."""
     log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
     with interaction.client.answering():
         if await _acknowledge(interaction, log):
@@ -63,15 +60,14 @@ async def respond(interaction: Interaction, work: Callable[[], Awaitable[Reply]]
 
 
 async def respond_in_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[Reply]]) -> None:
-    """Show the reply that `work` returns from one database transaction. Never raises."""
+    """Show the reply that `work` returns from one transaction. Never raises."""
     await respond(interaction, lambda: run_transaction(interaction, work))
 
 
 async def run_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """Run `work` in a transaction and return its result.
 
-    After a short failure it runs again, while the user still sees "thinking…". That is safe: a game is created once
-    for each interaction, and joining or leaving twice changes nothing.
+    A retry is safe because a game is created once per interaction, and joining or leaving twice changes nothing.
 
     Raises:
         TransientError: the last attempt failed too.
@@ -85,7 +81,7 @@ async def run_transaction(interaction: Interaction, work: Callable[[AsyncSession
 
 
 def command_name(interaction: Interaction) -> str:
-    """Return the name of a command or the kind of a button, without what the user entered."""
+    """Return the command's name or the button's kind, without user input."""
     if interaction.command is not None:
         return interaction.command.qualified_name
     data: Mapping[str, Any] = interaction.data or {}
@@ -93,10 +89,10 @@ def command_name(interaction: Interaction) -> str:
 
 
 class QuestbellTree(app_commands.CommandTree[Any]):
-    """The command tree. It also answers commands that discord.py refuses to run."""
+    """The command tree, which also answers commands that discord.py refuses to run."""
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
-        """Reply that the command is outdated, or apologise for anything unexpected."""
+        """Reply that the command is outdated, or apologise for an unexpected error."""
         log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
         match error:
             case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
@@ -111,12 +107,12 @@ class QuestbellTree(app_commands.CommandTree[Any]):
 
 
 async def _acknowledge(interaction: Interaction, log: Logger) -> bool:
-    """Show "thinking…". Return False if Discord may not have received it, as the user then sees that it failed."""
+    """Show "thinking…". Return False if the user may see a failure instead."""
     try:
         async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
             await interaction.response.defer(ephemeral=True, thinking=True)
     except discord.HTTPException as error:
-        # Already acknowledged: by our own first attempt whose response was lost, or by another process with this token.
+        # By our first attempt, whose response was lost, or by another process with this token.
         if error.code == _ALREADY_ACKNOWLEDGED:
             return True
         log.warning("Too late to reply", action="interaction_lost", status=error.status, code=error.code)
@@ -137,7 +133,7 @@ async def _run(work: Callable[[], Awaitable[Reply]], log: Logger) -> Reply:
     except (TransientError, TimeoutError) as error:
         log.warning("Could not save", action="interaction_failed", error=str(error) or "timed out")
         return Reply(_TEMPORARY)
-    # The user must get a reply whatever failed. The log has the traceback.
+    # The user must get a reply whatever failed.
     except Exception as error:
         return Reply(_log_unexpected(log, error))
     log.info("Answered", action="interaction_answered")
@@ -145,7 +141,6 @@ async def _run(work: Callable[[], Awaitable[Reply]], log: Logger) -> Reply:
 
 
 def _log_unexpected(log: Logger, error: Exception) -> str:
-    """Log an unexpected exception with its traceback, and return an apology with a reference to it."""
     reference = secrets.token_hex(4)
     log.error("Unexpected failure", action="interaction_failed", reference=reference, exc_info=error)
     return (

@@ -1,6 +1,6 @@
-"""Registers the bot's commands with Discord, but only if they differ from what Discord has.
+"""Registers the bot's commands with Discord if they differ.
 
-Registering them at every start was rejected: Discord limits such writes, and clients reload their commands after each.
+Registering them at every start was rejected because Discord limits such writes and clients reload their commands.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from shared import logs
 _ASSIGNED = {"id", "application_id", "version", "guild_id", "dm_permission"}
 """Fields that Discord adds. `dm_permission` is derived from `contexts`, which is compared."""
 _EMPTY: tuple[Any, ...] = (None, False, [], {})
-"""Zero is not among them: numbers are compared as text, because Discord returns permissions as text."""
+"""Zero is missing because numbers are compared as text, as Discord returns permissions."""
 
 
 async def register_commands(tree: app_commands.CommandTree[QuestbellClient]) -> bool:
-    """Make Discord's global commands match the tree. Return whether they had to be written."""
+    """Make Discord's global commands match the tree. Return whether they were written."""
     client = tree.client
     registered = await client.http.get_global_commands(client.application_id or 0)
     wanted = [command.to_dict(tree) for command in tree.get_commands()]
@@ -32,7 +32,7 @@ async def register_commands(tree: app_commands.CommandTree[QuestbellClient]) -> 
 
 
 def normalize_commands(commands: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return commands by name, without the fields that Discord adds and without empty ones, which it omits."""
+    """Return commands by name, without empty fields and those that Discord adds."""
     return {command["name"]: _normalize(command) for command in commands}
 
 

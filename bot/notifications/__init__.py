@@ -1,4 +1,4 @@
-"""The content and the recipients of each kind of notification."""
+"""The content and recipients of each kind of notification."""
 
 from collections.abc import Mapping
 

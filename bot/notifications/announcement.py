@@ -1,4 +1,4 @@
-"""The announcement of a game as it is first posted. It mentions nobody."""
+"""The first post of a game's announcement. It mentions nobody."""
 
 from __future__ import annotations
 

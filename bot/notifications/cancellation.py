@@ -1,4 +1,4 @@
-"""The message that a game is cancelled, to the same recipients as a reminder."""
+"""The cancellation message, for the same recipients as a reminder."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The content of a notification: two pure functions over the context in which it is sent.
+"""The content of a notification, as pure functions over its context.
 
-The context is read in the transaction that commits `sending`, so content needs no access to the database and many
-messages can be made in one transaction.
+The context is read in the transaction that commits `sending`, so content needs no database access.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from shared.models import Game, NotificationDelivery, NotificationSchedule, Reci
 
 @dataclass(frozen=True)
 class Player:
-    """A player of a game, and how they want to be notified."""
+    """A player and their notification settings."""
 
     user_id: int
     wants_dm: bool = False
@@ -27,7 +26,7 @@ class Player:
 
 @dataclass(frozen=True)
 class NotificationContext:
-    """A valid notification with everything needed to send it, at one moment of the database's clock."""
+    """A valid notification with everything needed to send it, at one moment."""
 
     notification: NotificationSchedule
     game: Game
@@ -48,13 +47,13 @@ class NotificationContext:
         return {user for row in self.deliveries for user in (row.recipient_id, *row.mentions)}
 
     def latency(self) -> timedelta:
-        """Return how long the notification has been due by now."""
+        """Return how long the notification has been due."""
         return self.now - self.notification.due_at + timedelta(seconds=time.monotonic() - self.read_at)
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """A user, or a channel with the players that the message mentions there."""
+    """A user, or a channel with the players mentioned there."""
 
     kind: RecipientKind
     id: int
@@ -64,7 +63,7 @@ class Recipient:
 
 @dataclass(frozen=True)
 class Message:
-    """A message to one recipient, and the players it mentions."""
+    """A message and the players it mentions."""
 
     payload: Payload
     mentions: tuple[int, ...] = ()
@@ -75,7 +74,6 @@ class NotificationContent:
     """The content of one kind of notification."""
 
     recipients: Callable[[NotificationContext], Sequence[Recipient]]
-    """Returns the recipients. It is called once, at the first attempt."""
+    """Called once, at the first attempt."""
     message: Callable[[NotificationContext, NotificationDelivery, bool], Message]
-    """Returns the message to one recipient. If it is not the first attempt, the message may already have been sent,
-    so it must not mention anyone new."""
+    """After the first attempt it must not mention anyone new, because it may already have been sent."""

@@ -1,8 +1,4 @@
-"""Reminders, and the recipients that reminders and cancellations share.
-
-There is one message in the game's channel that mentions the players, or a few if they are many, and a direct message
-to each player who asked for that instead.
-"""
+"""Reminders, and the recipients that reminders and cancellations share."""
 
 from __future__ import annotations
 
@@ -16,10 +12,7 @@ from shared.models import NotificationDelivery, RecipientKind
 
 
 def list_recipients(context: NotificationContext) -> list[Recipient]:
-    """Return the game's channel, once for each chunk of players, and the players who are notified by direct message.
-
-    Each player is notified once, so the channel does not mention those who get a direct message.
-    """
+    """Return the channel, once per chunk of players, and the players who get a direct message instead."""
     by_dm = [player.user_id for player in context.players if player.wants_dm and not player.has_closed_dms]
     mentioned = [user for user in context.roster if user not in by_dm]
     in_channel = [
@@ -32,8 +25,8 @@ def list_recipients(context: NotificationContext) -> list[Recipient]:
 def select_mentions(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> tuple[int, ...]:
     """Return the players that a message mentions now.
 
-    Players who have left since the recipients were fixed are omitted. Players who have joined are added to the last
-    message in the channel, unless it may have been sent before.
+    Players who have left are omitted. New players are added to the channel's last message, unless it may have been
+    sent.
     """
     remaining = [user for user in delivery.mentions if user in context.roster]
     channel = [row for row in context.deliveries if row.recipient_kind is RecipientKind.CHANNEL]
@@ -44,7 +37,7 @@ def select_mentions(context: NotificationContext, delivery: NotificationDelivery
 
 
 def make_closed_dms_note(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
-    """Return the note that explains why players with closed DMs are notified in the channel; empty otherwise."""
+    """Return the note for players whose DMs are closed, or an empty text."""
     closed = {player.user_id for player in context.players if player.has_closed_dms}
     return CLOSED_DMS if delivery.chunk > 0 and mentions and closed.issuperset(mentions) else ""
 

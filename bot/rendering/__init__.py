@@ -1,6 +1,6 @@
-"""Games as Discord messages: pure functions from models to the JSON that the REST API takes.
+"""Renders games as the JSON that Discord's REST API takes.
 
-discord.py is not used here: its objects would tie delivery to its HTTP client, and a dictionary is easy to test.
+discord.py's objects were rejected because they would tie delivery to its HTTP client.
 """
 
 from bot.rendering.embeds import announcement_message, game_embed, game_list_embed

@@ -1,7 +1,4 @@
-"""Games as embeds: the announcement that players join by, and the list of a server's upcoming games.
-
-An announcement is rendered in full from the game's current state for every edit. Nothing is patched into an older one.
-"""
+"""Games as embeds. Every edit renders the game's current state in full."""
 
 from __future__ import annotations
 
@@ -23,16 +20,16 @@ from shared.formatting import format_duration, plural
 from shared.models import Game, GameStatus
 
 _DESCRIPTION_LIMIT = 2000
-"""Below Discord's 4096, so that a game fits a screen and the whole embed stays within 6000."""
+"""Below Discord's 4096, so that the whole embed stays within 6000."""
 _ONE_LINE_EACH = 10
-"""Up to this many players are shown one per line. Larger rosters are shown as running text."""
+"""Larger rosters are shown as running text."""
 _LIST_LIMIT = 4000
 """Of the 4096 characters of an embed's description."""
 
 
 @dataclass(frozen=True)
 class StatusStyle:
-    """The appearance of a status: the colour of the embed's edge, and a line of text."""
+    """A status's colour, on the embed's edge, and its line of text."""
 
     colour: int
     line: str
@@ -47,7 +44,7 @@ STATUS_STYLES = {
 
 
 def announcement_message(game: Game, players: Sequence[int]) -> Payload:
-    """Return the message that announces a game. `players` are in the order of joining; an open game has buttons."""
+    """Return a game's announcement, with `players` in the order of joining."""
     return {
         "embeds": [game_embed(game, players)],
         "components": signup_buttons(game.id) if game.status is GameStatus.SCHEDULED else [],
@@ -56,7 +53,7 @@ def announcement_message(game: Game, players: Sequence[int]) -> Payload:
 
 
 def game_embed(game: Game, players: Sequence[int]) -> Payload:
-    """Return the embed that shows all details of a game."""
+    """Return the embed with all details of a game."""
     return {
         "title": _title(game),
         "description": _description(game, players),
@@ -72,7 +69,7 @@ def game_embed(game: Game, players: Sequence[int]) -> Payload:
 
 
 def game_list_embed(games: Sequence[Game]) -> Payload:
-    """Return the embed that lists games in the given order, cut where it is full. Their participants must be loaded."""
+    """Return the embed that lists games, cut where it is full. Participants must be loaded."""
     lines: list[str] = []
     room = _LIST_LIMIT
     for game in games:

@@ -1,10 +1,9 @@
-"""User text made safe to show: it pings nobody, formats nothing and never exceeds Discord's limits.
+"""Makes user text safe to show. It pings nobody, formats nothing and never exceeds Discord's limits.
 
-Text is escaped and cut in one pass over its pieces, because separate passes break each other: a cut through a finished
-escape leaves a backslash that swallows our own formatting, and escaping after the cut makes the text too long again.
-Dropping everything but letters was rejected: titles are written in every script and with emoji.
+Text is escaped and cut in one pass, because a later cut could split an escape and a later escape could exceed the
+limit. Dropping everything but letters was rejected because titles have all scripts and emoji.
 
-Lengths are counted in UTF-16 units, the strictest way in which a Discord client counts characters.
+Lengths are in UTF-16 units, the strictest count of any Discord client.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ ELLIPSIS = "…"
 _ZERO_WIDTH_SPACE = "\u200b"
 
 _INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
-"""Categories without visible text: control characters, lone surrogates (invalid in JSON), odd line breaks."""
+"""Control characters, lone surrogates (invalid in JSON) and odd line breaks."""
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Direction marks, which could reverse our own text."""
+"""Direction marks, which could reverse our text."""
 
 _LINK = r"(?<!\w)https?://[A-Za-z0-9.-]{2,}(?:[/?#:][^\s<>\\`*|]*)?"
 _PIECE = re.compile(
@@ -43,7 +42,7 @@ def utf16_length(text: str) -> int:
 def clean(text: str, *, keep_lines: bool = False) -> str:
     """Return the text without control characters, direction marks and surplus whitespace.
 
-    `keep_lines` keeps line breaks, with at most one blank line in a row. Otherwise they become spaces.
+    `keep_lines` keeps line breaks, with at most one blank line in a row.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.isprintable():  # a printable text has nothing invisible
@@ -59,9 +58,9 @@ def is_blank(text: str) -> bool:
 
 
 def escape(text: str, *, limit: int, keep_lines: bool = False) -> str:
-    """Return user text so that Discord shows it literally and within `limit` characters.
+    """Return user text that Discord shows literally, within `limit` characters.
 
-    `keep_lines` keeps line breaks, and links stay clickable. Otherwise a link is shown as text.
+    `keep_lines` keeps line breaks and clickable links.
     """
     text = clean(text, keep_lines=keep_lines)
     if not _SPECIAL.search(text) and utf16_length(text) <= limit:

@@ -1,6 +1,6 @@
-"""Times and users in Discord's own notation, which every reader sees in their own time zone and language.
+"""Times and users in Discord's notation.
 
-Formatting times in the server's zone was rejected: the players of one game often live in several zones.
+The server's time zone was rejected because players of one game often live in several zones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Source: https://docs.discord.com/developers/reference#message-formatting
 
 
 def format_timestamp(at: datetime, style: TimestampStyle) -> str:
-    """Return a time that each reader sees in their own zone."""
+    """Return a time that each reader sees in their zone."""
     return f"<t:{int(at.timestamp())}:{style}>"
 
 

@@ -1,8 +1,7 @@
-"""The parts that messages are made of: Discord's limits, mentions, links and buttons.
+"""The parts of messages: Discord's limits, mentions, links and buttons.
 
-Payloads are plain dictionaries as the REST API takes them, so that the delivery code sends them without discord.py.
-The ids of buttons carry the game, so buttons work after any restart. The last button of a delivered message carries
-its nonce too, by which the message is found again in its channel.
+Button ids carry the game and work after a restart. A delivered message's last button also carries the nonce that
+identifies it.
 
 Sources: https://docs.discord.com/developers/resources/message#create-message and
 https://docs.discord.com/developers/components/reference
@@ -23,11 +22,10 @@ FIELD_LIMIT = 1024
 EMBED_TITLE_LIMIT = 256
 
 MENTIONS_LIMIT = 75
-"""How many users one message may ping. Discord allows 100, but the mentions (23 characters each) and at least the
-beginning of the title must fit the content too."""
+"""Discord allows 100 pings, but the mentions (23 characters each) must leave space for the title."""
 
 SUPPRESS_EMBEDS = 1 << 2
-"""The message flag that keeps links from unfolding."""
+"""Keeps links from unfolding."""
 
 UNTITLED = "Untitled game"
 
@@ -40,7 +38,7 @@ _GREY, _GREEN = 2, 3
 
 
 def allowed_mentions(user_ids: Sequence[int]) -> Payload:
-    """Return the `allowed_mentions` that ping exactly these users, or nobody if there are none."""
+    """Return the `allowed_mentions` that ping exactly these users, or nobody."""
     return {"parse": [], "users": [str(user_id) for user_id in user_ids]} if user_ids else {"parse": []}
 
 
@@ -52,8 +50,7 @@ def message_link(game: Game) -> str | None:
 
 
 def signup_buttons(game_id: UUID, *, nonce: str = "") -> list[Payload]:
-    """Return the row with Join and Leave. A full game keeps Join: the click is answered from the current roster, while
-    an edit that re-enables the button could be late."""
+    """Return Join and Leave. A full game keeps Join, because an edit that re-enables it could be late."""
     return _row(
         {"style": _GREEN, "label": "Join", "custom_id": f"{JOIN_ID}{game_id}"},
         {"style": _GREY, "label": "Leave", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"},
@@ -61,12 +58,12 @@ def signup_buttons(game_id: UUID, *, nonce: str = "") -> list[Payload]:
 
 
 def leave_button(game_id: UUID, *, nonce: str) -> list[Payload]:
-    """Return the row under a reminder, the last chance to cancel."""
+    """Return the row under a reminder."""
     return _row({"style": _GREY, "label": "Can't make it", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"})
 
 
 def disabled_button(label: str, *, nonce: str) -> list[Payload]:
-    """Return a row that nobody can press. It only carries the nonce of a message that has no other button."""
+    """Return a disabled button, which only carries the nonce."""
     return _row({"style": _GREY, "label": label, "custom_id": f"{DISABLED_ID}{_suffix(nonce)}", "disabled": True})
 
 

@@ -1,7 +1,6 @@
 """The messages that ping: reminders and cancellations.
 
-They are plain content, because only mentions in the content notify, and because the notification on a phone shows the
-first line. One message pings at most `MENTIONS_LIMIT` users.
+They are plain content, because only mentions in the content notify and a phone shows the first line.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _LATE = 2 * _MINUTE
 
 
 def split_into_chunks(user_ids: Sequence[int], size: int = MENTIONS_LIMIT) -> list[tuple[int, ...]]:
-    """Return the users, each once and in order, in groups that one message may ping."""
+    """Return the unique users, in order and in groups that one message may ping."""
     unique = tuple(dict.fromkeys(user_ids))
     return [unique[start : start + size] for start in range(0, len(unique), size)]
 
@@ -44,9 +43,9 @@ def split_into_chunks(user_ids: Sequence[int], size: int = MENTIONS_LIMIT) -> li
 def reminder_message(
     game: Game, *, offset_minutes: int, mentions: Sequence[int], now: datetime, nobody: str = NOBODY, note: str = ""
 ) -> Payload:
-    """Return the reminder of a game as of `now`. It was due `offset_minutes` before the start and may be late.
+    """Return the reminder of a game as of `now`, due `offset_minutes` before the start.
 
-    It pings exactly `mentions`, at most `MENTIONS_LIMIT`. Without mentions it says `nobody`. `note` is added below.
+    It pings exactly `mentions`, at most `MENTIONS_LIMIT`. Without mentions it says `nobody`.
     """
     sentence = f"🔔 **{{title}}** {_format_start(game, now=now)}."
     late = _format_lateness(game, offset_minutes=offset_minutes, now=now)
@@ -54,15 +53,15 @@ def reminder_message(
 
 
 def cancellation_message(game: Game, *, mentions: Sequence[int], note: str = "") -> Payload:
-    """Return the notice that a game is cancelled. It pings exactly `mentions`, at most `MENTIONS_LIMIT`."""
+    """Return the cancellation notice. It pings exactly `mentions`, at most `MENTIONS_LIMIT`."""
     sentence = f"❌ **{{title}}** on {format_timestamp(game.scheduled_at, 'F')} has been cancelled."
     return _compose(game, sentence, mentions, notes=(note,))
 
 
 def _format_start(game: Game, *, now: datetime) -> str:
-    """Return, to the nearest minute, "starts in 30 minutes, at …", "starts now (…)" or "started 4 minutes ago, at …".
+    """Return when the game starts or started, to the nearest minute.
 
-    Discord renders the time in each reader's time zone. `questbell recover` finds a game's messages by it.
+    `questbell recover` finds a game's messages by the timestamp.
     """
     minutes = round((game.scheduled_at - now) / _MINUTE)
     clock = format_timestamp(game.scheduled_at, "t")
@@ -75,7 +74,7 @@ def _format_start(game: Game, *, now: datetime) -> str:
 
 
 def _format_lateness(game: Game, *, offset_minutes: int, now: datetime) -> str:
-    """Return the line of a late reminder. It is empty after the start, because "started …" says it then."""
+    """Return the line of a late reminder, empty after the start."""
     late = now - (game.scheduled_at - offset_minutes * _MINUTE)
     if late < _LATE or now >= game.scheduled_at:
         return ""
@@ -91,7 +90,7 @@ def _compose(
     pings = " ".join(map(format_mention, user_ids)) or nobody
     link = message_link(game) or ""
     room, rest = _fit_lines(sentence, pings, *notes, link)
-    if room < _LEAST_TITLE:  # drop the notes first: mentions and title matter more
+    if room < _LEAST_TITLE:  # mentions and title matter more than notes
         room, rest = _fit_lines(sentence, pings, link)
     title = escape(game.title, limit=min(_TITLE_LIMIT, room)) or UNTITLED
     return {
@@ -102,6 +101,6 @@ def _compose(
 
 
 def _fit_lines(sentence: str, *lines: str) -> tuple[int, str]:
-    """Return the characters that the lines leave for the title, and the lines as text."""
+    """Return the length left for the title, and the lines as text."""
     rest = "".join(f"\n{line}" for line in lines if line)
     return CONTENT_LIMIT - utf16_length(sentence.format(title="")) - utf16_length(rest), rest

@@ -1,8 +1,5 @@
-"""Games on Discord: the `/game` commands, and the buttons to join and leave.
-
-Everything here is a short transaction and a private reply. The delivery code posts announcements, reminders and
-cancellations from the rows that those transactions write.
-"""
+"""The `/game` commands, and the buttons to join and leave. The delivery code sends messages from the rows they
+write."""
 
 from __future__ import annotations
 
@@ -14,6 +11,6 @@ from bot.features.games.signup import JoinButton, LeaveButton
 
 
 def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClient]) -> None:
-    """Add the feature to a client that has not connected yet."""
+    """Add the feature to a client before it connects."""
     tree.add_command(GameCommands())
     client.add_dynamic_items(JoinButton, LeaveButton)

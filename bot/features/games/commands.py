@@ -1,7 +1,7 @@
 """The `/game` commands.
 
-One group keeps a server's command list short. Permissions to cancel or to set the time zone are checked when a command
-runs, because Discord can hide a whole group from a role but not a single command of it.
+One group keeps a server's command list short. Permissions are checked when a command runs, because Discord can hide a
+whole group from a role but not one command.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Creates a game from the options of `/game create`, and shows the host how they were understood."""
+"""Creates a game from the options of `/game create`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CreateGameOptions:
 
 
 async def create_from_options(interaction: Interaction, options: CreateGameOptions) -> Reply:
-    """Create the game. The delivery code posts its announcement from a row that this writes.
+    """Create the game. The delivery code posts its announcement.
 
     Raises:
         UserError: an option is invalid, or the bot can't post in this channel.
@@ -56,7 +56,7 @@ async def create_from_options(interaction: Interaction, options: CreateGameOptio
 
 
 def confirm_creation(game: Game, *, now: datetime) -> str:
-    """Return what the host reads: when the game is, and which reminders will be sent or are too late to send."""
+    """Return the host's confirmation, with the reminders that will be sent or are too late."""
     upcoming = reminder_times(game, after=now)
     too_late = [offset for offset in game.reminder_offsets if offset not in upcoming]
     lines = [

@@ -1,7 +1,6 @@
-"""Finds the game that a user means, and suggests games, times and time zones while a user types.
+"""Finds games by text, and suggests games, times and time zones.
 
-Discord waits three seconds for suggestions and shows no errors, so any trouble suggests nothing. The command itself
-reports errors.
+Discord waits three seconds for suggestions and shows no errors, so a failure suggests nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from shared.models import Game
 Choices = list[app_commands.Choice[str]]
 
 SEARCH_LIMIT = 200
-"""How many of a server's upcoming games are searched, the soonest first."""
+"""Upcoming games of a server that are searched, the soonest first."""
 _SUGGESTIONS_LIMIT = 25
 _NAME_LIMIT = 100
 _TIMEOUT = 2.5
@@ -35,7 +34,7 @@ _EXAMPLES = ("tomorrow 8pm", "saturday 19:30", "in 2 hours", "in 15 minutes")
 
 
 async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) -> Game:
-    """Return the game of this server with this id (which a suggestion sends) or with this text in its title.
+    """Return the server's game with this id or with this text in its title.
 
     Raises:
         UserError: no game matches, or several do.
@@ -62,16 +61,16 @@ def filter_by_title(games: Sequence[Game], text: str) -> list[Game]:
 
 
 def may_cancel(interaction: Interaction, game: Game) -> bool:
-    """Return whether the user is the game's host, or has the permission Manage Events or Manage Server."""
+    """Return whether the user is the host or has the permission Manage Events or Manage Server."""
     granted = interaction.permissions
     manages = granted.manage_events or granted.manage_guild or granted.administrator
     return manages or interaction.user.id == game.host_id
 
 
 async def suggest_start_times(interaction: Interaction, current: str) -> Choices:
-    """Return the text with the time it would be read as in the server's time zone, or examples if it is empty.
+    """Return the text with its meaning in the server's time zone, or examples if it is empty.
 
-    A bare hour such as "friday 8" is suggested in the morning and in the evening.
+    A bare hour is suggested in the morning and in the evening.
     """
 
     async def work() -> Choices:
@@ -89,7 +88,7 @@ async def suggest_games(interaction: Interaction, current: str) -> Choices:
 
 
 async def suggest_cancellable_games(interaction: Interaction, current: str) -> Choices:
-    """Return the upcoming games whose titles contain the text and which the user may cancel."""
+    """Return the matching games that the user may cancel."""
     return await _suggest_in_time(
         lambda: _matching_games(interaction, current, include=lambda game: may_cancel(interaction, game))
     )
@@ -122,7 +121,7 @@ async def _start_time_choice(text: str, *, zone: str) -> app_commands.Choice[str
 
 
 def _format_choice(text: str, at: datetime, zone: ZoneInfo) -> str:
-    """Return a text with a time in the server's time zone. Discord doesn't render `<t:…>` in suggestions."""
+    """Return a text with a local time, because Discord doesn't render `<t:…>` in suggestions."""
     local = at.astimezone(zone)
     when = f" · {local:%a} {local.day} {local:%b %Y, %H:%M} ({zone.key})"
     shown, room = clean(text), _NAME_LIMIT - len(when)

@@ -1,7 +1,6 @@
-"""The user's choice of where reminders arrive. It applies to all servers.
+"""The user's choice of where reminders arrive, for all servers.
 
-A DM channel is opened while the user asks for DMs. Discord limits how many a bot opens on its own, so a reminder might
-have to wait for it.
+The DM channel is opened immediately, because Discord limits how many a bot opens and a reminder might have to wait.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ OPEN_TIMEOUT = 5.0
 
 
 class ReminderDestination(enum.StrEnum):
-    """The place where a user gets reminders."""
+    """Where a user gets reminders."""
 
     CHANNEL = "channel"
     DM = "dm"
@@ -31,11 +30,11 @@ DESTINATIONS = [
     app_commands.Choice(name="In the channel", value=ReminderDestination.CHANNEL.value),
     app_commands.Choice(name="By DM", value=ReminderDestination.DM.value),
 ]
-"""The choices that Discord shows. An enum as option type would show the names of its members, in capitals."""
+"""The choices that Discord shows. An enum as option type would show its member names in capitals."""
 
 
 async def open_dm_channel(interaction: Interaction) -> int | None:
-    """Return the user's DM channel, or None if it can't be opened now. The first reminder tries again."""
+    """Return the user's DM channel, or None if it can't be opened. The first reminder tries again."""
     try:
         async with asyncio.timeout(OPEN_TIMEOUT):
             return (await interaction.user.create_dm()).id

@@ -1,4 +1,4 @@
-"""The Join and Leave buttons. They are found by their ids alone, so they work after a restart and on any replica."""
+"""The Join and Leave buttons. Their ids carry the game, so they work after a restart and on any replica."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ButtonInteraction = discord.Interaction[Any]
 
 _GAME = r"(?P<game>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 _NONCE = r"(?::[\w-]{22})?"
-"""The nonce of a delivered message, by which the message is found again."""
+"""The nonce that identifies a delivered message."""
 
 _CLOSED_REASONS = {
     GameStatus.IN_PROGRESS: "has started, so sign-ups are closed. Want to join late? Ask {host}.",
@@ -45,7 +45,7 @@ class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_I
     async def from_custom_id(
         cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        """Create the button that was pressed from its id."""
+        """Create the pressed button."""
         return cls(UUID(match["game"]))
 
     async def callback(self, interaction: ButtonInteraction) -> None:
@@ -70,7 +70,7 @@ class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE
     async def from_custom_id(
         cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        """Create the button that was pressed from its id."""
+        """Create the pressed button."""
         return cls(UUID(match["game"]))
 
     async def callback(self, interaction: ButtonInteraction) -> None:

@@ -1,4 +1,4 @@
-"""Parses times, durations and time zones strictly: a misread game is worse than one more question."""
+"""Parses times, durations and time zones strictly. A misread game is worse than one more question."""
 
 from bot.features.times.durations import parse_duration, parse_reminder_offsets
 from bot.features.times.questions import list_bare_hour_meanings

@@ -1,6 +1,6 @@
-"""Parses how long a game lasts, and how long before its start reminders are sent.
+"""Parses durations and reminder times.
 
-Every number needs a unit. Guessing it was rejected: "90" means minutes to one host and is a mistake by another.
+Every number needs a unit. Guessing was rejected because "90" may mean minutes or be a mistake.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NONE = {"none", "no", "off", "-"}
 
 
 def parse_span(text: str) -> timedelta | None:
-    """Return the duration for texts such as "1h30m", "45 min" or "PT2H", or None for anything else."""
+    """Return the duration for texts such as "1h30m", "45 min" or "PT2H", else None."""
     text = " ".join(text.casefold().split())
     if iso := _ISO.fullmatch(text):
         days, hours, minutes, seconds = (int(group or 0) for group in iso.groups())
@@ -45,7 +45,7 @@ def parse_span(text: str) -> timedelta | None:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return how long a game lasts, in whole seconds from 10 s to 7 days.
+    """Return a game's duration, in whole seconds from 10 s to 7 days.
 
     Raises:
         UserError: the text is invalid or outside that range.
@@ -63,9 +63,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_reminder_offsets(text: str) -> tuple[int, ...]:
-    """Return when reminders are sent, in minutes before the start, the earliest first. 0 is the start itself.
-
-    "none" means no reminders.
+    """Return reminder times in minutes before the start, earliest first. 0 is the start, and "none" means no reminders.
 
     Raises:
         UserError: a part is invalid, there are too many, or one is more than 30 days before the start.

@@ -1,7 +1,6 @@
-"""Questions about start times that can be read in two ways, and the spellings that dateparser doesn't know.
+"""Questions about ambiguous start times, and spellings that dateparser doesn't know.
 
-dateparser fills in what it misses: "friday 4 8pm" becomes a day in April, and "december 8pm" a day in December. Its
-result is therefore compared with the text, and a day that the text doesn't name is refused.
+dateparser fills gaps, so "friday 4 8pm" becomes a day in April. A day that the text doesn't name is refused.
 """
 
 from __future__ import annotations
@@ -55,14 +54,14 @@ _NEAR = timedelta(days=8)
 
 
 def rewrite(text: str) -> str:
-    """Return the text with common spellings and abbreviations as dateparser knows them. It is in lower case."""
+    """Return a lower-case text in spellings that dateparser knows."""
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return " ".join(text.split())
 
 
 def refuse_ambiguous(text: str) -> None:
-    """Refuse a text that dateparser would read in one of several ways.
+    """Refuse a text with several readings.
 
     Raises:
         UserError: a duration, a range, or a date like 5/6.
@@ -83,7 +82,7 @@ def refuse_ambiguous(text: str) -> None:
 
 
 def ask_for_time_of_day(text: str) -> str | None:
-    """Return the question about a bare hour such as "friday 8", or None for another text."""
+    """Return the question about a bare hour such as "friday 8", else None."""
     if not (meanings := list_bare_hour_meanings(text)):
         return None
     morning, evening = meanings
@@ -91,7 +90,7 @@ def ask_for_time_of_day(text: str) -> str | None:
 
 
 def list_bare_hour_meanings(text: str) -> tuple[str, ...]:
-    """Return "friday 8am" and "friday 8pm" for "friday 8", or nothing for a text without a bare hour."""
+    """Return "friday 8am" and "friday 8pm" for "friday 8", or nothing without a bare hour."""
     text = rewrite(text.casefold())
     if _ENDS_WITH_HOUR.fullmatch(text):
         return f"{text}am", f"{text}pm"
@@ -124,5 +123,5 @@ def refuse_misread(text: str, local: datetime, *, base: datetime) -> None:
 
 
 def quote(text: str) -> str:
-    """Return what the user entered, in quotation marks."""
+    """Return user input in quotation marks."""
     return f"“{escape(text, limit=80)}”"

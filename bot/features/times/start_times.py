@@ -1,11 +1,7 @@
-"""Parses when a game starts.
+"""Parses start times: a Discord timestamp, an ISO date and time, or English by dateparser.
 
-Three formats are tried, strictest first: a Discord timestamp, an ISO date and time, and natural English by dateparser.
-The library guesses, so ambiguous texts are refused with what to enter instead: a text without a time of day, with the
-abbreviation of a time zone (EST in July?) or with a date like 5/6. The module `questions` has those questions.
-
-Local times are resolved here and not by dateparser. A time that the clocks skip is refused with the two nearest times.
-A time that comes twice means the first.
+dateparser guesses, so ambiguous texts are refused. Local times are resolved here. A time that the clocks skip is
+refused, and a time that occurs twice means the first.
 """
 
 from __future__ import annotations
@@ -41,8 +37,8 @@ _CLOCK_UNIT = re.compile(r"\d\s*[hms]\b|\b(?:hours?|hrs?|minutes?|mins?|seconds?
 def parse_start_time(text: str, *, zone: str, now: datetime) -> datetime:
     """Return the time that a text means, in UTC and always after `now`.
 
-    Local times are in `zone` (an IANA name). The first call takes a few hundred milliseconds of processor time and
-    later calls a few, so call it in a thread.
+    Local times are in `zone` (an IANA name). Call it in a thread, because the first call takes a few hundred
+    milliseconds.
 
     Raises:
         UserError: the time is unclear, does not exist, is in the past, or is more than a year away.
@@ -122,15 +118,14 @@ def _examples(now: datetime) -> str:
 
 
 def _example_date(now: datetime) -> str:
-    """Return a date that can be entered: an example more than a year ahead would be refused."""
+    """Return an example less than a year ahead, as others would be refused."""
     return f"{now + timedelta(days=7):%Y-%m-%d} 20:00"
 
 
 def _resolve_local(local: datetime, *, zone: str) -> datetime:
-    """Return the UTC time at which clocks in the zone show `local`, or the first of two such times.
+    """Return the UTC time at which clocks in the zone show `local`, or the first of two.
 
-    In a gap, fold 0 and 1 (PEP 495) are resolved with the UTC offset before and after the change. They give the times
-    on either side of the gap.
+    In a gap, folds 0 and 1 (PEP 495) give the times on either side.
     """
     info = ZoneInfo(zone)
     first, second = (local.replace(tzinfo=info, fold=fold).astimezone(UTC) for fold in (0, 1))

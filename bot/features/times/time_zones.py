@@ -1,7 +1,6 @@
-"""The time zones that a server can choose: IANA names, found in any spelling.
+"""The IANA time zones that a server can choose.
 
-Names such as `EST` or `Etc/GMT+5` are left out: the first has no summer time and the second is the opposite of what it
-seems to say.
+`EST` has no summer time and `Etc/GMT+5` has the opposite sign, so such names are left out.
 """
 
 from __future__ import annotations
@@ -39,19 +38,18 @@ _ABBREVIATIONS = {
     ("jst", "japan"): ("Asia/Tokyo",),
     ("aest", "aedt"): ("Australia/Sydney",),
 }
-"""What people enter instead of a city. It is suggested and never chosen, as some mean several zones."""
+"""Only suggested, because some abbreviations mean several zones."""
 
 
 @cache
 def list_time_zones() -> tuple[str, ...]:
-    """Return the names of all zones, "UTC" first. The first call reads the disk."""
+    """Return all zone names, "UTC" first. The first call reads the disk."""
     zones = sorted(name for name in zoneinfo.available_timezones() if name.startswith(_REGIONS))
     return ("UTC", *zones)
 
 
 def search_time_zones(text: str, *, limit: int) -> list[str]:
-    """Return the zones that a text stands for, then those whose names contain it. Names or cities that start with it
-    come before others."""
+    """Return the zones that an abbreviation means, then those whose names contain the text."""
     wanted = _fold(text)
     meant = _expand_abbreviation(wanted)
     found = [name for name in list_time_zones() if wanted in _fold(name) and name not in meant]
@@ -59,7 +57,7 @@ def search_time_zones(text: str, *, limit: int) -> list[str]:
 
 
 def find_time_zone(text: str) -> str:
-    """Return the zone with this name or this city.
+    """Return the zone with this name or city.
 
     Raises:
         UserError: there is none. The message suggests the nearest names.
