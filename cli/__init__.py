@@ -1,1 +1,1 @@
-"""The command line: the workloads' entry point and the administrator's commands."""
+"""The command line: workloads and administrator's commands."""

@@ -1,4 +1,4 @@
-"""The entry point `questbell`. A command's code is imported only when it runs, so no workload loads another's."""
+"""The entry point `questbell`. Commands are imported only when they run, so no workload loads another's code."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The schema's history, by Alembic. Revisions are expand/contract: release N's schema serves release N-1."""
+"""The schema's history, by Alembic. Revisions are expand/contract, so release N's schema serves release N-1."""

@@ -1,8 +1,7 @@
-"""`questbell migrate`: bring the schema to this release's, from wherever it is.
+"""`questbell migrate` upgrades the schema to this release.
 
-Several may run at once (an init container of every replica): an advisory lock lets one work and the others wait. A
-schema that is newer than this release is left as it is, since revisions are expand/contract: that is what makes a
-rollback possible.
+Every replica's init container may run it at once, so an advisory lock lets one work while the others wait. A newer
+schema is left as it is. Expand/contract revisions make such a rollback possible.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _LOCK = 0x51756573  # "Ques": any number, the same for all
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
-    """Return Alembic's configuration for our revisions, on the given connection."""
+    """Return Alembic's configuration on the given connection."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
@@ -34,17 +33,17 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 async def upgrade(engine: AsyncEngine, *, revision: str = "head") -> None:
-    """Bring the schema up to a revision. The engine's connections must not limit how long a statement takes."""
+    """Upgrade the schema. The engine's connections must not limit statement time."""
     await _exclusively(engine, partial(_upgrade, revision=revision))
 
 
 async def downgrade(engine: AsyncEngine, *, revision: str) -> None:
-    """Take the schema back to a revision ("base" for none)."""
+    """Downgrade the schema ("base" for none)."""
     await _exclusively(engine, partial(_downgrade, revision=revision))
 
 
 async def current(engine: AsyncEngine) -> str | None:
-    """Return the revision that the database is at, None when it is empty."""
+    """Return the database's revision, or None if it is empty."""
     async with engine.connect() as connection:
         return await connection.run_sync(_current)
 

@@ -1,4 +1,4 @@
-"""Runs the revisions on the connection of `migrations.command`, or on a new one for the `alembic` command."""
+"""Runs revisions on the connection of `migrations.command`, or on a new one for the `alembic` command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.settings import DatabaseSettings, Timing, load
 
 
 def _number(_: MigrationContext, __: Any, directives: list[MigrationScript]) -> None:
-    """Number new revisions 0005, 0006, …, so that the folder lists them in order."""
+    """Number new revisions in order: 0005, 0006, …."""
     head = ScriptDirectory.from_config(context.config).get_current_head()
     directives[0].rev_id = f"{int(head or 0) + 1:04d}"
 

@@ -1,4 +1,4 @@
-"""The process of `questbell migrate`: waits for the database, migrates, exits 0."""
+"""The process of `questbell migrate`."""
 
 from __future__ import annotations
 

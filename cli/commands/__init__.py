@@ -1,1 +1,1 @@
-"""The administrator's commands. They import neither workload, nor kopf, discord.py and the migrations."""
+"""The administrator's commands. They import neither workloads nor kopf, discord.py or the migrations."""

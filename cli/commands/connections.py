@@ -1,4 +1,4 @@
-"""Code that the commands share: logging to standard error, the database, and calls of Discord."""
+"""Logging, database sessions and Discord calls for all commands."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from shared.errors import ConfigurationError, QuestbellError, TransientError
 from shared.settings import DatabaseSettings, LogSettings, Timing, load
 
 APPLICATION_NAME = "questbell command line"
-"""The name of the commands' connections in PostgreSQL and RabbitMQ."""
+"""The name of connections in PostgreSQL and RabbitMQ."""
 LONGEST_PAUSE = 60.0
-"""Seconds of a rate limit that a command waits for; it ends if Discord asks for more."""
+"""Seconds of the longest rate limit that a command waits for."""
 MAX_PAUSES = 20
 
 _MISSING_SCHEMA = {
@@ -40,7 +40,7 @@ def log_to_stderr() -> None:
 
 @asynccontextmanager
 async def open_sessions(settings: DatabaseSettings | None = None) -> AsyncIterator[Sessions]:
-    """Open the database from the environment, or with other settings, for a block.
+    """Open the database for a block.
 
     Raises:
         ConfigurationError: the database lacks the tables of this release.
@@ -58,7 +58,7 @@ async def open_sessions(settings: DatabaseSettings | None = None) -> AsyncIterat
 
 
 async def call_discord(request: Callable[[], Awaitable[T]]) -> T:
-    """Return the result of a request to Discord, repeating it after each rate limit.
+    """Make a request to Discord, repeating it after rate limits.
 
     Raises:
         ConfigurationError: Discord rejects the bot's token.
@@ -81,7 +81,7 @@ async def call_discord(request: Callable[[], Awaitable[T]]) -> T:
 
 
 def parse_id(text: str) -> UUID:
-    """Return the id that a person typed.
+    """Return the id that a user entered.
 
     Raises:
         QuestbellError: it is not an id.

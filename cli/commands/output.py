@@ -1,8 +1,6 @@
-"""Printing a command's result: one JSON document for programs, or tables for people.
+"""Prints a command's result as one JSON document or as tables.
 
-A command computes a report of plain values, and only this module prints it. Titles, errors and message bodies come
-from other people: rich's markup is never read from them, and control characters are escaped, so that a message body
-cannot move the cursor of its reader.
+Messages and titles are untrusted, so rich's markup is never read from them and control characters are escaped.
 """
 
 from __future__ import annotations
@@ -21,12 +19,12 @@ from rich.text import Text
 R = TypeVar("R")
 
 _PIPE_WIDTH = 160
-"""Columns of a table if the output is not a terminal. Lines outside tables are not wrapped then, for grep."""
+"""Columns of a table outside a terminal. Other lines are not wrapped then, for grep."""
 _REPORT: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def show(report: R, render: Callable[[R], Iterable[RenderableType]], *, as_json: bool) -> None:
-    """Print a report to standard output, as a JSON document or rendered."""
+    """Print a report."""
     if as_json:
         sys.stdout.write(_REPORT.dump_json(report, indent=2, ensure_ascii=True).decode() + "\n")
         return
@@ -38,13 +36,13 @@ def show(report: R, render: Callable[[R], Iterable[RenderableType]], *, as_json:
 
 
 def escape_controls(text: object, *, limit: int | None = None) -> str:
-    """Return text with its control characters escaped, cut to a number of characters."""
+    """Return text with escaped control characters, cut to `limit` characters."""
     escaped = "".join(_escape(char) for char in str(text))
     return escaped if limit is None or len(escaped) <= limit else escaped[: limit - 1] + "…"
 
 
 def safe_text(text: object, style: str = "") -> Text:
-    """Return text for a terminal, with its control characters escaped."""
+    """Return text with escaped control characters."""
     return Text(escape_controls(text), style=style)
 
 
@@ -57,7 +55,7 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 
 def cells(*values: object) -> list[Text]:
-    """Return a row of a table; None is an empty cell."""
+    """Return a table row."""
     return [safe_text("" if value is None else value) for value in values]
 
 

@@ -1,1 +1,1 @@
-"""`questbell check`: check the configuration and suggest fixes."""
+"""`questbell check`."""

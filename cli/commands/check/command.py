@@ -1,4 +1,4 @@
-"""Run all checks and print one line for each: what was found, and the remedy if it is wrong."""
+"""Runs all checks and prints each result, with a remedy if it failed."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ class CheckReport:
 
 
 def check(*, workload: str | None = None, as_json: bool = False) -> None:
-    """Check the configuration in the environment; exit with code 1 if anything is wrong.
+    """Check the configuration, and exit with code 1 if anything is wrong.
 
-    The bot needs a Discord token and no Kubernetes, the controllers the opposite. Without `workload` both are checked,
-    the token only if it is set.
+    Without `workload`, both are checked, and the token only if it is set.
     """
     process.run(_check(workload=workload, as_json=as_json))
 
@@ -55,7 +54,6 @@ async def _check(*, workload: str | None, as_json: bool) -> None:
 
 
 async def _check_servers(settings: LoadedSettings, workload: str | None) -> list[CheckResult]:
-    """Check, at the same time, the servers whose settings are valid."""
     checks = []
     if settings.database is not None:
         checks.append(check_database(settings.database))
@@ -74,7 +72,7 @@ async def _check_token(settings: LoadedSettings, workload: str | None) -> list[C
 
 
 def redact(result: CheckResult, secrets: Sequence[str]) -> CheckResult:
-    """Return a result without secrets, in case a server's error message repeats one."""
+    """Return a result without secrets, which a server's error message may repeat."""
     message = result.message
     for secret in secrets:
         message = message.replace(secret, "***")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class CheckStatus(enum.StrEnum):
-    """The outcome of a check."""
+    """The status of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -16,7 +16,7 @@ class CheckStatus(enum.StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The finding of a check, and the remedy if it failed."""
+    """The result of a check, with a remedy if it failed."""
 
     name: str
     status: CheckStatus
@@ -25,15 +25,15 @@ class CheckResult:
 
     @classmethod
     def passed(cls, name: str, message: str) -> CheckResult:
-        """Return a result without a problem."""
+        """Return a passed check."""
         return cls(name, CheckStatus.PASSED, message)
 
     @classmethod
     def failed(cls, name: str, message: str, remedy: str) -> CheckResult:
-        """Return a problem and its remedy."""
+        """Return a failed check."""
         return cls(name, CheckStatus.FAILED, message, remedy)
 
     @classmethod
     def skipped(cls, name: str, reason: str) -> CheckResult:
-        """Return that nothing was checked, and why."""
+        """Return a skipped check."""
         return cls(name, CheckStatus.SKIPPED, reason)

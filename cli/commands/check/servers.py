@@ -1,4 +1,4 @@
-"""Checks of the servers. Each ends within seconds and reports a server's error instead of raising it."""
+"""Checks the servers. Each check ends within seconds and reports errors instead of raising them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNREACHABLE = "not checked, because the server could not be reached"
 
 
 async def check_database(settings: DatabaseSettings) -> list[CheckResult]:
-    """Check that PostgreSQL accepts the connection and has a schema for this release."""
+    """Check that PostgreSQL accepts the connection and has a compatible schema."""
     name = "database"
     try:
         async with open_sessions(settings) as sessions, database.transaction(sessions) as session:
@@ -44,7 +44,7 @@ async def check_database(settings: DatabaseSettings) -> list[CheckResult]:
 
 
 def check_schema(revision: str | None, *, needed: str = REVISION) -> CheckResult:
-    """Check a schema's revision. Revisions are numbered, and a newer schema works with the release before it."""
+    """Check a schema's revision. A newer one is compatible."""
     name, remedy = "schema", "run `questbell migrate`"
     if revision is None:
         return CheckResult.failed(name, f"the database has no schema; this release needs revision {needed}", remedy)
@@ -56,7 +56,7 @@ def check_schema(revision: str | None, *, needed: str = REVISION) -> CheckResult
 
 
 async def check_broker(settings: BrokerSettings) -> list[CheckResult]:
-    """Check that RabbitMQ accepts the connection, is recent enough and has our queues with our arguments."""
+    """Check that RabbitMQ is available, recent enough and has our queues."""
     name = "broker"
     remedy = "check QUESTBELL_AMQP_URL (user, password, virtual host) and that RabbitMQ is running"
     skipped = [CheckResult.skipped("RabbitMQ version", _UNREACHABLE), CheckResult.skipped("queues", _UNREACHABLE)]
@@ -71,7 +71,7 @@ async def check_broker(settings: BrokerSettings) -> list[CheckResult]:
 
 
 def check_rabbitmq_version(version: str) -> CheckResult:
-    """Check that RabbitMQ has the features that Questbell relies on."""
+    """Check RabbitMQ's version."""
     name, oldest = "RabbitMQ version", ".".join(map(str, OLDEST_RABBITMQ))
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     if numbers >= OLDEST_RABBITMQ:
@@ -95,9 +95,8 @@ async def check_discord(settings: DiscordSettings, timing: Timing) -> CheckResul
 async def _check_queues(connection: AbstractConnection) -> CheckResult:
     """Check that the exchange and the queues exist with our arguments.
 
-    A passive declaration shows only whether a queue exists. An existing one is therefore declared again as the
-    controllers do, which changes nothing and fails if an argument differs. A missing one is never declared here,
-    because the controllers take its absence as a sign that the broker lost its data.
+    Declaring an existing queue again fails if an argument differs. A missing one is never declared, because the
+    controllers take its absence as a sign of data loss.
     """
     name = "queues"
     queue_names = [queue_name for queue in QUEUES for queue_name in (queue.name, queue.dead_letters)]
@@ -150,5 +149,5 @@ def _version(connection: AbstractConnection) -> str:
 
 
 def _message(error: Exception, variable: str) -> str:
-    """Return an error's first line without the variable, which the remedy names."""
+    """Return an error's first line without the variable."""
     return str(error).partition("\n")[0].removeprefix(f"{variable}: ").replace(f" ({variable})", "")

@@ -1,4 +1,4 @@
-"""Checks of the settings. Each group is read by itself, so that all mistakes show at once."""
+"""Checks each group of settings separately, so that all mistakes show at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SECRET_VARIABLES = ("QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL", "DISCORD_TO
 
 
 class LoadedSettings:
-    """All groups of settings, None for those that are invalid, and a result for each."""
+    """All groups of settings, None if invalid, and a result for each."""
 
     def __init__(self, *, discord: bool) -> None:
         self.results: list[CheckResult] = []
@@ -54,13 +54,13 @@ class LoadedSettings:
 
 
 def is_token_set() -> bool:
-    """Return whether the environment or the directory of secrets has a Discord token."""
+    """Return whether the environment or the secrets directory has a Discord token."""
     directory = os.environ.get("QUESTBELL_SECRETS_DIR")
     return bool(os.environ.get("DISCORD_TOKEN")) or bool(directory and (Path(directory) / "DISCORD_TOKEN").is_file())
 
 
 def collect_secrets(settings: LoadedSettings) -> list[str]:
-    """Return all secrets, also those of invalid settings, so that none of them is ever printed."""
+    """Return all secrets, including those of invalid settings, so that none is printed."""
     values = [os.environ.get(name, "") for name in _SECRET_VARIABLES]
     values += [group.url.get_secret_value() for group in (settings.database, settings.broker) if group is not None]
     if settings.discord is not None:
@@ -69,7 +69,7 @@ def collect_secrets(settings: LoadedSettings) -> list[str]:
 
 
 def check_kubernetes_access(environment: Mapping[str, str]) -> CheckResult:
-    """Check for a kubeconfig or a service account, without connecting to the API server."""
+    """Check for a kubeconfig or a service account, without connecting."""
     name, remedy = "Kubernetes access", "set KUBECONFIG to a cluster's kubeconfig, or run in a pod"
     if paths := environment.get("KUBECONFIG"):
         missing = [path for path in paths.split(os.pathsep) if path and not Path(path).is_file()]
@@ -93,7 +93,7 @@ def _describe_discord(settings: DiscordSettings) -> str:
 
 
 def _secrets_in(value: str) -> Iterator[str]:
-    """Yield the password of a URL, as written and decoded, or the whole value."""
+    """Yield a URL's password, as written and decoded, or the whole value."""
     if "://" not in value:
         yield from filter(None, [value])
         return

@@ -1,1 +1,1 @@
-"""`questbell dead-letters`: show messages that could not be processed, and handle parked ones."""
+"""`questbell dead-letters`."""

@@ -1,4 +1,4 @@
-"""List, show, retry and discard messages that could not be processed."""
+"""Lists, shows, retries and discards messages that could not be processed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DeadLetterReport:
 
 @dataclass(frozen=True)
 class ParkedDetails:
-    """The output of `show`. Bytes of the body that are not UTF-8 are written as \\x escapes."""
+    """The output of `show`. Bytes that are not UTF-8 are escaped."""
 
     message: ParkedSummary
     headers: dict[str, Any]
@@ -50,7 +50,7 @@ class ParkedDetails:
 
 @dataclass(frozen=True)
 class ActionResult:
-    """Whether one message was retried or discarded, and the error if not."""
+    """Whether one message was retried or discarded, or the error."""
 
     id: str
     done: bool
@@ -60,7 +60,7 @@ class ActionResult:
 def list_all(
     *, queue: str | None = None, include_resolved: bool = False, limit: int = 5, as_json: bool = False
 ) -> None:
-    """Show the dead-letter queues, each with its first `limit` messages, and the parked messages."""
+    """Show dead-letter queues and parked messages."""
     process.run(_list_all(queue=queue, include_resolved=include_resolved, limit=limit, as_json=as_json))
 
 
@@ -70,12 +70,12 @@ def show_one(message_id: str, *, as_json: bool = False) -> None:
 
 
 def retry(ids: Sequence[str], *, all_open: bool = False, queue: str | None = None, as_json: bool = False) -> None:
-    """Publish parked messages again: those named, or all open ones, of one queue if it is named."""
+    """Publish the named parked messages again, or all open ones."""
     process.run(_retry(ids, all_open=all_open, queue=queue, as_json=as_json))
 
 
 def discard(ids: Sequence[str], *, all_open: bool = False, queue: str | None = None, as_json: bool = False) -> None:
-    """Discard parked messages: they are kept and never published."""
+    """Discard parked messages. They are kept but never published."""
     process.run(_discard(ids, all_open=all_open, queue=queue, as_json=as_json))
 
 
@@ -135,7 +135,6 @@ def _check_arguments(ids: Sequence[str], *, all_open: bool, queue: str | None) -
 
 
 async def _select(sessions: Sessions, ids: Sequence[str], *, queue: str | None) -> list[str]:
-    """Return the ids, or without any those of all open messages."""
     if ids:
         return list(dict.fromkeys(ids))
     async with database.transaction(sessions) as session:
@@ -143,7 +142,7 @@ async def _select(sessions: Sessions, ids: Sequence[str], *, queue: str | None) 
 
 
 async def _apply(ids: Sequence[str], action: Callable[[UUID], Awaitable[None]]) -> list[ActionResult]:
-    """Handle each message by itself. If a server is unavailable or a queue is full, the rest is not tried."""
+    """Handle messages one by one, until a server is unavailable or a queue is full."""
     results: list[ActionResult] = []
     for text in ids:
         try:

@@ -1,10 +1,8 @@
-"""The parked messages, which could not be read and are kept until a person retries or discards them.
+"""Parked messages, which are kept until an administrator retries or discards them.
 
-A retry marks the row, publishes, waits for the confirm, and commits last. The mark comes first, because it makes the
-dead-letter loop wait for the commit before it parks the same message again; with a mere lock the loop would see a
-message that is still parked, and drop the new one. A crash between confirm and commit leaves the message open although
-it was published. The next retry publishes a second one, which does no harm because its row decides. Committing first
-was rejected: a crash would lose the message.
+A retry marks the row, publishes, waits for the confirm, and commits. The mark makes the dead-letter loop wait for the
+commit. With a mere lock, the loop would drop the new message. Committing first was rejected because a crash would lose
+the message, while publishing twice does no harm.
 """
 
 from __future__ import annotations
@@ -71,7 +69,7 @@ class ParkedSummary:
 async def list_parked(
     session: AsyncSession, queues: list[str], *, include_resolved: bool = False
 ) -> Sequence[ParkedMessage]:
-    """Return the parked messages of dead-letter queues, oldest first."""
+    """Return the parked messages of queues, oldest first."""
     statement = select(ParkedMessage).from_statement(_SQL["list_parked_messages"])
     parameters = {"queues": queues, "include_resolved": include_resolved}
     return (await session.scalars(statement, parameters)).all()
@@ -93,7 +91,7 @@ async def resolve(session: AsyncSession, parked_id: UUID, resolution: Resolution
     """Mark an open message as retried or discarded.
 
     Raises:
-        NotOpenError: there is none with this id, or it is not open any more.
+        NotOpenError: there is no such open message.
     """
     statement = select(ParkedMessage).from_statement(_SQL["resolve_parked_message"])
     marked = await session.scalars(statement, {"id": parked_id, "resolution": resolution})
@@ -107,11 +105,11 @@ async def resolve(session: AsyncSession, parked_id: UUID, resolution: Resolution
 
 @asynccontextmanager
 async def open_exchange(settings: BrokerSettings) -> AsyncIterator[AbstractExchange]:
-    """Open the exchange of events, with publisher confirms, for a block.
+    """Open the events exchange with publisher confirms.
 
     Raises:
         ConfigurationError: the broker rejects the credentials.
-        TransientError: it cannot be reached, or the controllers have not declared the exchange yet.
+        TransientError: it cannot be reached, or the exchange is not declared yet.
     """
     async with connected(settings, name=APPLICATION_NAME) as connection:
         with translated():
@@ -126,7 +124,7 @@ async def open_exchange(settings: BrokerSettings) -> AsyncIterator[AbstractExcha
 
 
 async def publish_again(exchange: AbstractExchange, parked: ParkedMessage, *, timing: Timing) -> None:
-    """Publish a parked message as it was, without the broker's own headers, and wait for the confirm.
+    """Publish a parked message without the broker's headers, and wait for the confirm.
 
     Raises:
         PermanentError: no queue is bound to its routing key.
@@ -152,6 +150,6 @@ async def publish_again(exchange: AbstractExchange, parked: ParkedMessage, *, ti
 
 
 def _routing_key(parked: ParkedMessage) -> str:
-    """Return its own routing key, or its queue's if it was put straight into a dead-letter queue."""
+    """Return the message's key, or its queue's if it was put straight into a dead-letter queue."""
     keys = {queue.dead_letters: queue.routing_key for queue in QUEUES}
     return keys.get(parked.queue, parked.routing_key) if parked.routing_key in keys else parked.routing_key

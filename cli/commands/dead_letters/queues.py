@@ -1,9 +1,8 @@
-"""Look into the dead-letter queues without removing anything.
+"""Reads the dead-letter queues without removing anything.
 
-RabbitMQ has no way to read a queue and leave it untouched. Messages are fetched without an acknowledgement, and
-closing the channel puts them back in their places. Meanwhile the dead-letter loop does not see them, and each return
-counts towards the queue's delivery limit, which is set out of reach for dead letters. The management API was rejected:
-not every broker has it.
+Closing the channel returns unacknowledged messages to their places. Until then the dead-letter loop does not see them.
+Each return counts towards the delivery limit, which is out of reach for dead letters. The management API was rejected
+because not every broker has it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message in a dead-letter queue. `death_reason` is RabbitMQ's term: rejected, expired, delivery_limit."""
+    """A message. `death_reason` is RabbitMQ's: rejected, expired, delivery_limit."""
 
     message_id: str | None
     event_type: str | None
@@ -42,7 +41,7 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class DeadLetterQueue:
-    """A dead-letter queue with its first messages. `depth` counts the ready messages; None if the queue is missing."""
+    """A dead-letter queue. `depth` counts ready messages and is None if the queue is missing."""
 
     name: str
     depth: int | None
@@ -50,7 +49,7 @@ class DeadLetterQueue:
 
 
 def select_queues(name: str | None) -> list[str]:
-    """Return the names of all dead-letter queues, or that of one queue, which may be named by either name.
+    """Return the names of all dead-letter queues, or of one with either name.
 
     Raises:
         QuestbellError: there is no such queue.

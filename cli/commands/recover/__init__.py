@@ -1,1 +1,1 @@
-"""`questbell recover`: after a restore, find out what was sent since the backup."""
+"""`questbell recover`."""

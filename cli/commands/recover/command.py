@@ -1,20 +1,17 @@
-"""After a restore from a backup, resolve what may have been sent since, before anything is sent again.
+"""After a restore, finds out what was sent since the backup.
 
-The database does not know what was sent after the backup. For each open row that is due, its channel is searched. A
-reminder or cancellation that is found is settled `delivered`, and an announcement that is found is kept. A message
-that is not found was not sent, and its row stays open. If the channel cannot be read, the row is settled
-`undeliverable`, "unknown after a restore": sending twice would be worse, and so would guessing.
+The channel of each open row that is due is searched. A reminder or cancellation that is found is settled `delivered`,
+and a found announcement is kept. Other rows stay open. If the channel cannot be read, the row is settled
+`undeliverable`, because sending twice would be worse.
 
-Run it with controllers and bot stopped. It prints the plan and writes it only with `--yes`. Running it again is safe.
-Limits that no command can lift:
+Stop controllers and bot first. Running it again is safe. Known limits:
 
-- Changes since the backup (games, sign-ups, new times, cancellations) are lost with their rows. A game that was moved
-  since gets its reminders at the old time.
+- Changes since the backup are lost. A moved game gets its reminders at the old time.
 - A message that somebody deleted counts as not sent.
 - A reminder in several messages counts as sent if one of them is found.
-- An announcement is recognized by its buttons. That of a finished game has none, and is posted again.
-- Two games with the same title, start and channel cannot be distinguished while their announcements are unknown.
-- Parked messages and status changes need no search: repeating them does no harm.
+- A finished game's announcement has no buttons, is not recognized, and is posted again.
+- Games with the same title, start and channel cannot be distinguished while their announcements are unknown.
+- Parked messages and status changes are not searched, because repeating them does no harm.
 """
 
 from __future__ import annotations
@@ -44,7 +41,7 @@ from shared.settings import DiscordSettings, Timing, load
 
 @dataclass(frozen=True)
 class RecoveryReport:
-    """The plan, and whether it was applied. `connected` names the workloads that are connected to the database."""
+    """The plan, whether it was applied, and workloads still connected to the database."""
 
     since: datetime
     now: datetime
@@ -54,7 +51,7 @@ class RecoveryReport:
 
 
 def recover(since: str, *, yes: bool = False, as_json: bool = False) -> None:
-    """Find out what was sent since the backup of `since`, in ISO 8601 with a time zone; write it only with `yes`."""
+    """Find out what was sent since `since`, in ISO 8601 with a time zone. Write only with `yes`."""
     process.run(_recover(since, yes=yes, as_json=as_json))
 
 
@@ -76,7 +73,7 @@ async def _recover(since_text: str, *, yes: bool, as_json: bool) -> None:
 
 
 def parse_since(text: str) -> datetime:
-    """Return the time that a person typed.
+    """Return the time that a user entered.
 
     Raises:
         QuestbellError: it is not a time, or has no time zone.

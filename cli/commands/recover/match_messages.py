@@ -1,9 +1,7 @@
-"""Match messages in a channel to notifications, when the database has forgotten what was sent.
+"""Matches channel messages to notifications after a restore.
 
-A restored backup lacks the deliveries written since, and with them their nonces. The content of a message must
-identify it: its emoji (reminders and cancellations begin with different ones), the game's start, which Discord's
-timestamp notation carries to the second, the title, and the link to the announcement if there is one. A test compares
-this with what the bot writes. Words such as "starts in 10 minutes" were rejected, because a late message has others.
+The restored database lacks recent nonces, so messages are identified by emoji, start, title and link. Words such as
+"starts in 10 minutes" were rejected because a late message has others.
 """
 
 from __future__ import annotations
@@ -18,10 +16,10 @@ from shared.discord.history import ChannelMessage
 from shared.models import NotificationKind
 
 CLOCK_SKEW = timedelta(seconds=5)
-"""How far Discord's clock may be behind the database's: a message this long before a row was due may belong to it."""
+"""How far Discord's clock may be behind the database's."""
 
 EMOJI = {NotificationKind.REMINDER: "🔔", NotificationKind.CANCELLATION: "❌"}
-"""The first character of each kind's messages. Announcements are recognized by their buttons."""
+"""The first character of each kind's messages."""
 _LINK = re.compile(r"/channels/\d+/\d+/(\d+)")
 _BOLD = re.compile(r"\*\*(.*)\*\*")
 """The title, in the first line. Asterisks in a title are escaped."""
@@ -30,7 +28,7 @@ _CUT = "…"
 
 @dataclass(frozen=True)
 class UncertainRow:
-    """An open notification that may have been sent since the backup, with its game and the nonces that are known."""
+    """An open notification that may have been sent since the backup."""
 
     id: UUID
     kind: NotificationKind
@@ -44,10 +42,10 @@ class UncertainRow:
 
 
 def match_messages(rows: Sequence[UncertainRow], messages: Sequence[ChannelMessage]) -> dict[UUID, ChannelMessage]:
-    """Return which of a game's rows were sent, each with the first message that belongs to it.
+    """Return which of a game's rows were sent, each with its first message.
 
-    A known nonce decides. Otherwise a message belongs to the latest row of its kind that was due when it was sent: the
-    bot never sends an earlier reminder once a later one is due.
+    A known nonce decides. Otherwise a message belongs to the latest due row of its kind, because an earlier reminder is
+    never sent after a later one is due.
     """
     rows_by_nonce = {nonce: row.id for row in rows for nonce in row.nonces}
     latest_first = sorted(rows, key=lambda row: row.due_at, reverse=True)
@@ -63,7 +61,7 @@ def match_messages(rows: Sequence[UncertainRow], messages: Sequence[ChannelMessa
 
 
 def matches(message: ChannelMessage, row: UncertainRow) -> bool:
-    """Return whether a message is about a row's game and of its kind; it may belong to another reminder."""
+    """Return whether a message fits a row's game and kind. It may belong to another reminder."""
     emoji = EMOJI.get(row.kind)
     if emoji is None or not message.content.startswith(emoji):
         return False
@@ -75,12 +73,12 @@ def matches(message: ChannelMessage, row: UncertainRow) -> bool:
 
 
 def is_announcement_of(message: ChannelMessage, game_id: UUID) -> bool:
-    """Return whether a message is the announcement of a game: its buttons carry the game's id."""
+    """Return whether a message has the game's id in its buttons."""
     return any(custom_id.endswith(str(game_id)) for custom_id in message.custom_ids)
 
 
 def _has_title(message: ChannelMessage, title: str) -> bool:
-    """Return whether a message shows a title. The bot cuts long titles."""
+    """Return whether a message shows a title, which the bot may cut."""
     bold = _BOLD.search(message.content.partition("\n")[0])
     if bold is None:
         return False
@@ -89,5 +87,5 @@ def _has_title(message: ChannelMessage, title: str) -> bool:
 
 
 def _letters(text: str) -> str:
-    """Return a text's letters and digits, which escaping does not change."""
+    """Return letters and digits, which escaping does not change."""
     return "".join(filter(str.isalnum, text)).casefold()

@@ -1,4 +1,4 @@
-"""Decide what happens to each notification that may have been sent since the backup, and apply it."""
+"""Plans what happens to notifications that may have been sent since the backup."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.schedule.populate import lock_game
 from shared.schedule.settle import DETAIL_LIMIT, Settlement, settle
 
 MAX_PAGES = 200
-"""A busier channel is not read to its end."""
+"""A busier channel is not read completely."""
 FOUND = "found in the channel after a restore"
 UNKNOWN = "unknown after a restore"
 
@@ -32,7 +32,7 @@ _SQL = sql.load("cli")
 
 
 class Action(enum.StrEnum):
-    """The action that a plan takes on a row."""
+    """What a plan does with a row."""
 
     MARK_DELIVERED = "mark_delivered"
     MARK_UNDELIVERABLE = "mark_undeliverable"
@@ -45,7 +45,7 @@ _OUTCOMES = {Action.MARK_DELIVERED: Outcome.DELIVERED, Action.MARK_UNDELIVERABLE
 
 @dataclass(frozen=True)
 class Step:
-    """The action on one row, and its reason. Discord's ids are text."""
+    """The action on one row, with its reason. Discord's ids are text."""
 
     row_id: UUID
     kind: str
@@ -61,7 +61,7 @@ class Step:
 async def load_uncertain_rows(session: AsyncSession) -> list[UncertainRow]:
     """Return the open notifications that are due, by channel and game.
 
-    They include those that were due before the backup: they were open then, so they may have been sent since.
+    They include those due before the backup, because they may have been sent since.
     """
     return [
         UncertainRow(
@@ -80,12 +80,12 @@ async def load_uncertain_rows(session: AsyncSession) -> list[UncertainRow]:
 
 
 async def list_connected_workloads(session: AsyncSession, *, own_name: str) -> list[str]:
-    """Return the names of Questbell's other connections to this database, which could send messages meanwhile."""
+    """Return Questbell's other connections to this database, which could send messages."""
     return list(await session.scalars(_SQL["list_connected_workloads"], {"own_name": own_name}))
 
 
 async def make_plan(client: DiscordClient, rows: Sequence[UncertainRow], *, since: datetime) -> list[Step]:
-    """Return the step for each row, from the messages in its channel since the backup.
+    """Return the step for each row.
 
     Raises:
         TransientError, ConfigurationError: Discord does not answer now, or rejects the token.
@@ -126,7 +126,7 @@ async def _read_own_messages(
     """Return the bot's messages in a channel since a moment, oldest first.
 
     Raises:
-        RequestRejectedError: the channel is gone, may not be read, or is too busy to be read.
+        RequestRejectedError: the channel is gone, may not be read, or is too busy.
         TransientError, ConfigurationError: as `call_discord`.
     """
 
@@ -145,7 +145,6 @@ async def _read_own_messages(
 
 
 def _plan_channel(rows: Sequence[UncertainRow], messages: Sequence[ChannelMessage]) -> list[Step]:
-    """Return the steps for the rows of a channel that was read completely."""
     steps: list[Step] = []
     for _, group in groupby(rows, key=lambda row: row.game_id):
         rows_of_game = list(group)

@@ -1,4 +1,4 @@
-"""Print the history of a game, notification or status change, from its rows and deliveries."""
+"""Prints the history of a game, notification or status change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.settings import Timing, load
 
 
 def trace(id_text: str, *, as_json: bool = False) -> None:
-    """Show the history that belongs to an id of any kind."""
+    """Show the history for an id of any kind."""
     process.run(_trace(id_text, as_json=as_json))
 
 

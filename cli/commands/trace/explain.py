@@ -1,7 +1,4 @@
-"""Explain the state of a row and of a delivery, and what happens next.
-
-It reads the columns as the loops and the bot do (see docs/states.md) and decides nothing.
-"""
+"""Explains the state of rows and deliveries as the loops and the bot read it. See docs/states.md."""
 
 from __future__ import annotations
 
@@ -23,14 +20,14 @@ from shared.schedule.settle import Settlement
 from shared.settings import Timing
 
 OVERDUE_AFTER = timedelta(seconds=5)
-"""How long a row may wait for a loop before something seems wrong."""
+"""How long a row may wait for a loop."""
 
 _OVERDUE = " It is overdue: check that the controllers run and that no Scheduler is suspended."
 
 
 @dataclass(frozen=True)
 class StateExplanation:
-    """A state's name, an explanation, and the next step, None if there is none."""
+    """A state's name, its explanation and the next step."""
 
     state: str
     summary: str
@@ -51,7 +48,7 @@ def explain_row(row: DueRow, game: Game, deliveries: list[NotificationDelivery],
 
 
 def explain_delivery(delivery: NotificationDelivery, *, is_settled: bool, now: datetime, timing: Timing) -> str:
-    """Explain the state of a delivery, whose notification may be settled."""
+    """Explain the state of a delivery."""
     match delivery.state:
         case DeliveryState.SENT:
             return "Discord created this message."
@@ -68,7 +65,7 @@ def explain_delivery(delivery: NotificationDelivery, *, is_settled: bool, now: d
 
 
 def lateness_seconds(row: DueRow, deliveries: list[NotificationDelivery]) -> float | None:
-    """Return the seconds from due to done, of the last delivery; None if it is not done or was not sent."""
+    """Return the seconds from due to done, or None if not done or not sent."""
     sent = [
         delivery.finished_at
         for delivery in deliveries
@@ -108,7 +105,7 @@ def _explain_attempts(row: DueRow, *, now: datetime) -> StateExplanation:
 
 
 def _waiting_time(row: DueRow, *, now: datetime) -> timedelta | None:
-    """Return how long a loop could have taken the row; None if it may not yet."""
+    """Return how long the row has waited, or None before it is due."""
     return now - row.attempt_at if row.attempt_at is not None and row.attempt_at <= now else None
 
 

@@ -1,7 +1,6 @@
-"""Find the rows that an id from a log, a message or a person belongs to.
+"""Finds the rows that belong to an id.
 
-One command for every kind of id was preferred to an option for each: an administrator who handles a complaint has one
-id and does not know its kind.
+An option for each kind of id was rejected because an administrator often does not know the kind.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _SNOWFLAKE_LIMIT = 2**63
 
 @dataclass(frozen=True)
 class TraceData:
-    """A game and the rows that an id belongs to, read at one moment of the database's clock."""
+    """A game and its rows, at one moment of the database's clock."""
 
     game: Game
     notifications: Sequence[NotificationSchedule]
@@ -74,7 +73,6 @@ async def load_trace_data(session: AsyncSession, id_text: str) -> TraceData:
 
 
 async def _find(session: AsyncSession, id_text: str) -> tuple[UUID, UUID | None] | None:
-    """Return the game's id and, if the id belongs to one row, the row's."""
     if id_text.isdecimal() and int(id_text) < _SNOWFLAKE_LIMIT:
         found = await session.execute(_SQL["find_by_message_id"], {"message_id": int(id_text)})
     elif own_id := delivery_id_of(id_text) or _parse_uuid(id_text):

@@ -1,8 +1,4 @@
-"""The history of each row: its recorded events in order, with their distance from the time it was due.
-
-A row keeps the last error and the number of attempts, not the time of each, so earlier attempts are only in the logs
-(`kubectl logs`, searched for the row's id).
-"""
+"""The history of each row, with distances from its due time. Earlier attempts are only in the logs."""
 
 from __future__ import annotations
 
@@ -30,7 +26,7 @@ from shared.settings import Timing
 
 @dataclass(frozen=True)
 class TimelineEvent:
-    """An event, `offset_seconds` after the row was due."""
+    """An event, `offset_seconds` after the due time."""
 
     at: datetime
     offset_seconds: float
@@ -39,7 +35,7 @@ class TimelineEvent:
 
 @dataclass(frozen=True)
 class DeliveryTrace:
-    """A delivery to one recipient. Discord's ids are text: they exceed what many programs read as a number."""
+    """A delivery. Discord's ids are text because many programs cannot read such large numbers."""
 
     id: UUID
     nonce: str
@@ -77,7 +73,7 @@ class RowTrace:
 
 @dataclass(frozen=True)
 class GameSummary:
-    """The game that the rows belong to."""
+    """The game of the rows."""
 
     id: UUID
     title: str
@@ -100,7 +96,7 @@ class TraceReport:
 
 
 def build_report(data: TraceData, *, timing: Timing) -> TraceReport:
-    """Return the history of the rows, in the order of their due times."""
+    """Return the history of the rows, by due time."""
     rows: list[DueRow] = sorted((*data.notifications, *data.transitions), key=lambda row: row.due_at)
     return TraceReport(data.now, _summarize(data.game), [_trace_row(row, data, timing) for row in rows])
 
