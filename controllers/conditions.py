@@ -4,9 +4,9 @@ The conditions follow the API conventions
 (https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md):
 
 * `Ready`: the loop works. A suspended resource is not ready, because whatever waits for `Ready` waits for the work.
-* `Degraded`: something needs attention. A suspended resource does not.
+* `Degraded`: something needs attention. A suspended resource is not degraded, because its user wants it suspended.
 
-A `phase` was rejected, because it cannot grow.
+A `phase` was rejected, because it repeats the conditions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from controllers.resources.models import API_VERSION, Body, Resource
 READY = "Ready"
 DEGRADED = "Degraded"
 SUSPENDED = "Suspended"
-"""The reason of a suspended resource that is not ready."""
+"""The reason of `Ready` while the spec suspends the resource."""
 
 MESSAGE_LIMIT = 1024
 """Characters. A message is a line in a terminal, and some errors are pages long."""

@@ -23,7 +23,7 @@ from shared import logs
 from shared.errors import TransientError
 
 STOP_TIMEOUT = 2.0
-"""Seconds for Kopf to stop. After that its thread ends with the process."""
+"""Seconds. After that Kopf's thread ends with the process."""
 _CLOSE_DELAY = 0.1
 """Seconds for TLS connections to close after Kopf (https://docs.aiohttp.org, "Graceful shutdown")."""
 
@@ -67,7 +67,6 @@ class _KopfThread:
         threading.Thread(target=context.run, args=(self._run,), name="kopf", daemon=True).start()
 
     def request_stop(self) -> None:
-        """Stop Kopf."""
         _call(self._kopf_loop, self._stop.set)
 
     def _run(self) -> None:
@@ -101,7 +100,7 @@ class _KopfThread:
 
 
 def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-    """Call something in another thread's event loop, unless that loop has closed."""
+    """Call something in another thread's event loop, unless it has closed."""
     with suppress(RuntimeError):  # "Event loop is closed"
         loop.call_soon_threadsafe(callback)
 

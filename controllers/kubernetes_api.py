@@ -148,7 +148,6 @@ class _Login:
         self._retired = False
 
     async def retire(self) -> None:
-        """Close the connections once unused."""
         self._retired = True
         if self._requests == 0:
             await self._client.close()

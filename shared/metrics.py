@@ -1,8 +1,8 @@
 """The metrics of both workloads, in one place so that names and labels agree. Labels are never ids.
 
-Each process registers only its own metrics, because a bot exporting `dead_letters 0` would be wrong. Counters start at
-zero, because `rate()` misses a counter that first appears with its first failure. Gauges about an unreachable server
-are removed, because a stale value is worse than none.
+Each process registers only its own metrics, because a bot exporting `dead_letters 0` would be wrong. Counters exist
+from the start, because `rate()` misses one that first appears with its first failure. Gauges about an unreachable
+server are removed, because a stale value is worse than none.
 """
 
 from __future__ import annotations

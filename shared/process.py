@@ -31,7 +31,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
-    """Run `work`. SIGTERM or SIGINT cancels it and waits for its end.
+    """Run `work`. SIGTERM or SIGINT cancels it.
 
     Raises:
         QuestbellError: the first error of ours, if `work` ended with a group of exceptions.
@@ -88,7 +88,7 @@ async def run_forever(name: str, work: Callable[[], Awaitable[None]], *, backoff
 
 
 def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error of ours in a group, else the group."""
+    """Return the first error of ours, else the group."""
     ours = group.subgroup(QuestbellError)
     found: BaseException = ours or group
     while ours is not None and isinstance(found, BaseExceptionGroup):

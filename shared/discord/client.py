@@ -77,7 +77,7 @@ class DiscordClient:
         return _object(await self._request("GET", "/users/@me", call="own_user"))
 
     async def ping(self) -> None:
-        """Wait for any answer of Discord."""
+        """Wait for any answer."""
         await self._request("GET", "/gateway", call="ping")
 
     async def _request(self, method: str, path: str, body: dict[str, Any] | None = None, *, call: str) -> Any:

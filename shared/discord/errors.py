@@ -1,7 +1,7 @@
 """The errors of a Discord request, and the table that classifies its answers.
 
 A rejection is definite: nothing was created. After a 5xx, a reset or a time-out, the message may exist. A 4xx without
-an error code comes from a proxy, and is temporary. Codes:
+an error code comes from Discord's network or a proxy, and is temporary. Codes:
 https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 """
 

@@ -1,7 +1,7 @@
 """Every exchange, queue and binding. Only the controllers declare them.
 
-Queues are short, because the backlog waits in PostgreSQL. `reject-publish` protects messages in a full queue, and
-at-least-once dead-lettering requires it (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering).
+Queues are short quorum queues, because the backlog waits in PostgreSQL. With `reject-publish` a full queue drops
+nothing. At-least-once dead-lettering requires it (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering).
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class Guild(Base):
 class Game(Base):
     """A planned game.
 
-    `version` increases with the time or a cancellation, and supersedes everything scheduled for an older one.
-    `revision` increases when the announcement's content changes.
+    `version` increases when the time changes or the game is cancelled, and supersedes everything scheduled for an older
+    one. `revision` increases when the announcement's content changes.
     """
 
     __tablename__ = "game"

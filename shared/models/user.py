@@ -13,7 +13,7 @@ from shared.models.base import Base
 class User(Base):
     """A Discord user who asked for DMs, or whose DMs are closed. Others have no row.
 
-    SQL reserves the table name `user`.
+    The table has another name, because SQL reserves `user`.
     """
 
     __tablename__ = "person"

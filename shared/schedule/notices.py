@@ -44,7 +44,7 @@ def has_begun(game_scheduled_at: datetime, *, now: datetime) -> bool:
 
 
 def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settlement | None:
-    """Return the outcome of an invalid notification, or None if it is still valid."""
+    """Return the outcome of an invalid notification, else None."""
     validity = VALIDITY[row.kind]
     if validity.bound_to_version and row.game_version != game.version:
         return Settlement(Outcome.SUPERSEDED, f"the game changed (version {game.version})")
@@ -85,7 +85,7 @@ async def add_notice(session: AsyncSession, games: Sequence[Game], kind: Notific
 
 
 async def refresh_announcement(session: AsyncSession, *games: Game) -> None:
-    """Update the announcements of games, which the caller has locked."""
+    """Update the announcements of locked games."""
     for game in games:
         game.revision += 1
     await add_notice(session, games, NotificationKind.ANNOUNCEMENT)
