@@ -77,7 +77,7 @@ class Discord:
             state = await client.state()
         [guild] = state["guilds"]
         channels = tuple(int(channel["id"]) for channel in guild["channels"])
-        return Guild(int(guild["id"]), channels, int(state["people"][0]["id"]))
+        return Guild(int(guild["id"]), channels, int(state["users"][0]["id"]))
 
     async def _follow(self) -> None:
         while True:
