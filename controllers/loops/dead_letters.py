@@ -7,6 +7,7 @@ times per second.
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 
@@ -69,6 +70,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
         }
         self._connection: AbstractConnection | None = None
         self._connecting = asyncio.Lock()
+        self._last_run: datetime | None = None
         self._republished = 0
 
     @property
@@ -89,7 +91,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
             "oldest": retries.oldest,
             "republished": self._republished,
             "parked": format_capped(sum(parked.values()), cap=stats.PARKED_CAP),
-            "lastRun": self._last_dispatch,
+            "lastRun": self._last_run,
         }
 
     async def run(self) -> None:
@@ -114,7 +116,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
             for name in self.spec.queues:
                 await self._drain(name, run)
             async with database.transaction(self._sessions) as session:
-                self._last_dispatch = await database.now(session)
+                self._last_run = await database.now(session)
         self._republished = run.counts.republished
         if run.counts.total:
             self._log.info(
