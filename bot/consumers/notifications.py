@@ -15,8 +15,9 @@ from bot.notifications import NotificationContext
 from bot.rendering import announcement_message
 from shared import database
 from shared.discord.errors import UNKNOWN_MESSAGE, RequestRejectedError
+from shared.discord.ids import first_id_at
 from shared.messaging.envelope import AnyEvent
-from shared.models import DeliveryState, NotificationKind, NotificationSchedule, Outcome
+from shared.models import DeliveryState, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
 from shared.schedule.notices import add_notice
 from shared.schedule.populate import lock_game
 from shared.schedule.settle import settle_and_log, try_again
@@ -53,9 +54,9 @@ class NotificationHandler:
                 return
             game.message_id = delivery.message_id
             await session.flush()
-            if all(row.state is DeliveryState.PENDING for row in before.deliveries):
+            if all(row.state is DeliveryState.PENDING for row in before.deliveries) and not _is_older(delivery):
                 await settle_if_current(session, before)
-            else:  # an earlier attempt may have posted an older state
+            else:  # an earlier attempt may have posted another state
                 await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
 
     async def _edit(self, context: NotificationContext, message_id: int) -> None:
@@ -79,6 +80,14 @@ class NotificationHandler:
             else:
                 game.message_id = None
                 await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
+
+
+def _is_older(delivery: NotificationDelivery) -> bool:
+    """Return whether a message is older than its row: the row of the attempt that sent it was lost in a fail-over.
+
+    If Discord's clock is behind, it also seems so, and the announcement is edited once more than necessary.
+    """
+    return delivery.message_id is not None and delivery.message_id < first_id_at(delivery.created_at)
 
 
 async def _settle_undeliverable(session: AsyncSession, context: NotificationContext, *, detail: str | None) -> None:

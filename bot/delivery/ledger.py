@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.notifications import Recipient
 from shared import metrics, sql
-from shared.models import DeliveryState, NotificationDelivery, new_id
+from shared.models import DeliveryState, NotificationDelivery, delivery_id
 from shared.schedule.settle import DETAIL_LIMIT
 from shared.settings import Timing
 
@@ -77,7 +77,7 @@ async def create_deliveries(
 
 def _build_delivery(notification_id: UUID, recipient: Recipient) -> NotificationDelivery:
     return NotificationDelivery(
-        id=new_id(),
+        id=delivery_id(notification_id, recipient.kind, recipient.id, chunk=recipient.chunk),
         notification_id=notification_id,
         recipient_kind=recipient.kind,
         recipient_id=recipient.id,

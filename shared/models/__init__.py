@@ -1,7 +1,7 @@
 """The tables. PostgreSQL is the source of truth."""
 
 from shared.models.base import Base, new_id
-from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind
+from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind, delivery_id
 from shared.models.game import Game, GameStatus, Guild, Participant
 from shared.models.parked import ParkedMessage, Resolution
 from shared.models.schedule import (
@@ -30,5 +30,6 @@ __all__ = [
     "RecipientKind",
     "Resolution",
     "User",
+    "delivery_id",
     "new_id",
 ]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import ARRAY, BigInteger, ForeignKey, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.discord.ids import nonce_for
-from shared.models.base import Base, new_id, text_enum
+from shared.models.base import Base, text_enum
 
 
 class RecipientKind(enum.StrEnum):
@@ -33,6 +33,11 @@ class DeliveryState(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+def delivery_id(notification_id: UUID, kind: RecipientKind, recipient_id: int, *, chunk: int = 0) -> UUID:
+    """Return the id of a recipient's row. A row that a fail-over lost gets the same id again, and so the same nonce."""
+    return uuid5(notification_id, f"{kind}/{recipient_id}/{chunk}")
+
+
 class NotificationDelivery(Base):
     """One message to one recipient.
 
@@ -47,7 +52,8 @@ class NotificationDelivery(Base):
         ),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    """The `delivery_id` of the first recipient. A delivery that falls back to the channel keeps it."""
     notification_id: Mapped[UUID] = mapped_column(ForeignKey("notification_schedule.id", ondelete="CASCADE"))
     recipient_kind: Mapped[RecipientKind] = mapped_column(text_enum(RecipientKind, name="recipient_kind"))
     recipient_id: Mapped[int]

@@ -23,6 +23,7 @@ from shared.models import (
     NotificationSchedule,
     Outcome,
     RecipientKind,
+    delivery_id,
     new_id,
 )
 from tests.support.builders import new_game, rows_of
@@ -103,7 +104,11 @@ def test_rows_without_a_history_are_enough_where_games_never_change(
 async def _deliver(database: Database, row_id: UUID, *, message_id: int) -> UUID:
     """Write what a delivery to the channel leaves behind."""
     delivery = NotificationDelivery(
-        id=new_id(), notification_id=row_id, recipient_kind=RecipientKind.CHANNEL, recipient_id=1, attempts=0
+        id=delivery_id(row_id, RecipientKind.CHANNEL, 1),
+        notification_id=row_id,
+        recipient_kind=RecipientKind.CHANNEL,
+        recipient_id=1,
+        attempts=0,
     )
     settled = {"settled_at": func.now(), "attempt_at": None, "outcome": Outcome.DELIVERED}
     async with db.transaction(database.sessions) as session:
