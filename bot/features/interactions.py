@@ -22,6 +22,7 @@ from bot.features.errors import UserError
 from bot.rendering import Payload
 from shared import database, logs
 from shared.errors import TransientError, describe
+from shared.interactions import find_answer, record_answer
 from shared.logs import Logger
 from shared.schedule.retry import Backoff, retry
 
@@ -60,19 +61,39 @@ async def respond(interaction: Interaction, work: Callable[[], Awaitable[Reply]]
 
 
 async def respond_in_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[Reply]]) -> None:
-    """Show the reply that `work` returns from one transaction. Never raises."""
-    await respond(interaction, lambda: run_transaction(interaction, work))
+    """Show the reply that `work` reads in one transaction. Never raises."""
+    await respond(interaction, lambda: _run_transaction(interaction, work))
 
 
-async def run_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """Run `work` in a transaction and return its result.
+async def respond_once(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[str]]) -> None:
+    """Show the text that `work` returns from the one transaction in which it changes something. Never raises."""
+    await respond(interaction, lambda: run_once(interaction, work))
 
-    A retry is safe because a game is created once per interaction, and joining or leaving twice changes nothing.
+
+async def run_once(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[str]]) -> Reply:
+    """Run `work` in a transaction and return its text or its refusal, for each delivery of the interaction the same.
 
     Raises:
         TransientError: the last attempt failed too.
     """
 
+    async def answer(session: AsyncSession) -> Reply:
+        recorded = await find_answer(session, interaction.id)
+        if recorded is not None:
+            return Reply(recorded)
+        try:
+            async with session.begin_nested():
+                text = await work(session)
+        except UserError as error:
+            _log_refusal(logs.get(interaction_id=interaction.id, command=command_name(interaction)))
+            text = str(error)
+        await record_answer(session, interaction.id, text)
+        return Reply(text)
+
+    return await _run_transaction(interaction, answer)
+
+
+async def _run_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     async def attempt() -> T:
         async with database.transaction(interaction.client.sessions) as session:
             return await work(session)
@@ -128,7 +149,7 @@ async def _run(work: Callable[[], Awaitable[Reply]], log: Logger) -> Reply:
         async with asyncio.timeout(WORK_TIMEOUT):
             reply = await work()
     except UserError as error:
-        log.info("Refused", action="interaction_refused")
+        _log_refusal(log)
         return Reply(str(error))
     except (TransientError, TimeoutError) as error:
         log.warning("Could not save", action="interaction_failed", error=str(error) or "timed out")
@@ -138,6 +159,10 @@ async def _run(work: Callable[[], Awaitable[Reply]], log: Logger) -> Reply:
         return Reply(_log_unexpected(log, error))
     log.info("Answered", action="interaction_answered")
     return reply
+
+
+def _log_refusal(log: Logger) -> None:
+    log.info("Refused", action="interaction_refused")
 
 
 def _log_unexpected(log: Logger, error: Exception) -> str:

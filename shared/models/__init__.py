@@ -3,6 +3,7 @@
 from shared.models.base import Base, new_id
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind, delivery_id
 from shared.models.game import Game, GameStatus, Guild, Participant
+from shared.models.interaction import Interaction
 from shared.models.parked import ParkedMessage, Resolution
 from shared.models.schedule import (
     DueRow,
@@ -21,6 +22,7 @@ __all__ = [
     "GameStatus",
     "GameStatusSchedule",
     "Guild",
+    "Interaction",
     "NotificationDelivery",
     "NotificationKind",
     "NotificationSchedule",

@@ -26,7 +26,7 @@ from bot.features.games.lookup import (
 )
 from bot.features.games.preferences import DESTINATIONS, ReminderDestination, open_dm_channel
 from bot.features.games.signup import signup_view
-from bot.features.interactions import Reply, respond, respond_in_transaction, run_transaction
+from bot.features.interactions import Reply, respond, respond_in_transaction, respond_once, run_once
 from bot.features.times import find_time_zone
 from bot.rendering import game_embed, game_list_embed
 from bot.rendering.escaping import escape
@@ -77,7 +77,7 @@ class GameCommands(app_commands.Group):
             reminders=reminders,
             description=description,
         )
-        await respond(interaction, lambda: create_from_options(interaction, options))
+        await respond_once(interaction, lambda session: create_from_options(session, interaction, options))
 
     @app_commands.command(name="list")
     async def list_games(self, interaction: Interaction) -> None:
@@ -108,7 +108,7 @@ class GameCommands(app_commands.Group):
     async def cancel(self, interaction: Interaction, game: str) -> None:
         """Cancel a game and notify its players."""
 
-        async def work(session: AsyncSession) -> Reply:
+        async def work(session: AsyncSession) -> str:
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
             if not may_cancel(interaction, found):
                 raise UserError(
@@ -117,12 +117,12 @@ class GameCommands(app_commands.Group):
                 )
             title = f"**{escape(found.title, limit=200)}**"
             if await cancel_game(session, found.id):
-                return Reply(f"{title} is cancelled. I'm letting the players know.")
+                return f"{title} is cancelled. I'm letting the players know."
             if found.status is GameStatus.CANCELLED:
-                return Reply(f"{title} is already cancelled.")
+                return f"{title} is already cancelled."
             raise UserError(f"{title} is already over, so there's nothing to cancel.")
 
-        await respond_in_transaction(interaction, work)
+        await respond_once(interaction, work)
 
     @app_commands.command()
     @app_commands.describe(zone="A big city in your time zone: “Berlin”, “New York”")
@@ -130,19 +130,18 @@ class GameCommands(app_commands.Group):
     async def timezone(self, interaction: Interaction, zone: str) -> None:
         """Set this server's time zone."""
 
-        async def work() -> Reply:
+        async def work(session: AsyncSession) -> str:
             granted = interaction.permissions
             if not (granted.manage_guild or granted.administrator):
                 raise UserError("You need the Manage Server permission to set the time zone. Ask a server admin.")
             name = await asyncio.to_thread(find_time_zone, zone)
-            guild_id = interaction.guild_id or 0
-            await run_transaction(interaction, lambda session: set_guild_zone(session, guild_id, zone=name))
-            return Reply(
+            await set_guild_zone(session, interaction.guild_id or 0, zone=name)
+            return (
                 f"This server's time zone is now {name}, where it's {datetime.now(ZoneInfo(name)):%H:%M}. "
                 "Games that are already planned don't move."
             )
 
-        await respond(interaction, work)
+        await respond_once(interaction, work)
 
     @app_commands.command(name="remind-me")
     @app_commands.describe(where="A mention in the game's channel, or a DM")
@@ -154,14 +153,14 @@ class GameCommands(app_commands.Group):
         async def work() -> Reply:
             channel_id = await open_dm_channel(interaction) if by_dm else None
 
-            async def save(session: AsyncSession) -> None:
+            async def save(session: AsyncSession) -> str:
                 await set_dm_preference(session, interaction.user.id, wants_dm=by_dm)
                 if channel_id is not None:
                     await remember_dm_channel(session, interaction.user.id, channel_id=channel_id)
+                if by_dm:
+                    return "I'll remind you by DM. If that fails, I'll mention you in the game's channel."
+                return "I'll remind you with a mention in the game's channel."
 
-            await run_transaction(interaction, save)
-            if by_dm:
-                return Reply("I'll remind you by DM. If that fails, I'll mention you in the game's channel.")
-            return Reply("I'll remind you with a mention in the game's channel.")
+            return await run_once(interaction, save)
 
         await respond(interaction, work)

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
-from bot.features.interactions import Reply, run_transaction
 from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import clean, escape, is_blank
 from bot.rendering.formatting import format_timestamp
@@ -37,22 +36,16 @@ class CreateGameOptions:
     description: str
 
 
-async def create_from_options(interaction: Interaction, options: CreateGameOptions) -> Reply:
-    """Create the game. The delivery code posts its announcement.
+async def create_from_options(session: AsyncSession, interaction: Interaction, options: CreateGameOptions) -> str:
+    """Create the game, and return the confirmation. The delivery code posts its announcement.
 
     Raises:
         UserError: an option is invalid, or the bot can't post in this channel.
     """
     _require_permission_to_post(interaction)
-    guild_id = interaction.guild_id or 0
-    zone = await run_transaction(interaction, lambda session: get_guild_zone(session, guild_id))
-    new = await _parse_options(interaction, options, zone=zone)
-
-    async def work(session: AsyncSession) -> Reply:
-        game = await create_game(session, new)
-        return Reply(confirm_creation(game, now=await database.now(session)))
-
-    return await run_transaction(interaction, work)
+    zone = await get_guild_zone(session, interaction.guild_id or 0)
+    game = await create_game(session, await _parse_options(interaction, options, zone=zone))
+    return confirm_creation(game, now=await database.now(session))
 
 
 def confirm_creation(game: Game, *, now: datetime) -> str:

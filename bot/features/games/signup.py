@@ -11,7 +11,7 @@ import discord
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.features.errors import UserError
-from bot.features.interactions import Reply, respond_in_transaction
+from bot.features.interactions import respond_once
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import JOIN_ID, LEAVE_ID
@@ -51,12 +51,12 @@ class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_I
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Sign up."""
 
-        async def work(session: AsyncSession) -> Reply:
+        async def work(session: AsyncSession) -> str:
             game = await _require_game(session, self.game_id, guild_id=interaction.guild_id or 0)
             result = await join_game(session, game.id, user_id=interaction.user.id)
-            return Reply(_describe_join(game, result))
+            return _describe_join(game, result)
 
-        await respond_in_transaction(interaction, work)
+        await respond_once(interaction, work)
 
 
 class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE_ID + _GAME + _NONCE):
@@ -76,13 +76,13 @@ class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Leave."""
 
-        async def work(session: AsyncSession) -> Reply:
+        async def work(session: AsyncSession) -> str:
             game = await _require_game(session, self.game_id, guild_id=interaction.guild_id or 0)
             if await leave_game(session, game.id, user_id=interaction.user.id):
-                return Reply(f"You've left {_format_title(game)}. I won't remind you about it.")
-            return Reply(f"You're not in {_format_title(game)}.")
+                return f"You've left {_format_title(game)}. I won't remind you about it."
+            return f"You're not in {_format_title(game)}."
 
-        await respond_in_transaction(interaction, work)
+        await respond_once(interaction, work)
 
 
 def signup_view(game_id: UUID) -> discord.ui.View:
