@@ -143,6 +143,11 @@ class Container:
             wrapped = self._container.get_wrapped_container()
             await self._in_thread(lambda: wrapped.stop(timeout=_STOP_SECONDS))
 
+    async def kill(self) -> None:
+        """Kill the container's processes; its data stays."""
+        if self._container is not None:
+            await self._in_thread(self._container.get_wrapped_container().kill)
+
     async def wipe(self) -> None:
         """Replace the container and its volume with new ones."""
         await self.remove()

@@ -26,6 +26,9 @@ class Lifecycle(Protocol):
     async def stop(self) -> None:
         """Return when it has stopped; its data stays."""
 
+    async def kill(self) -> None:
+        """Return when it has died at once, as in a crash; `start` may follow."""
+
 
 class Wipeable(Lifecycle, Protocol):
     """One that can lose its data, too."""
@@ -48,6 +51,10 @@ class Foreign:
     async def stop(self) -> None:
         """Refuse."""
         self.refuse("stop")
+
+    async def kill(self) -> None:
+        """Refuse."""
+        self.refuse("kill")
 
     async def wipe(self) -> None:
         """Refuse."""

@@ -72,6 +72,10 @@ class Postgres:
         """Start it again, with its data and at the same address."""
         await self._server.start()
 
+    async def kill(self) -> None:
+        """Kill the server, as in a crash; `start` may follow."""
+        await self._server.kill()
+
     async def restart(self) -> None:
         """Stop and start it."""
         await self.stop()

@@ -88,8 +88,13 @@ class Process:
                 os.killpg(child.pid, signal.SIGKILL)
             await child.wait()
 
+    async def kill(self) -> None:
+        """Kill it and its children and wait, as in a crash; `start` may follow."""
+        self.send_signal(signal.SIGKILL)
+        await self.ended()
+
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to it and its children; after SIGKILL, which is a crash, `start` may follow."""
+        """Send a signal to it and its children."""
         if self._child is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._child.pid, number)

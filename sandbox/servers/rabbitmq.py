@@ -103,6 +103,10 @@ class RabbitMQ:
         await self._server.start()
         self._discarded = dict.fromkeys(self._discarded, time.monotonic())
 
+    async def kill(self) -> None:
+        """Kill the broker, as in a crash; `start` may follow."""
+        await self._server.kill()
+
     async def restart(self) -> None:
         """Stop and start it."""
         await self.stop()

@@ -90,6 +90,10 @@ class RabbitNode:
         await self._node.stop()
         await self._names.stop()
 
+    async def kill(self) -> None:
+        """Kill the node, as in a crash."""
+        await self._node.kill()
+
     async def wipe(self) -> None:
         """Start with an empty data directory."""
         await self.stop()

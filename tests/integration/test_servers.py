@@ -65,6 +65,16 @@ async def test_a_restarted_postgres_has_its_data_at_the_same_address(
     assert await number_in(database_url) == 7
 
 
+async def test_a_killed_postgres_has_its_data_when_it_is_started_again(
+    postgres_server: Postgres, database_url: str
+) -> None:
+    await postgres_server.kill()
+    with pytest.raises(OSError):
+        await number_in(database_url)
+    await postgres_server.start()
+    assert await number_in(database_url) == 7
+
+
 async def test_terminated_backends_take_their_clients_sessions(postgres_server: Postgres, database_url: str) -> None:
     connection = await connect(database_url)
     await postgres_server.terminate_backends()
@@ -125,6 +135,16 @@ async def test_figures_tell_ready_from_unacknowledged_messages(rabbitmq_server: 
 
 async def test_a_restarted_broker_has_its_messages(rabbitmq_server: RabbitMQ, vhost: Vhost) -> None:
     await rabbitmq_server.restart()
+    await eventually(holds(rabbitmq_server, vhost, QueueFigures(ready=3, unacked=0, total=3)))
+
+
+async def test_a_killed_broker_has_its_messages_when_it_is_started_again(
+    rabbitmq_server: RabbitMQ, vhost: Vhost
+) -> None:
+    await rabbitmq_server.restart()  # a broker that dies within a second of declaring a quorum queue forgets its member
+    await rabbitmq_server.kill()
+    assert not await listens(urlsplit(rabbitmq_server.url).port or 0)
+    await rabbitmq_server.start()
     await eventually(holds(rabbitmq_server, vhost, QueueFigures(ready=3, unacked=0, total=3)))
 
 
