@@ -7,7 +7,7 @@ workloads stop first, then the servers, and the directory is removed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,8 @@ class Environment:
     controllers: Workload
     bot: Workload
     engine: AsyncEngine
+    settings: Mapping[str, str]
+    """The environment variables of both workloads."""
 
     @property
     def sessions(self) -> Sessions:
@@ -58,9 +60,11 @@ class SandboxEnvironment(Environment):
 
 
 @asynccontextmanager
-async def sandbox_environment(*, report: Report, limits: Limits | None = None) -> AsyncIterator[SandboxEnvironment]:
+async def sandbox_environment(
+    *, report: Report, limits: Limits | None = None, port: int = 0
+) -> AsyncIterator[SandboxEnvironment]:
     """Run Questbell with a sandbox Discord for a block; `limits` are its rate limits, the real ones unless given."""
-    async with SandboxDiscord(limits=limits) as discord:
+    async with SandboxDiscord(limits=limits, port=port) as discord:
         settings = DiscordSettings(token=SecretStr(discord.token), api_url=discord.url)
         async with environment(settings, report=report) as running:
             yield SandboxEnvironment(**vars(running), discord=discord)
@@ -92,7 +96,7 @@ async def environment(discord: DiscordSettings, *, report: Report) -> AsyncItera
         bot = Workload("bot", directory=directory, settings=settings)
         await asyncio.gather(stack.enter_async_context(controllers), stack.enter_async_context(bot))
         report("controllers and bot are ready")
-        yield Environment(directory, database_server, broker, cluster, controllers, bot, engine)
+        yield Environment(directory, database_server, broker, cluster, controllers, bot, engine, settings)
 
 
 async def _define_resources(cluster: ControlPlane) -> None:

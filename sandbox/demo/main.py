@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import sys
+from pathlib import Path
 
 import click
 
 from sandbox.demo.account import fetch_invite_link
 from sandbox.demo.check import DemoResult, check
 from sandbox.demo.environment import Environment, SandboxEnvironment, environment, sandbox_environment
+from sandbox.demo.live import LiveDemo
 from sandbox.demo.progress import Progress
+from sandbox.demo.supervisor import Supervisor
 from sandbox.discord import demo_script
 from sandbox.oracle import history
-from sandbox.servers.process import last_lines
+from sandbox.servers.network import free_port
 from shared import logs, process
-from shared.errors import QuestbellError
 from shared.settings import DiscordSettings, LogSettings, load
 
+PAGE_PORT = 8090
+"""The page's port, if it is free."""
 ENDS_WITHIN = 90.0
 """Seconds until the demo's games must be over."""
-
-
-class WorkloadEndedError(QuestbellError):
-    """A workload ended although nobody stopped it."""
 
 
 @click.command()
@@ -78,12 +79,18 @@ async def _run_once(progress: Progress) -> DemoResult:
 
 
 async def _run_in_sandbox(progress: Progress) -> None:
-    async with sandbox_environment(report=progress.step) as running, asyncio.TaskGroup() as tasks:
+    port = free_port(preferred=PAGE_PORT)
+    async with sandbox_environment(report=progress.step, port=port) as running, asyncio.TaskGroup() as tasks:
         tasks.create_task(progress.follow(running.discord))
+        demo = LiveDemo(running, report=progress.step)
+        await demo.record()
         await _run_script(running, progress)
         progress.print(f"\n  The channel:   [bold]{running.discord.url}[/]   (run commands and press buttons there)")
+        progress.print(
+            "  Break it:      the bolt above the channel kills the bot, the controllers, RabbitMQ or PostgreSQL"
+        )
         _print_environment(running, progress)
-        await _wait_for_exit(running)
+        await demo.run()
 
 
 async def _run_on_discord(settings: DiscordSettings, progress: Progress) -> None:
@@ -93,7 +100,7 @@ async def _run_on_discord(settings: DiscordSettings, progress: Progress) -> None
         progress.print(f"\n  Invite the bot: [bold]{invite_link}[/]")
         progress.print("  Then type:      [bold]/game create[/], with a title and a time such as “in 5 minutes”")
         _print_environment(running, progress)
-        await _wait_for_exit(running)
+        await Supervisor([running.bot, running.controllers], report=progress.step).run()
 
 
 async def _run_script(running: SandboxEnvironment, progress: Progress) -> None:
@@ -118,24 +125,19 @@ async def _wait_until_over(running: SandboxEnvironment) -> None:
         return
 
 
-async def _wait_for_exit(running: Environment) -> None:
-    """Wait while both workloads run.
-
-    Raises:
-        WorkloadEndedError: one has ended; with its last lines.
-    """
-    waits = {asyncio.ensure_future(workload.ended()): workload for workload in (running.controllers, running.bot)}
-    try:
-        ended, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-    workload = waits[ended.pop()]
-    raise WorkloadEndedError(f"{workload.name} ended unexpectedly. Its last lines:\n{last_lines(workload.log)}")
-
-
 def _print_environment(running: Environment, progress: Progress) -> None:
     kubectl = f"KUBECONFIG={running.control_plane.kubeconfig} {running.control_plane.kubectl}"
     progress.print(f"  The operator:  [bold]{kubectl} get schedulers[/]")
     progress.print(f"  The logs:      [bold]tail -f {running.directory}/*.log[/]")
+    progress.print(
+        f"  The commands:  [bold]. {_write_settings(running)}[/], then [bold]scripts/uv run questbell check[/]"
+    )
     progress.print("  Ctrl-C stops everything and removes its files.\n")
+
+
+def _write_settings(running: Environment) -> Path:
+    """Write a file for a shell with the settings of `questbell check`, `trace` and `dead-letters`."""
+    file = running.directory / "settings.sh"
+    file.touch(mode=0o600)  # it has passwords
+    file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in running.settings.items()))
+    return file

@@ -44,6 +44,14 @@ class Workload:
         """Stop in order."""
         await self.process.stop()
 
+    async def start(self) -> None:
+        """Start it again, and return when it is ready. Raises ServerFailedError."""
+        await self.process.start()
+
+    async def kill(self) -> None:
+        """Kill it, as in a crash."""
+        await self.process.kill()
+
     @property
     def pid(self) -> int | None:
         """The id of its process, None if it is not running."""

@@ -96,6 +96,11 @@ class GatewayChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DemoChanged:
+    """A process of the demo died or started, or its figures changed."""
+
+
+@dataclass(frozen=True, slots=True)
 class FaultsChanged:
     """A fault was added, removed, or fired."""
 
@@ -112,6 +117,7 @@ Change = (
     | CommandsChanged
     | InteractionChanged
     | GatewayChanged
+    | DemoChanged
     | FaultsChanged
 )
 

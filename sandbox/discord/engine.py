@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from sandbox.discord.changes import ChangeFeed
 from sandbox.discord.clock import Clock
@@ -34,12 +35,22 @@ class StoredFile:
     content: bytes
 
 
+class Demo(Protocol):
+    """The rest of Questbell, which the page shows and can break."""
+
+    def view(self) -> dict[str, Any]:
+        """Return its processes and figures."""
+
+    async def kill(self, name: str) -> None:
+        """Kill a process. Raises LookupError for an unknown name, and ValueError if it may not be killed."""
+
+
 @dataclass
 class Engine:
     """All parts of the sandbox.
 
     `unimplemented` lists requests that the sandbox could not serve, as `METHOD /path`: unknown routes, and (with the
-    error) requests that crashed it. Tests assert that it is empty.
+    error) requests that crashed it. Tests assert that it is empty. `demo` is the rest of Questbell, in `make demo`.
     """
 
     token: str
@@ -58,6 +69,7 @@ class Engine:
     files: dict[int, StoredFile] = field(default_factory=dict)
     unimplemented: list[str] = field(default_factory=list)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    demo: Demo | None = None
 
 
 def build_engine(

@@ -34,9 +34,19 @@ def free_ports(count: int) -> list[int]:
     return free
 
 
-def free_port() -> int:
-    """Return a port on which nothing listens."""
-    return free_ports(1)[0]
+def free_port(*, preferred: int | None = None) -> int:
+    """Return a port on which nothing listens, the preferred one if possible."""
+    return preferred if preferred is not None and _is_free(preferred) else free_ports(1)[0]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as candidate:
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 async def listens(port: int) -> bool:

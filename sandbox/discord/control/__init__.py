@@ -31,6 +31,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PATCH", "/sandbox/limits", inspection.change_limits),
     ("GET", "/sandbox/attachments/{file_id:\\d+}/{name}", inspection.get_file),
     ("POST", "/sandbox/world", world_actions.change_world),
+    ("POST", "/sandbox/demo/kill", inspection.kill_process),
 )
 
 

@@ -1,4 +1,4 @@
-"""State, evidence, faults and limits over HTTP."""
+"""State, evidence, faults, limits and the demo over HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 
 from aiohttp import web
 
-from sandbox.discord.control.requests import read_json
+from sandbox.discord.control.requests import read_json, take
 from sandbox.discord.control.views import faults_view, state_view
 from sandbox.discord.engine import Engine
 from sandbox.discord.rest.replies import no_content, reply
@@ -66,6 +66,15 @@ async def change_limits(engine: Engine, request: web.Request) -> web.Response:
     """Change some rate limits."""
     engine.limiter.limits.update(await read_json(request))
     return reply(engine.limiter.limits.to_json())
+
+
+async def kill_process(engine: Engine, request: web.Request) -> web.Response:
+    """`{"process"}`: kill a process of the demo. Raises LookupError where there is no demo."""
+    name = take(await read_json(request), "process", str)
+    if engine.demo is None:
+        raise LookupError("only `make demo` has processes to kill")
+    await engine.demo.kill(name)
+    return no_content()
 
 
 async def get_file(engine: Engine, request: web.Request) -> web.Response:

@@ -35,6 +35,7 @@ def state_view(engine: Engine) -> Json:
         "evidence": len(engine.evidence.records),
         "invalid_requests": len(engine.limiter.invalid),
         "unimplemented": engine.unimplemented,
+        "demo": None if engine.demo is None else engine.demo.view(),
     }
 
 

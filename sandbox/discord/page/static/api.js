@@ -47,6 +47,7 @@ export const api = {
   world: (deed) => call("POST", "world", deed),
   addFault: (fault) => call("POST", "faults", fault),
   removeFault: (id) => call("DELETE", `faults/${id}`),
+  kill: (process) => call("POST", "demo/kill", { process }),
   clearFaults: () => call("DELETE", "faults"),
 };
 

@@ -40,6 +40,9 @@ const LASTS = [
   ["Until I stop it", null],
 ];
 
+const NAMES = { bot: "the bot", controllers: "the controllers" };
+const BAD = new Set(["doubled", "missing"]);
+
 let seconds = 30;
 let problem = "";
 
@@ -68,6 +71,7 @@ export function drawFaults() {
       h("h2", {}, "Simulate faults"),
       h("button", { class: "tool", type: "button", title: "Close", onclick: closeFaults }, icon("close")),
     ),
+    demo(),
     h(
       "div",
       { class: "lasts", role: "radiogroup", "aria-label": "Duration" },
@@ -90,6 +94,50 @@ export function drawFaults() {
     active(),
     h("footer", {}, `${store.state.evidence} messages and edits so far`),
   );
+}
+
+/* In `make demo`: the oracle's figures, and the processes that can be killed. */
+function demo() {
+  const { processes, figures } = store.state.demo ?? {};
+  if (!processes) return null;
+  return h(
+    "div",
+    { class: "demo" },
+    h(
+      "dl",
+      { class: "figures", "aria-label": "Reminders so far" },
+      Object.entries(figures ?? {}).map(([name, count]) =>
+        h(
+          "div",
+          { class: BAD.has(name) && count ? "figure bad" : "figure" },
+          h("dt", {}, name),
+          h("dd", {}, String(count)),
+        ),
+      ),
+    ),
+    h("div", { class: "processes" }, processes.map(process)),
+  );
+}
+
+function process({ name, running, restarts }) {
+  const times = restarts === 1 ? "once" : `${restarts} times`;
+  const text = !running ? "Killed. Starting again…" : restarts ? `Started again ${times}` : "Running";
+  return h(
+    "button",
+    { class: "preset", type: "button", disabled: !running, onclick: () => kill(name) },
+    h("b", {}, `Kill ${NAMES[name] ?? name}`),
+    h("span", {}, text),
+  );
+}
+
+async function kill(name) {
+  problem = "";
+  try {
+    await api.kill(name);
+  } catch (error) {
+    problem = error.message;
+    drawFaults();
+  }
 }
 
 function choose(value) {
