@@ -9,10 +9,9 @@ Source: https://docs.discord.com/developers/events/gateway#session-start-limit-o
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from http import HTTPStatus
 
-import aiohttp
 import discord
 import yarl
 from discord import app_commands
@@ -22,48 +21,79 @@ from discord.http import Route
 from bot.client import LOGIN_TIMEOUT, QuestbellClient
 from bot.features import games
 from bot.features.interactions import QuestbellTree
-from bot.features.registration import register_commands
-from shared import logs, metrics
+from bot.features.registration import keep_commands_registered
+from bot.gateway_errors import BAD_TOKEN, GatewayClosedError, bad_token_error, starts_used_up_error, translated
+from bot.gateway_state import GatewayState
+from shared import logs
 from shared.database import Sessions
-from shared.errors import ConfigurationError, TransientError, describe
-from shared.settings import DiscordSettings
+from shared.discord.client import DiscordClient
+from shared.discord.errors import InvalidTokenError
+from shared.errors import QuestbellError, TransientError, describe
+from shared.settings import DiscordSettings, Timing, load
 
 DISCORD = "https://discord.com"
 IDENTIFIES_IN_RESERVE = 25
 """Session starts that a crash loop leaves for the fixed bot."""
-
-_CONNECTED = metrics.CONNECTED.labels("gateway")
-_BAD_TOKEN = 4004
-_INTENTS = (4013, 4014)
-_SHARDING = (4010, 4011)
+RECONNECTS, RECONNECT_PERIOD = 5, 60.0
+"""How often discord.py, which does not pause, may reconnect in so many seconds. Then our backoff applies."""
 
 
 class QuestbellBot(QuestbellClient):
-    """The client with its features and connection metrics."""
+    """The client with its features, connection state and bounded reconnects."""
 
-    def __init__(self, sessions: Sessions, *, on_ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, sessions: Sessions, *, state: GatewayState | None = None, on_ready: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(sessions)
         self.tree: app_commands.CommandTree[QuestbellClient] = QuestbellTree(self)
+        self._state = state or GatewayState()
         self._notify_ready = on_ready
+        self._lost_at: deque[float] = deque(maxlen=RECONNECTS)
+        self._connecting: asyncio.Timeout | None = None
+        self._registration: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
         """Add the features and register their commands after the login."""
         games.setup(self, self.tree)
-        await register_commands(self.tree)
+        self._registration = await keep_commands_registered(self.tree)
+
+    async def stay_connected(self) -> None:
+        """Stay connected until Discord ends it for good.
+
+        Raises:
+            TransientError: Discord closes every connection.
+        """
+        self._connecting = limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                await self.connect(reconnect=False)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise GatewayClosedError(self._close_code()) from None
+        except AttributeError as error:
+            if self.ws is not None:
+                raise
+            # discord.py reads the session even if the connection closed before its first message.
+            raise TransientError("Discord closed the connection immediately") from error
 
     async def on_ready(self) -> None:
         """Record a new gateway session."""
         logs.get().info("Connected to Discord", action="gateway_ready", guilds=len(self.guilds))
-        _CONNECTED.set(1)
+        self._state.record_connected()
         self._notify_ready()
 
     async def on_resumed(self) -> None:
         """Record a resumed gateway session."""
-        _CONNECTED.set(1)
+        self._state.record_connected()
 
     async def on_disconnect(self) -> None:
-        """Record a lost connection."""
-        _CONNECTED.set(0)
+        """Record a lost connection, and end the client if there were too many."""
+        code, now = self._close_code(), self.loop.time()
+        self._state.record_lost(f"the connection was closed with code {code}", close_code=code)
+        if len(self._lost_at) == RECONNECTS and now - self._lost_at[0] < RECONNECT_PERIOD and self._connecting:
+            self._connecting.reschedule(now)
+        self._lost_at.append(now)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Refuse to use up the day's last session starts."""
@@ -75,51 +105,52 @@ class QuestbellBot(QuestbellClient):
         """Return the gateway's address.
 
         Raises:
-            TransientError: too few session starts are left; `retry_after` is when the limit resets.
+            TransientError: too few session starts are left; `retry_after` is when to ask again.
         """
         _shards, url, limit = await self.http.get_bot_gateway()
         if limit["remaining"] <= min(IDENTIFIES_IN_RESERVE, limit["total"] // 2):
-            raise TransientError(
-                f"only {limit['remaining']} of {limit['total']} session starts are left at Discord; "
-                "the bot may be restarting in a loop",
-                retry_after=limit["reset_after"] / 1000,
-            )
+            raise starts_used_up_error(limit["remaining"], limit["total"], limit["reset_after"])
         return url
+
+    async def close(self) -> None:
+        """End the registration too."""
+        if self._registration is not None:
+            self._registration.cancel()
+        await super().close()
+
+    def _close_code(self) -> int:
+        socket = None if self.ws is None else self.ws.socket
+        return (socket.close_code if socket is not None else None) or 0
 
 
 async def run_gateway(
-    settings: DiscordSettings, sessions: Sessions, *, on_ready: Callable[[], None] = lambda: None
+    settings: DiscordSettings,
+    sessions: Sessions,
+    *,
+    state: GatewayState | None = None,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Stay connected until cancelled. Each new gateway session calls `on_ready`.
 
     Raises:
-        ConfigurationError: Discord rejects the token or the intents.
-        TransientError: the connection ended. `retry_after` is set if Discord gave a delay.
+        ConfigurationError: the REST API rejects the token.
+        TransientError: the connection ended. `retry_after` is when to try again, if not soon.
     """
     configure_library(settings)
-    async with QuestbellBot(sessions, on_ready=on_ready) as bot:
-        try:
-            await _connect(bot, settings)
-        except discord.LoginFailure as error:
-            raise _bad_token_error() from error
-        except discord.PrivilegedIntentsRequired as error:
-            raise _missing_intents_error() from error
-        except discord.ConnectionClosed as error:
-            raise _error_for_close_code(error.code) from error
-        except discord.RateLimited as error:
-            raise TransientError("Discord: too many requests", retry_after=error.retry_after) from error
-        except discord.HTTPException as error:
-            raise _error_for_response(error) from error
-        except (discord.GatewayNotFound, aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise TransientError(f"Discord cannot be reached: {describe(error)}") from error
-        except AttributeError as error:
-            if bot.ws is not None:
-                raise
-            # discord.py reads the session even if the connection closed before its first message.
-            raise TransientError("Discord closed the connection immediately") from error
-        finally:
-            _CONNECTED.set(0)
-    raise TransientError("Discord ended the connection")
+    state = state or GatewayState()
+    try:
+        with translated():
+            async with QuestbellBot(sessions, state=state, on_ready=on_ready) as bot:
+                await _connect(bot, settings)
+        raise TransientError("Discord ended the connection")
+    except GatewayClosedError as error:
+        state.record_lost(str(error), close_code=error.close_code)
+        if error.close_code == BAD_TOKEN and await _is_token_refused(settings):
+            raise bad_token_error() from error
+        raise
+    except BaseException as error:
+        state.record_lost(describe(error))
+        raise
 
 
 def configure_library(settings: DiscordSettings) -> None:
@@ -134,36 +165,15 @@ async def _connect(bot: QuestbellBot, settings: DiscordSettings) -> None:
         url = await bot.fetch_gateway_url()
     if settings.api_url != DISCORD:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
-    await bot.connect(reconnect=False)
+    await bot.stay_connected()
 
 
-def _error_for_close_code(code: int) -> ConfigurationError | TransientError:
-    if code == _BAD_TOKEN:
-        return _bad_token_error()
-    if code in _INTENTS:
-        return _missing_intents_error()
-    if code in _SHARDING:
-        return ConfigurationError(f"DISCORD_TOKEN: this bot is in too many servers for one connection (code {code})")
-    return TransientError(f"Discord closed the connection with code {code}")
-
-
-def _bad_token_error() -> ConfigurationError:
-    return ConfigurationError(
-        "DISCORD_TOKEN: Discord rejects this token. Copy the bot's token again from "
-        "https://discord.com/developers/applications (Bot, Reset Token)"
-    )
-
-
-def _missing_intents_error() -> ConfigurationError:
-    return ConfigurationError(
-        "DISCORD_TOKEN: Discord rejects the intents of this bot's application. Questbell needs no privileged "
-        "intents; check the application at https://discord.com/developers/applications (Bot)"
-    )
-
-
-def _error_for_response(error: discord.HTTPException) -> ConfigurationError | TransientError:
-    if error.status == HTTPStatus.UNAUTHORIZED:
-        return _bad_token_error()
-    header = error.response.headers.get("Retry-After", "")
-    seconds = float(header) if header.replace(".", "", 1).isdecimal() else None
-    return TransientError(f"Discord answered {error.status}: {error.text[:200]}", retry_after=seconds)
+async def _is_token_refused(settings: DiscordSettings) -> bool:
+    async with DiscordClient.connected(settings, load(Timing)) as client:
+        try:
+            await client.get_own_user()
+        except InvalidTokenError:
+            return True
+        except QuestbellError:
+            return False
+    return False

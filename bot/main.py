@@ -11,8 +11,10 @@ from bot.consumers.transitions import TransitionHandler
 from bot.delivery.rate_limits import RateLimiter
 from bot.delivery.sender import Sender
 from bot.gateway import run_gateway
+from bot.gateway_state import GatewayState
 from shared import database, health, logs, metrics, process, schema
 from shared.discord.client import DiscordClient
+from shared.liveness import Watched
 from shared.messaging import topology
 from shared.messaging.consumer import Consumer
 from shared.messaging.envelope import GameReminderDue, NoticeDue, StatusTransitionDue
@@ -30,8 +32,8 @@ from shared.settings import (
 
 RECONNECT_BACKOFF = Backoff(first=0.5, longest=5.0)
 """Delays while the broker or database is unavailable."""
-GATEWAY_BACKOFF = Backoff(first=1.0, longest=60.0)
-"""Discord allows 1000 logins a day."""
+GATEWAY_BACKOFF = Backoff(first=1.0, longest=120.0)
+"""A day of failures must not use up Discord's 1000 logins."""
 
 
 def main() -> None:
@@ -57,14 +59,25 @@ async def _run() -> None:
         handler = event_handler(Sender(sessions, client, RateLimiter(), timing))
         consumers = [Consumer(broker, timing, queue=queue, handler=handler) for queue in topology.QUEUES]
         ready = {"database": probe.problem, "consumers": lambda: _report_detached(consumers)}
-        await stack.enter_async_context(health.serving(load(HealthSettings), live={}, ready=ready))
+        watched = [_watch(consumer) for consumer in consumers]
+        gateway = GatewayState()
+        await stack.enter_async_context(
+            health.serving(
+                load(HealthSettings),
+                live={consuming.name: consuming.stalled for consuming in watched},
+                ready=ready,
+                details={"gateway": gateway.problem},
+            )
+        )
         await schema.wait_for_schema(sessions, backoff=RECONNECT_BACKOFF)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(process.run_forever("database", probe.run, backoff=RECONNECT_BACKOFF))
-            for consumer in consumers:
-                tasks.create_task(process.run_forever(consumer.name, consumer.run, backoff=RECONNECT_BACKOFF))
+            for consuming in watched:
+                tasks.create_task(process.run_forever(consuming.name, consuming.run, backoff=RECONNECT_BACKOFF))
             tasks.create_task(
-                process.run_forever("gateway", lambda: run_gateway(discord, sessions), backoff=GATEWAY_BACKOFF)
+                process.run_forever(
+                    "gateway", lambda: run_gateway(discord, sessions, state=gateway), backoff=GATEWAY_BACKOFF
+                )
             )
 
 
@@ -80,6 +93,10 @@ def event_handler(sender: Sender) -> EventHandler:
             StatusTransitionDue: TransitionHandler(sender.sessions).apply_transition,
         },
     )
+
+
+def _watch(consumer: Consumer) -> Watched:
+    return Watched(consumer.name, consumer.run, is_working=lambda: consumer.attached)
 
 
 def _report_detached(consumers: list[Consumer]) -> str | None:

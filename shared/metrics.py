@@ -194,6 +194,11 @@ ROW_GAUGES = (PENDING, DUE, OVERDUE, OLDEST_OVERDUE_AGE, RETRIED, OLDEST_RETRIED
 # What the bot does.
 
 CONSUMER_ATTACHED = _gauge(BOT, "questbell_consumer_attached", "Whether the bot is consuming a queue.", queue=QUEUES)
+GATEWAY_CLOSE_CODE = _gauge(
+    BOT,
+    "questbell_gateway_close_code",
+    "The code with which Discord closed the gateway connection, until the next session; 0 if there is none.",
+)
 IN_FLIGHT = _gauge(
     BOT, "questbell_messages_in_flight", "Messages that the bot received and has not answered yet.", queue=QUEUES
 )

@@ -12,6 +12,7 @@ import uvloop
 
 from shared import logs
 from shared.errors import ConfigurationError, QuestbellError, reraise_cancellation
+from shared.liveness import watch_event_loop
 from shared.schedule.retry import Backoff
 
 EX_CONFIG = 2
@@ -31,12 +32,13 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
-    """Run `work`. SIGTERM or SIGINT cancels it.
+    """Run `work`. SIGTERM or SIGINT cancels it, and a watchdog ends a process whose event loop hangs.
 
     Raises:
         QuestbellError: the first error of ours, if `work` ended with a group of exceptions.
     """
     task = asyncio.ensure_future(work())
+    watchdog = asyncio.ensure_future(watch_event_loop())
     loop = asyncio.get_running_loop()
     signalled = False
 
@@ -55,6 +57,8 @@ async def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
             raise
     except BaseExceptionGroup as group:
         raise _first_of_ours(group) from None
+    finally:
+        watchdog.cancel()
     logs.get().info("Stopped", action="stopped")
 
 

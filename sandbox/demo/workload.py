@@ -23,7 +23,7 @@ class Workload:
     def __init__(self, name: str, *, directory: Path, settings: Mapping[str, str]) -> None:
         self.name = name
         self.log = directory / f"{name}.log"
-        self._health = f"http://127.0.0.1:{(port := free_port())}"
+        self.health = f"http://127.0.0.1:{(port := free_port())}"
         self.process = Process(
             f"questbell {name}",
             [sys.executable, "-m", "cli", name],
@@ -64,7 +64,7 @@ class Workload:
     async def _is_ready(self) -> bool:
         try:
             timeout = aiohttp.ClientTimeout(total=1.0)
-            async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{self._health}/readyz") as answer:
+            async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{self.health}/readyz") as answer:
                 return answer.ok
         except (aiohttp.ClientError, TimeoutError):
             return False

@@ -53,7 +53,6 @@ class Engine:
     error) requests that crashed it. Tests assert that it is empty. `demo` is the rest of Questbell, in `make demo`.
     """
 
-    token: str
     clock: Clock
     feed: ChangeFeed
     world: World
@@ -88,7 +87,6 @@ def build_engine(
     gateway = Gateway(world, feed, faults, limiter, token=token)
     interactions.deliver = gateway.deliver
     return Engine(
-        token=token,
         clock=clock,
         feed=feed,
         world=world,

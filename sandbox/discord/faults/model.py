@@ -84,6 +84,13 @@ class RefuseGateway:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseGateway:
+    """Close gateway connections with one of Discord's close codes when they identify or resume."""
+
+    code: int = 4014
+
+
+@dataclass(frozen=True, slots=True)
 class DuplicateInteraction:
     """Deliver an interaction to the bot twice."""
 
@@ -99,6 +106,7 @@ Action = (
     | Reconnect
     | InvalidSession
     | RefuseGateway
+    | CloseGateway
     | DuplicateInteraction
 )
 RequestAction = (Status, Drop, Hang, Slow, TooMany, Refuse)
@@ -115,6 +123,7 @@ _KINDS: dict[str, type[Any]] = {
     "reconnect": Reconnect,
     "invalid_session": InvalidSession,
     "refuse_gateway": RefuseGateway,
+    "close_gateway": CloseGateway,
     "duplicate_interaction": DuplicateInteraction,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}

@@ -15,6 +15,7 @@ from sandbox.discord.changes import ChangeFeed, FaultsChanged
 from sandbox.discord.clock import Clock
 from sandbox.discord.faults.model import (
     Action,
+    CloseGateway,
     DuplicateInteraction,
     ImmediateAction,
     Match,
@@ -163,6 +164,11 @@ class Faults:
     def refuses_gateway(self) -> bool:
         """Return whether a new gateway connection is refused, and count it."""
         return self._first(lambda fault: isinstance(fault.action, RefuseGateway)) is not None
+
+    def gateway_close_code(self) -> int | None:
+        """Return the code with which a connection that identifies or resumes is closed, and count it."""
+        fault = self._first(lambda fault: isinstance(fault.action, CloseGateway))
+        return fault.action.code if fault is not None and isinstance(fault.action, CloseGateway) else None
 
     def duplicates_interaction(self) -> bool:
         """Return whether this interaction is delivered twice, and count it."""

@@ -102,9 +102,10 @@ class Gateway:
         """Start a session and send its initial events (IDENTIFY).
 
         Raises:
-            GatewayClose: 4004 token, 4010 shard, 4013 and 4014 intents.
+            GatewayCloseError: 4004 token, 4010 shard, 4013 and 4014 intents, or the code of a fault.
         """
         self._check_token(data)
+        self._check_faults()
         intents = self._check_intents(data)
         shard = _check_shard(data)
         self._spend_start()
@@ -126,9 +127,10 @@ class Gateway:
         """Resume a session and send the events that it missed (RESUME).
 
         Raises:
-            GatewayClose: 4004 token, 4007 a sequence number from the future.
+            GatewayCloseError: 4004 token, 4007 a sequence number from the future, or the code of a fault.
         """
         self._check_token(data)
+        self._check_faults()
         self._forget_expired()
         session = self.sessions.get(str(data.get("session_id")))
         seq = int(data.get("seq") or 0)
@@ -220,6 +222,10 @@ class Gateway:
     def _check_token(self, data: Json) -> None:
         if str(data.get("token", "")).removeprefix("Bot ") != self.token:
             raise GatewayCloseError(4004, "Authentication failed.")
+
+    def _check_faults(self) -> None:
+        if self._faults.armed and (code := self._faults.gateway_close_code()) is not None:
+            raise GatewayCloseError(code, "")
 
     def _check_intents(self, data: Json) -> Intent:
         given = data.get("intents")

@@ -44,7 +44,6 @@ class Endpoint:
     def __init__(self, engine: Engine, route: Route) -> None:
         self._engine = engine
         self._route = route
-        self._authorization = f"Bot {engine.token}"
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve a request, with the first fault that matches it."""
@@ -70,7 +69,7 @@ class Endpoint:
         headers: dict[str, str] = {}
         try:
             if not (route.tokened or route.public):
-                if request.headers.get("Authorization") != self._authorization:
+                if request.headers.get("Authorization") != f"Bot {engine.gateway.token}":
                     raise unauthorized()
                 wait = engine.limiter.take_global()
                 if wait is not None:

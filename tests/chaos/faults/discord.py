@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sandbox.discord.faults.model import (
     Action,
+    CloseGateway,
     DropGateway,
     InvalidSession,
     Match,
@@ -89,3 +90,15 @@ async def disturb_gateway(fixture: Fixture) -> None:
     fixture.discord.faults.add(DropGateway())
     await asyncio.sleep(4.0)
     fixture.record_recovery()
+
+
+def refuse_gateway(code: int) -> Fault:
+    """Close every gateway connection with a code, until the end."""
+
+    async def inject(fixture: Fixture) -> None:
+        fault = fixture.discord.faults.add(CloseGateway(code))
+        fixture.discord.faults.add(DropGateway())
+        await asyncio.sleep(fixture.seconds_left)
+        fixture.injections += fault.fired
+
+    return inject

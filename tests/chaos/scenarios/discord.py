@@ -11,6 +11,7 @@ from tests.chaos.faults.discord import (
     first_channel,
     inject_faults,
     new_dm_channels,
+    refuse_gateway,
 )
 from tests.chaos.faults.processes import BOT
 from tests.chaos.fixture import Topology
@@ -65,4 +66,7 @@ DISCORD: Mapping[str, Scenario] = {
         CROWDED,
     ),
     "gateway-disturbed": Scenario(disturb_gateway, "Delivery does not depend on the gateway."),
+    "gateway-refused": Scenario(
+        refuse_gateway(4011), "A bot that is in too many servers for the gateway still delivers its reminders."
+    ),
 }

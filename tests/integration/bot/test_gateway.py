@@ -12,13 +12,23 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from bot.gateway import run_gateway
-from sandbox.discord.faults.model import DropGateway, Match, Reconnect, RefuseGateway, Slow, Status, TooMany
+from bot.gateway_state import GatewayState
+from sandbox.discord.faults.model import (
+    CloseGateway,
+    DropGateway,
+    Match,
+    Reconnect,
+    RefuseGateway,
+    Slow,
+    Status,
+    TooMany,
+)
 from sandbox.discord.server import SandboxDiscord
 from shared.errors import ConfigurationError, TransientError
 from shared.settings import DiscordSettings
 from tests.integration.bot.conftest import StartBot, reply_text
 from tests.support.database import Database
-from tests.support.waiting import WAIT_TIMEOUT
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 
 async def outcome(settings: DiscordSettings, database: Database) -> BaseException | None:
@@ -48,6 +58,72 @@ async def test_a_token_that_is_reset_while_connected_is_a_configuration_error(
     sandbox.faults.add(DropGateway())
     with pytest.raises(ConfigurationError, match="DISCORD_TOKEN"):
         await asyncio.wait_for(bot, WAIT_TIMEOUT)
+
+
+@pytest.mark.parametrize("code", [4004, 4010, 4011, 4012, 4013, 4014])
+async def test_what_only_the_gateway_refuses_is_a_transient_error_tried_again_in_minutes(
+    code: int, sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    sandbox.faults.add(CloseGateway(code))
+    ended = await outcome(discord_settings, database)
+    assert isinstance(ended, TransientError)
+    assert f"code {code}: " in str(ended)
+    assert ended.retry_after == 300
+
+
+@pytest.mark.parametrize("code", [1000, 4000, 4009, 4999])
+async def test_a_gateway_that_closes_every_connection_is_not_stormed(
+    code: int, sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    fault = sandbox.faults.add(CloseGateway(code))
+    assert isinstance(await outcome(discord_settings, database), TransientError)
+    assert fault.fired <= 6
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429])
+@pytest.mark.parametrize("route", ["gateway/bot", "users/@me$"])
+async def test_only_the_bots_own_user_tells_whether_the_token_is_right(
+    status: int, route: str, sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    sandbox.faults.add(TooMany(120.0) if status == 429 else Status(status), Match(route=route))
+    ended = await outcome(discord_settings, database)
+    refused = status == 401 and route == "users/@me$"
+    assert isinstance(ended, ConfigurationError if refused else TransientError)
+
+
+@pytest.mark.parametrize("fault", [Status(400), Status(401), Status(403), TooMany(600.0)])
+async def test_refused_commands_do_not_keep_the_bot_from_connecting(
+    fault: Status | TooMany, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    refused = sandbox.faults.add(fault, Match(method="PUT", route="/commands$"))
+    async with start_bot(database.sessions):
+        assert sandbox.gateway.online
+    assert refused.fired
+
+
+async def test_an_endless_rate_limit_is_asked_about_again_within_an_hour(
+    sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    sandbox.faults.add(TooMany(retry_after=1e7), Match(route="users/@me"))
+    ended = await outcome(discord_settings, database)
+    assert isinstance(ended, TransientError)
+    assert ended.retry_after == 3600
+
+
+async def test_the_state_says_what_the_gateway_said_until_it_connects(
+    sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    state = GatewayState()
+    assert state.problem() == "not connected yet"
+    fault = sandbox.faults.add(CloseGateway(4011))
+    with pytest.raises(TransientError):
+        await asyncio.wait_for(run_gateway(discord_settings, database.sessions, state=state), WAIT_TIMEOUT)
+    assert "too many servers" in (state.problem() or "")
+    sandbox.faults.remove(fault.id)
+    bot = asyncio.create_task(run_gateway(discord_settings, database.sessions, state=state))
+    await eventually(lambda: state.problem() is None)
+    bot.cancel()
+    await asyncio.wait([bot])
 
 
 async def test_an_unreachable_discord_is_a_transient_error(
