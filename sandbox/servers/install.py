@@ -47,3 +47,4 @@ async def _packages(report: Report) -> None:
     for wanted in (POSTGRES, RABBITMQ):
         if not os.environ.get(wanted.setting):
             await obtain(wanted, report=report)
+    await tools.obtain_browser(report=report)

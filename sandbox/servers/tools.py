@@ -1,7 +1,8 @@
-"""Helm and promtool for the tests of the chart and its alerts.
+"""Helm and promtool for the tests of the chart and its alerts, and a browser for those of the sandbox's page.
 
-The one on PATH comes first, then ours in the cache. Where neither is, Helm is built from its pinned Go module, and
-promtool is unpacked from the distribution's package. Installing that package was rejected: it starts a server.
+The one on PATH comes first, then ours in the cache. Where neither is, Helm is built from its pinned Go module, promtool
+is unpacked from the distribution's package, and the browser is installed. Installing promtool's package was rejected:
+it starts a server.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ PROMTOOL = "promtool"
 _HELM_VERSION = "v4.3.1"
 _HELM_PACKAGE = "helm.sh/helm/v4/cmd/helm"
 _PROMTOOL_PACKAGE = "prometheus"
+_BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 _FOLDERS = {HELM: f"helm/{_HELM_VERSION}", PROMTOOL: "promtool"}
 
 
@@ -29,6 +31,22 @@ def find(tool: str) -> Path | None:
     """Return the tool's path, or None where it is not installed."""
     found = shutil.which(tool, path=os.pathsep.join([os.environ.get("PATH", os.defpath), str(_folder(tool))]))
     return Path(found) if found else None
+
+
+def find_browser() -> Path | None:
+    """Return the path of a Chromium, or None where there is none."""
+    return next((Path(found) for name in _BROWSERS if (found := shutil.which(name))), None)
+
+
+async def obtain_browser(*, report: Report) -> None:
+    """Install a browser if there is none. A machine that cannot only skips the tests of the page."""
+    if find_browser() or not await apt.may_install():
+        return
+    report(f"installing a browser (apt-get install {_BROWSERS[0]})")
+    try:
+        await apt.install(_BROWSERS[0])
+    except ServerFailedError as error:
+        report(f"tests of the page are skipped: {error}")
 
 
 async def obtain(*, report: Report) -> None:

@@ -18,6 +18,7 @@ from sandbox.discord.world.world import ChannelRef
 Json = dict[str, Any]
 
 MOST_MESSAGES = 200
+NEWEST = 2**64
 
 
 async def slash(engine: Engine, request: web.Request) -> web.Response:
@@ -76,11 +77,13 @@ async def list_commands(engine: Engine, request: web.Request) -> web.Response:
 
 
 async def list_messages(engine: Engine, request: web.Request) -> web.Response:
-    """`?channel=&limit=`: the newest messages, oldest first, ephemeral ones too."""
+    """`?channel=&limit=&before=`: the newest messages, or those before one, oldest first, ephemeral ones too."""
     channel = engine.world.channel(request.query["channel"])
     limit = min(int(request.query.get("limit", 100)), MOST_MESSAGES)
-    history = list(engine.world.histories.get(channel.id, MessageHistory()))[-limit:]
-    return reply_json(f"[{','.join(message_view(engine, message) for message in history)}]")
+    before = int(request.query.get("before", NEWEST))
+    history = engine.world.histories.get(channel.id, MessageHistory())
+    page = [message for message in history if message.id < before][-limit:]
+    return reply_json(f"[{','.join(message_view(engine, message) for message in page)}]")
 
 
 def _channel_or_first(engine: Engine, body: Json) -> ChannelRef:

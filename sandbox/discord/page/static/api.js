@@ -1,5 +1,7 @@
 /* The client of the sandbox's control API. */
 
+export const PAGE = 100;
+
 export class Refused extends Error {}
 
 async function call(method, path, body) {
@@ -36,7 +38,8 @@ const query = (values) => new URLSearchParams(values).toString();
 
 export const api = {
   state: () => call("GET", "state"),
-  messages: (channel) => call("GET", `messages?${query({ channel, limit: 100 })}`),
+  messages: (channel, before) =>
+    call("GET", `messages?${query({ channel, limit: PAGE, ...(before ? { before } : {}) })}`),
   commands: (user, channel) => call("GET", `commands?${query({ user, channel })}`),
   slash: (user, channel, command, options) => call("POST", "slash", { user, channel, command, options }),
   autocomplete: (user, channel, command, focused, options) =>

@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { h, icon } from "./dom.js";
-import { markdown } from "./markdown.js";
+import { link, markdown } from "./markdown.js";
 import { showModal } from "./modals.js";
 import { allChannels, allUsers, store } from "./store.js";
 
@@ -55,13 +55,9 @@ function component(message, part) {
 function button(message, part) {
   const content = [part.emoji?.name && h("span", { class: "emoji" }, part.emoji.name), part.label].filter(Boolean);
   if (part.style === 5) {
-    const href = /^https?:\/\//.test(part.url ?? "") ? part.url : null;
-    return h(
-      "a",
-      { class: "button link", href, target: "_blank", rel: "noopener noreferrer nofollow" },
-      content,
-      icon("external"),
-    );
+    return /^https?:\/\//.test(part.url ?? "")
+      ? link(part.url, [content, icon("external")], "button link")
+      : h("span", { class: "button link" }, content);
   }
   const node = h(
     "button",

@@ -3,6 +3,7 @@
    A slash lists the commands. Choosing one turns the box into a form with its options, and Enter sends it. */
 
 import { api } from "./api.js";
+import { makeCombobox } from "./combobox.js";
 import { byId, h, icon, replace } from "./dom.js";
 import { showModal } from "./modals.js";
 import { optionField } from "./options.js";
@@ -14,13 +15,15 @@ let marked = 0;
 let fields = new Map();
 
 const problem = h("div", { class: "form-problem", role: "alert" });
-const popup = h("div", { class: "popup", role: "listbox" });
+const popup = h("div", { class: "popup" });
 const input = h("textarea", { class: "composer-input", rows: "1", maxlength: "2000", "aria-label": "Message" });
+const combobox = makeCombobox(input, "commands");
 const slash = h("button", { class: "composer-button", type: "button", title: "Commands", onclick: startSlash }, "/");
 const plain = h("div", { class: "composer-box" }, slash, input);
 const narrow = matchMedia("(max-width: 720px)");
 input.addEventListener("input", () => {
   marked = 0;
+  problem.textContent = "";
   drawPopup();
 });
 input.addEventListener("keydown", onKey);
@@ -54,31 +57,25 @@ function drawPopup() {
   const list = matching();
   const none = wanted() !== null && !list.length;
   popup.hidden = wanted() === null;
-  replace(
-    popup,
-    h("div", { class: "popup-title" }, none ? noCommand() : `${store.state.bot.name} commands`),
-    list.map((command, index) =>
+  const commands = list.map((command, index) =>
+    combobox.option(
+      index,
+      index === marked,
+      () => choose(command),
       h(
-        "button",
-        {
-          class: index === marked ? "suggestion marked" : "suggestion",
-          type: "button",
-          role: "option",
-          onclick: () => choose(command),
-        },
-        h(
-          "span",
-          { class: "suggestion-name" },
-          `/${command.name}`,
-          command.options.map((option) =>
-            h("span", { class: option.required ? "option required" : "option" }, option.name),
-          ),
+        "span",
+        { class: "suggestion-name" },
+        `/${command.name}`,
+        command.options.map((option) =>
+          h("span", { class: option.required ? "option required" : "option" }, option.name),
         ),
-        h("span", { class: "muted" }, command.description),
       ),
+      h("span", { class: "muted" }, command.description),
     ),
   );
-  popup.querySelector(".marked")?.scrollIntoView({ block: "nearest" });
+  const title = none ? noCommand() : `${store.state.bot.name} commands`;
+  replace(popup, h("div", { class: "popup-title" }, title), combobox.list(commands));
+  combobox.mark(popup.hidden ? null : marked, list.length);
 }
 
 function noCommand() {
@@ -153,6 +150,7 @@ function choose(command) {
     ),
   );
   form.addEventListener("keydown", (event) => event.key === "Escape" && cancel());
+  form.addEventListener("input", () => (problem.textContent = ""));
   problem.textContent = "";
   replace(box, form, problem);
   const first = fields.values().next().value;

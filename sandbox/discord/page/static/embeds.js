@@ -1,7 +1,7 @@
 /* Embeds and attachments. */
 
 import { h, icon } from "./dom.js";
-import { inline, markdown } from "./markdown.js";
+import { inline, link, markdown } from "./markdown.js";
 import { format } from "./timestamps.js";
 
 const web = (url) => (/^https?:\/\//.test(url ?? "") ? url : null);
@@ -29,7 +29,7 @@ export function embed(data) {
 function titled(data) {
   const url = web(data.url);
   return url
-    ? h("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, inline(data.title))
+    ? link(url, inline(data.title))
     : inline(data.title);
 }
 

@@ -47,17 +47,19 @@ let seconds = 30;
 let problem = "";
 
 export function toggleFaults() {
-  const shown = document.querySelector(".faults");
-  if (shown) shown.remove();
-  else
-    byId("app").append(
-      h("section", { class: "faults", "aria-label": "Faults", onclick: (event) => event.stopPropagation() }),
-    );
+  if (document.querySelector(".faults")) return closeFaults();
+  const stop = (event) => event.stopPropagation();
+  const panel = h("section", { class: "faults", "aria-label": "Faults", tabindex: "-1", onclick: stop });
+  byId("app").append(panel);
   drawFaults();
+  return panel.focus();
 }
 
 export function closeFaults() {
-  document.querySelector(".faults")?.remove();
+  const panel = document.querySelector(".faults");
+  const hadFocus = panel?.contains(document.activeElement);
+  panel?.remove();
+  if (hadFocus) byId("faults-tool").focus();
 }
 
 export function drawFaults() {

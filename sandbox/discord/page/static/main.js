@@ -4,7 +4,7 @@ import { follow } from "./api.js";
 import { drawComposer } from "./composer.js";
 import { byId } from "./dom.js";
 import { closeFaults, countDown, drawBanner, drawFaults } from "./faults.js";
-import { drawAll, drawEdited, drawNew, drawNotices } from "./messages.js";
+import { drawAll, drawEdited, drawNew, drawNotices, drawOlder, showMessage } from "./messages.js";
 import { closeDrawer, closeUserMenu, drawHeader, drawMembers, drawRail, drawSidebar } from "./sidebar.js";
 import * as store from "./store.js";
 import { tick } from "./timestamps.js";
@@ -32,12 +32,20 @@ store.onChange((what, detail) => {
   }
   if (what === "edit") drawEdited(detail);
   if (what === "delete") drawAll();
+  if (what === "older") drawOlder();
+  if (what === "jump") showMessage(detail);
   if (what === "notices") drawNotices();
 });
 
-document.addEventListener("click", () => {
+function closePanels() {
   closeUserMenu();
   closeFaults();
+}
+document.addEventListener("click", closePanels);
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  closePanels();
+  closeDrawer();
 });
 byId("drawer-shade").addEventListener("click", closeDrawer);
 

@@ -3,7 +3,7 @@
    Blocks come first (code, quotes, headings, lists), then markup inside a line. Everything else stays text. */
 
 import { h } from "./dom.js";
-import { channelById, open, userById, roleById, store } from "./store.js";
+import { channelById, jumpTo, open, userById, roleById, store } from "./store.js";
 import { timestamp } from "./timestamps.js";
 
 const FENCE = /```(?:[\w+-]*\n)?([\s\S]*?)```\n?/g;
@@ -59,6 +59,7 @@ function classify(line) {
   return ["text", line];
 }
 
+const MESSAGE_LINK = /https:\/\/discord\.com\/channels\/(?:\d+|@me)\/(\d+)\/(\d+)/y;
 const wrap = (tag) => (found) => h(tag, {}, inline(found[1]));
 const RULES = [
   [/\\([^\w\s])/y, (found) => found[1]],
@@ -70,7 +71,7 @@ const RULES = [
   [/<a?:(\w+):\d+>/y, (found) => `:${found[1]}:`],
   [/@(everyone|here)\b/y, (found) => h("span", { class: "pill" }, `@${found[1]}`)],
   [/\[([^\]\n]+)\]\((https?:\/\/[^\s)]+)\)/y, (found) => link(found[2], inline(found[1]))],
-  [/https:\/\/discord\.com\/channels\/\d+\/(\d+)\/(\d+)/y, (found) => messagePill(found[0], found[1], found[2])],
+  [MESSAGE_LINK, (found) => messagePill(found[0], found[1], found[2])],
   [/https?:\/\/[^\s<>]+[^\s<>.,:;"')\]]/y, (found) => link(found[0], [found[0]])],
   [/\*\*\*([\s\S]+?)\*\*\*/y, (found) => h("strong", {}, h("em", {}, inline(found[1])))],
   [/\*\*([\s\S]+?)\*\*(?!\*)/y, wrap("strong")],
@@ -125,19 +126,26 @@ function channelPill(id) {
 function messagePill(href, channelId, messageId) {
   const channel = channelById(channelId);
   if (!channel) return link(href, [href]);
-  const jump = async () => {
-    await open(channelId);
-    document.getElementById(`m${messageId}`)?.scrollIntoView({ block: "center" });
-  };
-  return h("button", { class: "pill", type: "button", title: href, onclick: jump }, `#${channel.name} › 💬`);
+  const name = channel.recipient ? `@${userById(channel.recipient)?.name}` : `#${channel.name}`;
+  const jump = () => jumpTo(channelId, messageId);
+  return h("button", { class: "pill", type: "button", title: href, onclick: jump }, `${name} › 💬`);
 }
 
-function link(href, content) {
-  return h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, content);
+/* A link, which jumps where it leads to a message of the sandbox. */
+export function link(href, content, classes = null) {
+  MESSAGE_LINK.lastIndex = 0;
+  const found = MESSAGE_LINK.exec(href);
+  if (found && channelById(found[1])) {
+    const jump = () => jumpTo(found[1], found[2]);
+    return h("button", { class: classes ?? "text-link", type: "button", title: href, onclick: jump }, content);
+  }
+  return h("a", { class: classes, href, target: "_blank", rel: "noopener noreferrer nofollow" }, content);
 }
 
 function spoiler(text) {
   const node = h("span", { class: "spoiler", role: "button", tabindex: "0" }, inline(text));
-  node.addEventListener("click", () => node.classList.add("shown"));
+  const show = () => node.classList.add("shown");
+  node.addEventListener("click", show);
+  node.addEventListener("keydown", (event) => event.key === "Enter" && show());
   return node;
 }

@@ -4,22 +4,52 @@ import { components } from "./components.js";
 import { appTag, avatar, byId, h, icon, replace } from "./dom.js";
 import { attachment, embed } from "./embeds.js";
 import { markdown } from "./markdown.js";
-import { channelById, guildOf, mayISee, userById, pingsMe, removeNotice, store } from "./store.js";
+import {
+  channelById,
+  guildOf,
+  jumpTo,
+  loadOlder,
+  mayISee,
+  pingsMe,
+  removeNotice,
+  store,
+  userById,
+} from "./store.js";
 import { format, said } from "./timestamps.js";
 
 const TOGETHER = 7 * 60_000;
 const NEAR_END = 120;
+const HIGHLIGHTED = 2000;
 const list = byId("messages");
 
 const visible = () => (store.messages.get(store.channel) ?? []).filter(mayISee);
 const notices = () => store.notices.filter((entry) => entry.channel === store.channel && entry.user === store.me);
 
 export function drawAll() {
+  drawList();
+  toEnd();
+}
+
+/* Older messages appear above those that are shown, which stay where they are. */
+export function drawOlder() {
+  const fromEnd = list.scrollHeight - list.scrollTop;
+  drawList();
+  list.scrollTop = list.scrollHeight - fromEnd;
+}
+
+function drawList() {
   const shown = visible();
-  const nodes = [beginning()];
+  const nodes = store.complete.has(store.channel) ? [beginning()] : [];
   shown.forEach((message, index) => nodes.push(...entry(message, shown[index - 1])));
   replace(list, nodes, notices().map(notice));
-  toEnd();
+}
+
+export function showMessage(id) {
+  const item = byId(`m${id}`);
+  following = false;
+  item?.scrollIntoView({ block: "center" });
+  item?.classList.add("found");
+  setTimeout(() => item?.classList.remove("found"), HIGHLIGHTED);
 }
 
 export function drawNew(message) {
@@ -53,7 +83,16 @@ export function drawNotices() {
 let following = true;
 list.addEventListener("scroll", () => {
   following = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END;
+  if (list.scrollTop < NEAR_END && !loading) load();
 });
+
+let loading = false;
+async function load() {
+  loading = true;
+  await loadOlder(store.channel).catch(() => false); // the banner says that the sandbox does not respond
+  loading = false;
+}
+
 new ResizeObserver(() => following && toEnd()).observe(list);
 const toEnd = () => {
   following = true;
@@ -62,29 +101,29 @@ const toEnd = () => {
 
 function beginning() {
   const channel = channelById(store.channel);
-  if (!channel) return h("li", { class: "beginning" }, h("h1", {}, "Nothing here yet"));
+  if (!channel) return h("div", { class: "beginning" }, h("h1", {}, "Nothing here yet"));
   const who = channel.recipient ? userById(channel.recipient) : null;
   const face = who ? avatar(store.state.bot, "huge") : h("div", { class: "beginning-icon" }, icon("hash"));
   const title = who ? store.state.bot.name : `Welcome to #${channel.name}!`;
   const text = who
     ? `This is the start of the direct messages between ${store.state.bot.name} and ${who.name}.`
     : `This is the start of #${channel.name} in ${guildOf(channel)?.name ?? "this server"}. ${channel.topic}`;
-  return h("li", { class: "beginning" }, face, h("h1", {}, title), h("p", {}, text));
+  return h("div", { class: "beginning" }, face, h("h1", {}, title), h("p", {}, text));
 }
 
-/* The list items of a message. The first message of a day gets a divider. */
+/* The entries of a message. The first message of a day gets a divider. */
 function entry(message, before) {
   const date = new Date(message.timestamp);
   const newDay = !before || new Date(before.timestamp).toDateString() !== date.toDateString();
   const head = newDay || !follows(message, before);
   const item = h(
-    "li",
+    "div",
     { id: `m${message.id}`, class: classes(message, head) },
     message.interaction || message.message_reference ? origin(message) : null,
     head ? avatar(userById(message.author.id)) : h("div", { class: "gutter" }, said(message.timestamp)),
     h("div", { class: "message-body" }, head && title(message), body(message)),
   );
-  return newDay ? [h("li", { class: "day", role: "separator" }, h("span", {}, format(date, "D"))), item] : [item];
+  return newDay ? [h("div", { class: "day", role: "separator" }, h("span", {}, format(date, "D"))), item] : [item];
 }
 
 const mine = (message) => message.author.id === store.me || message.interaction?.user.id === store.me;
@@ -133,7 +172,7 @@ function origin(message) {
   const answered = message.referenced_message;
   const who = answered && userById(answered.author.id);
   const text = answered ? answered.content || answered.embeds[0]?.title || "a message" : "Original message was deleted";
-  const jump = () => byId(`m${answered?.id}`)?.scrollIntoView({ block: "center", behavior: "smooth" });
+  const jump = () => answered && jumpTo(message.channel_id, answered.id);
   return h(
     "button",
     { class: "origin", type: "button", onclick: jump },
@@ -198,7 +237,7 @@ function notice(entry) {
         "Sending command…",
       );
   return h(
-    "li",
+    "div",
     { class: "message head notice" },
     h(
       "div",

@@ -1,12 +1,10 @@
-/* Modals: the forms that a bot opens. */
+/* Modals: the forms that a bot opens. The browser's own dialog keeps the focus inside and closes at Esc. */
 
 import { api } from "./api.js";
 import { choices } from "./components.js";
 import { avatar, byId, h, replace } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { store } from "./store.js";
-
-const overlay = byId("overlay");
 
 export function showModal(interaction, modal) {
   const user = store.me;
@@ -19,7 +17,7 @@ export function showModal(interaction, modal) {
   );
   const form = h(
     "form",
-    { class: "dialog", role: "dialog", "aria-modal": "true", "aria-label": modal.title },
+    { class: "dialog" },
     h("header", {}, avatar(store.state.bot, "small"), h("h2", {}, modal.title)),
     h("p", { class: "warning" }, `This form will be submitted to ${store.state.bot.name} in the sandbox.`),
     h(
@@ -28,7 +26,7 @@ export function showModal(interaction, modal) {
       modal.components.map((part) => field(part, inputs)),
     ),
     problem,
-    h("footer", {}, h("button", { class: "button quiet", type: "button", onclick: close }, "Cancel"), submit),
+    h("footer", {}, h("button", { class: "button quiet", type: "button", onclick: () => dialog.close() }, "Cancel"), submit),
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -36,23 +34,15 @@ export function showModal(interaction, modal) {
     const result = await api.modal(user, interaction, read(inputs)).catch((error) => ({ problem: error.message }));
     submit.classList.remove("loading");
     if (result.problem || result.failed) problem.textContent = result.problem ?? "Something went wrong. Try again.";
-    else close();
+    else dialog.close();
   });
-  replace(
-    overlay,
-    h("div", { class: "shade", onclick: (event) => event.target === event.currentTarget && close() }, form),
-  );
-  document.addEventListener("keydown", onEscape);
+  form.addEventListener("input", () => (problem.textContent = ""));
+  const dialog = h("dialog", { class: "modal", "aria-label": modal.title }, form);
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  replace(byId("overlay"), dialog);
+  dialog.showModal();
   form.querySelector("input, textarea, select")?.focus();
-}
-
-function close() {
-  document.removeEventListener("keydown", onEscape);
-  overlay.replaceChildren();
-}
-
-function onEscape(event) {
-  if (event.key === "Escape") close();
 }
 
 function field(part, inputs) {

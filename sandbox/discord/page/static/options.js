@@ -1,11 +1,11 @@
 /* The field for one option of a command: text, choices, users, channels, roles, or the bot's suggestions. */
 
 import { api } from "./api.js";
+import { makeCombobox } from "./combobox.js";
 import { h } from "./dom.js";
 import { allChannels, allUsers, guildOf, channelById, store } from "./store.js";
 
 const TYPE_AHEAD = 200;
-const CLICKS_TAKE = 150;
 const HINTS = { 3: "text", 4: "number", 10: "number" };
 
 export function optionField(command, option, read, send) {
@@ -19,9 +19,10 @@ export function optionField(command, option, read, send) {
     autocomplete: "off",
     "aria-label": option.name,
   });
-  const popup = h("div", { class: "popup option-popup", role: "listbox", hidden: true });
+  const popup = h("div", { class: "popup option-popup", hidden: true });
   const help = h("div", { class: "option-help" }, h("b", {}, option.name), ` ${option.description}`);
-  const field = { picked: null, marked: 0, list: [], input, popup };
+  const combobox = makeCombobox(input, `Suggestions for ${option.name}`);
+  const field = { picked: null, marked: 0, list: [], input, popup, combobox };
   const show = async () => {
     field.list = fixed
       ? filter(fixed, input.value)
@@ -32,8 +33,7 @@ export function optionField(command, option, read, send) {
   };
   let waiting = 0;
   input.addEventListener("focus", show);
-  const leave = () => (popup.hidden = document.activeElement !== input);
-  input.addEventListener("blur", () => setTimeout(leave, CLICKS_TAKE));
+  input.addEventListener("blur", () => close(field));
   input.addEventListener("input", () => {
     field.picked = null;
     clearTimeout(waiting);
@@ -82,29 +82,22 @@ async function suggest(command, option, input, read) {
 function drawList(field, help) {
   field.marked = Math.min(field.marked, Math.max(0, field.list.length - 1));
   field.popup.hidden = document.activeElement !== field.input;
-  field.popup.replaceChildren(
-    help,
-    ...field.list.map((choice, index) =>
-      h(
-        "button",
-        {
-          class: index === field.marked ? "suggestion marked" : "suggestion",
-          type: "button",
-          role: "option",
-          tabindex: "-1",
-          onmousedown: (event) => event.preventDefault(),
-          onclick: () => pick(field, choice),
-        },
-        String(choice[1]),
-      ),
-    ),
+  const options = field.list.map((choice, index) =>
+    field.combobox.option(index, index === field.marked, () => pick(field, choice), String(choice[1])),
   );
+  field.popup.replaceChildren(help, field.combobox.list(options));
+  field.combobox.mark(field.popup.hidden ? null : field.marked, options.length);
 }
 
 function pick(field, [value, label]) {
   field.input.value = label;
   field.picked = value;
+  close(field);
+}
+
+function close(field) {
   field.popup.hidden = true;
+  field.combobox.mark(null, 0);
 }
 
 function onKey(event, field, help, send) {

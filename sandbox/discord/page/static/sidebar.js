@@ -78,7 +78,6 @@ function drawUser() {
     {
       class: "user-panel",
       type: "button",
-      "aria-haspopup": "menu",
       "aria-expanded": String(choosing),
       title: "Switch user",
       onclick: toggle,
@@ -99,12 +98,15 @@ function toggle(event) {
   event.stopPropagation();
   choosing = !choosing;
   drawUser();
+  byId("user").querySelector(".user-panel").focus(); // it was drawn anew
 }
 
 export function closeUserMenu() {
   if (!choosing) return;
+  const hadFocus = byId("user").contains(document.activeElement);
   choosing = false;
   drawUser();
+  if (hadFocus) byId("user").querySelector(".user-panel").focus();
 }
 
 export function roleName(id) {
@@ -116,7 +118,7 @@ export function roleName(id) {
 function userMenu() {
   return h(
     "div",
-    { class: "user-menu", role: "menu", onclick: (event) => event.stopPropagation() },
+    { class: "user-menu", role: "group", "aria-label": "Users", onclick: (event) => event.stopPropagation() },
     h("h2", {}, "Switch user"),
     store.state.users.map((user) =>
       h(
@@ -124,7 +126,7 @@ function userMenu() {
         { class: user.id === store.me ? "user-entry current" : "user-entry" },
         h(
           "button",
-          { class: "user-pick", type: "button", role: "menuitem", onclick: () => pickUser(user.id) },
+          { class: "user-pick", type: "button", onclick: () => pickUser(user.id) },
           avatar(user, "small"),
           h("span", { class: "user-entry-name" }, user.name),
           h("span", { class: "muted" }, roleName(user.id)),

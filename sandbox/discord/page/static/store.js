@@ -1,6 +1,6 @@
 /* The page's state: the world as last received, the messages of opened channels, the current user and channel. */
 
-import { api } from "./api.js";
+import { api, PAGE } from "./api.js";
 
 const asked = new URLSearchParams(location.search);
 const listeners = [];
@@ -12,6 +12,7 @@ export const store = {
   channel: null,
   commands: [],
   messages: new Map(),
+  complete: new Set(),
   unread: new Map(),
   dismissed: new Set(),
   notices: [],
@@ -65,10 +66,33 @@ export async function open(id) {
   store.channel = id;
   if (channel?.recipient) store.me = channel.recipient;
   store.unread.delete(id);
-  if (id && !store.messages.has(id)) store.messages.set(id, await api.messages(id));
+  if (id && !store.messages.has(id)) {
+    const newest = await api.messages(id);
+    if (newest.length < PAGE) store.complete.add(id);
+    store.messages.set(id, newest);
+  }
   remember();
   changed("channel");
   await refreshCommands();
+}
+
+/* Loads the messages before the first one that is known. Returns whether there were any. */
+export async function loadOlder(channel) {
+  const known = store.messages.get(channel) ?? [];
+  if (!known.length || store.complete.has(channel)) return false;
+  const older = await api.messages(channel, known[0].id);
+  if (older.length < PAGE) store.complete.add(channel);
+  store.messages.set(channel, [...older, ...(store.messages.get(channel) ?? [])]);
+  if (channel === store.channel && older.length) changed("older");
+  return older.length > 0;
+}
+
+/* Opens a channel at a message, loading older ones until it is there. */
+export async function jumpTo(channel, message) {
+  await open(channel);
+  const isKnown = () => store.messages.get(channel).some((known) => known.id === message);
+  while (!isKnown() && (await loadOlder(channel)));
+  if (isKnown()) changed("jump", message);
 }
 
 export async function switchUser(id) {
@@ -84,6 +108,7 @@ export async function switchUser(id) {
 /* Reloads everything after the stream was interrupted, because it is unknown what was missed. */
 export async function reload() {
   store.messages.clear();
+  store.complete.clear();
   await refresh();
   if (store.channel) await open(store.channel);
 }
