@@ -98,7 +98,7 @@ function toggle(event) {
   event.stopPropagation();
   choosing = !choosing;
   drawUser();
-  byId("user").querySelector(".user-panel").focus(); // it was drawn anew
+  byId("user").querySelector(".user-panel").focus(); // it was drawn again
 }
 
 export function closeUserMenu() {
