@@ -20,6 +20,11 @@ _INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Direction marks, which could reverse our text."""
 
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Hangul fillers and the empty Braille pattern, letters and symbols that look like a space."""
+_MARKDOWN = frozenset("*_~`|>#-\\")
+_KEYCAP = "\u20e3"
+
 _LINK = r"(?<!\w)https?://[A-Za-z0-9.-]{2,}(?:[/?#:][^\s<>\\`*|]*)?"
 _PIECE = re.compile(
     rf"(?P<link>{_LINK})"
@@ -53,8 +58,8 @@ def clean(text: str, *, keep_lines: bool = False) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Return whether a text has no visible character."""
-    return all(unicodedata.category(char)[0] in "ZC" and unicodedata.category(char) != "Cn" for char in text)
+    """Return whether nothing can be seen of a text, or only Markdown marks."""
+    return not any(map(_is_visible, text))
 
 
 def escape(text: str, *, limit: int, keep_lines: bool = False) -> str:
@@ -92,6 +97,14 @@ def _pieces(text: str, *, links: bool) -> Iterator[str]:
                 yield f"\\{whole}"
             case _:
                 yield whole
+
+
+def _is_visible(char: str) -> bool:
+    category = unicodedata.category(char)
+    is_mark = category[0] == "M" and char != _KEYCAP
+    return (
+        (category[0] not in "ZC" or category == "Cn") and not is_mark and char not in _BLANK and char not in _MARKDOWN
+    )
 
 
 def _is_invisible(char: str) -> bool:

@@ -51,7 +51,7 @@ class GameCommands(app_commands.Group):
     @app_commands.command()
     @app_commands.describe(
         title="What you're going to play",
-        when="When it starts, in this server's time zone: “friday 8pm”, “dec 4 19:30”, “in 2 hours”",
+        when="When it starts, in this server's time zone: “friday 8pm”, “tomorrow 8-11pm”, “in 2 hours”",
         duration=f"How long it lasts: “3h”, “90m” (default: {DEFAULT_DURATION})",
         players="How many players can join (default: no limit)",
         reminders=f"When to remind players: “1d, 1h, 0” (0 is the start) or “none” (default: {DEFAULT_REMINDERS})",
@@ -63,7 +63,7 @@ class GameCommands(app_commands.Group):
         interaction: Interaction,
         title: app_commands.Range[str, 1, 100],
         when: app_commands.Range[str, 1, 100],
-        duration: app_commands.Range[str, 1, 50] = DEFAULT_DURATION,
+        duration: app_commands.Range[str, 1, 50] | None = None,
         players: app_commands.Range[int, 1, 500] | None = None,
         reminders: app_commands.Range[str, 1, 100] = DEFAULT_REMINDERS,
         description: app_commands.Range[str, 1, 1000] = "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
+from bot.features.games.lookup import format_locale
 from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import clean, escape, is_blank
 from bot.rendering.formatting import format_timestamp
@@ -30,7 +30,7 @@ class CreateGameOptions:
 
     title: str
     when: str
-    duration: str
+    duration: str | None
     players: int | None
     reminders: str
     description: str
@@ -44,7 +44,7 @@ async def create_from_options(session: AsyncSession, interaction: Interaction, o
     """
     _require_permission_to_post(interaction)
     zone = await get_guild_zone(session, interaction.guild_id or 0)
-    game = await create_game(session, await _parse_options(interaction, options, zone=zone))
+    game = await create_game(session, _parse_options(interaction, options, zone=zone))
     return confirm_creation(game, now=await database.now(session))
 
 
@@ -85,23 +85,39 @@ def _require_permission_to_post(interaction: Interaction) -> None:
         )
 
 
-async def _parse_options(interaction: Interaction, options: CreateGameOptions, *, zone: str) -> NewGame:
+def _parse_options(interaction: Interaction, options: CreateGameOptions, *, zone: str) -> NewGame:
     title = clean(options.title)
     if is_blank(title):
         raise UserError("The title is empty. Enter what you're going to play, such as `Curse of Strahd`.")
+    if options.description and is_blank(options.description):
+        raise UserError("Nothing can be seen of the description. Enter some text, or leave it out.")
+    start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
     return NewGame(
         guild_id=interaction.guild_id or 0,
         channel_id=interaction.channel_id or 0,
         host_id=interaction.user.id,
         title=title,
         description=clean(options.description, keep_lines=True),
-        scheduled_at=await asyncio.to_thread(parse_start_time, options.when, zone=zone, now=datetime.now(UTC)),
+        scheduled_at=start.at,
         zone=zone,
-        duration=parse_duration(options.duration),
+        duration=_choose_duration(start.duration, options.duration),
         capacity=options.players,
         reminder_offsets=parse_reminder_offsets(options.reminders),
         interaction_id=interaction.id,
     )
+
+
+def _choose_duration(from_when: timedelta | None, entered: str | None) -> timedelta:
+    """Return the duration that `when` or `duration` says."""
+    if entered is None:
+        return from_when or parse_duration(DEFAULT_DURATION)
+    duration = parse_duration(entered)
+    if from_when not in (None, duration):
+        raise UserError(
+            f"`when` says that the game lasts {format_duration(from_when)}, and `duration` says "
+            f"{format_duration(duration)}. Leave one of them out."
+        )
+    return duration
 
 
 def _format_offset(offset: int) -> str:

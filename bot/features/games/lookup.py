@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
-from bot.features.times import list_bare_hour_meanings, parse_start_time, search_time_zones
+from bot.features.times import format_zone_choice, give_examples, search_time_zones
+from bot.features.times import suggest_start_times as list_start_times
 from bot.rendering.escaping import clean, escape
 from shared import database, logs
 from shared.errors import TransientError
@@ -30,7 +31,6 @@ SEARCH_LIMIT = 200
 _SUGGESTIONS_LIMIT = 25
 _NAME_LIMIT = 100
 _TIMEOUT = 2.5
-_EXAMPLES = ("tomorrow 8pm", "saturday 19:30", "in 2 hours", "in 15 minutes")
 
 
 async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) -> Game:
@@ -68,18 +68,24 @@ def may_cancel(interaction: Interaction, game: Game) -> bool:
 
 
 async def suggest_start_times(interaction: Interaction, current: str) -> Choices:
-    """Return the text with its meaning in the server's time zone, or examples if it is empty.
-
-    A bare hour is suggested in the morning and in the evening.
-    """
+    """Return each time that the text can mean, or why it means none. An empty text gets examples."""
 
     async def work() -> Choices:
         async with database.transaction(interaction.client.sessions) as session:
             zone = await get_guild_zone(session, interaction.guild_id or 0)
-        texts = (current, *list_bare_hour_meanings(current)) if current.strip() else _EXAMPLES
-        return [choice for text in texts if (choice := await _start_time_choice(text, zone=zone))]
+        now, locale = datetime.now(UTC), format_locale(interaction)
+        return [
+            app_commands.Choice(name=_join(text, meaning), value=value)
+            for text in ([current] if current.strip() else give_examples(now, zone=zone))
+            for meaning, value in list_start_times(text, zone=zone, now=now, locale=locale)
+        ]
 
     return await _suggest_in_time(work)
+
+
+def format_locale(interaction: Interaction) -> str | None:
+    """Return the server's locale, such as "en-US"."""
+    return None if interaction.guild_locale is None else interaction.guild_locale.value
 
 
 async def suggest_games(interaction: Interaction, current: str) -> Choices:
@@ -95,9 +101,10 @@ async def suggest_cancellable_games(interaction: Interaction, current: str) -> C
 
 
 async def suggest_time_zones(_interaction: Interaction, current: str) -> Choices:
-    """Return the time zones whose names contain the text."""
-    names = await asyncio.to_thread(search_time_zones, current, limit=_SUGGESTIONS_LIMIT)
-    return [app_commands.Choice(name=name, value=name) for name in names]
+    """Return the time zones that the text can mean, with the time there now."""
+    now = datetime.now(UTC)
+    zones = search_time_zones(current, limit=_SUGGESTIONS_LIMIT)
+    return [app_commands.Choice(name=format_zone_choice(zone, now=now), value=zone) for zone in zones]
 
 
 async def _matching_games(interaction: Interaction, text: str, *, include: Callable[[Game], bool]) -> Choices:
@@ -112,20 +119,15 @@ async def _matching_games(interaction: Interaction, text: str, *, include: Calla
     ]
 
 
-async def _start_time_choice(text: str, *, zone: str) -> app_commands.Choice[str] | None:
-    try:
-        at = await asyncio.to_thread(parse_start_time, text, zone=zone, now=datetime.now(UTC))
-    except UserError:
-        return None
-    return app_commands.Choice(name=_format_choice(text, at, ZoneInfo(zone)), value=text)
-
-
 def _format_choice(text: str, at: datetime, zone: ZoneInfo) -> str:
     """Return a text with a local time, because Discord doesn't render `<t:…>` in suggestions."""
     local = at.astimezone(zone)
-    when = f" · {local:%a} {local.day} {local:%b %Y, %H:%M} ({zone.key})"
-    shown, room = clean(text), _NAME_LIMIT - len(when)
-    return (shown if len(shown) <= room else f"{shown[: room - 1]}…") + when
+    return _join(text, f"{local:%a} {local.day} {local:%b %Y, %H:%M} ({zone.key})")
+
+
+def _join(text: str, meaning: str) -> str:
+    shown, room = clean(text), _NAME_LIMIT - len(f" · {meaning}")
+    return f"{shown if len(shown) <= room else shown[: room - 1] + '…'} · {meaning}"
 
 
 async def _suggest_in_time(work: Callable[[], Awaitable[Choices]]) -> Choices:

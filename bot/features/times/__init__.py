@@ -1,15 +1,18 @@
-"""Parses times, durations and time zones strictly. A misread game is worse than one more question."""
+"""Reads times, durations and time zones strictly. A misread game is worse than one more question."""
 
 from bot.features.times.durations import parse_duration, parse_reminder_offsets
-from bot.features.times.questions import list_bare_hour_meanings
-from bot.features.times.start_times import parse_start_time
-from bot.features.times.time_zones import find_time_zone, search_time_zones
+from bot.features.times.readings import StartTime
+from bot.features.times.start_times import give_examples, parse_start_time, suggest_start_times
+from bot.features.times.time_zones import find_time_zone, format_zone_choice, search_time_zones
 
 __all__ = [
+    "StartTime",
     "find_time_zone",
-    "list_bare_hour_meanings",
+    "format_zone_choice",
+    "give_examples",
     "parse_duration",
     "parse_reminder_offsets",
     "parse_start_time",
     "search_time_zones",
+    "suggest_start_times",
 ]

@@ -9,39 +9,16 @@ import re
 from datetime import timedelta
 
 from bot.features.errors import UserError
+from bot.features.times.normalize import normalize
+from bot.features.times.spans import LONGEST, SHORTEST, parse_span, read_spans
 from bot.rendering.escaping import escape
 from shared.formatting import SECONDS_PER_UNIT
 
-SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=7)
 MOST_REMINDERS = 5
 EARLIEST_REMINDER = timedelta(days=30)
 
-_SECONDS = {unit[0]: seconds for unit, seconds in SECONDS_PER_UNIT.items()}
-_NUMBER = r"(\d{1,7}(?:\.\d{1,4})?)"
-_UNIT = r"(w(?:eeks?)?|d(?:ays?)?|h(?:rs?|ours?)?|m(?:ins?|inutes?)?|s(?:ecs?|econds?)?)"
-_PART = re.compile(rf"{_NUMBER}\s*{_UNIT}(?![a-z])|{_NUMBER}{_UNIT}(?=\d)")
-_SEPARATOR = re.compile(r"\s*(?:,|and)?\s*")
-_ISO = re.compile(r"p(?:(\d{1,5})d)?(?:t(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,7})s)?)?")
 _AT_START = {"0", "start", "at start", "at the start"}
 _NONE = {"none", "no", "off", "-"}
-
-
-def parse_span(text: str) -> timedelta | None:
-    """Return the duration for texts such as "1h30m", "45 min" or "PT2H", else None."""
-    text = " ".join(text.casefold().split())
-    if iso := _ISO.fullmatch(text):
-        days, hours, minutes, seconds = (int(group or 0) for group in iso.groups())
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds) if any(iso.groups()) else None
-    total, position = timedelta(), 0
-    while part := _PART.match(text, position):
-        number, unit, tight_number, tight_unit = part.groups()
-        total += timedelta(seconds=float(number or tight_number) * _SECONDS[(unit or tight_unit)[0]])
-        position = part.end()
-        if position == len(text):
-            return total
-        separator = _SEPARATOR.match(text, position)
-        position = separator.end() if separator else position
-    return None
 
 
 def parse_duration(text: str) -> timedelta:
@@ -50,10 +27,11 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         UserError: the text is invalid or outside that range.
     """
-    duration = parse_span(text)
+    normalized = normalize(text)
+    duration = parse_span(normalized)
     if duration is None:
-        if (number := text.strip()).isdecimal() and number.isascii():
-            raise UserError(f"Does {_quote(number)} mean hours or minutes? Try `{number[:9]}h` or `{number[:9]}m`.")
+        if options := _with_units(normalized, "hm", shortest=SHORTEST, longest=LONGEST):
+            raise UserError(f"Does {_quote(text)} mean hours or minutes? Try {options}.")
         raise UserError(f"I don't understand the duration {_quote(text)}. Try `3h`, `1h30m` or `45m`.")
     if duration < SHORTEST:
         raise UserError("A game must last at least 10 seconds. Try `3h` or `90m`.")
@@ -68,10 +46,10 @@ def parse_reminder_offsets(text: str) -> tuple[int, ...]:
     Raises:
         UserError: a part is invalid, there are too many, or one is more than 30 days before the start.
     """
-    text = " ".join(text.casefold().split())
+    text = normalize(text)
     if not text or text in _NONE:
         return ()
-    parts = [part for raw in re.split(r"[,;]| and ", text) if (part := raw.strip())]
+    parts = [piece for raw in re.split(r"[,;]", text) if (part := raw.strip()) for piece in _split(part)]
     offsets = tuple(sorted({_parse_offset(part) for part in parts}, reverse=True))
     if len(offsets) > MOST_REMINDERS:
         raise UserError(
@@ -80,14 +58,48 @@ def parse_reminder_offsets(text: str) -> tuple[int, ...]:
     return offsets
 
 
+def _split(part: str) -> list[str]:
+    """Return the reminders of a part without commas.
+
+    Raises:
+        UserError: "1d 1h" can mean one reminder or two.
+    """
+    part = part.removesuffix(" before").strip()
+    pieces = [piece for joined in part.split(" and ") for piece in _split_spans(joined.strip())]
+    if len(pieces) == 1 or (" and " in part and parse_span(part) is None and len(pieces) == part.count(" and ") + 1):
+        return pieces
+    one = parse_span(part)
+    together = "" if one is None else f", or `{format_span(one)}` for one"
+    raise UserError(
+        f"Is {_quote(part)} one reminder or {len(pieces)}? "
+        f"Enter `{', '.join(pieces)}` for {len(pieces)} reminders{together}."
+    )
+
+
+def _split_spans(text: str) -> list[str]:
+    """Return "1d" and "1h" for "1d 1h", and the whole text if it does not consist of such parts."""
+    pieces, position = [], 0
+    while position < len(text):
+        if text[position] == " ":
+            position += 1
+            continue
+        zero = re.match(r"0(?![\d.a-z])", text[position:])
+        ends = [position + zero.end()] if zero else [end for _span, end, _unit in read_spans(text, position)]
+        tight = [end for end in ends if " " not in text[position:end] or end == ends[0]]
+        if not tight or (tight[-1] < len(text) and text[tight[-1]] != " "):
+            return [text]
+        pieces.append(text[position : tight[-1]])
+        position = tight[-1]
+    return pieces or [text]
+
+
 def _parse_offset(part: str) -> int:
     part = part.removesuffix(" before").strip()
     if part in _AT_START:
         return 0
-    if part.isdecimal():
+    if options := _with_units(part, "mh", shortest=timedelta(minutes=1), longest=EARLIEST_REMINDER):
         raise UserError(
-            f"Does the reminder {_quote(part)} mean minutes or hours? "
-            f"Enter `{part[:9]}m` or `{part[:9]}h`, or `0` for the start."
+            f"Does the reminder {_quote(part)} mean minutes or hours? Enter {options}, or `0` for the start."
         )
     span = parse_span(part)
     if span is None:
@@ -101,6 +113,22 @@ def _parse_offset(part: str) -> int:
     if span > EARLIEST_REMINDER:
         raise UserError("A reminder can be up to 30 days before the start. Try `30d` or `1w`.")
     return minutes
+
+
+def _with_units(number: str, units: str, *, shortest: timedelta, longest: timedelta) -> str:
+    """Return "`90h` or `90m`", without what is out of the limits, or "" if the text is no number."""
+    texts = [f"{number}{unit}" for unit in units] if number.isdecimal() else []
+    spans = {text: parse_span(text) for text in texts}
+    return " or ".join(f"`{text}`" for text, span in spans.items() if span is not None and shortest <= span <= longest)
+
+
+def format_span(span: timedelta) -> str:
+    """Return "1h30m", which is read as the same length."""
+    rest, parts = int(span.total_seconds()), []
+    for unit in ("day", "hour", "minute", "second"):
+        count, rest = divmod(rest, SECONDS_PER_UNIT[unit])
+        parts.append(f"{count}{unit[0]}" if count else "")
+    return "".join(parts) or "0s"
 
 
 def _quote(text: str) -> str:

@@ -1,138 +1,90 @@
-"""Parses start times: a Discord timestamp, an ISO date and time, or English by dateparser.
+"""Reads the start of a game as its host writes it.
 
-dateparser guesses, so ambiguous texts are refused. Local times are resolved here. A time that the clocks skip is
-refused, and a time that occurs twice means the first.
+Every word and number counts. If the text can mean several times, the host is asked.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from dateparser.date import DateDataParser
-
 from bot.features.errors import UserError
-from bot.features.times.questions import (
-    ask_for_time_of_day,
-    quote,
-    refuse_ambiguous,
-    refuse_misread,
-    rewrite,
-)
-from bot.rendering.formatting import format_timestamp
+from bot.features.times.calendar import instants
+from bot.features.times.durations import format_span
+from bot.features.times.readings import Readings, StartTime, find_readings
+from bot.features.times.zone_names import Customs, customs_of
+from bot.rendering.escaping import clean, escape
+from shared.formatting import format_duration
 
-FURTHEST = timedelta(days=366)
-_LIKELY_PAST = timedelta(days=335)
-"""A date this far ahead without a year more likely means one that has just passed."""
-
-_TIMESTAMP = re.compile(r"<t:(\d{1,11})(?::[a-z])?>")
-_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[t ]+(\d{1,2})(:\d\d(?::\d\d)?)\s*(z|[+-]\d\d:?\d\d)?")
-_YEAR = re.compile(r"\b\d{4}\b")
-_CONTINENTAL_HOUR = re.compile(r"\b([01]?\d|2[0-3])h([0-5]\d)?\b")
-_FROM_NOW = re.compile(r"in\b.*|.*\bfrom now")
-_CLOCK_UNIT = re.compile(r"\d\s*[hms]\b|\b(?:hours?|hrs?|minutes?|mins?|seconds?|secs?)\b")
+_MOST_READINGS = 6
 
 
-def parse_start_time(text: str, *, zone: str, now: datetime) -> datetime:
-    """Return the time that a text means, in UTC and always after `now`.
-
-    Local times are in `zone` (an IANA name). Call it in a thread, because the first call takes a few hundred
-    milliseconds.
+def parse_start_time(text: str, *, zone: str, now: datetime, locale: str | None = None) -> StartTime:
+    """Return the one time that a text means, always after `now`. Local times are in `zone` (an IANA name).
 
     Raises:
         UserError: the time is unclear, does not exist, is in the past, or is more than a year away.
     """
-    folded = " ".join(text.casefold().split())
-    try:
-        at = (
-            _parse_timestamp(folded)
-            or _parse_iso(folded, zone=zone, now=now)
-            or _parse_natural(folded, zone=zone, now=now)
-        )
-    except OverflowError:
-        raise UserError(f"{quote(text)} isn't a valid date. Try {_examples(now)}.") from None
-    if at <= now:
-        raise UserError(
-            f"{quote(text)} is in the past ({format_timestamp(at, 'F')}). "
-            f"Times on this server are in {zone}. Enter a later time, such as `tomorrow 8pm`."
-        )
-    if at - now > _LIKELY_PAST and not (_YEAR.search(folded) or _TIMESTAMP.fullmatch(folded)):
-        local = at.astimezone(ZoneInfo(zone))
-        raise UserError(f"{quote(text)} has just passed. If you mean next year, enter `{local:%Y-%m-%d %H:%M}`.")
-    if at - now > FURTHEST:
-        raise UserError(f"{quote(text)} is more than a year away. Games can be planned up to a year ahead.")
-    return at
+    customs = customs_of(zone, locale)
+    found = find_readings(text, zone=zone, now=now, customs=customs)
+    if found.is_clear:
+        return found.times[0]
+    quoted = escape(f"“{text}", limit=80)
+    raise UserError(f"{quoted}” {_quote_inside(found.why)}. {_advice(found, zone=zone, now=now, customs=customs)}")
 
 
-def _parse_timestamp(text: str) -> datetime | None:
-    found = _TIMESTAMP.fullmatch(text)
-    return datetime.fromtimestamp(int(found[1]), UTC) if found else None
+def suggest_start_times(text: str, *, zone: str, now: datetime, locale: str | None = None) -> list[tuple[str, str]]:
+    """Return for each reading its description and the text that means exactly it, or why there is none."""
+    customs = customs_of(zone, locale)
+    found = find_readings(text, zone=zone, now=now, customs=customs)
+    if not found.times:
+        return [(f"“{clean(text)[:30]}” {found.why}"[:100], text)]
+    return [
+        (describe(time, zone=zone, customs=customs), format_start_time(time, zone=zone))
+        for time in found.times[:_MOST_READINGS]
+    ]
 
 
-def _parse_iso(text: str, *, zone: str, now: datetime) -> datetime | None:
-    found = _ISO.fullmatch(text)
-    if found is None:
-        return None
-    date, hour, rest, offset = found.groups(default="")
-    try:
-        at = datetime.fromisoformat(f"{date}T{hour:0>2}{rest}{offset.upper()}")
-    except ValueError:
-        raise UserError(f"{quote(text)} isn't a valid date and time. Try `{_example_date(now)}`.") from None
-    return at.astimezone(UTC) if at.tzinfo is not None else _resolve_local(at, zone=zone)
+def format_start_time(time: StartTime, *, zone: str) -> str:
+    """Return a text that means exactly this time, in any country: "2026-12-04 20:00 for 3h"."""
+    local = time.at.astimezone(ZoneInfo(zone))
+    text = f"{local:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+    if len(instants(local.replace(tzinfo=None, fold=0), ZoneInfo(zone))) > 1:
+        text += f"{local:%z}"
+    return text if time.duration is None else f"{text} for {format_span(time.duration)}"
 
 
-def _parse_natural(text: str, *, zone: str, now: datetime) -> datetime:
-    text = rewrite(text)
-    refuse_ambiguous(text)
-    from_now = _FROM_NOW.fullmatch(text) is not None
-    if not from_now:
-        text = _CONTINENTAL_HOUR.sub(lambda found: f"{found[1]}:{found[2] or '00'}", text)
-    # "In 2 hours" is elapsed time, whatever the clocks do. "In 2 days at 8pm" is a local time.
-    base_zone = "UTC" if from_now and _CLOCK_UNIT.search(text) else zone
-    base = now.astimezone(ZoneInfo(base_zone)).replace(tzinfo=None, microsecond=0)
-    settings = {
-        "RELATIVE_BASE": base,
-        "PREFER_DATES_FROM": "future",
-        "PARSERS": ["relative-time", "absolute-time"],
-        "RETURN_TIME_AS_PERIOD": True,
-    }
-    found = DateDataParser(languages=["en"], settings=settings).get_date_data(text)
-    if found.date_obj is None:
-        question = ask_for_time_of_day(text) or f"I don't understand the time {quote(text)}. Try {_examples(now)}."
-        raise UserError(question)
-    if found.date_obj.tzinfo is not None:
-        raise UserError(
-            f"Leave the time zone out. Times on this server are in {zone}, which `/game timezone` changes. "
-            f"You can also enter a UTC offset: `{_example_date(now)}+02:00`."
-        )
-    if found.period != "time":
-        needs_time = f"{quote(text)} needs a time of day, as in `tomorrow 8pm` or `friday 19:30`."
-        raise UserError(ask_for_time_of_day(text) or needs_time)
-    refuse_misread(text, found.date_obj, base=base)
-    return _resolve_local(found.date_obj, zone=base_zone)
+def describe(time: StartTime, *, zone: str, customs: Customs) -> str:
+    """Return "Fri 4 Dec 2026, 20:00 (Europe/Berlin)", with 8:00 PM where people write so."""
+    local = time.at.astimezone(ZoneInfo(zone))
+    seconds = f"{local:%S}" if local.second else ""
+    clock = f"{local:%H:%M}" if not customs.twelve_hours else f"{local:%I:%M %p}".lstrip("0")
+    if seconds:
+        clock = f"{local:%H:%M:%S}"
+    if len(instants(local.replace(tzinfo=None, fold=0), ZoneInfo(zone))) > 1:
+        clock += f" {local:%Z}"
+    length = f", {format_duration(time.duration)}" if time.duration is not None else ""
+    return f"{local:%a} {local.day} {local:%b %Y}, {clock}{length} ({zone})"
 
 
-def _examples(now: datetime) -> str:
-    return f"`tomorrow 8pm`, `friday 19:30`, `in 2 hours` or `{_example_date(now)}`"
+def give_examples(now: datetime, *, zone: str) -> list[str]:
+    """Return texts that are accepted at any time."""
+    day = now.astimezone(ZoneInfo(zone)) + timedelta(days=7)
+    return ["tomorrow 8pm", "friday 19:30", "in 2 hours", f"{day:%Y-%m-%d} 20:00"]
 
 
-def _example_date(now: datetime) -> str:
-    """Return an example less than a year ahead, as others would be refused."""
-    return f"{now + timedelta(days=7):%Y-%m-%d} 20:00"
+def _advice(found: Readings, *, zone: str, now: datetime, customs: Customs) -> str:
+    if not found.times:
+        *most, last = (f"`{example}`" for example in give_examples(now, zone=zone))
+        return f"Times on this server are in {zone}. Try {', '.join(most)} or {last}."
+    choices = [
+        f"`{format_start_time(time, zone=zone)}` ({describe(time, zone=zone, customs=customs).rpartition(' (')[0]})"
+        for time in found.times[:_MOST_READINGS]
+    ]
+    *most, last = choices
+    return f"Enter {', '.join(most)}{' or ' if most else ''}{last}."
 
 
-def _resolve_local(local: datetime, *, zone: str) -> datetime:
-    """Return the UTC time at which clocks in the zone show `local`, or the first of two.
-
-    In a gap, folds 0 and 1 (PEP 495) give the times on either side.
-    """
-    info = ZoneInfo(zone)
-    first, second = (local.replace(tzinfo=info, fold=fold).astimezone(UTC) for fold in (0, 1))
-    if first.astimezone(info).replace(tzinfo=None) == local:
-        return first
-    before, after = (f"{at.astimezone(info):%Y-%m-%d %H:%M}" for at in (second, first))
-    raise UserError(
-        f"{local:%H:%M} doesn't exist in {zone} on that day because the clocks go forward. "
-        f"Enter `{before}` or `{after}`."
-    )
+def _quote_inside(why: str) -> str:
+    start, mark, rest = why.partition("“")
+    return start + mark + escape(rest.removesuffix("”"), limit=60) + "”" if mark else why

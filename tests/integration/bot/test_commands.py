@@ -134,6 +134,34 @@ class TestCreate:
         assert game.local_time.strftime("%H:%M") == "20:00"
         assert game.scheduled_at.astimezone(ZoneInfo("Asia/Tokyo")).replace(tzinfo=None) == game.local_time
 
+    @pytest.mark.parametrize(
+        ("options", "duration"),
+        [
+            ({"when": "tomorrow 8-11pm"}, timedelta(hours=3)),
+            ({"when": "tomorrow 8pm for 90 minutes"}, timedelta(minutes=90)),
+            ({"when": "tomorrow 20:00 to 00:30", "duration": "4h30"}, timedelta(hours=4, minutes=30)),
+            ({"when": "tomorrow 8pm", "duration": "an hour and a half"}, timedelta(minutes=90)),
+            ({"when": "tomorrow 8pm"}, timedelta(hours=3)),
+        ],
+    )
+    async def test_the_time_or_the_duration_says_how_long_it_lasts(
+        self, sandbox: SandboxDiscord, database: Database, options: dict[str, str], duration: timedelta
+    ) -> None:
+        await reply_text(create(sandbox, **options))
+        game = await only_game(database)
+        assert game.duration == duration
+        assert game.local_time.strftime("%H:%M") == "20:00"
+
+    async def test_a_suggestion_creates_precisely_the_game_that_it_shows(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        result = await sandbox.autocomplete(HOST, "game create", "when", when="friday 8-11")
+        evening, morning = result.choices
+        assert "20:00" in evening["value"] or "8:00 PM" in evening["name"]
+        await reply_text(create(sandbox, when=morning["value"]))
+        game = await only_game(database)
+        assert (game.local_time.strftime("%a %H:%M"), game.duration) == ("Fri 08:00", timedelta(hours=3))
+
     async def test_a_request_that_arrives_twice_creates_one_game(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
@@ -153,6 +181,12 @@ class TestCreate:
             ({"duration": "long"}, "`3h`"),
             ({"reminders": "1h, 24"}, "`24m` or `24h`"),
             ({"title": " \u202e\u200b "}, "`Curse of Strahd`"),
+            ({"title": "\u3164"}, "`Curse of Strahd`"),
+            ({"title": "**"}, "`Curse of Strahd`"),
+            ({"description": "\u3164"}, "Nothing can be seen of the description"),
+            ({"when": "tomorrow 8-11pm", "duration": "5h"}, "lasts 3 hours, and `duration` says 5 hours"),
+            ({"when": "tomorrow 8"}, "can mean several times"),
+            ({"when": "in 2 hours for 8d"}, "10 seconds to 7 days"),
         ],
     )
     async def test_an_invalid_option_is_explained_and_nothing_is_saved(
@@ -383,12 +417,21 @@ class TestTimezone:
         await reply_text(sandbox.slash(OWNER, "game timezone", zone="Asia/Tokyo"))
         result = await sandbox.autocomplete(HOST, "game create", "when", when="2027-01-05 8pm")
         assert result.choices == [
-            {"name": "2027-01-05 8pm · Tue 5 Jan 2027, 20:00 (Asia/Tokyo)", "value": "2027-01-05 8pm"}
+            {"name": "2027-01-05 8pm · Tue 5 Jan 2027, 20:00 (Asia/Tokyo)", "value": "2027-01-05 20:00"}
         ]
 
     async def test_a_bare_hour_is_suggested_in_the_morning_and_in_the_evening(self, sandbox: SandboxDiscord) -> None:
         result = await sandbox.autocomplete(HOST, "game create", "when", when="Friday 8")
-        assert [choice["value"] for choice in result.choices] == ["friday 8am", "friday 8pm"]
+        assert [choice["value"][-5:] for choice in result.choices] == ["20:00", "08:00"]
+
+    async def test_a_text_that_means_no_time_says_why_while_it_is_typed(self, sandbox: SandboxDiscord) -> None:
+        result = await sandbox.autocomplete(HOST, "game create", "when", when="friday 8ish")
+        assert ["ish" in choice["name"] for choice in result.choices] == [True]
+
+    async def test_an_abbreviation_suggests_zones_with_the_time_there_now(self, sandbox: SandboxDiscord) -> None:
+        result = await sandbox.autocomplete(OWNER, "game timezone", "zone", zone="EST")
+        assert result.choices[0]["value"] == "America/New_York"
+        assert " now (E" in result.choices[0]["name"]
 
 
 @pytest.mark.usefixtures("bot")

@@ -51,7 +51,26 @@ def test_direction_marks_and_invisible_characters_are_removed() -> None:
     assert clean("a\u202eb\x00c\x1b[31m\ud800") == "abc[31m"
 
 
-@pytest.mark.parametrize(("text", "blank"), [("", True), (" \u200b\u2060", True), ("🐉", False), ("\U0001fae8", False)])
+@pytest.mark.parametrize(
+    ("text", "blank"),
+    [
+        ("", True),
+        (" \u200b\u2060", True),
+        ("\u3164", True),
+        ("\u115f\u1160\uffa0", True),
+        ("\u2800", True),
+        ("\u0301\u0338", True),
+        ("***", True),
+        ("||_ _||", True),
+        ("-# ", True),
+        ("🐉", False),
+        ("\U0001fae8", False),
+        ("#\ufe0f\u20e3", False),
+        ("C#", False),
+        ("e\u0301", False),
+        ("???", False),
+    ],
+)
 def test_text_without_visible_characters_is_blank(text: str, blank: bool) -> None:
     assert is_blank(text) is blank
 
