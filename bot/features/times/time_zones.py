@@ -36,9 +36,12 @@ def search_time_zones(text: str, *, limit: int) -> list[str]:
     """Return the zones that an abbreviation means, then those with a name, city or country that begins or goes so."""
     wanted = _fold(text)
     names = zones_by_name()
-    starting = [zone for name, zones in names.items() if name.startswith(wanted) for zone in zones]
-    containing = [zone for name, zones in names.items() if wanted in name for zone in zones]
-    in_order = list_zones() if not wanted else (*_abbreviated(wanted), *names.get(wanted, ()), *starting, *containing)
+    found = sorted(
+        (name for name in names if wanted in name), key=lambda name: (not name.startswith(wanted), len(name))
+    )
+    in_order = (
+        list_zones() if not wanted else (*_abbreviated(wanted), *(zone for name in found for zone in names[name]))
+    )
     return list(dict.fromkeys(in_order))[:limit]
 
 
