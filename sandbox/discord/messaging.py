@@ -144,9 +144,17 @@ class Messaging:
         self._history(message.channel).put(message)
         if message.visible_to is None:
             message.channel.last_message_id = message.id
+            self._keep_active(message.channel)
         self._record("create", message)
         self._feed.publish(changes.MessageCreated(message))
         return message
+
+    def _keep_active(self, channel: Channel) -> None:
+        """Open an archived thread in which a message is written, and restart the time until it is archived."""
+        if channel.thread is not None and channel.thread.archived:
+            self._world.change_thread(channel, archived=False)
+        elif channel.thread is not None:
+            channel.thread.active_at = self._world.clock.wall()
 
     def _record(self, kind: EvidenceKind, message: Message, *, returned_earlier: bool = False) -> None:
         clock = self._world.clock

@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.discord.engine import Engine
 from sandbox.discord.interactions.interaction import Interaction, InteractionResult
 from sandbox.discord.world.commands import Leaf
-from sandbox.discord.world.entities import Channel, Guild, User
+from sandbox.discord.world.entities import Channel, Guild, Thread, User
 from sandbox.discord.world.messages import Message
 from sandbox.discord.world.payloads import encode, message_json
 from sandbox.discord.world.permissions import Permission
@@ -58,8 +58,14 @@ def channel_view(channel: Channel) -> Json:
         "topic": channel.topic,
         "guild": None if channel.guild_id is None else str(channel.guild_id),
         "recipient": None if channel.recipient is None else str(channel.recipient.id),
+        "thread": None if channel.thread is None else thread_view(channel.thread),
         "last_message": None if channel.last_message_id is None else str(channel.last_message_id),
     }
+
+
+def thread_view(thread: Thread) -> Json:
+    """Return what a thread has beside a channel."""
+    return {"parent": str(thread.parent.id), "archived": thread.archived, "locked": thread.locked}
 
 
 def guild_view(engine: Engine, guild: Guild) -> Json:
@@ -68,7 +74,7 @@ def guild_view(engine: Engine, guild: Guild) -> Json:
     return {
         "id": str(guild.id),
         "name": guild.name,
-        "channels": [channel_view(channel) for channel in guild.channels.values()],
+        "channels": [channel_view(channel) for channel in (*guild.channels.values(), *guild.threads.values())],
         "roles": [{"id": str(role_id), "name": name} for role_id, name in roles.items()],
         "members": [
             {

@@ -67,6 +67,26 @@ def _delete_message(engine: Engine, body: Json) -> Json:
     return {}
 
 
+def _add_thread(engine: Engine, body: Json) -> Json:
+    """Create a thread in a channel, owned by a user; `private` ones show only to their `members`."""
+    thread = engine.world.add_thread(
+        take(body, "channel"),
+        take(body, "name", str),
+        owner=take(body, "owner"),
+        members=take(body, "members", list, []),
+        private=take(body, "private", bool, False),
+        auto_archive_minutes=take(body, "auto_archive_minutes", int, 1440),
+    )
+    return channel_view(thread)
+
+
+def _change_thread(engine: Engine, body: Json) -> Json:
+    """Archive, open, lock or unlock a thread."""
+    wanted = {name: take(body, name, bool) for name in ("archived", "locked") if name in body}
+    engine.world.change_thread(take(body, "thread"), **wanted)
+    return {}
+
+
 def _close_dms(engine: Engine, body: Json) -> Json:
     engine.world.close_dms(take(body, "user"), closed=take(body, "closed", bool, True))
     return {}
@@ -98,6 +118,8 @@ _ACTIONS: dict[str, Callable[[Engine, Json], Json]] = {
     "remove_member": _remove_member,
     "delete_channel": _delete_channel,
     "delete_message": _delete_message,
+    "add_thread": _add_thread,
+    "change_thread": _change_thread,
     "close_dms": _close_dms,
     "deny": _deny,
     "restore": _restore,

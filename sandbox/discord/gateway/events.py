@@ -69,11 +69,11 @@ def event_for(world: World, change: Change) -> Event | None:
         case changes.GuildCreated(guild):
             return Event("GUILD_CREATE", encode(guild_create_payload(world, guild)), Intent.GUILDS, guild.id)
         case changes.ChannelCreated(channel) if channel.guild_id is not None:
-            return _channel("CHANNEL_CREATE", channel)
+            return _channel("CREATE", channel)
         case changes.ChannelUpdated(channel):
-            return _channel("CHANNEL_UPDATE", channel)
+            return _channel("UPDATE", channel)
         case changes.ChannelDeleted(channel):
-            return _channel("CHANNEL_DELETE", channel)
+            return _channel("DELETE", channel)
         case changes.MemberChanged(guild, member, gone):
             data: Json = {"guild_id": str(guild.id), "user": user_payload(member.user)}
             data = data if gone else {**member_payload(member), **data}
@@ -83,7 +83,8 @@ def event_for(world: World, change: Change) -> Event | None:
             return None
 
 
-def _channel(name: str, channel: Channel) -> Event:
+def _channel(what: str, channel: Channel) -> Event:
+    name = f"{'CHANNEL' if channel.thread is None else 'THREAD'}_{what}"
     return Event(name, encode(channel_payload(channel)), Intent.GUILDS, channel.guild_id)
 
 

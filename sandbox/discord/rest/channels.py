@@ -1,4 +1,4 @@
-"""Channels and guilds, read only. The bot under test manages neither.
+"""Channels and guilds. The bot under test only reads them, and opens archived threads.
 
 Source: https://docs.discord.com/developers/resources/channel and /resources/guild
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from sandbox.discord.engine import Engine
+from sandbox.discord.rest.bodies import read_body
 from sandbox.discord.rest.pipeline import Route
 from sandbox.discord.rest.replies import no_content, reply
-from sandbox.discord.rules.access import may_send, visible_channel
+from sandbox.discord.rules.access import may_manage_thread, may_send, may_unarchive, visible_channel
 from sandbox.discord.rules.errors import api_error
 from sandbox.discord.world.entities import Guild
 from sandbox.discord.world.payloads import (
@@ -26,6 +27,21 @@ MOST_MEMBERS = 1000
 async def get_channel(engine: Engine, request: web.Request) -> web.Response:
     """A channel (10003, 50001)."""
     return reply(channel_payload(visible_channel(engine.world, int(request.match_info["channel_id"]))))
+
+
+async def change_channel(engine: Engine, request: web.Request) -> web.Response:
+    """Archive, open, lock or unlock a thread. Other channels are not changed by the bot under test (50024)."""
+    world, channel = engine.world, visible_channel(engine.world, int(request.match_info["channel_id"]))
+    if channel.thread is None:
+        raise api_error(50024)
+    body, _ = await read_body(engine, request)
+    wanted = {name: body[name] for name in ("archived", "locked") if isinstance(body.get(name), bool)}
+    if wanted == {"archived": False}:
+        may_unarchive(world, channel)
+    else:
+        may_manage_thread(world, channel)
+    world.change_thread(channel, **wanted)
+    return reply(channel_payload(channel))
 
 
 async def start_typing(engine: Engine, request: web.Request) -> web.Response:
@@ -84,6 +100,7 @@ def _guild(engine: Engine, request: web.Request) -> Guild:
 
 ROUTES = (
     Route("GET", "/channels/{channel_id:\\d+}", get_channel),
+    Route("PATCH", "/channels/{channel_id:\\d+}", change_channel),
     Route("POST", "/channels/{channel_id:\\d+}/typing", start_typing),
     Route("GET", "/guilds/{guild_id:\\d+}", get_guild),
     Route("GET", "/guilds/{guild_id:\\d+}/channels", list_channels),

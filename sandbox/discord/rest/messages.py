@@ -12,6 +12,7 @@ from sandbox.discord.rest.bodies import read_body
 from sandbox.discord.rest.pipeline import Route, check_old_edit
 from sandbox.discord.rest.replies import no_content, reply_json
 from sandbox.discord.rules.access import (
+    may_change_message,
     may_delete,
     may_send,
     may_send_draft,
@@ -60,6 +61,7 @@ async def edit_message(engine: Engine, request: web.Request) -> web.Response:
     message = _message(engine, request)
     if message.author is not engine.world.bot:
         raise api_error(50005)
+    may_change_message(message.channel)
     body, uploads = await read_body(engine, request)
     revision = check_revision(message, body, uploads)
     check_old_edit(engine, message)
@@ -71,6 +73,7 @@ async def delete_message(engine: Engine, request: web.Request) -> web.Response:
     """Delete a message."""
     message = _message(engine, request)
     may_delete(engine.world, message)
+    may_change_message(message.channel)
     engine.messaging.delete(message)
     return no_content()
 

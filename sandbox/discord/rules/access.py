@@ -1,4 +1,4 @@
-"""The bot's permissions.
+"""The bot's permissions, and what threads allow.
 
 Discord distinguishes a channel that the bot cannot see (50001) from any other missing permission (50013). It reports
 closed DMs when a message is sent (50007), not when the channel is opened.
@@ -22,6 +22,7 @@ def visible_channel(world: World, channel_id: int) -> Channel:
         raise api_error(10003)
     if Permission.VIEW_CHANNEL not in world.permissions(channel, world.bot.id):
         raise api_error(50001)
+    world.archive_if_quiet(channel)
     return channel
 
 
@@ -39,6 +40,8 @@ def may_send(world: World, channel: Channel) -> None:
     """Raise if the bot may not write here: 50013 in guilds, 50007 and 50278 in DMs."""
     if channel.recipient is None:
         _require(world, channel, Permission.SEND_MESSAGES)
+        if channel.thread is not None and channel.thread.locked and not _has(world, channel, Permission.MANAGE_THREADS):
+            raise api_error(160005)
     elif channel.recipient.dms_closed:
         raise api_error(50007)
     elif not world.shares_guild(channel.recipient):
@@ -53,6 +56,23 @@ def may_send_draft(world: World, channel: Channel, draft: Draft) -> None:
         _require(world, channel, Permission.ATTACH_FILES)
     if draft.replies_to is not None and not _has(world, channel, Permission.READ_MESSAGE_HISTORY):
         raise api_error(160002)
+
+
+def may_change_message(channel: Channel) -> None:
+    """Raise if nothing may be changed here, because the thread is archived (50083)."""
+    if channel.thread is not None and channel.thread.archived:
+        raise api_error(50083)
+
+
+def may_unarchive(world: World, channel: Channel) -> None:
+    """Raise if the bot may not open an archived thread: it needs to write, and more if it is locked."""
+    is_locked = channel.thread is not None and channel.thread.locked
+    _require(world, channel, Permission.MANAGE_THREADS if is_locked else Permission.SEND_MESSAGES)
+
+
+def may_manage_thread(world: World, channel: Channel) -> None:
+    """Raise if the bot may not archive, lock or unlock a thread."""
+    _require(world, channel, Permission.MANAGE_THREADS)
 
 
 def may_delete(world: World, message: Message) -> None:

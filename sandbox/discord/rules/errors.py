@@ -39,7 +39,9 @@ KNOWN: dict[int, tuple[int, str]] = {
     50005: (403, "Cannot edit a message authored by another user"),
     50006: (400, "Cannot send an empty message"),
     50007: (403, "Cannot send messages to this user"),
+    50009: (403, "Channel verification level is too high for you to gain access"),
     50013: (403, "Missing Permissions"),
+    50024: (400, "Cannot execute action on this channel type"),
     50027: (401, "Invalid Webhook Token"),
     50033: (400, "Invalid Recipient(s)"),
     50035: (400, "Invalid Form Body"),
@@ -48,6 +50,7 @@ KNOWN: dict[int, tuple[int, str]] = {
     50278: (403, "Cannot send messages to this user due to having no mutual guilds"),
     130000: (503, "API resource is currently overloaded. Try again a little later."),
     160002: (400, "Cannot reply without permission to read message history"),
+    160005: (403, "Thread is locked"),
     160006: (400, "Maximum number of active threads reached"),
 }
 

@@ -9,10 +9,12 @@ from sandbox.discord.world.permissions import Overwrite, Permission
 
 
 class ChannelKind(IntEnum):
-    """The two kinds of channel that the sandbox has, by Discord's numbers."""
+    """The kinds of channel that the sandbox has, by Discord's numbers."""
 
     TEXT = 0
     DM = 1
+    PUBLIC_THREAD = 11
+    PRIVATE_THREAD = 12
 
 
 @dataclass(slots=True)
@@ -50,8 +52,28 @@ class Member:
 
 
 @dataclass(slots=True)
+class Thread:
+    """What a thread has beside a channel.
+
+    It is archived after `auto_archive_minutes` without a message. Only its members see a private one.
+    """
+
+    parent: Channel
+    owner_id: int
+    active_at: float
+    auto_archive_minutes: int = 1440
+    archived: bool = False
+    locked: bool = False
+    member_ids: set[int] = field(default_factory=set)
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether it is time to archive it."""
+        return not self.archived and now >= self.active_at + self.auto_archive_minutes * 60
+
+
+@dataclass(slots=True)
 class Channel:
-    """A text channel of a guild, or the direct messages between the bot and one user."""
+    """A text channel or thread of a guild, or the direct messages between the bot and one user."""
 
     id: int
     kind: ChannelKind
@@ -61,6 +83,7 @@ class Channel:
     position: int = 0
     overwrites: list[Overwrite] = field(default_factory=list)
     recipient: User | None = None
+    thread: Thread | None = None
     last_message_id: int | None = None
 
 
@@ -74,6 +97,7 @@ class Guild:
     roles: dict[int, Role] = field(default_factory=dict)
     members: dict[int, Member] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
+    threads: dict[int, Channel] = field(default_factory=dict)
 
     @property
     def everyone(self) -> Role:

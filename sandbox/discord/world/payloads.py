@@ -11,8 +11,10 @@ import json
 from typing import Any
 
 from sandbox.discord.clock import timestamp
-from sandbox.discord.world.entities import Channel, ChannelKind, Guild, Member, Role, User
+from sandbox.discord.world.entities import Channel, ChannelKind, Guild, Member, Role, Thread, User
 from sandbox.discord.world.messages import Message
+from sandbox.discord.world.permissions import Permission
+from sandbox.discord.world.snowflakes import created_at
 from sandbox.discord.world.world import World
 
 Json = dict[str, Any]
@@ -85,6 +87,8 @@ def channel_payload(channel: Channel) -> Json:
     if channel.kind is ChannelKind.DM and channel.recipient is not None:
         recipients = [user_payload(channel.recipient)]
         return {"id": str(channel.id), "type": 1, "last_message_id": last, "flags": 0, "recipients": recipients}
+    if channel.thread is not None:
+        return _thread_payload(channel, channel.thread, last=last)
     return {
         "id": str(channel.id),
         "type": int(channel.kind),
@@ -106,6 +110,30 @@ def channel_payload(channel: Channel) -> Json:
         "rate_limit_per_user": 0,
         "last_message_id": last,
         "flags": 0,
+    }
+
+
+def _thread_payload(channel: Channel, thread: Thread, *, last: str | None) -> Json:
+    return {
+        "id": str(channel.id),
+        "type": int(channel.kind),
+        "guild_id": str(channel.guild_id),
+        "parent_id": str(thread.parent.id),
+        "owner_id": str(thread.owner_id),
+        "name": channel.name,
+        "last_message_id": last,
+        "rate_limit_per_user": 0,
+        "message_count": 0,
+        "total_message_sent": 0,
+        "member_count": len(thread.member_ids),
+        "flags": 0,
+        "thread_metadata": {
+            "archived": thread.archived,
+            "auto_archive_duration": thread.auto_archive_minutes,
+            "archive_timestamp": timestamp(thread.active_at),
+            "locked": thread.locked,
+            "create_timestamp": timestamp(created_at(channel.id)),
+        },
     }
 
 
@@ -153,13 +181,19 @@ def guild_create_payload(world: World, guild: Guild) -> Json:
         "member_count": len(guild.members),
         "members": [member_payload(guild.members[world.bot.id])],
         "channels": [channel_payload(channel) for channel in guild.channels.values()],
-        "threads": [],
+        "threads": [channel_payload(thread) for thread in guild.threads.values() if _is_active(world, thread)],
         "presences": [],
         "voice_states": [],
         "stage_instances": [],
         "guild_scheduled_events": [],
         "soundboard_sounds": [],
     }
+
+
+def _is_active(world: World, channel: Channel) -> bool:
+    """Return whether Discord names a thread to the bot: the bot sees it, and it is not archived."""
+    is_visible = Permission.VIEW_CHANNEL in world.permissions(channel, world.bot.id)
+    return is_visible and channel.thread is not None and not channel.thread.archived
 
 
 def application_payload(world: World) -> Json:

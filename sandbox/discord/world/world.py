@@ -12,7 +12,7 @@ from sandbox.discord import changes
 from sandbox.discord.changes import ChangeFeed
 from sandbox.discord.clock import Clock
 from sandbox.discord.world.commands import CommandRegistry
-from sandbox.discord.world.entities import Channel, ChannelKind, Guild, Member, Role, User
+from sandbox.discord.world.entities import Channel, ChannelKind, Guild, Member, Role, Thread, User
 from sandbox.discord.world.messages import Message, MessageHistory
 from sandbox.discord.world.permissions import (
     EVERYTHING,
@@ -137,12 +137,54 @@ class World:
         self._open(channel)
         return channel
 
-    def delete_channel(self, where: ChannelRef) -> None:
-        """Delete a channel and its messages."""
+    def add_thread(
+        self,
+        where: ChannelRef,
+        name: str,
+        *,
+        owner: UserRef,
+        members: Iterable[UserRef] = (),
+        private: bool = False,
+        auto_archive_minutes: int = 1440,
+    ) -> Channel:
+        """Create a thread in a channel. Its owner is a member."""
+        parent, creator = self.channel(where), self.user(owner)
+        guild = self.guild_of(parent)
+        if guild is None or parent.thread is not None:
+            raise ValueError("a thread needs a text channel")
+        kind = ChannelKind.PRIVATE_THREAD if private else ChannelKind.PUBLIC_THREAD
+        thread = Thread(parent, creator.id, self.clock.wall(), auto_archive_minutes)
+        thread.member_ids = {creator.id, *(self.user(who).id for who in members)}
+        channel = Channel(self.ids.place(), kind, name, guild.id, thread=thread)
+        guild.threads[channel.id] = channel
+        self._open(channel)
+        return channel
+
+    def change_thread(self, where: ChannelRef, *, archived: bool | None = None, locked: bool | None = None) -> None:
+        """Archive, open, lock or unlock a thread."""
         channel = self.channel(where)
+        if channel.thread is None:
+            raise ValueError(f"#{channel.name} is no thread")
+        if archived is not None:
+            channel.thread.archived, channel.thread.active_at = archived, self.clock.wall()
+        if locked is not None:
+            channel.thread.locked = locked
+        self._feed.publish(changes.ChannelUpdated(channel))
+
+    def archive_if_quiet(self, channel: Channel) -> None:
+        """Archive a thread in which nothing was written for its time."""
+        if channel.thread is not None and channel.thread.is_quiet(self.clock.wall()):
+            self.change_thread(channel, archived=True)
+
+    def delete_channel(self, where: ChannelRef) -> None:
+        """Delete a channel with its threads and their messages."""
+        channel = self.channel(where)
+        for thread in [found for found in self.channels.values() if found.thread and found.thread.parent is channel]:
+            self.delete_channel(thread)
         del self.channels[channel.id], self.histories[channel.id]
         if channel.guild_id is not None:
-            del self.guilds[channel.guild_id].channels[channel.id]
+            guild = self.guilds[channel.guild_id]
+            del (guild.channels if channel.thread is None else guild.threads)[channel.id]
         if channel.recipient is not None:
             del self._dms[channel.recipient.id]
         self._feed.publish(changes.ChannelDeleted(channel))
@@ -212,8 +254,10 @@ class World:
             recipient = channel.recipient
             inside = user_id == self.bot.id or (recipient is not None and recipient.id == user_id)
             return _DM_PERMISSIONS if inside else Permission(0)
+        if channel.thread is not None:
+            return self._thread_permissions(channel, channel.thread, user_id)
         base = self.guild_permissions(guild, user_id)
-        if not channel.overwrites or not base:
+        if not channel.overwrites or user_id not in guild.members:
             return base
         return effective_permissions(
             base,
@@ -222,6 +266,14 @@ class World:
             role_ids=guild.members[user_id].role_ids,
             member_id=user_id,
         )
+
+    def _thread_permissions(self, channel: Channel, thread: Thread, user_id: int) -> Permission:
+        """Return a user's permissions in a thread: those in its channel, with another permission to send."""
+        granted = self.permissions(thread.parent, user_id) & ~Permission.SEND_MESSAGES
+        if Permission.SEND_MESSAGES_IN_THREADS in granted:
+            granted |= Permission.SEND_MESSAGES
+        is_inside = user_id in thread.member_ids or Permission.MANAGE_THREADS in granted
+        return granted if is_inside or channel.kind is ChannelKind.PUBLIC_THREAD else Permission(0)
 
     def shares_guild(self, user: User) -> bool:
         """Return whether the bot shares a guild with a user. Otherwise it cannot send them DMs."""
