@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -154,7 +155,7 @@ class _Login:
 
     async def send(self, method: str, path: str, body: object, content_type: str) -> Any:
         headers = {"Accept": JSON, "Content-Type": content_type}
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT, ceil_threshold=math.inf)
         self._requests += 1
         try:
             request = await self._client.param_serialize(

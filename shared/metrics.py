@@ -24,7 +24,18 @@ QUEUES = ("bot.reminders", "bot.notices", "bot.transitions")
 DEAD_LETTER_QUEUES = tuple(f"{queue}.dlq" for queue in QUEUES)
 KINDS = (*NotificationKind, TRANSITION := "transition")
 """The kinds of notifications, and the status transition, which notifies nobody."""
-CALLS = ("create_message", "edit_message", "messages", "open_dm", "ping")
+CALLS = (
+    "create_message",
+    "edit_message",
+    "messages",
+    "open_dm",
+    "unarchive",
+    "channel",
+    "guild",
+    "member",
+    "own_user",
+    "ping",
+)
 UNREACHABLE, NO_ANSWER = "unreachable", "no_answer"
 """The `status` of requests that never reached Discord, or got no response."""
 STATUSES = ("200", "400", "401", "403", "404", "429", "500", "502", "503", "504", UNREACHABLE, NO_ANSWER)
@@ -245,6 +256,11 @@ DISCORD_REQUEST_DURATION = _histogram(
     "Duration of delivery requests to Discord, including those that timed out.",
     _REQUEST_BUCKETS,
     call=CALLS,
+)
+DISCORD_FAILING_CHANNELS = _gauge(
+    BOT,
+    "questbell_discord_failing_channels",
+    "Channels and direct messages whose last request within 15 minutes got no answer or a rejection.",
 )
 RATE_LIMIT_WAIT = _histogram(
     BOT,

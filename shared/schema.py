@@ -10,7 +10,7 @@ from shared.database import Sessions
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff, retry
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest revision of `migrations`. A newer schema works too."""
 
 

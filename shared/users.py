@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +24,11 @@ async def mark_dms_closed(session: AsyncSession, user_id: int) -> None:
 async def remember_dm_channel(session: AsyncSession, user_id: int, *, channel_id: int) -> None:
     """Record a user's DM channel, because Discord limits how often a bot opens one."""
     await _upsert(session, user_id, dm_channel_id=channel_id)
+
+
+async def forget_dm_channel(session: AsyncSession, user_id: int) -> None:
+    """Forget a user's DM channel, which Discord does not know."""
+    await session.execute(update(User).where(User.user_id == user_id).values(dm_channel_id=None))
 
 
 async def find_dm_channel(session: AsyncSession, user_id: int) -> int | None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery.eligibility import check_one
+from bot.delivery.errors import DeliveryRefusedError
 from bot.delivery.ledger import FINAL
+from bot.delivery.obstacles import describe_obstacle, pause_until_lifted
 from bot.delivery.sender import Sender
 from bot.notifications import NotificationContext
 from bot.rendering import announcement_message
@@ -21,6 +23,7 @@ from shared.models import DeliveryState, NotificationDelivery, NotificationKind,
 from shared.schedule.notices import add_notice
 from shared.schedule.populate import lock_game
 from shared.schedule.settle import settle_and_log, try_again
+from shared.schedule.warnings import warn_hosts
 
 
 class NotificationHandler:
@@ -64,12 +67,28 @@ class NotificationHandler:
         try:
             await self._sender.edit_message(context.game.channel_id, message_id, payload)
         except RequestRejectedError as error:
-            if error.code != UNKNOWN_MESSAGE:
-                raise
-            await self._replace(context)
+            if error.code == UNKNOWN_MESSAGE:
+                await self._replace(context)
+            else:
+                await self._record_rejection(context, error)
         else:
             async with database.transaction(self._sessions) as session:
                 await settle_if_current(session, context)
+
+    async def _record_rejection(self, context: NotificationContext, rejected: RequestRejectedError) -> None:
+        """Tell the host that the announcement cannot be edited, and give up unless a person may lift the obstacle.
+
+        Raises:
+            DeliveryRefusedError: it is tried again.
+        """
+        notification, pause = context.notification, pause_until_lifted(rejected, context, self._sender.timing)
+        async with database.transaction(self._sessions) as session:
+            await lock_game(session, context.game.id)
+            await warn_hosts(session, [(notification.id, describe_obstacle(rejected))])
+            if pause is None:
+                await _settle_undeliverable(session, context, detail=str(rejected))
+        if pause is not None:
+            raise DeliveryRefusedError(str(rejected), retry_after=pause)
 
     async def _replace(self, context: NotificationContext) -> None:
         """Post a deleted announcement again while users can still sign up."""

@@ -18,7 +18,7 @@ from bot.delivery.batch import LOCKED, GameLock
 from bot.delivery.ledger import read_deliveries
 from bot.notifications import NotificationContext, Player
 from shared import sql
-from shared.models import Game, NotificationSchedule, Outcome
+from shared.models import DeliveryState, Game, NotificationSchedule, Outcome
 from shared.schedule.notices import staleness
 from shared.schedule.settle import Settlement, log_settled, settle
 
@@ -27,14 +27,13 @@ _LOCK_GAMES = {
     wait: select(Game).from_statement(text(statement).columns(*Game.__table__.columns))
     for wait, statement in sql.lock_variants(_SQL["lock_games"]).items()
 }
-_OPEN_NOTIFICATIONS = select(
-    NotificationSchedule, column("is_overtaken", Boolean), column("checked_at", DateTime(timezone=True))
-).from_statement(
-    _SQL["open_notifications"].columns(
-        *NotificationSchedule.__table__.columns,
-        column("is_overtaken", Boolean),
-        column("checked_at", DateTime(timezone=True)),
-    )
+_JUDGED = (
+    column("is_overtaken", Boolean),
+    column("may_be_posted", Boolean),
+    column("checked_at", DateTime(timezone=True)),
+)
+_OPEN_NOTIFICATIONS = select(NotificationSchedule, *_JUDGED).from_statement(
+    _SQL["open_notifications"].columns(*NotificationSchedule.__table__.columns, *_JUDGED)
 )
 
 
@@ -43,39 +42,48 @@ async def check(
 ) -> dict[UUID, NotificationContext | GameLock]:
     """Check notifications, given with their games, and settle invalid ones.
 
-    The result has no entry for settled and deleted notifications. With `wait`, locked games are waited for.
+    An invalid one that may have been sent to someone is not settled yet; its context `is_stale`. The result has no
+    entry for settled and deleted notifications. With `wait`, locked games are waited for.
     """
     games = await _lock_games(session, set(games_of.values()), wait=wait)
     checked: dict[UUID, NotificationContext | GameLock] = {}
-    valid: list[tuple[NotificationSchedule, datetime]] = []
+    rows: list[tuple[NotificationSchedule, datetime]] = []
     invalid: dict[UUID, Settlement] = {}
-    for row, is_overtaken, now in await session.execute(_OPEN_NOTIFICATIONS, {"ids": list(games_of)}):
+    for row, is_overtaken, may_be_posted, now in await session.execute(_OPEN_NOTIFICATIONS, {"ids": list(games_of)}):
         game = games.get(row.game_id)
         if game is None:
             checked |= {} if wait else {row.id: LOCKED}
-        elif settlement := _judge(row, game, is_overtaken=is_overtaken, now=now):
+            continue
+        rows.append((row, now))
+        if settlement := _judge(row, game, is_overtaken=is_overtaken, may_be_posted=may_be_posted, now=now):
             invalid[row.id] = settlement
-        else:
-            valid.append((row, now))
-    for settled in await settle(session, NotificationSchedule, invalid):
+    deliveries = await read_deliveries(session, [row.id for row, _ in rows])
+    stale = {id_ for id_ in invalid if any(row.state is DeliveryState.SENDING for row in deliveries[id_])}
+    finished = {id_: settlement for id_, settlement in invalid.items() if id_ not in stale}
+    for settled in await settle(session, NotificationSchedule, finished):
         log_settled(settled)
-    players = await _read_players(session, {row.game_id for row, _ in valid})
-    deliveries = await read_deliveries(session, [row.id for row, _ in valid])
-    for row, now in valid:
-        game = games[row.game_id]
-        checked[row.id] = NotificationContext(row, game, now, players[row.game_id], deliveries[row.id])
+    players = await _read_players(session, {row.game_id for row, _ in rows if row.id not in finished})
+    for row, now in rows:
+        if row.id not in finished:
+            game, of_game = games[row.game_id], players[row.game_id]
+            checked[row.id] = NotificationContext(row, game, now, of_game, deliveries[row.id], is_stale=row.id in stale)
     return checked
 
 
 async def check_one(session: AsyncSession, notification_id: UUID, *, game_id: UUID) -> NotificationContext | None:
     """Return a notification's context if it is valid. Otherwise settle it."""
     context = (await check(session, {notification_id: game_id}, wait=True)).get(notification_id)
-    return context if isinstance(context, NotificationContext) else None
+    return context if isinstance(context, NotificationContext) and not context.is_stale else None
 
 
-def _judge(row: NotificationSchedule, game: Game, *, is_overtaken: bool, now: datetime) -> Settlement | None:
-    overtaken = Settlement(Outcome.SUPERSEDED, "a later reminder was due too") if is_overtaken else None
-    return staleness(row, game, now=now) or overtaken
+def _judge(
+    row: NotificationSchedule, game: Game, *, is_overtaken: bool, may_be_posted: bool, now: datetime
+) -> Settlement | None:
+    if is_overtaken:
+        return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "a later reminder was due too")
+    if may_be_posted and game.message_id is None:
+        return Settlement(Outcome.UNDELIVERABLE, "the announcement may be posted already, which is unknown")
+    return staleness(row, game, now=now)
 
 
 async def _lock_games(session: AsyncSession, ids: Iterable[UUID], *, wait: bool) -> dict[UUID, Game]:

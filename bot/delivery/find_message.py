@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from shared.discord.history import Extent, ReadPage, read_history
@@ -20,13 +21,15 @@ class Search(enum.Enum):
     INCONCLUSIVE = "inconclusive"
 
 
-async def find_message(read_page: ReadPage, nonce: str, *, since: datetime, all_readable: bool = False) -> int | Search:
-    """Return the id of the message with a nonce, or what its absence proves. Raises as `read_page`.
+async def find_message(
+    read_page: ReadPage, nonce: str, *, since: datetime, may_read: Callable[[], Awaitable[bool]]
+) -> int | Search:
+    """Return the id of the message with a nonce, or what its absence proves. Raises as `read_page` and `may_read`.
 
-    Set `all_readable` for direct messages. They need no permission, so an empty page proves that nothing was sent.
+    `may_read` says whether an empty page means that there are no messages. It is asked only then.
     """
     messages, extent = await read_history(read_page, since=since - _CLOCK_SKEW, max_pages=MAX_PAGES, stop_at=nonce)
     if messages and messages[-1].is_marked(nonce):
         return messages[-1].id
-    is_sure = extent is Extent.COMPLETE or (extent is Extent.EMPTY and all_readable)
+    is_sure = extent is Extent.COMPLETE or (extent is Extent.EMPTY and await may_read())
     return Search.NOT_FOUND if is_sure else Search.INCONCLUSIVE

@@ -19,7 +19,7 @@ from bot.delivery.batch import LOCKED, GameLock
 from bot.delivery.eligibility import check
 from bot.delivery.ledger import FINAL, Lease, LeaseConflict
 from bot.notifications import CONTENT, Message, NotificationContext
-from shared.models import NotificationDelivery, NotificationKind, RecipientKind
+from shared.models import DeliveryState, NotificationDelivery, NotificationKind, RecipientKind
 from shared.schedule.settle import settle_attempted
 from shared.settings import Timing
 
@@ -57,7 +57,8 @@ class SendAttempt:
 
 @dataclass(frozen=True)
 class UncertainAttempt:
-    """An old attempt without a result. Discord may have forgotten its nonce."""
+    """An attempt without a result that must not be repeated, because Discord may have forgotten its nonce, or because
+    the notification is no longer valid."""
 
     context: NotificationContext
     delivery: NotificationDelivery
@@ -139,7 +140,7 @@ async def _create_deliveries(
     recipients = {
         id_: CONTENT[context.notification.kind].recipients(context)
         for id_, context in contexts.items()
-        if not context.deliveries and not _is_posted(context)
+        if not context.deliveries and not context.is_stale and not _is_posted(context)
     }
     created = await ledger.create_deliveries(session, recipients)
     return {
@@ -161,7 +162,9 @@ def _list_pending(request: DeliveryRequest, context: NotificationContext | None)
     if context is None or _is_posted(context):
         return []
     return [
-        PendingRecipient(request.notification_id, request.game_id, delivery) for delivery in _select_unfinished(context)
+        PendingRecipient(request.notification_id, request.game_id, delivery)
+        for delivery in _select_unfinished(context)
+        if not context.is_stale or delivery.state is DeliveryState.SENDING
     ]
 
 
@@ -185,11 +188,12 @@ async def _acquire(
     gone = {
         id_: delivery.notification_id
         for id_, (delivery, context) in valid.items()
-        if _has_everyone_left(delivery, context)
+        if not context.is_stale and _has_everyone_left(delivery, context)
     }
+    withheld = gone.keys() | {id_ for id_, (_, context) in valid.items() if context.is_stale}
     await ledger.lock_notifications(session, set(gone.values()))
-    leases, conflicts = await ledger.acquire_leases(session, valid.keys() - gone.keys(), timing)
-    conflicts |= await ledger.read_lease_conflicts(session, gone.keys(), timing)
+    leases, conflicts = await ledger.acquire_leases(session, valid.keys() - withheld, timing)
+    conflicts |= await ledger.read_lease_conflicts(session, withheld)
     if gone:
         await ledger.delete_pending(session, gone.keys())
         await settle_attempted(session, set(gone.values()))
@@ -205,13 +209,15 @@ async def _acquire(
             message = CONTENT[context.notification.kind].message(context, delivery, lease.is_first)
             attempts.append(SendAttempt(context, delivery, lease, message, deadline))
         else:
-            attempts.append(_handle_conflict(context, delivery, conflicts.get(delivery.id), timing))
+            attempts.append(_handle_conflict(context, delivery, conflicts.get(delivery.id)))
     await _write_mentions(session, attempts)
     return attempts
 
 
 def _has_everyone_left(delivery: NotificationDelivery, context: NotificationContext) -> bool:
     """Return whether nobody is left to notify. The channel's first message is always sent."""
+    if CONTENT[context.notification.kind].is_private:
+        return False
     roster = set(context.roster)
     if delivery.recipient_kind is RecipientKind.USER:
         return delivery.recipient_id not in roster
@@ -219,14 +225,12 @@ def _has_everyone_left(delivery: NotificationDelivery, context: NotificationCont
 
 
 def _handle_conflict(
-    context: NotificationContext, delivery: NotificationDelivery, conflict: LeaseConflict | None, timing: Timing
+    context: NotificationContext, delivery: NotificationDelivery, conflict: LeaseConflict | None
 ) -> Attempt | None:
-    if conflict is None or conflict.state in FINAL:
+    if conflict is None or conflict.since is None or conflict.state in FINAL:
         return None
     if conflict.seconds > 0:
         return Deferred("another process is sending", retry_after=max(0.1, conflict.seconds))
-    if conflict.since is None or not conflict.is_nonce_expired:  # no recipient is left, but a message may exist
-        return Deferred("an attempt may still have been sent", retry_after=timing.nonce_window)
     return UncertainAttempt(context, delivery, conflict.since, seconds_since_lease=-conflict.seconds)
 
 

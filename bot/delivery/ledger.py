@@ -49,8 +49,6 @@ class LeaseConflict:
     """Time left on the lease, negative after its end."""
     since: datetime | None
     """When the first attempt without a result began."""
-    is_nonce_expired: bool
-    """Whether Discord may have forgotten that attempt's nonce."""
 
 
 async def create_deliveries(
@@ -108,28 +106,26 @@ async def acquire_leases(
     """Acquire leases. Final deliveries and those leased elsewhere are conflicts."""
     if not deliveries:
         return {}, {}
-    window = {"nonce_window": timedelta(seconds=timing.nonce_window)}
-    parameters = {"ids": list(deliveries), "lease": timedelta(seconds=timing.lease), **window}
+    parameters = {
+        "ids": list(deliveries),
+        "lease": timedelta(seconds=timing.lease),
+        "nonce_window": timedelta(seconds=timing.nonce_window),
+    }
     acquired = await session.execute(_SQL["acquire_leases"], parameters)
     leases = {row.id: Lease(row.id, row.attempts, row.is_first) for row in acquired}
     if len(leases) == len(deliveries):
         return leases, {}
     others = list(set(deliveries) - leases.keys())
-    return leases, await read_lease_conflicts(session, others, timing)
+    return leases, await read_lease_conflicts(session, others)
 
 
-async def read_lease_conflicts(
-    session: AsyncSession, deliveries: Collection[UUID], timing: Timing
-) -> dict[UUID, LeaseConflict]:
+async def read_lease_conflicts(session: AsyncSession, deliveries: Collection[UUID]) -> dict[UUID, LeaseConflict]:
     """Return the leases of the deliveries that are not pending."""
     if not deliveries:
         return {}
-    parameters = {"ids": list(deliveries), "nonce_window": timedelta(seconds=timing.nonce_window)}
     return {
-        row.id: LeaseConflict(
-            DeliveryState(row.state), row.lease_seconds or 0.0, row.first_sending_at, bool(row.is_nonce_expired)
-        )
-        for row in await session.execute(_SQL["lease_conflicts"], parameters)
+        row.id: LeaseConflict(DeliveryState(row.state), row.lease_seconds or 0.0, row.first_sending_at)
+        for row in await session.execute(_SQL["lease_conflicts"], {"ids": list(deliveries)})
     }
 
 

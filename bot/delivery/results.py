@@ -16,6 +16,7 @@ from bot.delivery.ledger import Lease
 from shared import users
 from shared.models import DeliveryState
 from shared.schedule.settle import settle_attempted
+from shared.schedule.warnings import warn_hosts
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,21 @@ class NotSent:
     state: DeliveryState
     """`failed` if rejected for good, `pending` if certainly not sent, `sending` if it may have been."""
     error: str
+    warning: str = ""
+    """The warning to the host, if any."""
 
 
 @dataclass(frozen=True)
 class FallbackToChannel:
-    """A player with closed direct messages, who is notified in the channel."""
+    """A player who cannot be sent direct messages, and is notified in the channel."""
 
     notification_id: UUID
     lease: Lease
     error: str
     user_id: int
     channel_id: int
+    has_closed_dms: bool
+    """Whether the player accepts none, so that no more are tried."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Reconciled:
     notification_id: UUID
     delivery_id: UUID
     state: DeliveryState
+    warning: str = ""
+    """The warning to the host, if any."""
 
 
 AttemptResult = Sent | NotSent | FallbackToChannel | Reconciled
@@ -67,6 +74,9 @@ async def record(session: AsyncSession, results: Sequence[AttemptResult], *, wai
     It locks no game, so it ignores `wait`.
     """
     notifications = {result.notification_id for result in results}
+    troubles = [it for it in results if isinstance(it, NotSent | Reconciled) and it.warning]
+    # First, because a new row needs its game's lock.
+    await warn_hosts(session, [(it.notification_id, it.warning) for it in troubles])
     await ledger.lock_notifications(session, notifications)
     await ledger.mark_sent(session, {it.delivery_id: it.message_id for it in results if isinstance(it, Sent)})
     unsent = [(it.lease, it.state, it.error) for it in results if isinstance(it, NotSent)]
@@ -80,7 +90,8 @@ async def record(session: AsyncSession, results: Sequence[AttemptResult], *, wai
 
 
 async def _fall_back(session: AsyncSession, result: FallbackToChannel) -> None:
-    await users.mark_dms_closed(session, result.user_id)
+    if result.has_closed_dms:
+        await users.mark_dms_closed(session, result.user_id)
     await ledger.fall_back_to_channel(
         session,
         result.lease,

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from bot.delivery.batch import Batch
 from bot.delivery.circuit_breaker import CircuitBreaker
-from bot.delivery.errors import DeliveryDeferredError
+from bot.delivery.direct_messages import DmChannels
+from bot.delivery.errors import DeliveryDeferredError, DeliveryRefusedError
 from bot.delivery.find_message import Search, find_message
 from bot.delivery.leases import (
     Attempt,
@@ -28,15 +31,18 @@ from bot.delivery.leases import (
     acquire,
     prepare,
 )
+from bot.delivery.obstacles import UNKNOWN_RESULT, describe_obstacle, pause_until_lifted
 from bot.delivery.rate_limits import RateLimiter, ReservedSlot
 from bot.delivery.results import AttemptResult, FallbackToChannel, NotSent, Reconciled, Sent, record
-from bot.notifications import NotificationContext
-from shared import database, logs, metrics, users
+from bot.notifications import CONTENT, NotificationContext
+from shared import logs, metrics
 from shared.database import Sessions
 from shared.discord.client import DiscordClient
 from shared.discord.errors import (
     CLOSED_DMS,
     NO_SHARED_SERVER,
+    THREAD_ARCHIVED,
+    UNKNOWN_CHANNEL,
     RequestRejectedError,
     TemporarilyUnavailableError,
     UncertainResultError,
@@ -45,6 +51,8 @@ from shared.errors import TransientError
 from shared.models import DeliveryState, NotificationDelivery, RecipientKind
 from shared.schedule.retry import Backoff, retry
 from shared.settings import Timing
+
+_CLOSED_DMS = (CLOSED_DMS, NO_SHARED_SERVER)
 
 
 class Sender:
@@ -57,6 +65,7 @@ class Sender:
         self._limiter = limiter
         self._backoff = Backoff.of(timing)
         self._breaker = CircuitBreaker(client.ping, backoff=self._backoff)
+        self._dms = DmChannels(sessions, client, limiter, self._breaker)
         self._prepare: Batch[DeliveryRequest, Prepared] = Batch(sessions, partial(prepare, timing=timing))
         self._acquire: Batch[PendingRecipient, Attempt | None] = Batch(sessions, partial(acquire, timing=timing))
         self._record: Batch[AttemptResult, None] = Batch(sessions, record)
@@ -84,11 +93,18 @@ class Sender:
         return prepared.context
 
     async def edit_message(self, channel_id: int, message_id: int, payload: dict[str, Any]) -> None:
-        """Edit a message. Reminders take priority. Raises as `DiscordClient.edit_message`."""
+        """Edit a message, in an archived thread too. Reminders take priority. Raises as `DiscordClient`."""
         await self._breaker.wait_until_closed()
         async with self._limiter.slot(channel_id, urgent=False):
-            with self._breaker.record():
-                await self._client.edit_message(channel_id, message_id, payload)
+            with self._breaker.record(channel_id):
+                try:
+                    return await self._client.edit_message(channel_id, message_id, payload)
+                except RequestRejectedError as error:
+                    if error.code != THREAD_ARCHIVED:
+                        raise
+                with suppress(RequestRejectedError):  # the edit says again what is wrong
+                    await self._client.unarchive_thread(channel_id)
+                return await self._client.edit_message(channel_id, message_id, payload)
 
     async def _complete(self, attempt: Attempt | PendingRecipient, reserved: ReservedSlot | None) -> None:
         match attempt:
@@ -131,53 +147,48 @@ class Sender:
             _log_delivered(attempt, message_id=message_id)
 
     async def _request(self, attempt: SendAttempt) -> int:
-        channel_id = await self._find_channel(attempt.delivery)
+        delivery = attempt.delivery
+        if delivery.recipient_kind is RecipientKind.CHANNEL:
+            return await self._create_message(attempt, delivery.recipient_id)
+        channel_id, is_new = await self._dms.find(delivery.recipient_id)
+        try:
+            return await self._create_message(attempt, channel_id)
+        except RequestRejectedError as error:
+            if is_new or error.code in _CLOSED_DMS:
+                raise
+        # The channel that we remember may be another bot's, or deleted.
+        return await self._create_message(attempt, await self._dms.reopen(delivery.recipient_id))
+
+    async def _create_message(self, attempt: SendAttempt, channel_id: int) -> int:
         if asyncio.get_running_loop().time() > attempt.deadline:
             raise TemporarilyUnavailableError("the process was delayed; too little of the lease is left to send")
-        with self._breaker.record():
+        with self._breaker.record(channel_id):
             nonce = attempt.delivery.nonce
             return await self._client.create_message(channel_id, attempt.message.payload, nonce=nonce)
 
-    async def _find_channel(self, delivery: NotificationDelivery) -> int:
-        """Return a recipient's channel, opening a user's DM the first time. This sends nothing.
-
-        Raises:
-            RequestRejectedError, TemporarilyUnavailableError, DeliveryDeferredError: the DM cannot be opened.
-        """
-        if delivery.recipient_kind is RecipientKind.CHANNEL:
-            return delivery.recipient_id
-        user_id = delivery.recipient_id
-        async with database.transaction(self.sessions) as session:
-            known = await users.find_dm_channel(session, user_id)
-        if known is not None:
-            return known
-        try:
-            async with self._limiter.acquire_dm_open():
-                with self._breaker.record():
-                    opened = await self._client.open_dm(user_id)
-        except UncertainResultError as error:
-            raise TemporarilyUnavailableError(str(error)) from error
-        async with database.transaction(self.sessions) as session:
-            await users.remember_dm_channel(session, user_id, channel_id=opened)
-        return opened
-
     async def _record_rejection(self, attempt: SendAttempt, rejected: RequestRejectedError) -> None:
-        """Record a rejection. Players with closed DMs are notified in the channel instead.
+        """Record a rejection.
 
         Raises:
-            DeliveryDeferredError: the channel must be notified now.
+            DeliveryDeferredError: an earlier attempt may have been sent, or the channel is notified now.
+            DeliveryRefusedError: a person may lift the obstacle before the game begins.
         """
-        delivery, notification_id, error = attempt.delivery, attempt.context.notification.id, str(rejected)
-        is_user = delivery.recipient_kind is RecipientKind.USER
-        if not (is_user and rejected.code in (CLOSED_DMS, NO_SHARED_SERVER)):
-            return await self._commit(NotSent(notification_id, attempt.lease, DeliveryState.FAILED, error))
-        if not attempt.lease.is_first:
-            # An earlier attempt may have been sent while DMs were open.
-            await self._commit(NotSent(notification_id, attempt.lease, DeliveryState.SENDING, error))
+        context, lease, error = attempt.context, attempt.lease, str(rejected)
+        notification_id = context.notification.id
+        is_user = attempt.delivery.recipient_kind is RecipientKind.USER
+        pause = None if is_user else pause_until_lifted(rejected, context, self.timing)
+        if pause is None and not lease.is_first:
+            await self._commit(NotSent(notification_id, lease, DeliveryState.SENDING, error))
             raise DeliveryDeferredError("an earlier attempt may have been sent", retry_after=self.timing.nonce_window)
-        channel_id = attempt.context.game.channel_id
-        await self._commit(FallbackToChannel(notification_id, attempt.lease, error, delivery.recipient_id, channel_id))
-        raise DeliveryDeferredError("the player is notified in the channel instead", retry_after=0.0)
+        if is_user and not CONTENT[context.notification.kind].is_private:
+            user_id, channel_id = attempt.delivery.recipient_id, context.game.channel_id
+            is_closed = rejected.code in _CLOSED_DMS
+            await self._commit(FallbackToChannel(notification_id, lease, error, user_id, channel_id, is_closed))
+            raise DeliveryDeferredError("the player is notified in the channel instead", retry_after=0.0)
+        state = DeliveryState.FAILED if pause is None else DeliveryState.PENDING
+        await self._commit(NotSent(notification_id, lease, state, error, describe_obstacle(rejected)))
+        if pause is not None:
+            raise DeliveryRefusedError(error, retry_after=pause)
 
     async def _reconcile(self, attempt: UncertainAttempt) -> None:
         """Search the channel for an old attempt. After an inconclusive search it is `unknown` and never repeated.
@@ -190,10 +201,11 @@ class Sender:
             raise DeliveryDeferredError("a recent attempt might appear", retry_after=self.timing.nonce_window - age)
         notification, delivery = attempt.context.notification, attempt.delivery
         try:
-            read_page = partial(self._read_page, await self._find_channel(delivery))
-            is_dm = delivery.recipient_kind is RecipientKind.USER
-            found = await find_message(read_page, delivery.nonce, since=attempt.since, all_readable=is_dm)
-        except RequestRejectedError:
+            found = await self._search(delivery, since=attempt.since)
+        except RequestRejectedError as error:
+            pause = None if attempt.context.is_stale else pause_until_lifted(error, attempt.context, self.timing)
+            if pause is not None:
+                raise DeliveryRefusedError(str(error), retry_after=pause) from error
             found = Search.INCONCLUSIVE  # a channel that cannot be read proves nothing
         log = logs.get(notification_id=str(notification.id), game_id=str(notification.game_id))
         log.info("Looked for an earlier attempt", action="looked_up", found=str(found))
@@ -201,14 +213,39 @@ class Sender:
             await self._commit(Reconciled(notification.id, delivery.id, DeliveryState.PENDING))
             raise DeliveryDeferredError("it was never sent, so it is retried", retry_after=0.0)
         if found is Search.INCONCLUSIVE:
-            await self._commit(Reconciled(notification.id, delivery.id, DeliveryState.UNKNOWN))
+            await self._commit(Reconciled(notification.id, delivery.id, DeliveryState.UNKNOWN, UNKNOWN_RESULT))
         else:
             await self._commit(Sent(notification.id, delivery.id, found))
+        if attempt.context.is_stale:
+            raise DeliveryDeferredError("its result is known, so it can be settled", retry_after=0.0)
+
+    async def _search(self, delivery: NotificationDelivery, *, since: datetime) -> int | Search:
+        """Search a recipient's channel for a message. Raises as `DiscordClient`."""
+        if delivery.recipient_kind is RecipientKind.CHANNEL:
+            channel_id = delivery.recipient_id
+        else:
+            channel_id, _ = await self._dms.find(delivery.recipient_id)
+        try:
+            return await find_message(
+                partial(self._read_page, channel_id),
+                delivery.nonce,
+                since=since,
+                may_read=partial(self._may_read, channel_id),
+            )
+        except RequestRejectedError as error:
+            if error.code != UNKNOWN_CHANNEL:
+                raise
+            return Search.NOT_FOUND  # a deleted channel holds no message
 
     async def _read_page(self, channel_id: int, before: int | None) -> list[dict[str, Any]]:
         await self._limiter.acquire_request()
-        with self._breaker.record():
+        with self._breaker.record(channel_id):
             return await self._client.list_messages(channel_id, before=before)
+
+    async def _may_read(self, channel_id: int) -> bool:
+        await self._limiter.acquire_request()
+        with self._breaker.record():
+            return await self._client.may_read_history(channel_id)
 
     async def _commit(self, result: AttemptResult) -> None:
         """Commit the result of an attempt.

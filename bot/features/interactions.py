@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import aiohttp
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
+from bot.features.warnings import add_warnings, record_shown
 from bot.rendering import Payload
 from shared import database, logs
 from shared.errors import TransientError, describe
@@ -57,7 +58,11 @@ async def respond(interaction: Interaction, work: Callable[[], Awaitable[Reply]]
     log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
     with interaction.client.answering():
         if await _acknowledge(interaction, log):
-            await _show(interaction, await _run(work, log), log)
+            reply, sessions = await _run(work, log), interaction.client.sessions
+            text, warnings = await add_warnings(sessions, interaction.user.id, reply.text)
+            message_id = await _show(interaction, replace(reply, text=text), log)
+            if message_id is not None:
+                await record_shown(sessions, warnings, message_id=message_id)
 
 
 async def respond_in_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[Reply]]) -> None:
@@ -174,19 +179,23 @@ def _log_unexpected(log: Logger, error: Exception) -> str:
     )
 
 
-async def _show(interaction: Interaction, reply: Reply, log: Logger) -> None:
-    async def edit() -> None:
+async def _show(interaction: Interaction, reply: Reply, log: Logger) -> int | None:
+    """Show a reply, and return the id of its message, None if it may not be shown."""
+
+    async def edit() -> int:
         try:
             async with asyncio.timeout(EDIT_TIMEOUT):
-                await interaction.edit_original_response(
+                shown = await interaction.edit_original_response(
                     content=reply.text or None,
                     embeds=[discord.Embed.from_dict(embed) for embed in reply.embeds],
                     view=reply.view,
                 )
+                return shown.id
         except (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError) as error:
             raise TransientError(f"could not show the reply: {describe(error)}") from error
 
     try:
-        await retry(edit, backoff=_BACKOFF, attempts=ATTEMPTS)
+        return await retry(edit, backoff=_BACKOFF, attempts=ATTEMPTS)
     except (TransientError, discord.HTTPException) as error:
         log.warning("Reply not shown", action="answer_lost", error=str(error))
+        return None

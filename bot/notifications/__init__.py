@@ -6,12 +6,14 @@ from bot.notifications.announcement import ANNOUNCEMENT
 from bot.notifications.cancellation import CANCELLATION
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Player, Recipient
 from bot.notifications.reminder import REMINDER
+from bot.notifications.warning import WARNING
 from shared.models import NotificationKind
 
 CONTENT: Mapping[NotificationKind, NotificationContent] = {
     NotificationKind.REMINDER: REMINDER,
     NotificationKind.CANCELLATION: CANCELLATION,
     NotificationKind.ANNOUNCEMENT: ANNOUNCEMENT,
+    NotificationKind.WARNING: WARNING,
 }
 
 __all__ = ["CONTENT", "Message", "NotificationContent", "NotificationContext", "Player", "Recipient"]

@@ -33,6 +33,8 @@ class NotificationContext:
     now: datetime
     players: Sequence[Player]
     deliveries: Sequence[NotificationDelivery]
+    is_stale: bool = False
+    """Whether it is no longer valid. It is not sent to anyone, but what may have been sent is not known yet."""
     read_at: float = field(default_factory=time.monotonic)
     """When `now` was read, by this process's monotonic clock."""
 
@@ -77,3 +79,5 @@ class NotificationContent:
     """Called once, at the first attempt."""
     message: Callable[[NotificationContext, NotificationDelivery, bool], Message]
     """After the first attempt it must not mention anyone new, because it may already have been sent."""
+    is_private: bool = False
+    """Whether it is for its recipient alone, who need not be a player and is never mentioned in the channel instead."""

@@ -5,7 +5,7 @@ discord.py's objects were rejected because they would tie delivery to its HTTP c
 
 from bot.rendering.embeds import announcement_message, game_embed, game_list_embed
 from bot.rendering.payload import Payload, disabled_button, leave_button, signup_buttons
-from bot.rendering.reminder_messages import cancellation_message, reminder_message, split_into_chunks
+from bot.rendering.reminder_messages import cancellation_message, reminder_message, split_into_chunks, warning_message
 
 __all__ = [
     "Payload",
@@ -18,4 +18,5 @@ __all__ = [
     "reminder_message",
     "signup_buttons",
     "split_into_chunks",
+    "warning_message",
 ]

@@ -58,6 +58,12 @@ def cancellation_message(game: Game, *, mentions: Sequence[int], note: str = "")
     return _compose(game, sentence, mentions, notes=(note,))
 
 
+def warning_message(game: Game, *, reason: str) -> Payload:
+    """Return the warning to a host that something about the game cannot be delivered. It pings nobody."""
+    sentence = f"⚠️ **{{title}}** on {format_timestamp(game.scheduled_at, 'F')} in <#{game.channel_id}>:"
+    return _compose(game, sentence, (), notes=(reason,))
+
+
 def _format_start(game: Game, *, now: datetime) -> str:
     """Return when the game starts or started, to the nearest minute.
 

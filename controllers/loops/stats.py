@@ -11,7 +11,6 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from controllers.loops.queries import BEGUN_INTERVAL
 from controllers.loops.sources import ScheduleTable
 from shared import sql
 
@@ -46,14 +45,13 @@ class RetryCounts:
 
 async def count_rows(session: AsyncSession, source: ScheduleTable) -> RowCounts:
     """Count one table's open rows."""
-    parameters = {"limit": ROW_CAP + 1, "horizon": BEGUN_INTERVAL}
-    counts = await session.execute(_SQL[f"count_{source.rows}"], parameters)
+    counts = await session.execute(_SQL[f"count_{source.rows}"], {"limit": ROW_CAP + 1})
     return RowCounts(**counts.mappings().one())
 
 
 async def count_retries(session: AsyncSession, *, min_attempts: int) -> RetryCounts:
     """Count failed open rows with `min_attempts` or more."""
-    parameters = {"limit": ROW_CAP + 1, "horizon": BEGUN_INTERVAL, "min_attempts": min_attempts}
+    parameters = {"limit": ROW_CAP + 1, "min_attempts": min_attempts}
     counts = await session.execute(_SQL["count_retries"], parameters)
     return RetryCounts(**counts.mappings().one())
 

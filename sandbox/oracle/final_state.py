@@ -14,6 +14,7 @@ from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
 
 _CHANGE_IN_PROGRESS = timedelta(seconds=2)
 """A status may still be about to change this close to the time of the change."""
+_OPEN = (DeliveryState.PENDING, DeliveryState.SENDING)
 
 
 def check_final_state(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict) -> None:
@@ -100,6 +101,11 @@ def _check_settled(evidence: Evidence, verdict: Verdict) -> None:
     for row in facts.notifications.values():
         if row.due_at <= facts.now and row.outcome is None:
             verdict.unsettled.append(f"{row.kind} of {facts.games[row.game_id].title}")
+    for delivery in facts.deliveries.values():
+        row = facts.notifications[delivery.notification_id]
+        may_be_reopened = row.outcome is Outcome.SUPERSEDED and delivery.state is DeliveryState.PENDING
+        if row.outcome is not None and not may_be_reopened and delivery.state in _OPEN:
+            verdict.unsettled.append(f"a delivery of {facts.games[row.game_id].title}, which is {delivery.state}")
     for transition in facts.transitions:
         if transition.due_at <= facts.now and transition.outcome is None:
             verdict.unsettled.append(f"{transition.target} of {facts.games[transition.game_id].title}")

@@ -6,21 +6,25 @@ been accepted.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 
 from shared import metrics
 from shared.discord.errors import ConnectFailedError, UncertainResultError, error_for
+from shared.discord.permissions import READ_MESSAGE_HISTORY, VIEW_CHANNEL, compute_permissions
 from shared.errors import describe
 from shared.settings import DiscordSettings, Timing
 
 PAGE_SIZE = 100
 """The most messages on a page (https://discord.com/developers/docs/resources/message#get-channel-messages)."""
 _USER_AGENT = "DiscordBot (https://github.com/questbell/questbell, 0.1)"
+_READ = VIEW_CHANNEL | READ_MESSAGE_HISTORY
 _CONNECT_FAILED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -42,7 +46,7 @@ class DiscordClient:
     async def connected(cls, settings: DiscordSettings, timing: Timing) -> AsyncIterator[DiscordClient]:
         """Keep connections open for a block."""
         headers = {"Authorization": f"Bot {settings.token.get_secret_value()}", "User-Agent": _USER_AGENT}
-        timeout = aiohttp.ClientTimeout(total=timing.request_timeout)
+        timeout = aiohttp.ClientTimeout(total=timing.request_timeout, ceil_threshold=math.inf)  # never rounded up
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             yield cls(session, f"{settings.api_url}/api/v10")
 
@@ -68,9 +72,32 @@ class DiscordClient:
         """Return a user's DM channel. Safe to repeat."""
         return _id(await self._request("POST", "/users/@me/channels", {"recipient_id": str(user_id)}, call="open_dm"))
 
+    async def unarchive_thread(self, thread_id: int) -> None:
+        """Open an archived thread again. Safe to repeat."""
+        await self._request("PATCH", f"/channels/{thread_id}", {"archived": False}, call="unarchive")
+
     async def get_channel(self, channel_id: int) -> dict[str, Any]:
         """Return a channel."""
         return _object(await self._request("GET", f"/channels/{channel_id}", call="channel"))
+
+    async def may_read_history(self, channel_id: int) -> bool:
+        """Return whether the bot may read a channel's messages, so that an empty page means that there are none.
+
+        It takes up to five requests, which are rarely needed.
+        """
+        channel = await self.get_channel(channel_id)
+        if channel.get("guild_id") is None:
+            return True  # a direct message needs no permission
+        if channel.get("thread_metadata") is not None:  # a thread has the permissions of its channel
+            channel = await self.get_channel(int(channel["parent_id"]))
+        guild_id, user_id = channel["guild_id"], _id(await self.get_own_user())
+        guild = _object(await self._request("GET", f"/guilds/{guild_id}", call="guild"))
+        member = await self._request("GET", f"/guilds/{guild_id}/members/{user_id}", call="member")
+        try:
+            permissions = compute_permissions(guild, member, user_id, channel["permission_overwrites"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UncertainResultError("Discord's answer has no permissions") from error
+        return permissions & _READ == _READ
 
     async def get_own_user(self) -> dict[str, Any]:
         """Return the bot's own user, which needs a valid token."""
@@ -99,7 +126,7 @@ class DiscordClient:
         answer = answer if isinstance(answer, dict) else {}
         raise error_for(
             status,
-            code=int(answer.get("code") or 0),
+            code=_code(answer.get("code")),
             text=str(answer.get("message", "")),
             retry_after=_seconds(answer.get("retry_after", response.headers.get("Retry-After"))),
             # a 429 that is not Discord's JSON comes from its network and applies to the whole bot
@@ -127,8 +154,22 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
         return {"message": "not JSON"}
 
 
+def _code(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
 def _seconds(value: object) -> float | None:
+    """Return a Retry-After in seconds, None if it is not one. It may also be a date."""
     try:
         return float(value) if isinstance(value, int | float | str) else None
-    except ValueError:  # a Retry-After may also be a date
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return _seconds_until(str(value))
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except (ValueError, OverflowError):
         return None

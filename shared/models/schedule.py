@@ -23,6 +23,8 @@ class NotificationKind(enum.StrEnum):
     REMINDER = "reminder"
     ANNOUNCEMENT = "announcement"
     CANCELLATION = "cancellation"
+    WARNING = "warning"
+    """To the host alone: something about the game cannot be delivered."""
 
 
 class Outcome(enum.StrEnum):
@@ -73,6 +75,7 @@ class NotificationSchedule(DueRow, Base):
         _settled_constraint(),
         CheckConstraint("(kind = 'reminder') = (offset_minutes IS NOT NULL)", name="offset"),
         Index("ix_notification_schedule_attempt_at", "attempt_at", postgresql_where=text("attempt_at IS NOT NULL")),
+        Index("ix_notification_schedule_due_at", "due_at", postgresql_where=text("settled_at IS NULL")),
         Index("ix_notification_schedule_game_id", "game_id"),
         Index("ix_notification_schedule_settled_at", "settled_at", postgresql_where=text("settled_at IS NOT NULL")),
         Index(
@@ -83,6 +86,11 @@ class NotificationSchedule(DueRow, Base):
             "game_scheduled_at",
             unique=True,
             postgresql_where=text("kind = 'reminder'"),
+        ),
+        Index(
+            "ix_notification_schedule_unseen_warning",
+            "game_id",
+            postgresql_where=text("kind = 'warning' AND outcome = 'undeliverable'"),
         ),
         Index(
             "uq_notification_schedule_open_notice",
@@ -96,6 +104,8 @@ class NotificationSchedule(DueRow, Base):
     kind: Mapped[NotificationKind] = mapped_column(text_enum(NotificationKind, name="kind"))
     offset_minutes: Mapped[int | None]
     game_scheduled_at: Mapped[datetime]
+    reason: Mapped[str | None]
+    """What a warning is about, a line for each reason."""
 
 
 class GameStatusSchedule(DueRow, Base):
@@ -105,6 +115,7 @@ class GameStatusSchedule(DueRow, Base):
     __table_args__ = (
         _settled_constraint(),
         Index("ix_game_status_schedule_attempt_at", "attempt_at", postgresql_where=text("attempt_at IS NOT NULL")),
+        Index("ix_game_status_schedule_due_at", "due_at", postgresql_where=text("settled_at IS NULL")),
         Index("ix_game_status_schedule_settled_at", "settled_at", postgresql_where=text("settled_at IS NOT NULL")),
         Index(
             "uq_game_status_schedule_open",

@@ -35,7 +35,9 @@ VALIDITY: dict[NotificationKind, Validity] = {
     NotificationKind.REMINDER: Validity(expires_at_begin=True, bound_to_version=True),
     NotificationKind.ANNOUNCEMENT: Validity(expires_at_begin=False, bound_to_version=False),
     NotificationKind.CANCELLATION: Validity(expires_at_begin=False, bound_to_version=True),
+    NotificationKind.WARNING: Validity(expires_at_begin=False, bound_to_version=False),
 }
+_NOTICE_REFUSED_FOR = timedelta(hours=1)
 
 
 def has_begun(game_scheduled_at: datetime, *, now: datetime) -> bool:
@@ -43,11 +45,20 @@ def has_begun(game_scheduled_at: datetime, *, now: datetime) -> bool:
     return now >= game_scheduled_at + BEGUN_AFTER
 
 
+def refused_until(row: NotificationSchedule) -> datetime:
+    """Return until when a notification is tried again that Discord refuses: until the game begins, and a notice for an
+    hour at least."""
+    begun = row.game_scheduled_at + BEGUN_AFTER
+    return begun if row.kind is NotificationKind.REMINDER else max(begun, row.due_at + _NOTICE_REFUSED_FOR)
+
+
 def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settlement | None:
     """Return the outcome of an invalid notification, else None."""
     validity = VALIDITY[row.kind]
     if validity.bound_to_version and row.game_version != game.version:
         return Settlement(Outcome.SUPERSEDED, f"the game changed (version {game.version})")
+    if row.offset_minutes is not None and row.offset_minutes not in game.reminder_offsets:
+        return Settlement(Outcome.SUPERSEDED, "the game no longer has this reminder")
     if validity.expires_at_begin and has_begun(row.game_scheduled_at, now=now):
         return Settlement(Outcome.EXPIRED, "the game had begun")
     return None

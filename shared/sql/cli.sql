@@ -41,7 +41,7 @@ RETURNING *;
 -- name: list_uncertain_notifications
 -- List the open notifications that are due, by channel, with their games and deliveries: they may have been sent since
 -- a backup was made. Announcements are listed only while no message of theirs is known, because editing a known one
--- does no harm. Index: ix_notification_schedule_attempt_at.
+-- does no harm. A second warning to the host does no harm either. Index: ix_notification_schedule_attempt_at.
 SELECT
     notification.id, notification.kind, notification.due_at, notification.game_scheduled_at,
     game.id AS game_id, game.title, game.channel_id, game.message_id AS announcement_id,
@@ -53,7 +53,18 @@ JOIN game ON game.id = notification.game_id
 WHERE notification.attempt_at IS NOT NULL
     AND notification.due_at <= clock_timestamp()
     AND (notification.kind <> 'announcement' OR game.message_id IS NULL)
+    AND notification.kind <> 'warning'
 ORDER BY game.channel_id, game.id, notification.due_at;
+
+-- name: mark_found_deliveries
+-- Record the messages that were found in the channels for open deliveries. Index: uq_notification_delivery_recipient.
+UPDATE notification_delivery AS delivery
+SET state = 'sent', message_id = message.id, last_error = NULL, lease_until = NULL, finished_at = clock_timestamp()
+FROM unnest(CAST(:notification_ids AS uuid[]), CAST(:message_ids AS bigint[])) AS message (notification_id, id)
+WHERE delivery.notification_id = message.notification_id
+    AND delivery.recipient_kind = 'channel'
+    AND delivery.chunk = 0
+    AND delivery.state IN ('pending', 'sending');
 
 -- name: list_connected_workloads
 -- List Questbell's other connections to this database, which could send messages meanwhile.

@@ -16,10 +16,11 @@ FOR SHARE SKIP LOCKED;
 
 -- name: open_notifications
 -- Read open notifications. Of several overdue reminders of one game only the latest is delivered: after an outage nobody
--- gets four of them.
--- Indexes: pk_notification_schedule, uq_notification_schedule_reminder.
+-- gets four of them. An announcement may be posted already if it is unknown whether an earlier attempt posted it.
+-- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
+-- uq_notification_delivery_recipient.
 SELECT
-    kind, offset_minutes, game_scheduled_at, id, game_version, due_at, attempt_at, attempts, failed_attempt, last_error,
+    kind, offset_minutes, game_scheduled_at, reason, id, game_version, due_at, attempt_at, attempts, failed_attempt, last_error,
     settled_at, outcome, outcome_detail, created_at, game_id,
     kind = 'reminder' AND EXISTS (
         SELECT FROM notification_schedule AS later
@@ -29,6 +30,12 @@ SELECT
             AND later.due_at > notification.due_at
             AND later.due_at <= (SELECT clock_timestamp())
     ) AS is_overtaken,
+    kind = 'announcement' AND 'unknown' = ANY(ARRAY(
+        SELECT delivery.state
+        FROM notification_schedule AS earlier JOIN notification_delivery AS delivery
+            ON delivery.notification_id = earlier.id
+        WHERE earlier.game_id = notification.game_id AND earlier.kind = 'announcement'
+    )) AS may_be_posted,
     (SELECT clock_timestamp()) AS checked_at
 FROM notification_schedule AS notification
 WHERE id = ANY(CAST(:ids AS uuid[])) AND settled_at IS NULL;
@@ -86,8 +93,7 @@ RETURNING id, attempts, first_sending_at = statement_timestamp() AS is_first;
 -- Index: pk_notification_delivery.
 SELECT
     id, state, first_sending_at,
-    CAST(extract(epoch FROM lease_until - statement_timestamp()) AS double precision) AS lease_seconds,
-    first_sending_at <= statement_timestamp() - CAST(:nonce_window AS interval) AS is_nonce_expired
+    CAST(extract(epoch FROM lease_until - statement_timestamp()) AS double precision) AS lease_seconds
 FROM notification_delivery
 WHERE id = ANY(CAST(:ids AS uuid[])) AND state <> 'pending';
 

@@ -4,7 +4,8 @@
 -- name: settle_notifications
 -- Settle open notifications: those in `ids` with the outcomes given, those in `attempted` with the outcome of their
 -- deliveries once all of these are final. `unknown` counts as not delivered. A posted announcement stays open, because
--- it is edited from then on.
+-- it is edited from then on. No delivery of a settled notification stays open: what may have been sent is `unknown`, and
+-- what was not sent is `failed`, unless the reminder may be reopened.
 -- Indexes: pk_notification_schedule, uq_notification_delivery_recipient.
 WITH settlement (id, outcome, detail, is_given) AS (
     SELECT given.*, true
@@ -23,16 +24,81 @@ WITH settlement (id, outcome, detail, is_given) AS (
     WHERE notification_id = ANY(CAST(:attempted AS uuid[]))
     GROUP BY notification_id
     HAVING bool_and(state IN ('sent', 'failed', 'unknown'))
+),
+settled AS (
+    UPDATE notification_schedule AS notification
+    SET settled_at = clock_timestamp(),
+        attempt_at = NULL,
+        outcome = settlement.outcome,
+        outcome_detail = settlement.detail
+    FROM settlement
+    WHERE notification.id = settlement.id
+        AND notification.settled_at IS NULL
+        AND (settlement.is_given OR notification.kind <> 'announcement')
+    RETURNING
+        notification.id, notification.game_id, notification.attempts, notification.outcome,
+        notification.outcome_detail, notification.kind AS event_type
+),
+closed AS (
+    UPDATE notification_delivery AS delivery
+    SET state = CASE WHEN delivery.state = 'sending' THEN 'unknown' ELSE 'failed' END,
+        last_error = coalesce(delivery.last_error, settled.outcome_detail),
+        first_sending_at = NULL,
+        lease_until = NULL,
+        finished_at = clock_timestamp()
+    FROM settled
+    WHERE delivery.notification_id = settled.id
+        AND (delivery.state = 'sending' OR delivery.state = 'pending' AND settled.outcome <> 'superseded')
 )
-UPDATE notification_schedule AS notification
-SET settled_at = clock_timestamp(), attempt_at = NULL, outcome = settlement.outcome, outcome_detail = settlement.detail
-FROM settlement
-WHERE notification.id = settlement.id
-    AND notification.settled_at IS NULL
-    AND (settlement.is_given OR notification.kind <> 'announcement')
-RETURNING
-    notification.id, notification.game_id, notification.attempts, notification.outcome, notification.outcome_detail,
-    notification.kind AS event_type;
+SELECT id, game_id, attempts, outcome, outcome_detail, event_type FROM settled;
+
+-- name: warn_hosts
+-- Write a warning to the host of each notification's game, unless the host knows this reason. A warning that is
+-- still open takes up the new reason. Nobody is warned about a warning.
+-- Indexes: pk_notification_schedule, pk_game, ix_notification_schedule_game_id.
+INSERT INTO notification_schedule (
+    id, game_id, game_version, kind, game_scheduled_at, reason, due_at, attempt_at
+)
+SELECT
+    (array_agg(warning.id))[1], game.id, game.version, 'warning', game.scheduled_at,
+    string_agg(DISTINCT warning.reason, E'\n'), clock_timestamp(), clock_timestamp()
+FROM unnest(CAST(:ids AS uuid[]), CAST(:notification_ids AS uuid[]), CAST(:reasons AS text[]))
+    AS warning (id, notification_id, reason)
+JOIN notification_schedule AS notification ON notification.id = warning.notification_id
+JOIN game ON game.id = notification.game_id
+WHERE notification.kind <> 'warning'
+    AND NOT EXISTS (
+        SELECT FROM notification_schedule AS known
+        WHERE known.game_id = game.id AND known.kind = 'warning' AND position(warning.reason IN known.reason) > 0
+    )
+GROUP BY game.id
+ORDER BY game.id
+ON CONFLICT (game_id, kind) WHERE kind <> 'reminder' AND settled_at IS NULL
+DO UPDATE SET reason = concat_ws(E'\n', notification_schedule.reason, excluded.reason);
+
+-- name: unseen_warnings
+-- Read some warnings that could not be sent to a host. Few warnings are undeliverable, so all hosts share the index.
+-- Indexes: ix_notification_schedule_unseen_warning, uq_notification_delivery_recipient, pk_game.
+SELECT
+    game.id, game.guild_id, game.channel_id, game.message_id, game.interaction_id, game.host_id, game.title,
+    game.description, game.scheduled_at, game.zone, game.local_time, game.duration, game.capacity,
+    game.reminder_offsets, game.status, game.version, game.revision, game.created_at,
+    delivery.id AS delivery_id, warning.reason
+FROM notification_schedule AS warning
+JOIN game ON game.id = warning.game_id
+JOIN notification_delivery AS delivery ON delivery.notification_id = warning.id
+WHERE warning.kind = 'warning'
+    AND warning.outcome = 'undeliverable'
+    AND delivery.state = 'failed'
+    AND game.host_id = :host_id
+ORDER BY warning.settled_at
+LIMIT 3;
+
+-- name: mark_warnings_seen
+-- Record the answer to a command that showed warnings. Index: pk_notification_delivery.
+UPDATE notification_delivery
+SET state = 'sent', message_id = :message_id, last_error = NULL, finished_at = clock_timestamp()
+WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'failed';
 
 -- name: settle_transitions
 -- Settle open status transitions with the outcomes given. Index: pk_game_status_schedule.

@@ -77,6 +77,8 @@ class Call:
     before: int | None = None
     is_done: bool = False
     is_checked: bool = False
+    is_blind: bool = False
+    """Whether a page was empty because the bot may not read it."""
     answered: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -145,8 +147,8 @@ class Discord:
             case Answer.LOST | Answer.DONE_LOST:
                 call.answered.set_exception(UncertainResultError("no answer"))
             case _:
-                empty = answer is Answer.BLIND
-                result = ([] if empty else self._read(call)) if call.kind == "read" else call.message_id
+                call.is_blind = answer is Answer.BLIND
+                result = ([] if call.is_blind else self._read(call)) if call.kind == "read" else call.message_id
                 call.answered.set_result(result)
 
     def message_of(self, delivery_id: UUID) -> int | None:
@@ -199,13 +201,16 @@ class StubClient:
         page: list[dict[str, Any]] = await self._call("read", channel_id, before=before)
         return page
 
+    async def may_read_history(self, channel_id: int) -> bool:
+        return not self._last_call.is_blind
+
     async def open_dm(self, user_id: int) -> int:
-        raise AssertionError("the database knows the DM channel of every user in a run")
+        return dm_channel(user_id)
 
     async def ping(self) -> None:
         return
 
     async def _call(self, kind: str, channel_id: int, **fields: Any) -> Any:
-        call = Call(kind, channel_id, self._now(), **fields)
+        call = self._last_call = Call(kind, channel_id, self._now(), **fields)
         self._called(call)
         return await call.answered

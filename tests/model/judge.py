@@ -62,7 +62,7 @@ def judge_request(history: History, call: Call, sent: set[tuple[object, ...]]) -
     channel = recipient if kind == RecipientKind.CHANNEL else dm_channel(recipient)
     assert call.channel_id == channel, "a message is sent elsewhere"
     assert row.is_open and row.due_at <= history.now, f"a message is sent before its time or after its outcome: {row}"
-    if row.what == NotificationKind.ANNOUNCEMENT:
+    if row.what in (NotificationKind.ANNOUNCEMENT, NotificationKind.WARNING):
         return
     assert not _is_stale(history, row), f"a message is sent that is not valid any more: {row}"
     players = set(history.games[row.game_id].players)

@@ -108,14 +108,17 @@ async def a_status_transition_is_not_published_and_then_lost(world: World) -> No
     await world.controllers.lose_the_broker()
 
 
-@shows(row="undeliverable", status="undeliverable")
-async def no_message_can_be_built_of_a_row(world: World) -> None:
+def unbuildable(table: ScheduleTable) -> ScheduleTable:
+    """Return a table of whose rows no message can be built."""
+
     def fail(_: ClaimedRow) -> tuple[AnyEvent, int | None]:
         raise PermanentError("the row has an unknown kind")
 
-    def unbuildable(table: ScheduleTable) -> ScheduleTable:
-        return replace(table, build=fail)
+    return replace(table, build=fail)
 
+
+@shows(row="undeliverable", status="undeliverable")
+async def no_message_can_be_built_of_a_row(world: World) -> None:
     await world.actions.create(STARTS_IN, (10,))
     await world.pass_time(STARTS_IN)
     await world.controllers.dispatch(unbuildable(NOTIFICATIONS))
@@ -181,6 +184,33 @@ async def discord_refuses_the_channel_and_accepts_a_dm(world: World) -> None:
 async def a_player_accepts_no_dms(world: World) -> None:
     await announced(world, [WANTS_DM])
     await deliver_next(world, dm_answers=[Answer.REFUSED])
+
+
+@shows(delivery="withdrawn")
+async def a_game_begins_before_its_reminder_is_sent(world: World) -> None:
+    await reminded(world, Answer.POSTPONED)
+    await world.pass_time(12 * MINUTE)
+    await deliver_now(world)
+
+
+@shows(delivery="abandoned")
+async def a_row_is_given_up_while_its_attempt_has_no_result(world: World) -> None:
+    await reminded(world, Answer.LOST)
+    await world.pass_time(2 * MINUTE)
+    await world.controllers.dispatch(unbuildable(NOTIFICATIONS))
+
+
+@shows(row="amended")
+async def a_host_has_two_problems(world: World) -> None:
+    await announced(world, offsets=(20, 10))
+    await deliver_next(world, Answer.REFUSED)
+    await world.pass_time(10 * MINUTE)
+    await world.controllers.dispatch()
+    last = max((reminder(world, 0), reminder(world, 1)), key=lambda row: row.due_at)
+    for answer in (Answer.DONE_DIES, Answer.BLIND):
+        messages = [message for message in world.broker.ready if message.event.row_id == last.id]
+        await world.bots.handle(*messages, answers=[answer])
+        await world.pass_time(3 * MINUTE)
 
 
 @shows(delivery="dropped")

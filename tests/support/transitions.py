@@ -57,6 +57,8 @@ RECOVER = "`questbell recover`"
 OUTCOME = ("settled_at", "attempt_at", "outcome", "outcome_detail")
 """The columns that change together when a row is settled."""
 _LEDGER = "SELECT FROM notification_delivery AS d WHERE d.notification_id = NEW.id"
+_NOTHING_IS_OPEN = f"NOT EXISTS ({_LEDGER} AND d.state IN ('pending', 'sending'))"
+_NOTHING_IS_IN_DOUBT = f"NOT EXISTS ({_LEDGER} AND d.state = 'sending')"
 _IS_ANNOUNCEMENT = "NEW.kind = 'announcement'"
 _OTHER_CHANGES = "any of its columns but the state"
 
@@ -116,8 +118,9 @@ def _schedule(table: str) -> Iterator[Transition]:
         ("open",),
         "superseded",
         f"{_CHANGE}, bot",
-        "The game was moved or cancelled, or a later row replaces this one.",
+        "The game was moved or cancelled, or a later row replaces this one. What may have been sent is known first.",
         OUTCOME,
+        _NOTHING_IS_IN_DOUBT if table == NOTIFICATIONS else "true",
     )
 
 
@@ -131,7 +134,8 @@ def _schedules() -> Iterator[Transition]:
         _BOT,
         "Every recipient got the message. An announcement shows its game.",
         OUTCOME,
-        f"{_IS_ANNOUNCEMENT} OR EXISTS ({_LEDGER}) AND NOT EXISTS ({_LEDGER} AND d.state <> 'sent')",
+        f"{_NOTHING_IS_OPEN} AND ({_IS_ANNOUNCEMENT} OR EXISTS ({_LEDGER}) "
+        f"AND NOT EXISTS ({_LEDGER} AND d.state <> 'sent'))",
     )
     yield Transition(
         NOTIFICATIONS,
@@ -142,7 +146,7 @@ def _schedules() -> Iterator[Transition]:
         "Some recipients got the message. The others are `failed` or `unknown`.",
         OUTCOME,
         f"EXISTS ({_LEDGER} AND d.state = 'sent') AND EXISTS ({_LEDGER} AND d.state IN ('failed', 'unknown')) "
-        f"AND NOT EXISTS ({_LEDGER} AND d.state IN ('pending', 'sending'))",
+        f"AND {_NOTHING_IS_OPEN}",
     )
     yield Transition(
         NOTIFICATIONS,
@@ -152,7 +156,7 @@ def _schedules() -> Iterator[Transition]:
         "bot, scheduler loop",
         "No recipient got the message, or no message can be built.",
         OUTCOME,
-        f"{_IS_ANNOUNCEMENT} OR NOT EXISTS ({_LEDGER} AND d.state IN ('sent', 'pending', 'sending'))",
+        f"{_NOTHING_IS_OPEN} AND ({_IS_ANNOUNCEMENT} OR NOT EXISTS ({_LEDGER} AND d.state = 'sent'))",
     )
     yield Transition(
         NOTIFICATIONS,
@@ -162,7 +166,7 @@ def _schedules() -> Iterator[Transition]:
         RECOVER,
         "After a restore, the message was found in the channel.",
         OUTCOME,
-        "NEW.outcome_detail LIKE 'found in the channel after a restore%'",
+        f"NEW.outcome_detail LIKE 'found in the channel after a restore%' AND {_NOTHING_IS_OPEN}",
     )
     yield Transition(
         NOTIFICATIONS,
@@ -172,7 +176,7 @@ def _schedules() -> Iterator[Transition]:
         RECOVER,
         "After a restore, the channel cannot be read. The message may have been sent.",
         OUTCOME,
-        "NEW.outcome_detail LIKE 'unknown after a restore%'",
+        f"NEW.outcome_detail LIKE 'unknown after a restore%' AND {_NOTHING_IS_OPEN}",
     )
     yield Transition(
         NOTIFICATIONS,
@@ -182,7 +186,17 @@ def _schedules() -> Iterator[Transition]:
         _BOT,
         "The game began more than a minute ago, so its reminder is useless.",
         OUTCOME,
-        "NEW.kind = 'reminder' AND NEW.game_scheduled_at < clock_timestamp()",
+        f"NEW.kind = 'reminder' AND NEW.game_scheduled_at < clock_timestamp() AND {_NOTHING_IS_OPEN}",
+    )
+    yield Transition(
+        NOTIFICATIONS,
+        "amended",
+        ("open",),
+        "open",
+        _BOT,
+        "A warning to the host takes up another reason.",
+        ("reason",),
+        "NEW.kind = 'warning'",
     )
     yield Transition(
         NOTIFICATIONS,
@@ -233,6 +247,9 @@ def _schedules() -> Iterator[Transition]:
 
 
 _PARENT_EXISTS = "EXISTS (SELECT FROM notification_schedule AS n WHERE n.id = OLD.notification_id)"
+_PARENT_IS_OPEN = (
+    "EXISTS (SELECT FROM notification_schedule AS n WHERE n.id = NEW.notification_id AND n.settled_at IS NULL)"
+)
 _LEASE_ENDS = ("lease_until", "last_error")
 
 _DELIVERIES = (
@@ -262,7 +279,8 @@ _DELIVERIES = (
         _BOT,
         "A bot acquires the lease. It commits this before it calls Discord.",
         ("attempts", "first_sending_at", "lease_until", "mentions"),
-        "NEW.attempts = OLD.attempts + 1 AND NEW.lease_until IS NOT NULL AND NEW.first_sending_at IS NOT NULL",
+        "NEW.attempts = OLD.attempts + 1 AND NEW.lease_until IS NOT NULL AND NEW.first_sending_at IS NOT NULL "
+        f"AND {_PARENT_IS_OPEN}",
     ),
     Transition(
         DELIVERIES,
@@ -272,7 +290,7 @@ _DELIVERIES = (
         _BOT,
         "The lease has ended without a result, and Discord still knows the nonce, so sending again is safe.",
         ("attempts", "lease_until", "mentions"),
-        "NEW.attempts = OLD.attempts + 1 AND OLD.lease_until <= clock_timestamp()",
+        f"NEW.attempts = OLD.attempts + 1 AND OLD.lease_until <= clock_timestamp() AND {_PARENT_IS_OPEN}",
     ),
     Transition(
         DELIVERIES,
@@ -332,7 +350,27 @@ _DELIVERIES = (
         _BOT,
         "It cannot be found out whether the message was sent. It is never sent again.",
         ("first_sending_at", "finished_at", *_LEASE_ENDS),
-        "OLD.lease_until <= clock_timestamp()",
+        f"OLD.lease_until <= clock_timestamp() AND {_PARENT_IS_OPEN}",
+    ),
+    Transition(
+        DELIVERIES,
+        "abandoned",
+        ("sending",),
+        "unknown",
+        "bot, scheduler loop, " + RECOVER,
+        "The notification was settled for another reason while an attempt had no result.",
+        ("first_sending_at", "finished_at", *_LEASE_ENDS),
+        f"NOT {_PARENT_IS_OPEN}",
+    ),
+    Transition(
+        DELIVERIES,
+        "withdrawn",
+        ("pending",),
+        "failed",
+        "bot, scheduler loop, " + RECOVER,
+        "The notification was settled before the message was sent.",
+        ("first_sending_at", "finished_at", *_LEASE_ENDS),
+        f"NOT {_PARENT_IS_OPEN}",
     ),
     Transition(
         DELIVERIES,

@@ -18,7 +18,7 @@ from shared.models import NotificationKind
 CLOCK_SKEW = timedelta(seconds=5)
 """How far Discord's clock may be behind the database's."""
 
-EMOJI = {NotificationKind.REMINDER: "🔔", NotificationKind.CANCELLATION: "❌"}
+EMOJI = {NotificationKind.REMINDER: "🔔", NotificationKind.CANCELLATION: "❌", NotificationKind.WARNING: "⚠️"}
 """The first character of each kind's messages."""
 _LINK = re.compile(r"/channels/\d+/\d+/(\d+)")
 _BOLD = re.compile(r"\*\*(.*)\*\*")

@@ -117,6 +117,9 @@ async def apply_plan(session: AsyncSession, steps: Sequence[Step]) -> None:
         for step in steps
         if step.action in _OUTCOMES
     }
+    found = {step.row_id: int(step.message_id) for step in steps if step.message_id is not None}
+    parameters = {"notification_ids": list(found), "message_ids": list(found.values())}
+    await session.execute(_SQL["mark_found_deliveries"], parameters)
     await settle(session, NotificationSchedule, settlements)
 
 
@@ -136,10 +139,8 @@ async def _read_own_messages(
     messages, extent = await read_history(read_page, since=since, max_pages=MAX_PAGES)
     if extent is Extent.CUT_OFF:
         raise RequestRejectedError(f"the channel has more than {MAX_PAGES * PAGE_SIZE} messages since then")
-    if extent is Extent.EMPTY:
-        channel = await call_discord(lambda: client.get_channel(channel_id))
-        if channel.get("last_message_id") is not None:
-            raise RequestRejectedError("the bot lacks the permission Read Message History")
+    if extent is Extent.EMPTY and not await call_discord(lambda: client.may_read_history(channel_id)):
+        raise RequestRejectedError("the bot lacks the permission Read Message History")
     own = [message for message in messages if message.author_id == bot_id and message.id >= first_id_at(since)]
     return sorted(own, key=lambda message: message.id)
 

@@ -21,6 +21,9 @@ from tests.chaos.fixture import Fixture
 NEW_MESSAGE = Match(method="POST", route=r"^/channels/\d+/messages$")
 OPEN_DM = Match(method="POST", route=r"^/users/@me/channels$")
 
+REFUSED_CHANNELS = 6
+"""Few enough for Discord to accept a warning about each of their games in the host's direct messages in time."""
+
 Targets = Callable[[Fixture], Sequence[Match]]
 """The requests of a scenario that are hit."""
 
@@ -77,6 +80,18 @@ def inject_faults(
         await asyncio.sleep(aftermath)
 
     return inject
+
+
+async def take_permissions(fixture: Fixture) -> None:
+    """Take from the bot the permission to send messages in some channels, and give it back."""
+    channels = fixture.guild.channels[-REFUSED_CHANNELS:]
+    for number, channel in enumerate(channels):
+        fixture.discord.world.deny(channel, ("SEND_MESSAGES", "VIEW_CHANNEL")[number % 2])
+        fixture.record_injection()
+    await asyncio.sleep(fixture.seconds_left / 2)
+    for channel in channels:
+        fixture.discord.world.restore(channel)
+    fixture.record_recovery()
 
 
 async def disturb_gateway(fixture: Fixture) -> None:

@@ -12,9 +12,10 @@ from tests.chaos.faults.discord import (
     inject_faults,
     new_dm_channels,
     refuse_gateway,
+    take_permissions,
 )
 from tests.chaos.faults.processes import BOT
-from tests.chaos.fixture import Topology
+from tests.chaos.fixture import TIMING, Topology
 from tests.chaos.scenarios.scenario import CROWDED, NEWCOMERS, ROOMY, Scenario
 
 SMALL_PREFETCH = Topology(settings={BOT: {"QUESTBELL_AMQP_PREFETCH": "10"}})
@@ -25,6 +26,10 @@ DISCORD: Mapping[str, Scenario] = {
         inject_faults(Status(503), Status(502, accepted=True), probability=0.6),
         "An error of a proxy may hide that Discord created the message, so the result is uncertain.",
         quick=True,
+    ),
+    "discord-502-while-games-change": Scenario(
+        inject_faults(Status(502), Status(502, accepted=True), probability=0.95, seconds=None),
+        "A reminder that may have been sent is not superseded until its result is known.",
     ),
     "discord-429-storm": Scenario(
         inject_faults(TooMany(0.5), TooMany(1.5, scope="global"), TooMany(0.5, scope="shared"), probability=0.7),
@@ -64,6 +69,14 @@ DISCORD: Mapping[str, Scenario] = {
         "A channel that is rate limited delays no other channel.",
         SMALL_PREFETCH,
         CROWDED,
+    ),
+    "empty-channel-answers-503": Scenario(
+        inject_faults(Status(503), probability=1.0, targets=first_channel, seconds=TIMING.nonce_window + 8.0),
+        "A channel without messages proves that nothing was sent, however long Discord answered with errors.",
+        load=ROOMY,
+    ),
+    "permission-lost-and-regained": Scenario(
+        take_permissions, "A missing permission is final only when the game begins.", load=ROOMY
     ),
     "gateway-disturbed": Scenario(disturb_gateway, "Delivery does not depend on the gateway."),
     "gateway-refused": Scenario(

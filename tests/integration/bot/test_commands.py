@@ -18,7 +18,20 @@ from sandbox.discord.world.permissions import TALK, Overwrite, Permission
 from shared import database as db
 from shared.database import Sessions
 from shared.games import NewGame, create_game, list_players
-from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, User
+from shared.models import (
+    DeliveryState,
+    Game,
+    GameStatus,
+    NotificationDelivery,
+    NotificationKind,
+    NotificationSchedule,
+    Outcome,
+    RecipientKind,
+    User,
+    delivery_id,
+)
+from shared.schedule.settle import settle_and_log
+from shared.schedule.warnings import warn_hosts
 from tests.integration.bot.conftest import StartBot, post_announcement, reply_text
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
@@ -39,6 +52,25 @@ class FailingSessions:
             self.times -= 1
             raise self._error
         return self._sessions()
+
+
+async def write_unseen_warning(database: Database, game: Game) -> NotificationSchedule:
+    """Write a warning that could not be sent to the host, whose direct messages are closed."""
+    async with db.transaction(database.sessions) as session:
+        rows = await session.execute(
+            select(NotificationSchedule.id).where(NotificationSchedule.game_id == game.id).limit(1)
+        )
+        await warn_hosts(session, [(rows.scalar_one(), "Discord says: the channel was deleted.")])
+        kind = NotificationSchedule.kind == NotificationKind.WARNING
+        warning = (await session.execute(select(NotificationSchedule).where(kind))).scalar_one()
+        host = (RecipientKind.USER, game.host_id)
+        delivery = NotificationDelivery(
+            id=delivery_id(warning.id, *host), notification_id=warning.id, recipient_kind=host[0], recipient_id=host[1]
+        )
+        session.add(delivery)
+        await session.flush()
+        await settle_and_log(session, NotificationSchedule, [warning.id], outcome=Outcome.UNDELIVERABLE)
+    return warning
 
 
 async def all_games(database: Database) -> list[Game]:
@@ -85,6 +117,22 @@ def create(sandbox: SandboxDiscord, **options: Any) -> Any:
 
 async def press(sandbox: SandboxDiscord, who: str, message_id: int, button: str, game: Game) -> str:
     return await reply_text(sandbox.click(who, message_id, f"questbell:{button}:{game.id}"))
+
+
+async def test_a_warning_that_could_not_be_sent_is_shown_with_the_hosts_next_answer_once(
+    sandbox: SandboxDiscord, bot: None, database: Database
+) -> None:
+    await reply_text(create(sandbox))
+    warning = await write_unseen_warning(database, await only_game(database))
+    others = await reply_text(sandbox.slash(OTHER, "game list", in_channel=CHANNEL))
+    first = await reply_text(sandbox.slash(HOST, "game list", in_channel=CHANNEL))
+    second = await reply_text(sandbox.slash(HOST, "game list", in_channel=CHANNEL))
+    assert ["the channel was deleted" in text for text in (others, first, second)] == [False, True, False]
+    async with db.transaction(database.sessions) as session:
+        statement = select(NotificationDelivery).where(NotificationDelivery.notification_id == warning.id)
+        delivery = (await session.execute(statement)).scalar_one()
+    assert delivery.state is DeliveryState.SENT
+    assert delivery.message_id is not None
 
 
 @pytest.mark.usefixtures("bot")

@@ -125,11 +125,11 @@ async def test_a_rejected_reminder_shows_the_reason(
     run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler
 ) -> None:
     row = await reminder(database, discord)
-    discord.faults.add(Refuse(50013), match=CREATE, times=1)
+    discord.faults.add(Refuse(10003), match=CREATE, times=1)
     await handle(event_of(row))
     output = await run(trace, str(row.id))
     assert "reminder 10 minutes before: undeliverable" in output.out
-    assert "give it Send Messages" in output.out
+    assert "the channel was deleted" in output.out
 
 
 async def test_an_overdue_row_points_to_the_controllers(run: Run, database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from shared.discord.client import DiscordClient
-from shared.discord.errors import RateLimitedError, TemporarilyUnavailableError, UncertainResultError
+from shared.discord.errors import LONGEST_PAUSE, RateLimitedError, TemporarilyUnavailableError, UncertainResultError
 from shared.settings import DiscordSettings, Timing
 
 Answer = Callable[[], web.Response]
@@ -40,7 +41,64 @@ async def test_a_ban_by_discords_network_is_global_and_lasts_as_long_as_its_head
     async with answering(banned) as send:
         with pytest.raises(RateLimitedError) as raised:
             await send()
-    assert (raised.value.retry_after, raised.value.is_global) == (3600.0, True)
+    assert (raised.value.retry_after, raised.value.is_global) == (LONGEST_PAUSE, True)
+
+
+@pytest.mark.parametrize(
+    ("pause", "seconds"),
+    [
+        ("120", 120.0),
+        ("0.5", 0.5),
+        ("86400", LONGEST_PAUSE),
+        ("1e400", LONGEST_PAUSE),
+        ("-5", 1.0),
+        ("nan", 1.0),
+        ("inf", LONGEST_PAUSE),
+        ("soon", 1.0),
+        ("", 1.0),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", LONGEST_PAUSE),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+    ],
+)
+async def test_a_pause_of_any_form_is_bounded(pause: str, seconds: float) -> None:
+    async with answering(lambda: web.Response(status=429, text="<html>", headers={"Retry-After": pause})) as send:
+        with pytest.raises(RateLimitedError) as raised:
+            await send()
+    assert raised.value.retry_after == seconds
+
+
+@pytest.mark.parametrize("value", ["-1", "NaN", "Infinity", "1e999", "9" * 400, '"x"', "null", "[1]", "{}"])
+async def test_a_pause_in_the_body_is_bounded(value: str) -> None:
+    async with answering(lambda: web.Response(status=429, text=f'{{"retry_after": {value}}}')) as send:
+        with pytest.raises(RateLimitedError) as raised:
+            await send()
+    assert raised.value.retry_after in (1.0, LONGEST_PAUSE)
+
+
+@pytest.mark.parametrize("code", ['"x"', "[]", "{}", "1.5", "null"])
+async def test_a_code_of_another_type_is_no_code(code: str) -> None:
+    async with answering(lambda: web.Response(status=403, text=f'{{"code": {code}}}')) as send:
+        with pytest.raises(TemporarilyUnavailableError):
+            await send()
+
+
+async def test_a_request_ends_at_its_time_out_and_is_not_rounded_up() -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        settings = DiscordSettings(token=SecretStr("token"), api_url=f"http://127.0.0.1:{port}")
+        clock = asyncio.get_running_loop().time
+        await asyncio.sleep(1.0 - clock() % 1.0)  # begin at a full second: rounding up would add the most
+        started = clock()
+        async with DiscordClient.connected(settings, Timing(request_timeout=5.1)) as api:
+            with pytest.raises(UncertainResultError):
+                await api.ping()
+        assert clock() - started < 5.6
 
 
 @pytest.mark.parametrize("body", ["<html>", '{"code": null}', '{"code": 40333, "message": "internal network error"}'])

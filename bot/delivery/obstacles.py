@@ -1,0 +1,29 @@
+"""What follows from a rejected request: the wait for a person to lift the obstacle, and the warning to the host."""
+
+from __future__ import annotations
+
+from bot.notifications import NotificationContext
+from shared.discord.errors import RequestRejectedError
+from shared.schedule.notices import refused_until
+from shared.settings import Timing
+
+UNKNOWN_RESULT = (
+    "Discord did not say whether it accepted a message, and I may not read the channel to find out. "
+    "I don't send it again. Give me Read Message History, and look into the channel."
+)
+_SHARE_OF_TIME_LEFT = 1 / 20
+"""So that a reminder a day ahead asks every few minutes, and one at the start can still be in time."""
+
+
+def pause_until_lifted(rejected: RequestRejectedError, context: NotificationContext, timing: Timing) -> float | None:
+    """Return the seconds until a rejected request is tried again, None if that is useless or too late."""
+    left = (refused_until(context.notification) - context.now).total_seconds()
+    if not rejected.can_lift or left <= 0:
+        return None
+    return min(max(left * _SHARE_OF_TIME_LEFT, timing.backoff_max / 4), timing.backoff_max * 3)
+
+
+def describe_obstacle(rejected: RequestRejectedError) -> str:
+    """Return the warning about a rejected request."""
+    end = "I keep trying until the game begins." if rejected.can_lift else "I don't try again."
+    return f"Discord says: {rejected.advice}. {end}"
