@@ -76,7 +76,7 @@ class LeaderElection:
 
     async def _check(self, session: asyncpg.Connection) -> LeadershipState:
         if self._has_lock:
-            await session.execute("SELECT 1", timeout=CHECK_TIMEOUT)
+            await database.check_writable(session)
             return LeadershipState.LEADER
         lock = "SELECT pg_try_advisory_lock($1, hashtext($2))"
         self._has_lock = await session.fetchval(lock, _STATUS_WRITER_LOCK, self._namespace, timeout=CHECK_TIMEOUT)

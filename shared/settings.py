@@ -1,93 +1,110 @@
-"""Every setting of Questbell, in one class per concern, so that a workload loads only what it uses.
-
-Values come from the environment or, for secrets, from files named like the variable in `QUESTBELL_SECRETS_DIR`. Reading
-settings at import was rejected, because a mistake must become one clear line.
-"""
+"""Every setting of Questbell, in one class per concern, so that a workload loads only what it uses."""
 
 from __future__ import annotations
 
-import os
+import re
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
 
-from shared.errors import ConfigurationError
+from shared.configuration import Settings, load
+from shared.urls import BROKER_EXAMPLE, DATABASE_EXAMPLE, DatabaseUrl, split_broker_urls
 
-
-def _database_scheme(url: SecretStr) -> SecretStr:
-    scheme, separator, rest = url.get_secret_value().partition("://")
-    if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
-        raise ValueError("must look like postgresql://user:password@host:5432/database")
-    return _readable(SecretStr(f"postgresql://{rest}"))
-
-
-def _amqp_scheme(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("amqp://", "amqps://")):
-        raise ValueError("must look like amqp://user:password@host:5672/")
-    return _readable(url)
+__all__ = [
+    "BrokerSettings",
+    "DatabaseSettings",
+    "DiscordSettings",
+    "HealthSettings",
+    "KubernetesSettings",
+    "LogSettings",
+    "Timing",
+    "load",
+]
 
 
-def _readable(url: SecretStr) -> SecretStr:
-    """Reject here what a driver would reject later with part of the password in its message."""
-    try:
-        _ = urlsplit(url.get_secret_value()).port
-    except ValueError:
-        raise ValueError("cannot be read as a URL: in a password write %2F for /, %23 for # and %3F for ?") from None
+def _check_database_url(url: SecretStr) -> SecretStr:
+    DatabaseUrl.parse(url.get_secret_value())
+    return SecretStr(f"postgresql://{url.get_secret_value().partition('://')[2]}")
+
+
+def _check_broker_url(url: SecretStr) -> SecretStr:
+    split_broker_urls(url.get_secret_value())
     return url
 
 
+def _check_token(token: SecretStr) -> SecretStr:
+    if not token.get_secret_value().isascii():
+        raise ValueError("has characters that no token has; copy it again from the application's Bot page")
+    return token
+
+
 def _http_scheme(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https://")
+    if not re.fullmatch(r"https?://[^/]+.*", url):
+        raise ValueError("must look like https://discord.com")
     return url.rstrip("/")
 
 
-class DatabaseSettings(BaseSettings):
+class DatabaseSettings(Settings):
     """The connection to PostgreSQL."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_DATABASE_")
 
-    url: Annotated[SecretStr, AfterValidator(_database_scheme)] = Field(
-        description="where PostgreSQL is, such as postgresql://user:password@host:5432/database"
+    url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(
+        description=f"where PostgreSQL is, such as {DATABASE_EXAMPLE}"
     )
     pool_size: int = Field(default=20, ge=1, le=100)
 
+    @property
+    def parsed(self) -> DatabaseUrl:
+        """Return the parts of the URL."""
+        return DatabaseUrl.parse(self.url.get_secret_value())
 
-class BrokerSettings(BaseSettings):
+
+class BrokerSettings(Settings):
     """The connection to RabbitMQ."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_AMQP_")
 
-    url: Annotated[SecretStr, AfterValidator(_amqp_scheme)] = Field(
-        description="where RabbitMQ is, such as amqp://user:password@host:5672/"
+    url: Annotated[SecretStr, AfterValidator(_check_broker_url)] = Field(
+        description=f"where RabbitMQ is, such as {BROKER_EXAMPLE}"
     )
     prefetch: int = Field(default=100, ge=1, le=100)
     """Unacknowledged messages per consumer. This bounds the size of its database batches, and how many messages wait in
     the process during an outage."""
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Return one URL per broker."""
+        return split_broker_urls(self.url.get_secret_value())
 
-class DiscordSettings(BaseSettings):
+
+class DiscordSettings(Settings):
     """The bot's token, and the Discord that it talks to."""
 
     model_config = SettingsConfigDict(env_prefix="DISCORD_")
 
-    token: SecretStr = Field(min_length=1, description="the bot's token, from the application's Bot page")
+    token: Annotated[SecretStr, AfterValidator(_check_token)] = Field(
+        description="the bot's token, from the application's Bot page"
+    )
     api_url: Annotated[str, AfterValidator(_http_scheme)] = "https://discord.com"
 
 
-class KubernetesSettings(BaseSettings):
+class KubernetesSettings(Settings):
     """The namespace that the operator watches."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_")
 
-    namespace: str = Field(default="default", pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+    namespace: str = Field(
+        default="default",
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        description="a namespace's name, such as questbell",
+    )
 
 
-class HealthSettings(BaseSettings):
+class HealthSettings(Settings):
     """The address for probes and metrics."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_HEALTH_")
@@ -96,7 +113,7 @@ class HealthSettings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
 
 
-class LogSettings(BaseSettings):
+class LogSettings(Settings):
     """The log format: JSON for machines, `console` for people."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_LOG_")
@@ -108,7 +125,7 @@ class LogSettings(BaseSettings):
 Seconds = Annotated[float, Field(ge=0.01, le=86_400, allow_inf_nan=False)]
 
 
-class Timing(BaseSettings):
+class Timing(Settings):
     """The one table of time-outs, in seconds. Their order is what makes delivery safe.
 
     request time-out < lease < nonce window < settle time-out < consumer time-out
@@ -151,33 +168,3 @@ class Timing(BaseSettings):
     def settle_interval(self) -> timedelta:
         """The settle time-out as an interval."""
         return timedelta(seconds=self.settle_timeout)
-
-
-S = TypeVar("S", bound=BaseSettings)
-
-
-def load(kind: type[S]) -> S:
-    """Read one group of settings.
-
-    Raises:
-        ConfigurationError: naming each variable that is missing or wrong, and what it must look like.
-    """
-    try:
-        return kind(_secrets_dir=os.environ.get("QUESTBELL_SECRETS_DIR"))
-    except SettingsError as error:
-        raise ConfigurationError(f"QUESTBELL_SECRETS_DIR: {error}") from error
-    except ValidationError as error:
-        raise ConfigurationError(_explain(kind, error)) from error
-
-
-def _explain(kind: type[BaseSettings], error: ValidationError) -> str:
-    prefix = str(kind.model_config.get("env_prefix", ""))
-    problems = []
-    for problem in error.errors():
-        field = "_".join(str(part) for part in problem["loc"])
-        name = prefix + (field.upper() or "*")
-        if problem["type"] == "missing":
-            problems.append(f"{name} is not set ({kind.model_fields[field].description})")
-        else:
-            problems.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
-    return "; ".join(problems)

@@ -248,12 +248,12 @@ class Sender:
             return await self._client.may_read_history(channel_id)
 
     async def _commit(self, result: AttemptResult) -> None:
-        """Commit the result of an attempt.
+        """Commit the result of an attempt, waiting while the database is unavailable: a known result is never dropped.
 
-        A database failure must not lose it. It is retried while the nonce is valid, when sending again would also be
-        safe.
+        The consumer's prefetch limits how many wait. When the process ends, the row is still `sending`, and the next
+        attempt looks for the message.
         """
-        await retry(lambda: self._record(result), backoff=self._backoff, within=self.timing.nonce_window)
+        await retry(lambda: self._record(result), backoff=self._backoff)
 
 
 def _raise_decisive(results: Iterable[BaseException | None]) -> None:

@@ -39,7 +39,7 @@ ATTEMPTS = 3
 _BACKOFF = Backoff(first=0.25, longest=1.0)
 _ALREADY_ACKNOWLEDGED = 40060
 _OUTDATED = "This command has just changed. Please try again in a minute. If that doesn't help, restart Discord."
-_TEMPORARY = "I couldn't do that just now. Please try again in a minute."
+_TEMPORARY = "I couldn't do that just now, because my database is unavailable. Please try again in a minute."
 
 T = TypeVar("T")
 

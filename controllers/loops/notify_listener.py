@@ -6,7 +6,6 @@ Each new connection wakes all loops too, because notifications may have been mis
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 from controllers.loops.base import wait_for_any
@@ -17,8 +16,6 @@ from shared.settings import DatabaseSettings, Timing
 
 PROBE_INTERVAL = 5.0
 """Seconds. Only a probe distinguishes an idle connection from a broken one."""
-PROBE_TIMEOUT = 2.0
-"""Seconds."""
 
 
 class NotifyListener:
@@ -60,12 +57,11 @@ class NotifyListener:
                 self._log.debug("Listening", action="listening")
                 self._wake_subscribers()
                 while not ended.is_set():
-                    await connection.execute("SELECT 1", timeout=PROBE_TIMEOUT)
+                    await database.check_writable(connection)
                     await wait_for_any(ended, timeout=PROBE_INTERVAL)
         finally:
             self._connected.set(0)
-            with suppress(*database.UNAVAILABLE):
-                await connection.close(timeout=1.0)
+            connection.terminate()  # a graceful close could wait for a server that is gone
         raise TransientError("the database ended the LISTEN connection")
 
     def _wake_subscribers(self, *_notification: Any) -> None:

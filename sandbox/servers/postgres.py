@@ -64,6 +64,18 @@ class Postgres:
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
 
+    async def set_read_only(self, is_read_only: bool) -> None:
+        """Refuse or accept writes in all sessions, as a demoted primary does.
+
+        Raises:
+            ServerIsForeignError: a setting names the server, and other people may use it.
+        """
+        if isinstance(self._server, Foreign):
+            self._server.refuse("change the settings of")
+        change = "SET default_transaction_read_only = on" if is_read_only else "RESET default_transaction_read_only"
+        await self._execute(f"ALTER SYSTEM {change}")
+        await self._execute("SELECT pg_reload_conf()")
+
     async def stop(self) -> None:
         """Stop the server in order: connections end, transactions roll back."""
         await self._server.stop()

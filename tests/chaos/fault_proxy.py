@@ -1,8 +1,9 @@
 """A proxy between a process and a server whose connections can be observed, cut, silenced and delayed.
 
 Silence is what a network without a route does: nothing arrives on either side, not even the end of a connection, and
-the bytes in flight arrive when the route is back, as TCP's retransmissions would bring them. Firewall rules would do
-the same to real packets, but need root and a kernel that supports them.
+the bytes in flight arrive when the route is back, as TCP's retransmissions would bring them. Abandoned connections stay
+silent for ever while new ones work, as when a node dies and another one answers at the same address. Firewall rules
+would do the same to real packets, but need root and a kernel that supports them.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class FaultProxy:
         self._unblocked.set()
         self._connections: set[asyncio.Task[None]] = set()
         self._numbers = count(1)
+        self._is_closed = False
         self.interceptors: list[Interceptor] = []
         self.port = 0
 
@@ -67,6 +69,7 @@ class FaultProxy:
             yield self
         finally:
             server.close()
+            self._is_closed = True
             await self.cut()
 
     def silence(self) -> None:
@@ -77,6 +80,12 @@ class FaultProxy:
         """Forward again."""
         self._unblocked.set()
 
+    def abandon(self) -> None:
+        """Never forward for the present connections again. New ones work."""
+        self._unblocked.clear()
+        self._unblocked = asyncio.Event()
+        self._unblocked.set()
+
     async def cut(self) -> None:
         """Reset every connection; new ones are accepted."""
         connections = list(self._connections)
@@ -85,19 +94,22 @@ class FaultProxy:
         await asyncio.gather(*connections, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_closed:  # accepted while the server closed
+            return _reset(writer)
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        task.add_done_callback(lambda _: _reset(writer))  # also if it is cut before it began
+        return None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        number, writers = next(self._numbers), [writer]
+        number, upstream_writer, unblocked = next(self._numbers), None, self._unblocked
         try:
-            await self._unblocked.wait()
+            await unblocked.wait()
             upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
-            writers.append(upstream_writer)
             directions = (
-                asyncio.create_task(self._forward(number, Direction.TO_SERVER, reader, upstream_writer)),
-                asyncio.create_task(self._forward(number, Direction.TO_CLIENT, upstream_reader, writer)),
+                asyncio.create_task(self._forward(number, Direction.TO_SERVER, reader, upstream_writer, unblocked)),
+                asyncio.create_task(self._forward(number, Direction.TO_CLIENT, upstream_reader, writer, unblocked)),
             )
             try:
                 await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
@@ -108,20 +120,25 @@ class FaultProxy:
         except OSError:
             pass  # the server is down: the reset below reports it to the client
         finally:
-            for open_writer in writers:
-                _reset(open_writer)
+            if upstream_writer is not None:
+                _reset(upstream_writer)
 
     async def _forward(
-        self, number: int, direction: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        number: int,
+        direction: Direction,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        unblocked: asyncio.Event,
     ) -> None:
         while data := await reader.read(_CHUNK_SIZE):
-            await self._unblocked.wait()
+            await unblocked.wait()
             for interceptor in list(self.interceptors):
                 if await interceptor(Chunk(number, direction, data)) is Action.RESET:
                     return
             writer.write(data)
             await writer.drain()
-        await self._unblocked.wait()
+        await unblocked.wait()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

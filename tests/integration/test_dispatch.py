@@ -21,9 +21,11 @@ from controllers.loops.queries import requeue_published
 from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ClaimedRow, ScheduleTable
 from controllers.loops.stats import count_rows
 from controllers.resources.models import SchedulerSpec
+from sandbox.servers.postgres import Postgres
 from sandbox.servers.rabbitmq import RabbitMQ
 from shared import database as db
 from shared import sql
+from shared.database import connection
 from shared.errors import TransientError
 from shared.messaging import topology
 from shared.messaging.connection import connected
@@ -295,6 +297,24 @@ async def test_the_loop_reports_a_broker_outage_and_recovers_from_it(
     assert decode((await take_when_back(broker)).body).row_id == row.id
 
 
+async def test_the_loop_waits_while_the_server_only_reads(
+    database: Database, broker: BrokerSettings, postgres_server: Postgres, start: Start
+) -> None:
+    running = await start()
+    await eventually(lambda: running.loop.status().ready)
+    await postgres_server.set_read_only(True)
+    try:
+        running.loop.apply(running.loop.spec.model_copy(update={"batch_size": 10}))
+        await eventually(lambda: "the server only reads" in running.loop.status().message)
+        assert not running.task.done()
+    finally:
+        await postgres_server.set_read_only(False)
+    await eventually(lambda: running.loop.status().ready)
+    _game, row = await due_reminder(database)
+    running.loop.apply(running.loop.spec)  # the listener of this test ended with its connection
+    assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
+
+
 async def test_requeued_rows_wake_the_loops(database: Database, broker: BrokerSettings, start: Start) -> None:
     game, row = await due_reminder(database)
     running = await start()
@@ -309,8 +329,8 @@ async def test_requeued_rows_wake_the_loops(database: Database, broker: BrokerSe
 async def test_the_listener_detects_a_silent_connection(
     database: Database, patient: Timing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("PROBE_INTERVAL", "PROBE_TIMEOUT"):
-        monkeypatch.setattr(notify_listener, name, 0.2)
+    monkeypatch.setattr(notify_listener, "PROBE_INTERVAL", 0.2)
+    monkeypatch.setattr(connection, "PROBE_TIMEOUT", 0.2)
     url = urlsplit(database.settings.url.get_secret_value())
     async with FaultProxy(url.hostname or "", url.port or 0).serving() as proxy:
         through = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{proxy.port}"))

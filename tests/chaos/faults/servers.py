@@ -49,6 +49,16 @@ async def fail_over_database(fixture: Fixture) -> None:
         fixture.record_recovery()
 
 
+async def make_database_read_only(fixture: Fixture) -> None:
+    """Let PostgreSQL refuse all writes for a while, as a demoted primary or a full disk does."""
+    await asyncio.sleep(fixture.rng.uniform(0.5, 3.0))
+    await fixture.environment.postgres.set_read_only(True)
+    fixture.record_injection()
+    await asyncio.sleep(SILENCE)
+    await fixture.environment.postgres.set_read_only(False)
+    fixture.record_recovery()
+
+
 async def stop_api_server(fixture: Fixture) -> None:
     """Stop the Kubernetes API server for two minutes."""
     await fixture.environment.control_plane.stop()
@@ -69,6 +79,19 @@ def silence(names: Sequence[str], *, seconds: float = SILENCE) -> Fault:
         await asyncio.sleep(seconds)
         for name in names:
             fixture.proxies[name].restore()
+        fixture.record_recovery()
+
+    return inject
+
+
+def abandon(names: Sequence[str]) -> Fault:
+    """Let the connections of some proxies be silent for ever, while new ones work: a node died without closing them."""
+
+    async def inject(fixture: Fixture) -> None:
+        await asyncio.sleep(fixture.rng.uniform(0.5, 3.0))
+        for name in names:
+            fixture.proxies[name].abandon()
+        fixture.record_injection()
         fixture.record_recovery()
 
     return inject

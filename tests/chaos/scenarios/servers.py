@@ -21,6 +21,19 @@ DATABASE: Mapping[str, Scenario] = {
     "database-fails-over": Scenario(
         servers.fail_over_database, "A transaction whose connection ends is repeated without a second message."
     ),
+    "database-read-only": Scenario(
+        servers.make_database_read_only,
+        "A server that only reads is an outage: what is due is delivered once it takes writes again.",
+        unknown_allowed=True,
+    ),
+    "database-node-lost-by-bot": Scenario(
+        servers.abandon(["bot-database"]),
+        "A node that vanishes costs the bot one time-out, however many connections it had.",
+    ),
+    "database-node-lost-by-controllers": Scenario(
+        servers.abandon(["controllers-database"]),
+        "A node that vanishes costs the controllers one time-out, however many connections they had.",
+    ),
 }
 
 NETWORK: Mapping[str, Scenario] = {
@@ -30,6 +43,10 @@ NETWORK: Mapping[str, Scenario] = {
     "broker-silent-for-bot": Scenario(
         servers.silence(["bot-broker"]),
         "A consumer that lost its route gets its messages again, and each is sent once.",
+    ),
+    "broker-node-lost": Scenario(
+        servers.abandon(["bot-broker", "controllers-broker"]),
+        "A broker's node that vanishes is noticed by heartbeats and time-outs, while another one answers.",
     ),
     "broker-connections-cut": Scenario(
         servers.cut_connections(["bot-broker", "controllers-broker"]), "Connections that break often delay little."

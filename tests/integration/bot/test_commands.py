@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from sandbox.discord.faults.model import Drop, DuplicateInteraction, Match, Refuse, Status
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.permissions import TALK, Overwrite, Permission
+from sandbox.servers.postgres import Postgres
 from shared import database as db
 from shared.database import Sessions
 from shared.games import NewGame, create_game, list_players
@@ -281,8 +282,20 @@ class TestFailures:
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:
         async with start_bot(FailingSessions(database.sessions, ConnectionRefusedError(), times=100)):
-            assert "couldn't do that just now" in await reply_text(create(sandbox))
+            assert "my database is unavailable" in await reply_text(create(sandbox))
         assert await all_games(database) == []
+
+    async def test_a_database_that_only_reads_is_said_to_be_unavailable(
+        self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot, postgres_server: Postgres
+    ) -> None:
+        async with start_bot(database.sessions):
+            await postgres_server.set_read_only(True)
+            try:
+                assert "my database is unavailable" in await reply_text(create(sandbox))
+            finally:
+                await postgres_server.set_read_only(False)
+            assert "is set for" in await reply_text(create(sandbox))
+        assert len(await all_games(database)) == 1
 
     async def test_a_short_database_failure_goes_unnoticed(
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot

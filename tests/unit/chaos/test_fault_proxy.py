@@ -63,6 +63,17 @@ async def test_a_silent_proxy_forwards_nothing_and_everything_once_it_is_restore
         assert await pair[0].readexactly(5) == b"hello"
 
 
+async def test_abandoned_connections_stay_silent_and_new_ones_work(proxy, connect):
+    pair = await connect()
+    await ask(pair, b"before")
+    proxy.abandon()
+    assert await ask(await connect(), b"again") == b"again"
+    proxy.silence()
+    proxy.restore()
+    with pytest.raises(TimeoutError):
+        await ask(pair, b"hello", within=0.1)
+
+
 async def test_a_cut_resets_connections_and_accepts_new_ones(proxy, connect):
     pair = await connect()
     await ask(pair, b"before")
