@@ -65,8 +65,9 @@ def load(kind: type[S]) -> S:
         )
     try:
         return kind(_secrets_dir=directory)
-    except (SettingsError, OSError, UnicodeDecodeError) as error:
-        reason = "a file is not text in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    except (SettingsError, OSError) as error:
+        cause = error.__cause__ or error
+        reason = "a file is not text in UTF-8" if isinstance(cause, UnicodeDecodeError) else str(cause)
         raise ConfigurationError(f"{SECRETS_DIR}: {reason}") from error
     except ValidationError as error:
         raise ConfigurationError("; ".join(_explain(kind, problem) for problem in error.errors())) from error

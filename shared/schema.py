@@ -12,6 +12,8 @@ from shared.schedule.retry import Backoff, retry
 
 REVISION = "0006"
 """The newest revision of `migrations`. A newer schema works too."""
+GRANT_CREATE = "GRANT CREATE ON SCHEMA public TO USER"
+"""What lets another user than the owner migrate, from PostgreSQL 15 on."""
 
 
 async def wait_for_schema(sessions: Sessions, *, backoff: Backoff) -> None:

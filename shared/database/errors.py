@@ -87,6 +87,9 @@ def _translate(error: BaseException) -> QuestbellError | None:
     """Return our error, or None for a bug of ours."""
     driver_error = _driver_error(error)
     cause = Cause.OUTAGE if isinstance(driver_error, _OUTDATED_PLAN) else find_cause(error)
+    if isinstance(driver_error, asyncpg.InsufficientPrivilegeError):
+        hint = "write the URL of the tables' owner, or let the owner GRANT it to this user"
+        return ConfigurationError(f"{SETTING}: {first_line(error)}; {hint}")
     if cause is Cause.SETTINGS or isinstance(driver_error, asyncpg.ClientConfigurationError):
         return ConfigurationError(f"{SETTING}: {first_line(error)}")
     if cause is Cause.READ_ONLY:

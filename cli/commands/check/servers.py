@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.commands.check.result import CheckResult
 from cli.commands.connections import APPLICATION_NAME, call_discord, open_sessions
@@ -18,13 +19,14 @@ from shared.discord.client import DiscordClient
 from shared.errors import ConfigurationError, QuestbellError, describe
 from shared.messaging.connection import UNAVAILABLE, connected
 from shared.messaging.topology import EXCHANGE, QUEUES, Queue
-from shared.schema import REVISION
+from shared.schema import GRANT_CREATE, REVISION
 from shared.settings import BrokerSettings, DatabaseSettings, DiscordSettings, Timing
 
 OLDEST_RABBITMQ = (3, 10)
 """The first with at-least-once dead-lettering (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering)."""
 TIMEOUT = 10.0
 """Seconds for checking all queues."""
+_MAY_CREATE = text("SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)")
 _UNREACHABLE = "not checked, because the server could not be reached"
 
 
@@ -32,20 +34,30 @@ async def check_database(settings: DatabaseSettings) -> list[CheckResult]:
     """Check that PostgreSQL accepts the connection and has a compatible schema."""
     name = "database"
     try:
-        async with open_sessions(settings) as sessions, database.transaction(sessions) as session:
-            version = (await session.execute(text("SHOW server_version"))).scalar_one()
-            is_migrated = await session.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
-            revision = await session.scalar(text("SELECT version_num FROM alembic_version")) if is_migrated else None
+        async with open_sessions(settings) as sessions:
+            await database.ping(sessions)
+            async with database.transaction(sessions) as session:
+                version = await session.scalar(text("SHOW server_version"))
+                revision = await _read_revision(session)
+                may_create = await session.scalar(_MAY_CREATE)
     except (QuestbellError, DBAPIError) as error:
         message = _message(error, "QUESTBELL_DATABASE_URL")
         remedy = "check QUESTBELL_DATABASE_URL and that PostgreSQL is running"
         return [CheckResult.failed(name, message, remedy), CheckResult.skipped("schema", _UNREACHABLE)]
-    return [CheckResult.passed(name, f"connected to PostgreSQL {version}"), check_schema(revision)]
+    return [CheckResult.passed(name, f"connected to PostgreSQL {version}"), check_schema(revision, may_create=bool(may_create))]
 
 
-def check_schema(revision: str | None, *, needed: str = REVISION) -> CheckResult:
+async def _read_revision(session: AsyncSession) -> str | None:
+    is_migrated = await session.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    return await session.scalar(text("SELECT version_num FROM alembic_version")) if is_migrated else None
+
+
+def check_schema(revision: str | None, *, may_create: bool = True, needed: str = REVISION) -> CheckResult:
     """Check a schema's revision. A newer one is compatible."""
     name, remedy = "schema", "run `questbell migrate`"
+    if not may_create and (revision is None or revision < needed):
+        message = "the user may not create tables in the schema of the database"
+        return CheckResult.failed(name, message, f"as its owner run `{GRANT_CREATE}`, then {remedy}")
     if revision is None:
         return CheckResult.failed(name, f"the database has no schema; this release needs revision {needed}", remedy)
     if revision < needed:

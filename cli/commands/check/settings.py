@@ -93,9 +93,11 @@ def _describe_discord(settings: DiscordSettings) -> str:
 
 
 def _secrets_in(value: str) -> Iterator[str]:
-    """Yield a URL's password, as written and decoded, or the whole value."""
+    """Yield the passwords of one or more URLs, as written and decoded, or the whole value."""
+    value = value.strip()
     if "://" not in value:
         yield from filter(None, [value])
         return
-    password = value.partition("://")[2].rpartition("@")[0].partition(":")[2]
-    yield from filter(None, [password, unquote(password)])
+    for url in value.split("://")[1:]:
+        password = url.rpartition("@")[0].partition(":")[2]
+        yield from filter(None, [password, unquote(password)])

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.settings import BrokerSettings, DatabaseSettings, DiscordSettings, Timing, load
+from shared.settings import (
+    BrokerSettings,
+    DatabaseSettings,
+    DiscordSettings,
+    HealthSettings,
+    KubernetesSettings,
+    LogSettings,
+    Timing,
+    load,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +71,91 @@ def test_time_outs_in_the_wrong_order_are_rejected(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("QUESTBELL_TIMING_LEASE", "5")
     with pytest.raises(ConfigurationError, match="request_timeout must be below lease"):
         load(Timing)
+
+
+PASTED = ["{}\n", " {} ", "\ufeff{}", '"{}"', "'{}'\r\n", "{}\u200b", "\t{}\u00a0"]
+
+
+@pytest.mark.parametrize("pasted", PASTED)
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_what_surrounds_a_setting_is_removed(
+    pasted: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {
+        "DISCORD_TOKEN": "abc.def-1",
+        "DISCORD_API_URL": "https://discord.example",
+        "QUESTBELL_DATABASE_URL": "postgresql://u:p@h/db",
+        "QUESTBELL_DATABASE_POOL_SIZE": "7",
+        "QUESTBELL_AMQP_URL": "amqp://u:p@h/",
+    }
+    if place == "file":
+        monkeypatch.setenv("QUESTBELL_SECRETS_DIR", f"{tmp_path}\n")
+    for name, value in values.items():
+        if place == "file":
+            (tmp_path / name).write_text(pasted.format(value), encoding="utf-8")
+        else:
+            monkeypatch.setenv(name, pasted.format(value))
+    discord, database = load(DiscordSettings), load(DatabaseSettings)
+    assert (discord.token.get_secret_value(), discord.api_url) == ("abc.def-1", "https://discord.example")
+    assert (database.url.get_secret_value(), database.pool_size) == ("postgresql://u:p@h/db", 7)
+    assert load(BrokerSettings).urls == ("amqp://u:p@h:5672/",)
+
+
+@pytest.mark.parametrize("token", ["hush\nhush", "Bot hush", "hu\tsh", "hu\u200bsh", "húsh", '""', " "])
+def test_a_token_that_cannot_be_one_is_refused_in_one_line(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", token)
+    with pytest.raises(ConfigurationError, match=r"^DISCORD_TOKEN: (has|is empty)") as refused:
+        load(DiscordSettings)
+    assert "\n" not in str(refused.value)
+    assert "sh" not in str(refused.value).replace("has white space", "")
+
+
+WRONG = {
+    "QUESTBELL_DATABASE_POOL_SIZE": ("many", DatabaseSettings, "must be a number, such as 20"),
+    "QUESTBELL_AMQP_PREFETCH": ("0", BrokerSettings, "must be at least 1"),
+    "QUESTBELL_HEALTH_PORT": ("70000", HealthSettings, "must be at most 65535"),
+    "QUESTBELL_LOG_FORMAT": ("xml", LogSettings, "must be 'json' or 'console'"),
+    "QUESTBELL_NAMESPACE": ("My_Games", KubernetesSettings, "must be a namespace's name, such as questbell"),
+    "DISCORD_API_URL": ("discord.com", DiscordSettings, "must look like https://discord.com"),
+    "QUESTBELL_TIMING_LEASE": ("nan", Timing, "must be a number, such as 8"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_setting_begins_with_its_name_and_says_what_to_write(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value, kind, advice = WRONG[name]
+    for other, valid in (
+        ("DISCORD_TOKEN", "x"),
+        ("QUESTBELL_DATABASE_URL", "postgresql://u@h"),
+        ("QUESTBELL_AMQP_URL", "amqp://h"),
+    ):
+        monkeypatch.setenv(other, valid)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as refused:
+        load(kind)
+    assert str(refused.value).startswith(f"{name}: {advice}")
+
+
+def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUESTBELL_HEALTH_PORT", "")
+    monkeypatch.setenv("QUESTBELL_AMQP_URL", "")
+    assert load(HealthSettings).port == HealthSettings.model_fields["port"].default
+    with pytest.raises(ConfigurationError, match="QUESTBELL_AMQP_URL is not set"):
+        load(BrokerSettings)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", None])
+def test_secrets_that_cannot_be_read_are_one_line(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUESTBELL_SECRETS_DIR", str(tmp_path / "secrets"))
+    if content is not None:
+        (tmp_path / "secrets").mkdir()
+        (tmp_path / "secrets" / "DISCORD_TOKEN").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"^QUESTBELL_SECRETS_DIR: .*(UTF-8|not a directory)"):
+        load(DiscordSettings)
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "0.001"])
