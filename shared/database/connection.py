@@ -153,7 +153,7 @@ async def check_session_mode(connection: asyncpg.Connection, other: asyncpg.Conn
     """
     with translated():
         for _ in range(_POOLER_CHECKS):
-            sessions = [await one.fetchval("SELECT pg_backend_pid()") for one in (connection, other)]
+            sessions = [await session.fetchval("SELECT pg_backend_pid()") for session in (connection, other)]
             if sessions[0] == sessions[1]:
                 raise ConfigurationError(
                     f"{SETTING}: this is a connection pooler in transaction mode; "

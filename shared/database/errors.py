@@ -57,7 +57,7 @@ _DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Interna
 _UNAVAILABLE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, PoolTimeoutError, OSError, TimeoutError)
 """Errors without a state while PostgreSQL is unavailable."""
 _OUTDATED_PLAN = asyncpg.InvalidCachedStatementError
-"""The schema changed. The driver prepares its statements anew, so a repetition succeeds."""
+"""The schema changed. The driver prepares its statements again, so a repetition succeeds."""
 
 
 def find_cause(error: BaseException) -> Cause | None:
@@ -88,7 +88,7 @@ def _translate(error: BaseException) -> QuestbellError | None:
     driver_error = _driver_error(error)
     cause = Cause.OUTAGE if isinstance(driver_error, _OUTDATED_PLAN) else find_cause(error)
     if isinstance(driver_error, asyncpg.InsufficientPrivilegeError):
-        hint = "write the URL of the tables' owner, or let the owner GRANT it to this user"
+        hint = "write the URL of the owner, or let the owner run GRANT for this user"
         return ConfigurationError(f"{SETTING}: {first_line(error)}; {hint}")
     if cause is Cause.SETTINGS or isinstance(driver_error, asyncpg.ClientConfigurationError):
         return ConfigurationError(f"{SETTING}: {first_line(error)}")

@@ -65,7 +65,7 @@ async def engine(
 
 
 async def _check_pooler(connection: asyncpg.Connection, open_one: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
-    """Check the session mode of a pooler, which answers with a process id of its own."""
+    """Check the session mode of a pooler, which answers with another process id."""
     if connection.get_server_pid() == await connection.fetchval("SELECT pg_backend_pid()"):
         return
     other = await open_one()

@@ -37,12 +37,12 @@ async def run(database: Database, *statements: str) -> None:
 
 
 def raising(state: str) -> str:
-    return f"DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{state}'; END $$"
+    return f"DO $$ BEGIN RAISE EXCEPTION 'as asked' USING ERRCODE = '{state}'; END $$"
 
 
 @pytest.mark.parametrize("state", OUTAGES)
 async def test_a_state_of_the_server_is_an_outage(database: Database, state: str) -> None:
-    with pytest.raises(TransientError, match=r"database unavailable \(QUESTBELL_DATABASE_URL\): as told"):
+    with pytest.raises(TransientError, match=r"database unavailable \(QUESTBELL_DATABASE_URL\): as asked"):
         await run(database, raising(state))
 
 
@@ -54,7 +54,7 @@ async def test_a_mistake_of_ours_stays_a_bug(database: Database, state: str) -> 
 
 @pytest.mark.parametrize("state", ["28000", "28P01", "3D000", "3F000", "42501"])
 async def test_what_a_person_must_change_names_the_setting(database: Database, state: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"^QUESTBELL_DATABASE_URL: as told"):
+    with pytest.raises(ConfigurationError, match=r"^QUESTBELL_DATABASE_URL: as asked"):
         await run(database, raising(state))
 
 
@@ -121,6 +121,6 @@ class TestReadOnly:
 
 async def test_errors_outside_a_session_are_translated_too(database: Database) -> None:
     connection: asyncpg.Connection = await db.connect(database.settings, application_name="test", timing=Timing())
-    with pytest.raises(TransientError, match="as told"), db.translated():
+    with pytest.raises(TransientError, match="as asked"), db.translated():
         await connection.execute(raising("53100"))
     connection.terminate()

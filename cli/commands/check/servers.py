@@ -44,7 +44,10 @@ async def check_database(settings: DatabaseSettings) -> list[CheckResult]:
         message = _message(error, "QUESTBELL_DATABASE_URL")
         remedy = "check QUESTBELL_DATABASE_URL and that PostgreSQL is running"
         return [CheckResult.failed(name, message, remedy), CheckResult.skipped("schema", _UNREACHABLE)]
-    return [CheckResult.passed(name, f"connected to PostgreSQL {version}"), check_schema(revision, may_create=bool(may_create))]
+    return [
+        CheckResult.passed(name, f"connected to PostgreSQL {version}"),
+        check_schema(revision, may_create=bool(may_create)),
+    ]
 
 
 async def _read_revision(session: AsyncSession) -> str | None:
