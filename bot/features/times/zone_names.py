@@ -108,7 +108,7 @@ _COUNTRIES = {
 }
 """Names that the IANA database's table of countries leaves out."""
 
-_NO_CITIES = listed("north south west easter center wake midway troll casey davis")
+_NO_CITIES = listed("north south west easter christmas reunion resolute oral center wake midway troll casey davis")
 _NO_REGIONS = listed("US Brazil Canada Chile Mexico Etc")
 """Names whose last part is no city, or is also another word."""
 _MONTH_FIRST = listed("US PR GU AS VI MP UM FM MH PW")
