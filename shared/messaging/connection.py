@@ -9,17 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from urllib.parse import unquote, urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPConnectionError, AMQPError, ChannelInvalidStateError, ProbableAuthenticationError
+from aio_pika.exceptions import (
+    AMQPConnectionError,
+    AMQPError,
+    ChannelInvalidStateError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 
 from shared import metrics
 from shared.errors import ConfigurationError, TransientError, describe
 from shared.settings import BrokerSettings
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds."""
+"""Seconds. If there are several brokers, each has half of it, so that a vanished one costs little."""
 CALL_TIMEOUT = 5.0
 """Seconds for one call, because heartbeats do not reveal that a single queue hangs."""
 HEARTBEAT = 10
@@ -48,12 +55,31 @@ def translated() -> Iterator[None]:
 
 
 async def connect(settings: BrokerSettings, *, name: str) -> AbstractConnection:
-    """Open a connection called `name`. Raises as `translated`."""
+    """Open a connection called `name` to the first broker that answers. Raises as `translated`."""
+    problems: dict[str, TransientError] = {}
+    for url in settings.urls:
+        try:
+            return await _connect_to(url, name=name, timeout=CONNECT_TIMEOUT / min(2, len(settings.urls)))
+        except TransientError as error:
+            problems.setdefault(str(error), error)
+    raise TransientError("; ".join(problems)) from next(iter(problems.values()))
+
+
+async def _connect_to(url: str, *, name: str, timeout: float) -> AbstractConnection:
     with translated():
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            connection = await aio_pika.connect(
-                settings.url.get_secret_value(), heartbeat=HEARTBEAT, client_properties={"connection_name": name}
-            )
+        try:
+            async with asyncio.timeout(timeout):
+                connection = await aio_pika.connect(
+                    url, heartbeat=HEARTBEAT, client_properties={"connection_name": name}
+                )
+        except TimeoutError as error:
+            raise TimeoutError(f"{urlsplit(url).hostname} did not answer within {timeout:g} s") from error
+        except InvalidFrameError as error:  # the broker closed the connection instead of opening the virtual host
+            virtual_host = unquote(urlsplit(url).path.removeprefix("/")) or "/"
+            raise TransientError(
+                f"broker unavailable (QUESTBELL_AMQP_URL): the virtual host {virtual_host!r} does not exist, "
+                "or the user may not use it"
+            ) from error
     metrics.BROKER_CONNECTIONS.inc()
     connection.close_callbacks.add(_count_closed)
     return connection
