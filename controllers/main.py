@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from controllers import kopf_thread, kubernetes_api, metrics_collector
+from controllers.delivery_monitor import DeliveryMonitor
 from controllers.leader_election import LeaderElection
 from controllers.loops.dead_letters import DeadLetterLoop
 from controllers.loops.dispatch import DispatchLoop
@@ -106,12 +107,20 @@ async def serve(settings: Settings) -> None:
             )
         )
         leader_election = LeaderElection(settings.database, timing, namespace=namespace)
-        resync = Resync(api, supervisor, namespace)
+        resync = Resync(api, supervisor, namespace, release=settings.kubernetes.release)
+        monitor = DeliveryMonitor(sessions, settings.broker)
         dependencies = {
             "database": Dependency("database", lambda: database.ping(sessions)),
             "broker": Dependency("broker", publisher.connect),
         }
-        writer = StatusWriter(supervisor, api, leader_election, instance=socket.gethostname())
+        writer = StatusWriter(
+            supervisor,
+            api,
+            leader_election,
+            instance=socket.gethostname(),
+            release=settings.kubernetes.release,
+            add_delivery=monitor.add_to,
+        )
         await stack.enter_async_context(_probes(settings.health, dependencies, resync, supervisor))
 
         async def watch() -> None:
@@ -123,6 +132,7 @@ async def serve(settings: Settings) -> None:
                 "resync": resync.run,
                 "watch": watch,
                 "status": writer.run,
+                "delivery monitor": monitor.run,
                 "leader election": leader_election.run,
                 "notify listener": listener.run,
                 "row metrics": lambda: metrics_collector.collect_row_metrics(sessions),
@@ -177,6 +187,7 @@ def _probes(
         ready={
             **{name: dependency.problem for name, dependency in dependencies.items()},
             "api-server": resync.problem,
+            "resources": resync.missing,
             "loops": supervisor.problem,
         },
     )

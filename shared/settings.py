@@ -93,7 +93,7 @@ class DiscordSettings(Settings):
 
 
 class KubernetesSettings(Settings):
-    """The namespace that the operator watches."""
+    """The namespace that the operator watches, and the release that it belongs to."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_")
 
@@ -101,6 +101,9 @@ class KubernetesSettings(Settings):
         default="default",
         pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
         description="a namespace's name, such as questbell",
+    )
+    release: str = Field(
+        default="questbell", min_length=1, max_length=253, description="a release's name, such as questbell"
     )
 
 

@@ -77,7 +77,7 @@ class PollingLoop(ABC, Generic[SpecT]):
         self._log = log
         self._spec_changed = asyncio.Event()
         self._failures = 0
-        self._last_error: str | None = "starting"
+        self._last_error: str | None = "The first iteration has not ended yet"
         self._degraded: str | None = None
         self._last_dispatch: datetime | None = None
 
@@ -108,7 +108,7 @@ class PollingLoop(ABC, Generic[SpecT]):
         if self.spec.suspend:
             status = self.suspended
         elif self._last_error is not None:
-            status = LoopStatus(False, "Waiting", self._last_error)
+            status = LoopStatus(False, "Waiting" if self._failures else "Starting", self._last_error)
         else:
             status = self.ready
         return replace(status, last_dispatch=self._last_dispatch, degraded=self._degraded)

@@ -47,9 +47,10 @@ async def test_helm_test_passes(trial: Trial) -> None:
 
 async def test_the_columns_show_live_figures(trial: Trial) -> None:
     header, before = await _row(trial, "notifications")
-    assert header == ["NAME", "SOURCE", "READY", "PENDING", "OVERDUE", "NEXT DUE", "LAST DISPATCH", "AGE"]
+    assert header[:5] == ["NAME", "SOURCE", "READY", "PENDING", "OVERDUE"]
+    assert header[5:] == ["NEXT DUE", "LAST DISPATCH", "DEGRADED", "UPDATED", "AGE"]
     assert before["READY"] == "True"
-    await trial.schedule("shared", count=20)  # each replica knows its own dispatches, so the leader needs one of these
+    await trial.schedule("shared", count=1)
 
     async def last_dispatch() -> bool:
         _, row = await _row(trial, "notifications")
@@ -65,7 +66,8 @@ async def test_the_columns_show_live_figures(trial: Trial) -> None:
 
     await eventually(shown, within=SHOWN_WITHIN, what="seven pending reminders in the columns")
     header, row = await _row(trial, "default", kind="deadletterreconcilers")
-    assert header == ["NAME", "READY", "DEPTH", "OLDEST", "REPUBLISHED", "PARKED", "LAST RUN", "AGE"]
+    assert header[:6] == ["NAME", "READY", "DEPTH", "OLDEST", "REPUBLISHED", "PARKED"]
+    assert header[6:] == ["LAST RUN", "DEGRADED", "UPDATED", "AGE"]
     assert (row["READY"], row["DEPTH"]) == ("True", "0")
     assert row["LAST RUN"]
 

@@ -70,6 +70,7 @@ async def operating(
     leading: LeaderElection | None = None,
     list_interval: float = LIST_INTERVAL,
     name: str = "replica-1",
+    release: str = "questbell",
 ) -> AsyncIterator[Replica]:
     """Run a replica for a block, which begins when it has created the default resources."""
     loops = FakeLoops()
@@ -77,8 +78,10 @@ async def operating(
         kubernetes_api.connect() as api,
         Supervisor(loops, backoff=RESTART, shutdown_timeout=2) as supervisor,
     ):
-        resync, counting = Resync(api, supervisor, namespace, list_interval=list_interval), CountingApi(api)
-        writer = StatusWriter(supervisor, counting, leading or cast(LeaderElection, SoleLeader()), instance=name)
+        resync = Resync(api, supervisor, namespace, release=release, list_interval=list_interval)
+        counting = CountingApi(api)
+        election = leading or cast(LeaderElection, SoleLeader())
+        writer = StatusWriter(supervisor, counting, election, instance=name, release=release)
 
         async def watch() -> None:
             await resync.wait_until_usable()

@@ -149,6 +149,7 @@ async def test_a_patch_of_the_spec_does_not_change_the_status(kubectl: Kubectl) 
     assert "status" not in await kubectl.json("get", "scheduler", "one")
 
 
+UPDATED = ("DEGRADED", "UPDATED", "AGE")
 READY = {
     "type": "Ready",
     "status": "True",
@@ -162,12 +163,13 @@ READY = {
 async def test_kubectl_get_shows_the_columns_of_schedulers(kubectl: Kubectl) -> None:
     await kubectl.apply("Scheduler", "notifications", source="Notifications")
     figures = {"pending": "10000+", "overdue": "3", "nextDue": "2099-01-01T20:00:00Z"}
-    dispatched = {"lastDispatch": "2020-01-01T00:00:00Z"}
+    dispatched = {"lastDispatch": "2020-01-01T00:00:00Z", "lastUpdate": "2020-01-01T00:00:00Z"}
     await write_status(kubectl, "scheduler/notifications", figures | dispatched | {"conditions": [READY]})
     header, row = await kubectl.columns("schedulers")
-    assert header == ["NAME", "SOURCE", "READY", "PENDING", "OVERDUE", "NEXT DUE", "LAST DISPATCH", "AGE"]
+    assert header == ["NAME", "SOURCE", "READY", "PENDING", "OVERDUE", "NEXT DUE", "LAST DISPATCH", *UPDATED]
     assert row[:6] == ["notifications", "Notifications", "True", "10000+", "3", "2099-01-01T20:00:00Z"]
     assert row[6].endswith("d"), "an age"
+    assert row[8].endswith("d"), "a status that nobody has written for long"
 
 
 async def test_kubectl_get_shows_the_columns_of_dead_letter_reconcilers(kubectl: Kubectl) -> None:
@@ -176,7 +178,7 @@ async def test_kubectl_get_shows_the_columns_of_dead_letter_reconcilers(kubectl:
     run = {"lastRun": "2020-01-01T00:00:00Z"}
     await write_status(kubectl, "deadletterreconciler/default", figures | run | {"conditions": [READY]})
     header, row = await kubectl.columns("deadletterreconcilers")
-    assert header == ["NAME", "READY", "DEPTH", "OLDEST", "REPUBLISHED", "PARKED", "LAST RUN", "AGE"]
+    assert header == ["NAME", "READY", "DEPTH", "OLDEST", "REPUBLISHED", "PARKED", "LAST RUN", *UPDATED]
     assert row[:3] + row[4:6] == ["default", "True", "7", "5", "2"]
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
+from controllers import kubernetes_api, status_writer
 from controllers.loops.base import LoopStatus
+from controllers.resources import release
 from controllers.resources.models import SchedulerSpec, Source
-from tests.controlplane.operating import Replica, conditions, operating
-from tests.support.kubectl import Kubectl
+from controllers.resync import Resync
+from controllers.supervisor import Supervisor
+from shared.errors import TransientError
+from tests.controlplane.operating import RESTART, Replica, conditions, operating
+from tests.support.fakes import FakeLoops
+from tests.support.kubectl import Kubectl, KubectlError
 from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 
@@ -65,13 +72,86 @@ async def test_the_default_resources_are_created_and_run(replica: Replica, kubec
     ]
 
 
-async def test_no_default_schedulers_are_created_beside_a_users_scheduler(namespace: str, kubectl: Kubectl) -> None:
+async def test_no_default_scheduler_is_created_beside_a_users_scheduler_of_its_source(
+    namespace: str, kubectl: Kubectl
+) -> None:
     await kubectl.apply("Scheduler", "mine", source="Notifications", batchSize=7)
     async with operating(namespace) as replica:
         await replica.started("mine")
+        await replica.started("status-transitions")
         await replica.started("default")
+        assert replica.resync.missing() is None
     listed = (await kubectl.json("get", "schedulers"))["items"]
-    assert [item["metadata"]["name"] for item in listed] == ["mine"]
+    assert sorted(item["metadata"]["name"] for item in listed) == ["mine", "status-transitions"]
+
+
+@pytest.mark.parametrize(
+    "deleted", [["scheduler", "--all"], ["scheduler", "notifications"], ["deadletterreconciler", "default"]]
+)
+async def test_a_deleted_default_comes_back_because_delivery_would_stop_silently(
+    deleted: list[str], namespace: str, kubectl: Kubectl
+) -> None:
+    async with operating(namespace, list_interval=2.0) as replica:
+        old = [await replica.started(name) for name in ("notifications", "status-transitions", "default")]
+        await kubectl("delete", *deleted)
+        gone = await eventually(lambda: [loop for loop in old if not loop.running])
+        for loop in gone:
+            assert await replica.started(loop.resource.name) is not loop
+        await eventually(lambda: replica.resync.missing() is None)
+
+
+async def test_a_taken_name_is_reported_because_no_default_can_be_created(namespace: str, kubectl: Kubectl) -> None:
+    await kubectl.apply("Scheduler", "notifications", source="StatusTransitions")
+    async with operating(namespace, list_interval=1.0) as replica:
+        await replica.started("notifications")
+        problem = await eventually(replica.resync.missing)
+        assert "no Scheduler with the source Notifications" in problem
+        assert "its name is taken" in problem
+        await kubectl.apply("Scheduler", "mine", source="Notifications")
+        await eventually(lambda: replica.resync.missing() is None)
+
+
+async def test_an_unchanged_status_is_written_often_enough_to_show_that_controllers_run(
+    namespace: str, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_writer, "HEARTBEAT_INTERVAL", timedelta(seconds=1))
+    async with operating(namespace) as replica:
+        await replica.started("notifications")
+        first = (await shown(kubectl, "scheduler/notifications", says("Ready", "True")))["status"]["lastUpdate"]
+        later = await shown(
+            kubectl, "scheduler/notifications", lambda body: body["status"].get("lastUpdate", first) != first
+        )
+        assert later["status"]["release"] == "questbell"
+        seen = await events(kubectl, "notifications")
+    assert seen == [("Normal", "Working")], "a heartbeat is no Event"
+
+
+async def test_a_second_release_in_the_namespace_waits_and_names_the_first(namespace: str, kubectl: Kubectl) -> None:
+    async with operating(namespace) as first:
+        await first.started("notifications")
+        await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
+        async with (
+            kubernetes_api.connect() as connected,
+            Supervisor(FakeLoops(), backoff=RESTART, shutdown_timeout=2) as supervisor,
+        ):
+            second = Resync(connected, supervisor, namespace, release="another")
+            with pytest.raises(TransientError, match="the release questbell operates this namespace") as refused:
+                await second.run()
+            assert refused.value.retry_after == 30
+            assert "questbell" in (second.problem() or "")
+            assert not supervisor.known(), "no loop runs"
+
+
+async def test_a_release_takes_over_from_one_that_is_gone(
+    namespace: str, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with operating(namespace, release="old") as old:
+        await old.started("notifications")
+        await shown(kubectl, "scheduler/notifications", has("release", "old"))
+    monkeypatch.setattr(release, "STALE_AFTER", timedelta(seconds=2))
+    async with operating(namespace, release="new") as new:
+        await new.started("notifications")
+        await shown(kubectl, "scheduler/notifications", has("release", "new"))
 
 
 async def test_a_users_edit_survives_a_restart(namespace: str, kubectl: Kubectl) -> None:
@@ -164,13 +244,25 @@ async def test_only_a_changed_condition_becomes_an_event(replica: Replica, kubec
     await shown(kubectl, "scheduler/notifications", lambda body: "still" in conditions(body)["Ready"]["message"])
     loop.reported = LoopStatus(ready=True, reason="Working", message="All is well")
     await shown(kubectl, "scheduler/notifications", says("Ready", "True"))
-    expected = [("Normal", "Working"), ("Warning", "Waiting"), ("Normal", "Working")]
+    await shown(kubectl, "scheduler/notifications", says("Degraded", "False"))
+    expected = [*[("Normal", "Working")] * 2, *[("Warning", "Waiting")] * 2, ("Normal", "AsExpected")]
 
     async def are_posted() -> bool:
-        return await events(kubectl, "notifications") == expected
+        return sorted(await events(kubectl, "notifications")) == sorted(expected)
 
     await eventually(are_posted)
     assert "The broker is down" in await kubectl("describe", "scheduler", "notifications")
+
+
+async def test_a_loop_that_waits_for_a_server_fails_the_documented_wait(replica: Replica, kubectl: Kubectl) -> None:
+    await shown(kubectl, "scheduler/notifications", says("Degraded", "False"))
+    wait = ("wait", "--for=condition=Degraded=False", "--timeout=2s", "schedulers", "--all")
+    await eventually(partial(kubectl, *wait))
+    replica.loops.of("notifications").reported = LoopStatus(False, "Waiting", "PostgreSQL is down")
+    body = await shown(kubectl, "scheduler/notifications", says("Degraded", "True", "Waiting"))
+    assert conditions(body)["Degraded"]["message"] == "PostgreSQL is down"
+    with pytest.raises(KubectlError):
+        await kubectl(*wait)
 
 
 async def test_a_working_loop_may_be_degraded(replica: Replica, kubectl: Kubectl) -> None:

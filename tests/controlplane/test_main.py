@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -20,6 +21,7 @@ from sandbox.servers.control_plane import ControlPlane
 from sandbox.servers.network import free_ports
 from shared.settings import BrokerSettings
 from tests.controlplane.operating import conditions
+from tests.support.builders import make_due, new_game, rows_of
 from tests.support.database import Database
 from tests.support.kubectl import Kubectl
 from tests.support.waiting import WAIT_TIMEOUT, eventually
@@ -127,6 +129,46 @@ async def test_the_controllers_wait_for_a_missing_api_server_and_name_it(
             await running.until_ready()
     finally:
         await cluster.start()
+
+
+@pytest.mark.parametrize(
+    ("setting", "url"),
+    [
+        ("QUESTBELL_DATABASE_URL", "postgresql://user:hush@127.0.0.1:9/games"),
+        ("QUESTBELL_AMQP_URL", "amqp://user:hush@127.0.0.1:9/"),
+    ],
+)
+async def test_every_scheduler_is_degraded_while_a_server_is_down(
+    setting: str, url: str, environment: Mapping[str, str], kubectl: Kubectl
+) -> None:
+    async with controllers({**environment, setting: url}):
+
+        async def all_are_degraded() -> list[dict[str, Any]] | None:
+            items = (await kubectl.json("get", "schedulers"))["items"]
+            found = [conditions(item).get("Degraded", {}) for item in items]
+            return found if found and all(condition.get("status") == "True" for condition in found) else None
+
+        for condition in await eventually(all_are_degraded):
+            assert condition["reason"] == "Waiting"
+            assert setting in condition["message"]
+
+
+async def test_rows_without_a_bot_degrade_their_scheduler(
+    environment: Mapping[str, str], kubectl: Kubectl, database: Database
+) -> None:
+    game = await new_game(database.sessions, offsets=(60,))
+    await make_due(database.sessions, *await rows_of(database.sessions, game), ago=timedelta(seconds=150))
+    async with controllers(environment) as running:
+        await running.until_ready()
+
+        async def degraded() -> str | None:
+            found = conditions(await kubectl.json("get", "scheduler/notifications")).get("Degraded", {})
+            return str(found["message"]) if found.get("status") == "True" else None
+
+        message = await eventually(degraded)
+        assert "Nobody consumes bot.reminders and bot.notices: does the bot run?" in message
+        header, row, _ = await kubectl.columns("schedulers")
+        assert row[header.index("DEGRADED")] == "True"
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ async def test_the_operator_stops_its_thread_and_its_loops(namespace: str) -> No
     assert not replica.loops.running
 
 
-async def test_the_operator_waits_for_missing_definitions_and_names_them(
+async def test_the_operator_waits_for_missing_definitions_and_creates_the_defaults_in_the_restored_ones(
     client: ApiClient, namespace: str, kubectl: Kubectl
 ) -> None:
     async with operating(namespace, list_interval=3.0) as replica:
@@ -144,6 +144,7 @@ async def test_the_operator_waits_for_missing_definitions_and_names_them(
             await eventually(lambda: "crds.enabled" in (replica.resync.problem() or ""))
         finally:
             await definitions.apply(client)
-        await eventually(lambda: replica.resync.problem() is None)
-        await kubectl.apply("Scheduler", "notifications", source="Notifications")
         assert await replica.started("notifications") is not loop
+        await replica.started("status-transitions")
+        await replica.started("default")
+        await eventually(lambda: replica.resync.problem() is None and replica.resync.missing() is None)

@@ -132,6 +132,7 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
         "lease": timedelta(seconds=30),
         "nonce_window": timedelta(seconds=60),
         "settle_timeout": timedelta(seconds=90),
+        "threshold": timedelta(seconds=120),
     }
 
 

@@ -42,6 +42,12 @@ def test_a_suspended_resource_is_not_ready_and_not_degraded() -> None:
     assert condition(result, "Degraded")["status"] == "False"
 
 
+def test_a_loop_that_waits_is_degraded_but_one_that_starts_is_not() -> None:
+    waiting = condition(status(LoopStatus(False, "Waiting", "The broker is down")), "Degraded")
+    assert (waiting["status"], waiting["reason"], waiting["message"]) == ("True", "Waiting", "The broker is down")
+    assert condition(status(LoopStatus(False, "Starting", "Soon")), "Degraded")["status"] == "False"
+
+
 def test_a_failed_loop_is_degraded_for_the_same_reason_as_it_is_not_ready() -> None:
     assert condition(status(FAILED), "Degraded")["reason"] == "LoopFailed"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic.alias_generators import to_camel
 
-from controllers.resources.defaults import DEFAULTS
+from controllers.resources.defaults import DEFAULTS, Default
 from controllers.resources.models import DEAD_LETTER_RECONCILER, GROUP, KINDS, SCHEDULER, VERSION, Kind
 from shared.messaging.topology import QUEUES
 from tests.support import definitions
@@ -81,10 +81,9 @@ def test_every_field_has_a_description(kind: Kind) -> None:
     assert undescribed(SCHEMAS[kind.name]["spec"], "spec") + undescribed(SCHEMAS[kind.name]["status"], "status") == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_specs_of_the_default_resources_are_valid(kind: Kind) -> None:
-    for spec in DEFAULTS[kind].values():
-        kind.spec.model_validate(spec)
+@pytest.mark.parametrize("default", DEFAULTS, ids=str)
+def test_the_specs_of_the_default_resources_are_valid(default: Default) -> None:
+    default.kind.spec.model_validate(default.body["spec"])
 
 
 def test_the_reference_page_matches_the_definitions() -> None:

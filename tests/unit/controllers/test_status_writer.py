@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from controllers.status_writer import StatusWriter
 from controllers.supervisor import Supervisor
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff
-from tests.support.fakes import FakeLoop, FakeLoops, scheduler
+from tests.support.fakes import WELL, FakeLoop, FakeLoops, scheduler
 from tests.support.waiting import eventually
 
 NOT_READY = LoopStatus(ready=False, reason="Waiting", message="The broker is down")
@@ -75,13 +76,14 @@ class Harness:
 
 @pytest.fixture
 async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
-    for name in ("WRITE_INTERVAL", "STATS_INTERVAL", "UNKNOWN_GRACE"):
+    for name in ("WRITE_INTERVAL", "STATS_INTERVAL", "UNKNOWN_GRACE", "CALM_AFTER"):
         monkeypatch.setattr(status_writer, name, 0.0)
     loops, api, leading = FakeLoops(), FakeApi(), Leading()
     async with Supervisor(loops, backoff=Backoff(first=1, longest=1), shutdown_timeout=1) as supervisor:
         supervisor.observe(scheduler())
         await eventually(lambda: loops.running)
-        yield Harness(StatusWriter(supervisor, api, leading, instance="pod-1"), supervisor, api, leading, loops)
+        writer = StatusWriter(supervisor, api, leading, instance="pod-1", release="questbell")
+        yield Harness(writer, supervisor, api, leading, loops)
 
 
 async def test_a_new_resource_gets_its_status(harness: Harness) -> None:
@@ -104,7 +106,7 @@ async def test_a_field_that_the_api_server_drops_is_written_once(harness: Harnes
 
 async def test_a_new_writer_does_not_repeat_an_unchanged_status(harness: Harness) -> None:
     await harness.write()
-    successor = StatusWriter(harness.supervisor, harness.api, harness.leading, instance="pod-2")
+    successor = StatusWriter(harness.supervisor, harness.api, harness.leading, instance="pod-2", release="questbell")
     await successor.write_changes()
     assert len(harness.api.written) == 1
 
@@ -221,7 +223,47 @@ async def test_a_changed_condition_becomes_an_event(harness: Harness) -> None:
     await harness.write()
     harness.loop.reported = NOT_READY
     await harness.write(times=3)
-    first, second = harness.api.events
-    assert (first["type"], first["reason"]) == ("Normal", "Working")
-    assert (second["type"], second["reason"], second["note"]) == ("Warning", "Waiting", "The broker is down")
-    assert second["regarding"]["uid"] == "u-1"
+    posted = [(event["type"], event["action"], event["reason"], event["note"]) for event in harness.api.events]
+    assert posted == [
+        ("Normal", "ReadyChanged", "Working", "All is well"),
+        ("Warning", "ReadyChanged", "Waiting", "The broker is down"),
+        ("Warning", "DegradedChanged", "Waiting", "The broker is down"),
+    ]
+    assert {event["regarding"]["uid"] for event in harness.api.events} == {"u-1"}
+
+
+async def test_one_problem_that_comes_and_goes_is_one_pair_of_events(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_writer, "CALM_AFTER", 0.2)
+    for _ in range(5):
+        harness.loop.reported = replace(WELL, degraded="The queue is full")
+        await harness.write()
+        harness.loop.reported = WELL
+        await harness.write(times=3)
+
+    async def is_over() -> bool:
+        await harness.write()
+        return harness.api.written[-1]["conditions"][1]["status"] == "False"
+
+    await eventually(is_over)
+    assert [event["reason"] for event in harness.api.events] == ["Working", "NeedsAttention", "AsExpected"]
+
+
+async def test_a_suspended_resource_is_not_degraded_at_once(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_writer, "CALM_AFTER", 60.0)
+    harness.loop.reported = NOT_READY
+    await harness.write()
+    harness.loop.reported = LoopStatus(ready=False, reason="Suspended", message="As the spec says")
+    await harness.write()
+    assert [status["conditions"][1]["status"] for status in harness.api.written] == ["True", "False"]
+
+
+@pytest.mark.parametrize(("age", "written"), [(0, 0), (89, 0), (91, 1)])
+async def test_the_status_of_another_release_is_overwritten_only_once_that_is_gone(
+    age: int, written: int, harness: Harness
+) -> None:
+    at = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+    harness.supervisor.observe(scheduler(version=900, status={"release": "another", "lastUpdate": at}))
+    await harness.write()
+    assert len(harness.api.written) == written
