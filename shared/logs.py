@@ -58,6 +58,7 @@ def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = N
     root.setLevel(settings.level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(True)  # else Python prints them as plain text
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it logs as errors what it also raises to us
 
 

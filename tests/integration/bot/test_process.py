@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -67,6 +68,8 @@ async def test_delivery_goes_on_while_the_gateway_refuses_the_bot(
         assert "questbell_gateway_close_code 4014.0" in (await answer(bot, "/metrics"))[1]
         assert await deliver_reminder(sandbox, database, publisher) is Outcome.DELIVERED
         assert bot.pid is not None
+    for line in bot.log.read_text().splitlines():
+        assert json.loads(line)["action"], "a line of a library has our format too"
 
 
 async def deliver_reminder(sandbox: SandboxDiscord, database: Database, publisher: Publisher) -> Outcome | None:

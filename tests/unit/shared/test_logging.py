@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,7 @@ def logged() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     logs.configure(LogSettings(), workload="test", stream=stream)
     yield stream
+    logging.captureWarnings(False)
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.configure(**before)
@@ -35,6 +37,22 @@ def test_a_librarys_record_has_the_same_form(logged: io.StringIO) -> None:
     logging.getLogger("some.library").warning("Odd: %s", 3)
     record = json.loads(logged.getvalue())
     assert (record["message"], record["action"]) == ("Odd: 3", "library.some.library")
+
+
+def test_what_discord_py_says_about_a_slow_process_is_one_line(logged: io.StringIO) -> None:
+    logging.getLogger("discord.gateway").warning("Shard ID %s heartbeat blocked for more than %s s.\nLoop:\n x", 0, 10)
+    [line] = logged.getvalue().splitlines()
+    assert json.loads(line)["action"] == "library.discord.gateway"
+
+
+def test_a_warning_of_python_has_the_same_form(logged: io.StringIO) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(False)
+        logging.captureWarnings(True)  # pytest has replaced what shows them
+        warnings.warn("Old", DeprecationWarning, stacklevel=1)
+    [line] = logged.getvalue().splitlines()
+    assert json.loads(line)["action"] == "library.py.warnings"
 
 
 def test_a_traceback_does_not_show_local_variables(logged: io.StringIO) -> None:
