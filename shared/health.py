@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.errors import ConfigurationError
+from shared.listening import listen
 from shared.settings import HealthSettings
 
 Check = Callable[[], str | None]
@@ -48,7 +49,7 @@ async def serving(
 
 async def _listen(runner: web.AppRunner, settings: HealthSettings) -> None:
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        await listen(runner, settings.host, settings.port)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise ConfigurationError(f"QUESTBELL_HEALTH_PORT: cannot listen on {where}: {error.strerror}") from error

@@ -38,7 +38,7 @@ def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = N
         structlog.processors.EventRenamer("message", replace_by="event_type"),  # `event` is the kind of a row
         structlog.processors.JSONRenderer(serializer=_json)
         if settings.format == "json"
-        else structlog.dev.ConsoleRenderer(event_key="message"),
+        else structlog.dev.ConsoleRenderer(event_key="message", colors=out.isatty()),
     ]
     structlog.configure(
         processors=[*shared, *rendering],

@@ -27,6 +27,7 @@ from sandbox.discord.rate_limits import Limits
 from sandbox.discord.world.evidence import Accepted
 from sandbox.discord.world.messages import Message
 from sandbox.discord.world.world import ChannelRef, UserRef, World
+from shared.listening import listen, local_name
 
 T = TypeVar("T")
 
@@ -78,9 +79,9 @@ class SandboxDiscord:
         app.on_shutdown.append(self._close_connections)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        await listen(self._runner, self._host, self._port)
         self._port = self._runner.addresses[0][1]
-        self.engine.url = (self._public_url or f"http://{self._host}:{self._port}").rstrip("/")
+        self.engine.url = (self._public_url or f"http://{local_name(self._host)}:{self._port}").rstrip("/")
         self.engine.gateway.url = self.engine.url.replace("http", "ws", 1) + "/gateway"
         return self
 
