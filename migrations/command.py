@@ -32,9 +32,14 @@ def alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
-async def upgrade(engine: AsyncEngine, *, revision: str = "head") -> None:
-    """Upgrade the schema. The engine's connections must not limit statement time."""
+async def upgrade(engine: AsyncEngine, *, revision: str = "head", workloads: str | None = None) -> None:
+    """Upgrade the schema, and grant the account of the workloads, if given, what they need.
+
+    The engine's connections must not limit statement time.
+    """
     await _exclusively(engine, partial(_upgrade, revision=revision))
+    if workloads is not None:
+        await _exclusively(engine, partial(_grant, account=workloads))
 
 
 async def downgrade(engine: AsyncEngine, *, revision: str) -> None:
@@ -80,6 +85,19 @@ def _upgrade(connection: Connection, *, revision: str) -> None:
         return
     command.upgrade(config, revision)
     log.info("The schema is up to date", action="migrated", before=at, after=_current(connection))
+
+
+def _grant(connection: Connection, *, account: str) -> None:
+    """Let an account read and write rows. Grants are repeated, because new tables have none."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    schema, to = quote(connection.scalar(text("SELECT current_schema()")) or "public"), quote(account)
+    for grant in (
+        f"USAGE ON SCHEMA {schema}",
+        f"SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}",
+        f"USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema}",
+    ):
+        connection.exec_driver_sql(f"GRANT {grant} TO {to}")
+    connection.commit()
 
 
 def _downgrade(connection: Connection, *, revision: str) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
+
 from migrations import command
 from shared import database, logs, process
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff, retry
-from shared.settings import DatabaseSettings, LogSettings, Timing, load
+from shared.settings import DatabaseOwnerSettings, DatabaseSettings, LogSettings, Timing, load
+
+APPLICATION_NAME = "questbell migrate"
 
 
 def main() -> None:
@@ -16,17 +20,21 @@ def main() -> None:
 
 async def _main() -> None:
     logs.configure(load(LogSettings), workload="migrate")
-    settings = load(DatabaseSettings)
-    await process.run_until_signalled(lambda: _migrate(settings))
+    settings, owner = load(DatabaseSettings), load(DatabaseOwnerSettings)
+    await process.run_until_signalled(lambda: migrate(settings, owner))
 
 
-async def _migrate(settings: DatabaseSettings) -> None:
+async def migrate(settings: DatabaseSettings, owner: DatabaseOwnerSettings) -> None:
+    """Upgrade the schema as its owner, and wait for the database until that has succeeded."""
+    by_owner = settings if owner.url is None else settings.model_copy(update={"url": owner.url})
+
     async def upgrade() -> None:
         with database.translated():
+            workloads = None if owner.url is None else await _name_account(settings)
             async with database.engine(
-                settings, application_name="questbell migrate", timing=Timing(), answer_timeout=None
+                by_owner, application_name=APPLICATION_NAME, timing=Timing(), answer_timeout=None
             ) as engine:
-                await command.upgrade(engine)
+                await command.upgrade(engine, workloads=workloads)
 
     def waiting(why: TransientError) -> None:
         logs.get().warning(
@@ -34,3 +42,12 @@ async def _migrate(settings: DatabaseSettings) -> None:
         )
 
     await retry(upgrade, backoff=Backoff(first=0.2, longest=5.0), on_failure=waiting)
+
+
+async def _name_account(settings: DatabaseSettings) -> str:
+    """Return the name of an account on the server, which a pooler may have changed."""
+    async with (
+        database.engine(settings, application_name=APPLICATION_NAME, timing=Timing()) as engine,
+        engine.connect() as connection,
+    ):
+        return str(await connection.scalar(text("SELECT current_user")))

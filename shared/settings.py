@@ -15,6 +15,7 @@ from shared.urls import BROKER_EXAMPLE, DATABASE_EXAMPLE, DatabaseUrl, split_bro
 
 __all__ = [
     "BrokerSettings",
+    "DatabaseOwnerSettings",
     "DatabaseSettings",
     "DiscordSettings",
     "HealthSettings",
@@ -61,6 +62,14 @@ class DatabaseSettings(Settings):
     def parsed(self) -> DatabaseUrl:
         """Return the parts of the URL."""
         return DatabaseUrl.parse(self.url.get_secret_value())
+
+
+class DatabaseOwnerSettings(Settings):
+    """The account that owns the tables, if it is not that of the workloads. Only `questbell migrate` needs it."""
+
+    model_config = SettingsConfigDict(env_prefix="QUESTBELL_DATABASE_OWNER_")
+
+    url: Annotated[SecretStr, AfterValidator(_check_database_url)] | None = None
 
 
 class BrokerSettings(Settings):

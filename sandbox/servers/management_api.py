@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -47,6 +48,15 @@ class ManagementApi:
         """Delete a virtual host."""
         await self._call("DELETE", f"vhosts/{_segment(name)}")
 
+    async def put_user(self, name: str, password: str, *, vhost: str, permissions: Mapping[str, str]) -> None:
+        """Create a user without tags, with permissions in one virtual host."""
+        await self._call("PUT", f"users/{_segment(name)}", {"password": password, "tags": ""})
+        await self._call("PUT", f"permissions/{_segment(vhost)}/{_segment(name)}", permissions)
+
+    async def delete_user(self, name: str) -> None:
+        """Delete a user."""
+        await self._call("DELETE", f"users/{_segment(name)}")
+
     async def queues(self, vhost: str) -> dict[str, QueueFigures]:
         """The queues of a virtual host, by name.
 
@@ -64,10 +74,10 @@ class ManagementApi:
             for queue in queues
         }
 
-    async def _call(self, method: str, path: str) -> Any:
+    async def _call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
         async with (
             aiohttp.ClientSession(headers=self._headers, timeout=_TIMEOUT, raise_for_status=True) as session,
-            session.request(method, f"{self._base}/{path}") as response,
+            session.request(method, f"{self._base}/{path}", json=body) as response,
         ):
             return await response.json(content_type=None)
 

@@ -10,9 +10,9 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -86,6 +86,17 @@ class RabbitMQ:
         for vhost in settled:
             del self._discarded[vhost]
             await api.delete_vhost(vhost)
+
+    @asynccontextmanager
+    async def user(self, vhost: str, permissions: Mapping[str, str]) -> AsyncIterator[str]:
+        """Create a user with permissions in a virtual host for a block; yield its URL."""
+        address = self._private("add a user to")
+        user = replace(address, user=f"user-{secrets.token_hex(6)}", password=secrets.token_urlsafe())
+        await self._api(address).put_user(user.user, user.password, vhost=vhost, permissions=permissions)
+        try:
+            yield user.url(vhost)
+        finally:
+            await self._api(address).delete_user(user.user)
 
     async def list_queues(self, vhost: str = "/") -> dict[str, QueueFigures]:
         """Return the queues of a virtual host by name; figures are at most a quarter of a second old.

@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator
 import pytest
 from alembic import command as alembic
 from alembic.script import ScriptDirectory
+from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from migrations import command
+from migrations.main import migrate
 from sandbox.servers.postgres import Postgres
 from shared.models import Base
+from shared.settings import DatabaseOwnerSettings, DatabaseSettings
 
 GAME, MOVED = "11111111-1111-7111-8111-111111111111", "22222222-2222-7222-8222-222222222222"
 CHECK_CONSTRAINTS = """
@@ -116,3 +119,43 @@ async def test_a_newer_schema_is_not_changed(empty: AsyncEngine) -> None:
 
 def test_the_revisions_form_one_line() -> None:
     assert len(ScriptDirectory.from_config(command.alembic_config()).get_heads()) == 1
+
+
+@pytest.fixture
+async def accounts(empty: AsyncEngine) -> AsyncIterator[tuple[str, str]]:
+    """The names of an account that owns the database, and of one for the workloads."""
+    names = tuple(f"{part} {uuid.uuid4().hex[:8]}" for part in ("owner", "workloads"))
+    for name in names:
+        await run(empty, f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'p'")
+    await run(empty, f'ALTER DATABASE "{empty.url.database}" OWNER TO "{names[0]}"')
+    yield names[0], names[1]
+    await run(empty, f'ALTER DATABASE "{empty.url.database}" OWNER TO CURRENT_USER')
+    for name in names:
+        await run(empty, f'DROP OWNED BY "{name}"')
+        await run(empty, f'DROP ROLE "{name}"')
+
+
+async def test_the_owner_grants_the_workloads_their_rows_only(empty: AsyncEngine, accounts: tuple[str, str]) -> None:
+    owner, workloads = (SecretStr(_url(empty, account)) for account in accounts)
+    for _ in range(2):
+        await migrate(DatabaseSettings(url=workloads), DatabaseOwnerSettings(url=owner))
+    engine = create_async_engine(_url(empty, accounts[1]))
+    try:
+        await run(engine, "INSERT INTO guild (id) VALUES (1)")
+        await run(engine, "UPDATE guild SET zone = 'UTC'")
+        assert len(await run(engine, "SELECT * FROM guild")) == 1
+        for statement in (
+            "CREATE TABLE more ()",
+            "DROP TABLE guild",
+            "ALTER TABLE guild ADD more int",
+            "TRUNCATE guild",
+        ):
+            with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
+                await run(engine, statement)
+        await run(engine, "DELETE FROM guild")
+    finally:
+        await engine.dispose()
+
+
+def _url(engine: AsyncEngine, account: str) -> str:
+    return engine.url.set(username=account, password="p").render_as_string(hide_password=False)

@@ -8,6 +8,7 @@ import re
 from aio_pika import Connection
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import ChannelAccessRefused
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -152,6 +153,8 @@ async def _has_our_arguments(connection: AbstractConnection, queue: Queue) -> bo
         await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
     except ChannelPreconditionFailed:
         return False
+    except ChannelAccessRefused:
+        return True  # the bot's account may only consume; the controllers meet the same error when they start
     await channel.close()
     return True
 
