@@ -19,8 +19,24 @@ from tests.support.helm import CHART
 PAGE = CHART.parents[1] / "docs" / "configure.md"
 SCHEMA = CHART / "values.schema.json"
 BEGIN, END = "<!-- values: begin -->", "<!-- values: end -->"
-POD_SETTINGS = {"resources", "nodeSelector", "tolerations", "affinity"}
-"""Every component has them, so the page describes them in one sentence."""
+POD_SETTINGS = {
+    "resources",
+    "priorityClassName",
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "topologySpreadConstraints",
+    "annotations",
+    "podAnnotations",
+    "podLabels",
+    "extraEnv",
+    "envFrom",
+    "extraVolumes",
+    "extraVolumeMounts",
+}
+"""Every component has them, so the page lists them once, with the bot's comments."""
+OF_KUBERNETES = {"resources", "podSecurityContext", "securityContext"}
+"""Their keys are those of Kubernetes and need no comment."""
 _KEY = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z]\w*):")
 
 
@@ -37,6 +53,11 @@ class Value:
     def name(self) -> str:
         return self.path.rpartition(".")[2]
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether every component has it."""
+        return self.name in POD_SETTINGS and self.path != "test.resources"
+
 
 def values() -> list[Value]:
     """Return all keys in the order of the file."""
@@ -49,7 +70,7 @@ def _value(defaults: Any, path: str, comment: str) -> Value:
     default = defaults
     for key in path.split("."):
         default = default[key]
-    is_group = isinstance(default, dict) and bool(default) and not path.endswith("resources")
+    is_group = isinstance(default, dict) and bool(default) and path.rpartition(".")[2] not in OF_KUBERNETES
     return Value(path, default, comment, is_group)
 
 
@@ -64,15 +85,17 @@ def _keys(lines: list[str]) -> Iterator[tuple[str, str]]:
             continue
         if match:
             path = [*path[: len(match["indent"]) // 2], match["key"]]
-            if "resources" not in path[:-1]:
+            if not OF_KUBERNETES & {*path[:-1]}:
                 yield ".".join(path), " ".join(comment)
         comment = []
 
 
 def table() -> str:
     """Return the Markdown table of all values."""
-    documented = [value for value in values() if not (value.is_group or value.name in POD_SETTINGS)]
+    documented = [value for value in values() if not (value.is_group or value.is_shared)]
     rows = [f"| `{value.path}` | {_format(value.default)} | {value.comment} |" for value in documented]
+    shared = [value for value in values() if value.is_shared and value.path.startswith("bot.")]
+    rows += [f"| `*.{value.name}` |  | {value.comment} |" for value in shared]
     return "\n".join(["| value | default | description |", "| -- | -- | -- |", *rows])
 
 

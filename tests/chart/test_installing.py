@@ -18,6 +18,9 @@ from tests.support.kubectl import Kubectl
 OFF = {"crds": {"enabled": False}}
 """CRDs are cluster-wide, so only one test installs them."""
 
+KEPT = ("postgresql", "postgresql-owner", "rabbitmq", "rabbitmq-bot")
+"""The Secrets that outlive a release, as the volumes do."""
+
 Release = Callable[..., str]
 
 
@@ -47,10 +50,19 @@ async def test_the_api_server_admits_every_object_without_a_warning(
     assert output.count("(server dry run)") == len(rendered.objects), namespace
 
 
+@pytest.mark.parametrize("name", ["n", "on", "true", "123", "1e3", "my.app"])
+async def test_the_api_server_admits_every_object_of_an_oddly_named_release(
+    name: str, helm: Helm, kubectl: Kubectl
+) -> None:
+    text = helm.template({**SANDBOX, **OFF}, release=name, namespace=kubectl.command[-1]).text
+    output = await kubectl("apply", "--dry-run=server", "--warnings-as-errors", "-f", "-", stdin=text)
+    assert output.count("(server dry run)") == text.count("\nkind: ")
+
+
 async def test_passwords_are_generated_once(release: Release, kubectl: Kubectl) -> None:
     release("install", {**SANDBOX, **OFF})
     first = await _secrets(kubectl)
-    assert len({first[name]["password"] for name in ("postgresql", "rabbitmq")}) == 2
+    assert len({first[name]["password"] for name in KEPT}) == len(KEPT)
     assert all(len(value) >= 32 for name in first for value in first[name].values())
     assert first["postgresql"]["password"] in first["postgresql"]["url"]
     release("upgrade", {**SANDBOX, **OFF, "controllers": {"replicas": 3}})
@@ -69,20 +81,26 @@ async def test_a_reinstallation_reuses_the_passwords_of_the_volumes(release: Rel
     first = await _secrets(kubectl)
     release("uninstall")
     kept = await _secrets(kubectl)
-    assert kept == {name: first[name] for name in ("postgresql", "rabbitmq")}
+    assert kept == {name: first[name] for name in KEPT}
     release("install", {**SANDBOX, **OFF})
     again = await _secrets(kubectl)
     assert {name: again[name] for name in kept} == kept
 
 
-async def test_a_deleted_secret_is_generated_again_and_restarts_its_readers(release: Release, kubectl: Kubectl) -> None:
+@pytest.mark.parametrize(
+    ("secret", "readers"),
+    [("rabbitmq", {"rabbitmq", "controllers"}), ("postgresql", {"postgresql", "controllers", "bot"})],
+)
+async def test_a_deleted_secret_is_generated_again_and_restarts_its_readers(
+    secret: str, readers: set[str], release: Release, kubectl: Kubectl
+) -> None:
     release("install", {**SANDBOX, **OFF})
     first, before = await _secrets(kubectl), await _templates(kubectl)
-    await kubectl("delete", "secret", f"{RELEASE}-rabbitmq")
+    await kubectl("delete", "secret", f"{RELEASE}-{secret}")
     release("upgrade", {**SANDBOX, **OFF})
     second, after = await _secrets(kubectl), await _templates(kubectl)
-    assert {name for name in first if first[name] != second[name]} == {"rabbitmq"}
-    assert {name for name in before if before[name] != after[name]} == {"rabbitmq", "controllers", "bot"}
+    assert {name for name in first if first[name] != second[name]} == {secret}
+    assert {name for name in before if before[name] != after[name]} == readers
 
 
 async def test_the_crds_and_their_resources_survive_an_uninstallation(release: Release, kubectl: Kubectl) -> None:

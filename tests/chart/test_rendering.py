@@ -79,7 +79,7 @@ def test_there_is_only_one_bot_even_during_an_upgrade(sandbox: Rendered) -> None
 @pytest.mark.parametrize("component", OURS)
 def test_probes_use_the_endpoints_of_the_workload(component: str, sandbox: Rendered) -> None:
     [container] = sandbox.pods()[component]["spec"]["containers"]
-    assert _env(container)["QUESTBELL_HEALTH_HOST"] == "0.0.0.0"
+    assert _env(container)["QUESTBELL_HEALTH_HOST"] == "::"
     assert {"name": "health", "containerPort": int(_env(container)["QUESTBELL_HEALTH_PORT"])} in container["ports"]
     asked = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
     assert asked == {"startup": "/livez", "readiness": "/readyz", "liveness": "/livez"}
@@ -105,11 +105,11 @@ def test_time_outs_are_passed_to_every_workload_and_the_broker(helm: Helm) -> No
 def test_each_workload_gets_only_its_own_secrets(sandbox: Rendered) -> None:
     given = {name: _secrets(sandbox, name, container) for name, container in sandbox.containers()}
     assert given == {
-        "controllers/migrate": {"QUESTBELL_DATABASE_URL"},
+        "controllers/migrate": {"QUESTBELL_DATABASE_URL", "QUESTBELL_DATABASE_OWNER_URL"},
         "controllers/controllers": {"QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL"},
         "bot/bot": {"QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL", "DISCORD_TOKEN"},
         "discord/discord": {"DISCORD_TOKEN"},
-        "test/check": {"QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL", "DISCORD_TOKEN"},
+        "test/test": {"QUESTBELL_DATABASE_URL", "QUESTBELL_AMQP_URL", "DISCORD_TOKEN"},
         "postgresql/postgresql": set(),
         "rabbitmq/rabbitmq": set(),
     }
@@ -123,7 +123,7 @@ def test_extra_settings_reach_every_container_of_a_workload_and_the_helm_test(he
     }
     rendered = helm.template({**SANDBOX, "controllers": more, "bot": more})
     containers = dict(rendered.containers())
-    for name in ("controllers/migrate", "controllers/controllers", "bot/bot", "test/check"):
+    for name in ("controllers/migrate", "controllers/controllers", "bot/bot", "test/test"):
         assert _env(containers[name])["PGSSLROOTCERT"] == "/etc/ca/ca.crt"
         assert {"name": "ca", "mountPath": "/etc/ca"} in containers[name]["volumeMounts"]
         assert more["extraVolumes"][0] in rendered.pods()[name.partition("/")[0]]["spec"]["volumes"]
@@ -132,11 +132,11 @@ def test_extra_settings_reach_every_container_of_a_workload_and_the_helm_test(he
 def test_existing_secrets_are_mounted_unchanged(external: Rendered) -> None:
     [volume] = [volume for volume in external.pods()["bot"]["spec"]["volumes"] if volume["name"] == "secrets"]
     sources = [source["secret"] for source in volume["projected"]["sources"]]
-    assert [(source["name"], source["items"]) for source in sources] == [
-        ("my-cluster-app", [{"key": "uri", "path": "QUESTBELL_DATABASE_URL"}]),
-        ("my-rabbit-default-user", [{"key": "connection_string", "path": "QUESTBELL_AMQP_URL"}]),
-        ("my-discord", [{"key": "DISCORD_TOKEN", "path": "DISCORD_TOKEN"}]),
-    ]
+    assert {source["name"]: source["items"] for source in sources} == {
+        "my-cluster-app": [{"key": "uri", "path": "QUESTBELL_DATABASE_URL"}],
+        "my-rabbit-default-user": [{"key": "connection_string", "path": "QUESTBELL_AMQP_URL"}],
+        "my-discord": [{"key": "DISCORD_TOKEN", "path": "DISCORD_TOKEN"}],
+    }
     assert not external.all("Secret")
     assert not external.all("StatefulSet")
 

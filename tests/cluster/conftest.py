@@ -116,7 +116,7 @@ class Trial(Release):
 @pytest.fixture(scope="session")
 async def trial(cluster: Cluster, image: str) -> AsyncIterator[Trial]:
     kubectl = await cluster.add_namespace("trial")
-    values = {**SANDBOX, "image": _image(image)}
+    values = {**SANDBOX, **images.SERVERS, "image": _image(image)}
     async with following(kubectl, f"{RELEASE}-discord") as discord:
         trial = Trial(kubectl, cluster.context, discord, values, began=time.time())
         await trial.install(*await cluster.options_for_definitions(kubectl.namespace))
@@ -128,6 +128,7 @@ async def release(cluster: Cluster, image: str) -> AsyncIterator[Release]:
     kubectl = await cluster.add_namespace("release")
     await kubectl("apply", "--filename", "-", stdin=await _recorder_manifest(image, kubectl.namespace))
     values = {
+        **images.SERVERS,
         "image": _image(image),
         "discord": {"apiUrl": f"http://{RECORDER}-discord:8090", "existingSecret": {"name": f"{RECORDER}-discord"}},
         "networkPolicy": {"enabled": True, "discordPorts": [8090]},

@@ -20,6 +20,8 @@ REPOSITORY = "questbell"
 BUILD_TIMEOUT, LOAD_TIMEOUT = 400.0, 180.0
 GIVEN = "QUESTBELL_CLUSTER_IMAGE"
 """An image in Docker to test instead of a new one."""
+SERVERS = {"postgresql": {"image": {"tag": "17"}}, "rabbitmq": {"image": {"tag": "4-management"}}}
+"""Values for the servers' images of the integration tests, which a machine without a registry may have."""
 PASSED_ON = ("PIP_INDEX_URL",)
 """Variables that are build arguments of the same name; Docker ignores those that are not set."""
 
@@ -49,9 +51,7 @@ async def bring(images: Iterable[str], kubectl: Kubectl, load: tuple[str, ...]) 
 def of_servers() -> list[str]:
     """Return the images of the chart's bundled servers."""
     values: Mapping[str, dict[str, dict[str, str]]] = yaml.safe_load((CHART / "values.yaml").read_text())
-    return [
-        f"{values[name]['image']['repository']}:{values[name]['image']['tag']}" for name in ("postgresql", "rabbitmq")
-    ]
+    return [f"{values[name]['image']['repository']}:{server['image']['tag']}" for name, server in SERVERS.items()]
 
 
 async def _build(directory: Path, tag: str, *arguments: str) -> str:

@@ -78,8 +78,13 @@ class Kubectl(ControlPlaneKubectl):
 
     async def sql(self, statement: str) -> str:
         """Query the bundled PostgreSQL; return its rows, with | between columns."""
-        psql = ("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username", "questbell")
-        return (await self("exec", "questbell-postgresql-0", "--", *psql, "--command", statement)).strip()
+        return await self.psql("--username", "questbell", "--command", statement)
+
+    async def psql(self, *words: str, stdin: str = "") -> str:
+        """Run psql in the pod of the bundled PostgreSQL, and return what it printed."""
+        plain = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1")
+        command = ("exec", "--stdin", "questbell-postgresql-0", "--", "psql", *plain, "--dbname", "questbell", *words)
+        return (await self(*command, stdin=stdin)).strip()
 
     @asynccontextmanager
     async def forwarded(self, target: str, port: int) -> AsyncIterator[str]:

@@ -37,6 +37,7 @@ DELETE_FUTURE = (
 LEASE = 8.0
 """The default of QUESTBELL_TIMING_LEASE."""
 WORKLOADS = ("controllers", "bot")
+ACCOUNTS = ("postgresql", "postgresql-owner", "rabbitmq", "rabbitmq-bot")
 RESOURCES = "schedulers,deadletterreconcilers"
 """Not their category `questbell`: kubectl caches a cluster's categories for minutes, and these are new."""
 
@@ -87,7 +88,7 @@ class Release:
 
     async def passwords(self) -> dict[str, str]:
         """Return the passwords that the chart generated."""
-        names = (f"{RELEASE}-postgresql", f"{RELEASE}-rabbitmq")
+        names = [f"{RELEASE}-{account}" for account in ACCOUNTS]
         secrets = [await self.kubectl.json("get", "secret", name) for name in names]
         return {secret["metadata"]["name"]: secret["data"]["password"] for secret in secrets}
 

@@ -22,6 +22,7 @@ from sandbox.oracle.verdict import Verdict
 from tests.cluster.clusters import Cluster
 from tests.cluster.conftest import NEXT_COLUMN, RECORDER, Trial
 from tests.cluster.discord import DEFAULT_CHANNELS
+from tests.cluster.kubectl import INSIDE
 from tests.cluster.programs import run
 from tests.cluster.release import LEASE, RESOURCES, WORKLOADS, Release
 from tests.support.helm import CHART, RELEASE
@@ -38,6 +39,9 @@ SINCE = "2030-05-01T18:00:00Z"
 """The time of the backup in the page's example."""
 DUE = 150
 """Reminders that are due while Helm works, a second apart; later ones are deleted."""
+
+SUPERUSERS = "SELECT rolname FROM pg_roles WHERE rolsuper"
+OWNERS = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
 
 Measured = Callable[[str], None]
 
@@ -156,12 +160,18 @@ async def test_a_new_token_loses_no_reminder(release: Release, measured: Measure
     assert verdict.exactly_once, verdict
 
 
-async def test_new_passwords_lose_no_reminder(release: Release, measured: Measured) -> None:
-    """As docs/configure.md says: the next upgrade generates new passwords if their Secrets are deleted."""
+async def test_new_passwords_and_accounts_lose_no_reminder(release: Release, measured: Measured) -> None:
+    """As docs/configure.md says: the next upgrade generates new passwords if their Secrets are deleted.
+
+    The volume has the accounts of an older release, as after the upgrade of one.
+    """
     await release.settled()
     before = await release.passwords()
     reminders = await release.schedule("with new passwords", count=DUE, every=1.0)
     await release.wait_until_delivered(reminders[4])
+    aged = (INSIDE / "age_accounts.sql").read_text()
+    await release.kubectl.psql("--username", "postgres", "--file", "-", stdin=aged)
+    assert await release.kubectl.sql(SUPERUSERS) == "questbell"
     await release.kubectl("delete", "secret", *before)
     await release.upgrade()
     await release.settled()
@@ -170,6 +180,8 @@ async def test_new_passwords_lose_no_reminder(release: Release, measured: Measur
     assert verdict.exactly_once, verdict
     after = await release.passwords()
     assert not [name for name in before if before[name] == after[name]]
+    assert await release.kubectl.sql(SUPERUSERS) == "postgres"
+    assert await release.kubectl.sql(OWNERS) == "questbell_owner"
 
 
 async def test_a_restored_backup_repeats_no_reminder(release: Release, tmp_path: Path, measured: Measured) -> None:
@@ -178,7 +190,7 @@ async def test_a_restored_backup_repeats_no_reminder(release: Release, tmp_path:
     reminders = await release.schedule("over a restored backup", count=8, every=4.0)
     backup, since = tmp_path / "questbell.dump", datetime.now(UTC)
     kubectl = shlex.join(release.kubectl.command)
-    dump = f"{kubectl} exec questbell-postgresql-0 -- pg_dump -U questbell -Fc questbell > {backup}"
+    dump = f"{kubectl} exec questbell-postgresql-0 -- pg_dump -U postgres -Fc questbell > {backup}"
     await run("bash", "-c", dump, within=60)
     await release.wait_until_delivered(reminders[2])
     began = time.time()

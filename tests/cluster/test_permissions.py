@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,7 +16,7 @@ from tests.cluster.clusters import Cluster
 from tests.cluster.conftest import Trial
 from tests.cluster.kubectl import Kubectl, Pod
 from tests.cluster.programs import ProgramError
-from tests.cluster.release import RESOURCES
+from tests.cluster.release import ACCOUNTS, RESOURCES
 from tests.support.helm import RELEASE
 from tests.support.waiting import eventually
 
@@ -53,11 +54,16 @@ async def test_only_the_operator_has_an_api_token(trial: Trial) -> None:
     assert with_token == {"controllers"}
 
 
+async def test_the_accounts_of_the_bot_only_read_and_write_rows(trial: Trial) -> None:
+    printed = await trial.kubectl.inside(f"deployment/{RELEASE}-bot", "try_rights.py")
+    assert json.loads(printed) == ["SELECT count(*) FROM game"]
+
+
 async def test_no_secret_is_in_a_pods_definition_or_log(trial: Trial) -> None:
-    names = [f"{RELEASE}-{part}" for part in ("postgresql", "rabbitmq", "discord")]
+    names = [f"{RELEASE}-{part}" for part in (*ACCOUNTS, "discord")]
     found = [await trial.kubectl.json("get", "secret", name) for name in names]
     secrets = {base64.b64decode(value).decode() for secret in found for value in secret["data"].values()}
-    assert len(secrets) == 5
+    assert len(secrets) == 9
     pods = await trial.kubectl.json("get", "pods")
     logs = [await trial.kubectl("logs", pod["metadata"]["name"], "--all-containers") for pod in pods["items"]]
     assert all(logs), "each pod has logged something"
@@ -129,13 +135,13 @@ def _binding(namespace: str) -> Body:
 
 
 async def _secrets_of_servers(trial: Trial) -> list[Body]:
-    return [await trial.kubectl.json("get", "secret", f"{RELEASE}-{name}") for name in ("postgresql", "rabbitmq")]
+    return [await trial.kubectl.json("get", "secret", f"{RELEASE}-{name}") for name in ACCOUNTS]
 
 
 def _reaching(secret: Body, namespace: str) -> Body:
     """Return a Secret for another namespace, whose URL names its server there."""
     name = secret["metadata"]["name"]
-    url = base64.b64decode(secret["data"]["url"]).decode().replace(f"@{name}:", f"@{name}.{namespace}:")
+    url = re.sub("@([^:]+):", rf"@\1.{namespace}:", base64.b64decode(secret["data"]["url"]).decode())
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"url": url}}
 
 

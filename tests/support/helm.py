@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -32,6 +34,17 @@ EXTERNAL: Values = {
 }
 
 
+class _Reader(yaml.CSafeLoader):
+    """Reads YAML 1.1 as Helm and kubectl do, for which more words are booleans and numbers than for PyYAML."""
+
+    bool_values: ClassVar[dict[str, bool]] = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}
+
+
+_Reader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), list("yYnN"))
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.?[0-9]*)(e[-+]?[0-9]+)?$", re.IGNORECASE)
+_Reader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+
+
 class HelmError(Exception):
     """Helm ended with an error; the message is what it said."""
 
@@ -41,7 +54,7 @@ class Rendered:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.objects: list[Object] = [document for document in yaml.safe_load_all(text) if document]
+        self.objects: list[Object] = [document for document in yaml.load_all(text, _Reader) if document]
 
     def of(self, kind: str, component: str) -> Object:
         """Return the object of a kind whose name ends in the component's."""
@@ -95,16 +108,17 @@ class Helm:
             raise HelmError(ended.stderr)
         return ended.stdout
 
-    def template(self, values: Values) -> Rendered:
+    def template(
+        self, values: Values, *, chart: Path = CHART, release: str = RELEASE, namespace: str = "default"
+    ) -> Rendered:
         """Render the chart.
 
         Raises:
             HelmError: the values are refused.
         """
         version = ("--kube-version", VERSION)  # else that of the cluster which Helm's release happens to think of
-        return Rendered(
-            self("template", RELEASE, str(CHART), *version, "--values", "-", stdin=yaml.safe_dump({**values}))
-        )
+        words = ("template", release, str(chart), "--namespace", namespace, *version, "--values", "-")
+        return Rendered(self(*words, stdin=json.dumps(values)))
 
 
 def find(home: Path) -> Helm:

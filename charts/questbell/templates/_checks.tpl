@@ -1,5 +1,14 @@
 {{/* Checks across values, for which the schema cannot give a helpful message. */}}
 {{- define "questbell.check" -}}
+{{- if not .Values.enabled -}}
+{{- fail "enabled=false only has an effect in the condition of a parent chart, which this release does not have." -}}
+{{- end -}}
+{{- range $value := list "nameOverride" "fullnameOverride" -}}
+{{- $name := get $.Values $value -}}
+{{- if not (regexMatch "^([a-z]([-a-z0-9]*[a-z0-9])?)?$" $name) -}}
+{{- fail (printf "%s is %q, but must consist of lower-case letters, digits and hyphens, and start with a letter." $value $name) -}}
+{{- end -}}
+{{- end -}}
 {{- $ways := list -}}
 {{- if .Values.discord.token }}{{ $ways = append $ways "discord.token" }}{{ end -}}
 {{- if .Values.discord.existingSecret.name }}{{ $ways = append $ways "discord.existingSecret.name" }}{{ end -}}
@@ -12,18 +21,29 @@
 {{- if and .Values.discord.sandbox.enabled .Values.discord.apiUrl -}}
 {{- fail "discord.apiUrl cannot be used with the sandbox. Leave it empty when discord.sandbox.enabled=true." -}}
 {{- end -}}
-{{- range tuple (tuple "postgresql" "externalPostgresql") (tuple "rabbitmq" "externalRabbitmq") -}}
+{{- range tuple (tuple "postgresql" "externalPostgresql" "owner") (tuple "rabbitmq" "externalRabbitmq" "bot") -}}
 {{- $name := index . 0 -}}
 {{- $external := index . 1 -}}
-{{- $bundled := (get $.Values $name).enabled -}}
+{{- $second := printf "%s.%s" $external (index . 2) -}}
 {{- $given := get $.Values $external -}}
-{{- $ways := list -}}
-{{- if $given.url }}{{ $ways = append $ways (printf "%s.url" $external) }}{{ end -}}
-{{- if $given.existingSecret.name }}{{ $ways = append $ways (printf "%s.existingSecret.name" $external) }}{{ end -}}
-{{- if and $bundled $ways -}}
-{{- fail (printf "Both %s and %s.enabled are set. Set %s.enabled=false to use your own server." (join ", " $ways) $name $name) -}}
-{{- else if and (not $bundled) (ne (len $ways) 1) -}}
+{{- $ways := include "questbell.ways" (dict "name" $external "given" $given) | fromYamlArray -}}
+{{- $secondWays := include "questbell.ways" (dict "name" $second "given" (get $given (index . 2))) | fromYamlArray -}}
+{{- if (get $.Values $name).enabled -}}
+{{- with concat $ways $secondWays -}}
+{{- fail (printf "Both %s and %s.enabled are set. Set %s.enabled=false to use your own server." (join ", " .) $name $name) -}}
+{{- end -}}
+{{- else if ne (len $ways) 1 -}}
 {{- fail (printf "When %s.enabled=false, set either %s.existingSecret.name or %s.url." $name $external $external) -}}
+{{- else if gt (len $secondWays) 1 -}}
+{{- fail (printf "Set only one of %s." (join ", " $secondWays)) -}}
 {{- end -}}
 {{- end -}}
+{{- end }}
+
+{{/* The values that say where a server's account is. */}}
+{{- define "questbell.ways" -}}
+{{- $ways := list -}}
+{{- if .given.url }}{{ $ways = append $ways (printf "%s.url" .name) }}{{ end -}}
+{{- if .given.existingSecret.name }}{{ $ways = append $ways (printf "%s.existingSecret.name" .name) }}{{ end -}}
+{{ toYaml $ways }}
 {{- end }}
