@@ -61,7 +61,11 @@ def check_schema(revision: str | None, *, may_create: bool = True, needed: str =
     name, remedy = "schema", "run `questbell migrate`"
     if not may_create and (revision is None or revision < needed):
         message = "the user may not create tables in the schema of the database"
-        return CheckResult.failed(name, message, f"{remedy} with the URL of the owner in QUESTBELL_DATABASE_OWNER_URL, or let it run `{GRANT_CREATE}`")
+        return CheckResult.failed(
+            name,
+            message,
+            f"{remedy} with the URL of the owner in QUESTBELL_DATABASE_OWNER_URL, or let it run `{GRANT_CREATE}`",
+        )
     if revision is None:
         return CheckResult.failed(name, f"the database has no schema; this release needs revision {needed}", remedy)
     if revision < needed:
