@@ -28,6 +28,7 @@ from shared import logs
 from shared.database import Sessions
 from shared.discord.client import DiscordClient
 from shared.discord.errors import InvalidTokenError
+from shared.discord.proxy import find_proxy
 from shared.errors import QuestbellError, TransientError, describe
 from shared.settings import DiscordSettings, Timing, load
 
@@ -141,6 +142,7 @@ async def run_gateway(
     try:
         with translated():
             async with QuestbellBot(sessions, state=state, on_ready=on_ready) as bot:
+                bot.http.proxy = find_proxy(settings)
                 await _connect(bot, settings)
         raise TransientError("Discord ended the connection")
     except GatewayClosedError as error:

@@ -18,6 +18,7 @@ import aiohttp
 from shared import metrics
 from shared.discord.errors import ConnectFailedError, UncertainResultError, error_for
 from shared.discord.permissions import READ_MESSAGE_HISTORY, VIEW_CHANNEL, compute_permissions
+from shared.discord.proxy import find_proxy
 from shared.errors import describe
 from shared.settings import DiscordSettings, Timing
 
@@ -25,7 +26,7 @@ PAGE_SIZE = 100
 """The most messages on a page (https://discord.com/developers/docs/resources/message#get-channel-messages)."""
 _USER_AGENT = "DiscordBot (https://github.com/questbell/questbell, 0.1)"
 _READ = VIEW_CHANNEL | READ_MESSAGE_HISTORY
-_CONNECT_FAILED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_CONNECT_FAILED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
 
 class DiscordClient:
@@ -47,7 +48,7 @@ class DiscordClient:
         """Keep connections open for a block."""
         headers = {"Authorization": f"Bot {settings.token.get_secret_value()}", "User-Agent": _USER_AGENT}
         timeout = aiohttp.ClientTimeout(total=timing.request_timeout, ceil_threshold=math.inf)  # never rounded up
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout, proxy=find_proxy(settings)) as session:
             yield cls(session, f"{settings.api_url}/api/v10")
 
     async def create_message(self, channel_id: int, payload: dict[str, Any], *, nonce: str) -> int:
