@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import click
 
+_SENTENCE = 1_000
+"""Characters of the longest sentence in the list of commands."""
 
-@click.group()
+
+class Commands(click.Group):
+    """Commands whose list shows whole sentences, also in a narrow terminal."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [(name, command.get_short_help_str(_SENTENCE)) for name, command in commands.items() if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=Commands)
 @click.version_option(package_name="questbell")
 def main() -> None:
     """Schedule games on Discord, with reminders that are never lost and never sent twice."""
@@ -74,7 +88,7 @@ def trace(id_text: str, as_json: bool) -> None:
     run_trace(id_text, as_json=as_json)
 
 
-@main.group("dead-letters")
+@main.group("dead-letters", cls=Commands)
 def dead_letters() -> None:
     """Handle messages that could not be processed.
 

@@ -25,7 +25,11 @@ async def _main() -> None:
 
 
 async def migrate(settings: DatabaseSettings, owner: DatabaseOwnerSettings) -> None:
-    """Upgrade the schema as its owner, and wait for the database until that has succeeded."""
+    """Upgrade the schema as its owner, and wait for the database until that has succeeded.
+
+    Raises:
+        ConfigurationError: the database rejects us, or the owner may not create tables.
+    """
     by_owner = settings if owner.url is None else settings.model_copy(update={"url": owner.url})
 
     async def upgrade() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import make_url, text
 
 from cli.commands.check.command import check
 from sandbox.discord.server import SandboxDiscord
+from sandbox.servers.postgres import Postgres
 from shared import database as db
 from shared.messaging.connection import connected
 from shared.messaging.topology import NOTICES
@@ -95,6 +96,30 @@ async def test_wrong_passwords_and_tokens_are_reported_and_never_printed(
     for secret in (*secrets.values(), make_url(database.settings.url.get_secret_value()).password or "-"):
         for stream in (output.out, output.err, rendered.out, rendered.err):
             assert secret == "-" or secret not in stream
+
+
+@pytest.mark.parametrize(("token", "code"), [("{}\n", 0), (' "{}" ', 0), ("{}\nhush", 1), ("Bot {}", 1)])
+async def test_a_token_with_white_space_is_read_or_refused(
+    run: Run, declared: BrokerSettings, discord: SandboxDiscord, monkeypatch: pytest.MonkeyPatch, token: str, code: int
+) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", token.format(discord.token))
+    output = await check_as_json(run, workload="bot")
+    assert output.code == code, output.out
+    assert discord.token not in output.out + output.err
+    if code:
+        assert result_of(output, "Discord settings")["message"].startswith("DISCORD_TOKEN: has white space")
+
+
+async def test_a_database_that_only_reads_fails_the_check(
+    run: Run, declared: BrokerSettings, postgres_server: Postgres
+) -> None:
+    await postgres_server.set_read_only(True)
+    try:
+        result = result_of(await check_as_json(run, workload="controllers"), "database")
+    finally:
+        await postgres_server.set_read_only(False)
+    assert result["status"] == "failed"
+    assert "the server only reads" in result["message"]
 
 
 async def test_unavailable_servers_are_reported_without_a_traceback(
