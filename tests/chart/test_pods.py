@@ -113,6 +113,15 @@ def test_user_ids_can_be_left_to_the_platform(helm: Helm) -> None:
         assert pod["spec"]["securityContext"] == left, component
 
 
+def test_servers_start_with_any_user_id(sandbox: Rendered) -> None:
+    containers = dict(sandbox.containers())
+    probe = containers["postgresql/postgresql"]["readinessProbe"]["exec"]["command"]
+    assert "--username" in probe, "pg_isready asks for the name of the user ID, which may have none"
+    script = sandbox.of("ConfigMap", "postgresql")["data"]["set-accounts.sh"]
+    assert "pg_isready --quiet --host localhost --username" in script
+    assert "chown rabbitmq" in sandbox.of("ConfigMap", "rabbitmq")["data"]["start.sh"]
+
+
 def test_user_ids_can_be_chosen(helm: Helm, sandbox: Rendered) -> None:
     assert _modes(sandbox) == {0o440}
     rendered = helm.template({**SANDBOX, "podSecurityContext": {"runAsUser": 1234}})

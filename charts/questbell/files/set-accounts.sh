@@ -15,7 +15,7 @@ set_accounts() {
 }
 
 # Over TCP, because while a new data directory is created, a temporary server answers at the socket.
-until pg_isready --quiet --host localhost; do sleep 0.2; done
+until pg_isready --quiet --host localhost --username postgres; do sleep 0.2; done
 # Changing the owner of all tables can meet a deadlock with a workload of the older release.
 for _ in 1 2 3 4 5; do
     if set_accounts; then exit; fi

@@ -36,6 +36,8 @@ start.sh: |
     "permissions": {{ include "questbell.rabbitmq.permissions" $bot | fromYamlArray | toJson }}
   }
   JSON
+  # The image's entry point, if it is started as root, runs the server as this user.
+  [ "$(id -u)" != 0 ] || chown rabbitmq /run/questbell/definitions.json
   exec docker-entrypoint.sh rabbitmq-server
 {{- end }}
 
