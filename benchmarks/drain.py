@@ -77,7 +77,7 @@ async def _drain(messages: int, progress: Progress) -> list[Sample]:
         timing, broker = Timing(), BrokerSettings(url=SecretStr(broker_server.url))
         settings = DatabaseSettings(url=SecretStr(server.url))
         engine = await stack.enter_async_context(database.engine(settings, application_name="drain", timing=timing))
-        publisher = Publisher(broker, timing, name="drain", on_queues_lost=_nothing)
+        publisher = Publisher(broker, timing, name="drain", on_queue_lost=_nothing)
         stack.push_async_callback(publisher.close)
         await publisher.connect()
         await _fill(broker, messages)
@@ -125,7 +125,7 @@ async def _watch(broker: BrokerSettings) -> list[Sample]:
     return samples
 
 
-async def _nothing() -> None:
+async def _nothing(_queue: topology.Queue) -> None:
     return
 
 

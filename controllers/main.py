@@ -29,6 +29,7 @@ from shared import database, health, logs, metrics, process
 from shared.database import Sessions
 from shared.errors import PermanentError
 from shared.messaging.publisher import Publisher
+from shared.messaging.topology import Queue
 from shared.probes import Dependency
 from shared.schedule.retry import Backoff
 from shared.settings import (
@@ -149,12 +150,12 @@ async def _run_tasks(tasks: Tasks) -> None:
 
 
 def _publisher(settings: Settings, sessions: Sessions) -> Publisher:
-    async def requeue() -> None:
+    async def requeue(queue: Queue) -> None:
+        [source] = [source for source in SOURCES.values() if queue in source.queues]
         async with database.transaction(sessions) as session:
-            for source in SOURCES.values():
-                metrics.REQUEUED.labels(source.name).inc(await requeue_published(session, source))
+            metrics.REQUEUED.labels(source.name).inc(await requeue_published(session, source, queue))
 
-    return Publisher(settings.broker, settings.timing, name="questbell controllers", on_queues_lost=requeue)
+    return Publisher(settings.broker, settings.timing, name="questbell controllers", on_queue_lost=requeue)
 
 
 def _loop_factory(

@@ -38,7 +38,11 @@ class PermanentError(QuestbellError):
 
 
 class EnvelopeError(PermanentError):
-    """A message that cannot be read: not JSON, an unknown event, or a schema newer than this release."""
+    """A message that cannot be used: no envelope, or one that contradicts its row. The row stays as it is."""
+
+
+class NewerMessageError(PermanentError):
+    """A message of a newer release. Its row is published again, for whoever can read it."""
 
 
 class BodyTooLargeError(PermanentError):

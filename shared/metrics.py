@@ -20,8 +20,8 @@ CONTROLLERS, BOT = ("controllers",), ("bot",)
 BOTH = CONTROLLERS + BOT
 
 SOURCES = ("Notifications", "StatusTransitions")
-QUEUES = ("bot.reminders", "bot.notices", "bot.transitions")
-DEAD_LETTER_QUEUES = tuple(f"{queue}.dlq" for queue in QUEUES)
+QUEUES = ("bot.reminders", "bot.notices", "bot.announcements", "bot.transitions")
+DEAD_LETTER_QUEUES = ("bot.reminders.dlq", "bot.notices.dlq", "bot.transitions.dlq")
 KINDS = (*NotificationKind, TRANSITION := "transition")
 """The kinds of notifications, and the status transition, which notifies nobody."""
 CALLS = (

@@ -18,6 +18,7 @@ from shared import database as db
 from shared.messaging import topology
 from shared.messaging.connection import connected
 from shared.messaging.publisher import Publisher
+from shared.messaging.topology import Queue
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
 from tests.support import transition_check
 from tests.support.database import Database
@@ -76,7 +77,7 @@ def timing() -> Timing:
 async def declared(broker: BrokerSettings) -> BrokerSettings:
     """A broker on which our topology is declared."""
     async with connected(broker, name="test") as connection:
-        await topology.declare(await connection.channel())
+        await topology.declare_all(connection)
     return broker
 
 
@@ -88,13 +89,13 @@ def patient() -> Timing:
 
 @pytest.fixture
 async def publisher(broker: BrokerSettings, patient: Timing) -> AsyncIterator[Publisher]:
-    made = Publisher(broker, patient, name="test", on_queues_lost=_nothing)
+    made = Publisher(broker, patient, name="test", on_queue_lost=_nothing)
     await made.connect()
     yield made
     await made.close()
 
 
-async def _nothing() -> None:
+async def _nothing(_queue: Queue) -> None:
     return
 
 

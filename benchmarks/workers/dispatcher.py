@@ -21,7 +21,7 @@ from controllers.loops.sources import NOTIFICATIONS
 from controllers.resources.models import SchedulerSpec
 from shared import database, logs, process
 from shared.database import Sessions
-from shared.messaging import publisher
+from shared.messaging import publisher, topology
 from shared.settings import BrokerSettings, DatabaseSettings, LogSettings, Timing, load
 
 
@@ -36,9 +36,9 @@ class Publisher(publisher.Publisher):
         self.confirmed: list[tuple[UUID, float]] = []
         self.answers: Counter[str] = Counter()
 
-    async def publish(self, batch: Sequence[aio_pika.Message]) -> list[publisher.PublishResult]:
+    async def publish(self, queue: topology.Queue, batch: Sequence[aio_pika.Message]) -> list[publisher.PublishResult]:
         """Publish, and record what was confirmed."""
-        results = await super().publish(batch)
+        results = await super().publish(queue, batch)
         at = time.time() + self.skew
         self.answers.update(result.value for result in results)
         self.confirmed += [
@@ -55,7 +55,7 @@ async def main() -> None:
     timing, settings = load(Timing), load(DatabaseSettings)
     async with database.engine(settings, application_name="bench dispatcher", timing=timing) as engine:
         sessions = database.sessions(engine)
-        sender = Publisher(load(BrokerSettings), timing, name="bench dispatcher", on_queues_lost=_nothing)
+        sender = Publisher(load(BrokerSettings), timing, name="bench dispatcher", on_queue_lost=_nothing)
         sender.remember()
         sender.skew = await _skew(sessions)
 
@@ -91,7 +91,7 @@ async def _skew(sessions: Sessions) -> float:
         return there - (before + time.time()) / 2
 
 
-async def _nothing() -> None:
+async def _nothing(_queue: topology.Queue) -> None:
     return
 
 

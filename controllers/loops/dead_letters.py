@@ -7,24 +7,28 @@ times per second.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from controllers.loops import queries, stats
 from controllers.loops.base import LoopStatus, Pause, PollingLoop, finish_uncancelled, format_capped
-from controllers.loops.dead_letter_batch import Reconciliation, RunCounts
+from controllers.loops.dead_letter_batch import Reconciliation
 from controllers.loops.publishing import RowPublisher
 from controllers.loops.sources import SOURCES
 from controllers.resources.models import DeadLetterReconcilerSpec
 from shared import database, logs
 from shared.database import Sessions
+from shared.errors import TransientError
 from shared.messaging.connection import (
     CALL_TIMEOUT,
     CLOSE_TIMEOUT,
     UNAVAILABLE,
+    close,
     connect,
-    disconnect,
     open_channel,
     translated,
 )
@@ -40,7 +44,7 @@ FIRST_MESSAGE_TIMEOUT = 10.0
 NEXT_MESSAGE_TIMEOUT = 0.5
 """Seconds to wait for each further message."""
 SHORT_INTERVAL = 5.0
-"""Seconds to the next run if a main queue was full or another replica handles dead letters."""
+"""Seconds to the next run if another replica handles dead letters."""
 
 Received = asyncio.Queue[AbstractIncomingMessage]
 
@@ -85,12 +89,18 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
         async with database.transaction(self._sessions) as session:
             retries = await stats.count_retries(session, min_attempts=min_attempts)
             parked = await stats.count_parked_messages(session)
-        self._degraded = f"{retries.failing} rows failed {min_attempts} times or more" if retries.failing else None
+        parked_count = format_capped(sum(parked.values()), cap=stats.PARKED_CAP)
+        problems = []
+        if retries.failing:
+            problems.append(f"{format_capped(retries.failing)} rows failed {min_attempts} times or more")
+        if parked:
+            problems.append(f"{parked_count} messages are parked, see `questbell dead-letters list`")
+        self._degraded = "; ".join(problems) or None
         return {
             "depth": sum(depths.values()),
             "oldest": retries.oldest,
             "republished": self._republished,
-            "parked": format_capped(sum(parked.values()), cap=stats.PARKED_CAP),
+            "parked": parked_count,
             "lastRun": self._last_run,
         }
 
@@ -102,19 +112,28 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
             await self._disconnect()
 
     async def _iterate(self) -> Pause:
-        counts = await self._handle_queues()
-        is_incomplete = counts is None or counts.queue_is_full
-        return Pause(min(self.interval, SHORT_INTERVAL) if is_incomplete else self.interval)
+        return Pause(self.interval if await self._handle_queues() else min(self.interval, SHORT_INTERVAL))
 
-    async def _handle_queues(self) -> RunCounts | None:
-        """Handle at most each queue's current messages. Return None if another replica does so."""
-        await self._publisher.connect()
+    async def _handle_queues(self) -> bool:
+        """Handle at most each queue's current messages. Return False if another replica does so.
+
+        Raises:
+            TransientError: a queue could not be handled. The others were.
+        """
+        problems: list[TransientError] = []
         run = Reconciliation(self._sessions, self._row_publishers, self._log)
         async with queries.try_dead_letter_lock(self._sessions) as is_locked:
             if not is_locked:
-                return None
-            for name in self.spec.queues:
-                await self._drain(name, run)
+                return False
+            steps: list[Callable[[], Awaitable[None]]] = [
+                self._publisher.connect,
+                *(partial(self._drain, name, run) for name in self.spec.queues),
+            ]
+            for step in steps:
+                try:
+                    await step()
+                except TransientError as error:
+                    problems.append(error)
             async with database.transaction(self._sessions) as session:
                 self._last_run = await database.now(session)
         self._republished = run.counts.republished
@@ -126,7 +145,9 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
                 dropped=run.counts.dropped,
                 parked=run.counts.parked,
             )
-        return run.counts
+        if problems:
+            raise problems[0]
+        return True
 
     async def _drain(self, name: str, run: Reconciliation) -> None:
         with translated():
@@ -136,7 +157,10 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
                 try:
                     await self._handle_batches(name, channel, run)
                 finally:
-                    await self._close(channel)
+                    if not await close(channel):  # or its unacknowledged messages do not return
+                        await self._disconnect()
+            except ChannelNotFoundEntity as error:
+                raise TransientError(f"queue {name} does not exist yet; the controllers declare it") from error
             except UNAVAILABLE:
                 await self._disconnect()
                 raise
@@ -146,7 +170,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
             queue = await channel.declare_queue(name, passive=True)
             received, consumer_tag = await _consume(channel, queue, prefetch=self.spec.batch_size)
         remaining = queue.declaration_result.message_count or 0
-        while remaining > 0 and not run.counts.queue_is_full:
+        while remaining > 0:  # it falls with each batch
             batch = await _receive(received, min(remaining, self.spec.batch_size))
             if not batch:
                 break
@@ -155,17 +179,6 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
             self._record_progress()
         async with asyncio.timeout(CLOSE_TIMEOUT):
             await queue.cancel(consumer_tag)  # or a busy quorum queue forgets the channel's last acknowledgements
-
-    async def _close(self, channel: AbstractChannel) -> None:
-        """Close a channel, which returns its unacknowledged messages.
-
-        If it does not respond after a cancelled call, the connection is closed.
-        """
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await channel.close()
-        except UNAVAILABLE:
-            await self._disconnect()
 
     async def _connected(self) -> AbstractConnection:
         async with self._connecting:
@@ -177,7 +190,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            await disconnect(connection)
+            await close(connection)
 
 
 async def _consume(channel: AbstractChannel, queue: AbstractQueue, *, prefetch: int) -> tuple[Received, str]:

@@ -42,7 +42,7 @@ class RowPublisher:
     async def publish(
         self, session: AsyncSession, claimed: Sequence[ClaimedRow], *, expiring: bool = True
     ) -> PublishedBatch:
-        """Publish claimed rows and record their attempts. Without `expiring` the messages have no TTL.
+        """Publish claimed rows of one queue and record their attempts. Without `expiring` the messages have no TTL.
 
         Confirmed rows become due again after the settle time-out, failed ones after their backoff. A full queue leaves
         its rows unchanged. A row that cannot become a message is settled.
@@ -52,7 +52,7 @@ class RowPublisher:
         """
         rows, messages = await self._build_messages(session, claimed, expiring=expiring)
         by_result: dict[PublishResult, list[ClaimedRow]] = {result: [] for result in PublishResult}
-        for row, result in zip(rows, await self.publisher.publish(messages), strict=True):
+        for row, result in zip(rows, await self._publish(rows, messages), strict=True):
             by_result[result].append(row)
         for result, published in by_result.items():
             metrics.PUBLISHES.labels(self.source.name, result.value).inc(len(published))
@@ -60,6 +60,9 @@ class RowPublisher:
         for result in (PublishResult.UNROUTABLE, PublishResult.FAILED):
             await self._record_failed(session, by_result[result], result)
         return PublishedBatch(by_result, confirmed_at)
+
+    async def _publish(self, rows: Sequence[ClaimedRow], messages: Sequence[aio_pika.Message]) -> list[PublishResult]:
+        return await self.publisher.publish(self.source.queue_of(rows[0]), messages) if rows else []
 
     async def _build_messages(
         self, session: AsyncSession, claimed: Sequence[ClaimedRow], *, expiring: bool
@@ -122,5 +125,3 @@ class RowPublisher:
                 attempt=row.attempts + 1,
                 reason=result.value,
             )
-        if result is PublishResult.UNROUTABLE:
-            await self.publisher.close()  # the next connect declares the missing queue

@@ -5,7 +5,7 @@ One transaction spans claim, publish and mark. Only its row locks coordinate the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from controllers.loops.sources import ClaimedRow, ScheduleTable
 from shared import database, sql
 from shared.database import Sessions
+from shared.messaging.topology import Queue
 from shared.schedule.notices import BEGUN_AFTER
 from shared.schedule.notify import notify_loops
 
 WINDOW = 2_000
-"""The most urgent of this many due rows are chosen."""
+"""The most urgent of this many due rows of each kind are chosen."""
 BEGUN_INTERVAL = timedelta(minutes=5)
 """Limits publishes of a reminder whose game has begun. It only waits for the bot to record `expired`."""
 PURGE_BATCH = 500
@@ -32,16 +33,24 @@ _DEAD_LETTER_LOCK = 0x446C71  # "Dlq": arbitrary, and the same in all replicas
 _SQL = sql.load("dispatch")
 
 
-async def claim(session: AsyncSession, source: ScheduleTable, *, batch_size: int) -> list[ClaimedRow]:
-    """Lock due rows until the transaction ends, the most urgent first."""
+async def claim(
+    session: AsyncSession, source: ScheduleTable, *, batch_size: int, queue: Queue | None = None
+) -> list[ClaimedRow]:
+    """Lock due rows until the transaction ends, the most urgent first: those of one queue, or all."""
+    kinds = source.kinds if queue is None else list(queue.kinds)
     window = max(WINDOW, batch_size)
-    return _claimed_rows(await _execute(session, "claim", source, window=window, batch_size=batch_size))
+    return _claimed_rows(await _execute(session, "claim", source, kinds=kinds, window=window, batch_size=batch_size))
 
 
 async def claim_dead(session: AsyncSession, source: ScheduleTable, attempts: Mapping[UUID, int]) -> list[ClaimedRow]:
     """Lock the rows of dead letters that need another message, given row ids and attempts."""
     ids, numbers = list(attempts), list(attempts.values())
-    return _claimed_rows(await _execute(session, "claim_dead", source, ids=ids, attempts=numbers))
+    return _claimed_rows(await _execute(session, "claim_dead", source, kinds=source.kinds, ids=ids, attempts=numbers))
+
+
+async def find_kinds(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the kinds of existing rows."""
+    return {id_: kind for id_, kind in await session.execute(_SQL["find_kinds"], {"ids": list(ids)})}
 
 
 async def mark_published(
@@ -71,15 +80,16 @@ async def mark_failed(
     await _execute(session, "mark_failed", source, ids=ids, delays=seconds, error=error)
 
 
-async def seconds_until_next(session: AsyncSession, source: ScheduleTable) -> float | None:
-    """Return the seconds until the next row is due (0 or less now), or None without open rows."""
-    seconds: float | None = (await _execute(session, "next_due", source)).scalar_one()
+async def seconds_until_next(session: AsyncSession, source: ScheduleTable, queue: Queue) -> float | None:
+    """Return the seconds until a queue's next row is due (0 or less now), or None without open rows."""
+    seconds: float | None = (await _execute(session, "next_due", source, kinds=list(queue.kinds))).scalar_one()
     return seconds
 
 
-async def requeue_published(session: AsyncSession, source: ScheduleTable) -> int:
-    """Make all published open rows due now, because the broker lost its messages."""
-    requeued = (await _execute(session, "requeue", source)).all()
+async def requeue_published(session: AsyncSession, source: ScheduleTable, queue: Queue | None = None) -> int:
+    """Make published open rows due now, because the broker lost their messages: those of one queue, or all."""
+    kinds = source.kinds if queue is None else list(queue.kinds)
+    requeued = (await _execute(session, "requeue", source, kinds=kinds)).all()
     await notify_loops(session)
     return len(requeued)
 

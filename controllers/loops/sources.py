@@ -12,7 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from controllers.resources.models import Source
+from shared.messaging import topology
 from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, StatusTransitionDue
+from shared.messaging.topology import Queue
 from shared.models import GameStatus, GameStatusSchedule, NotificationKind, NotificationSchedule
 from shared.schedule.settle import Table
 
@@ -73,13 +75,35 @@ class ScheduleTable:
     table: Table
     rows: str
     """The suffix of its SQL statements' names."""
+    kind_column: str
+    queues: tuple[Queue, ...]
     build: Callable[[ClaimedRow], tuple[AnyEvent, int | None]]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of rows that this release knows. Others wait for a newer one."""
+        return [kind for queue in self.queues for kind in queue.kinds]
+
+    def queue_of(self, row: ClaimedRow) -> Queue:
+        """Return a row's queue."""
+        [queue] = [queue for queue in self.queues if row.details[self.kind_column] in queue.kinds]
+        return queue
 
 
 NOTIFICATIONS = ScheduleTable(
-    Source.NOTIFICATIONS, NotificationSchedule, rows="notifications", build=build_notification_event
+    Source.NOTIFICATIONS,
+    NotificationSchedule,
+    rows="notifications",
+    kind_column="kind",
+    queues=(topology.REMINDERS, topology.NOTICES, topology.ANNOUNCEMENTS),
+    build=build_notification_event,
 )
 STATUS_TRANSITIONS = ScheduleTable(
-    Source.STATUS_TRANSITIONS, GameStatusSchedule, rows="transitions", build=build_status_transition_event
+    Source.STATUS_TRANSITIONS,
+    GameStatusSchedule,
+    rows="transitions",
+    kind_column="target_status",
+    queues=(topology.TRANSITIONS,),
+    build=build_status_transition_event,
 )
 SOURCES = {source.name: source for source in (NOTIFICATIONS, STATUS_TRANSITIONS)}

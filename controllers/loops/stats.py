@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from controllers.loops.sources import ScheduleTable
+from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ScheduleTable
 from shared import sql
 
 ROW_CAP = 10_000
@@ -33,6 +33,8 @@ class RowCounts:
     oldest_overdue: float | None
     oldest_retried: float | None
     next_due: datetime | None
+    newer: int
+    """Rows of kinds that only a newer release knows. The other counts but `pending` leave them out."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,19 @@ class RetryCounts:
 
 async def count_rows(session: AsyncSession, source: ScheduleTable) -> RowCounts:
     """Count one table's open rows."""
-    counts = await session.execute(_SQL[f"count_{source.rows}"], {"limit": ROW_CAP + 1})
+    parameters = {"limit": ROW_CAP + 1, "kinds": source.kinds}
+    counts = await session.execute(_SQL[f"count_{source.rows}"], parameters)
     return RowCounts(**counts.mappings().one())
 
 
 async def count_retries(session: AsyncSession, *, min_attempts: int) -> RetryCounts:
     """Count failed open rows with `min_attempts` or more."""
-    parameters = {"limit": ROW_CAP + 1, "min_attempts": min_attempts}
+    parameters = {
+        "limit": ROW_CAP + 1,
+        "min_attempts": min_attempts,
+        "kinds": NOTIFICATIONS.kinds,
+        "statuses": STATUS_TRANSITIONS.kinds,
+    }
     counts = await session.execute(_SQL["count_retries"], parameters)
     return RetryCounts(**counts.mappings().one())
 

@@ -57,6 +57,11 @@ class ManagementApi:
         """Delete a user."""
         await self._call("DELETE", f"users/{_segment(name)}")
 
+    async def put_policy(self, name: str, *, vhost: str, pattern: str, max_length: int) -> None:
+        """Limit the queues of a virtual host whose names match."""
+        policy = {"pattern": pattern, "apply-to": "queues", "definition": {"max-length": max_length}}
+        await self._call("PUT", f"policies/{_segment(vhost)}/{_segment(name)}", policy)
+
     async def queues(self, vhost: str) -> dict[str, QueueFigures]:
         """The queues of a virtual host, by name.
 
@@ -74,7 +79,7 @@ class ManagementApi:
             for queue in queues
         }
 
-    async def _call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
+    async def _call(self, method: str, path: str, body: object = None) -> Any:
         async with (
             aiohttp.ClientSession(headers=self._headers, timeout=_TIMEOUT, raise_for_status=True) as session,
             session.request(method, f"{self._base}/{path}", json=body) as response,

@@ -98,6 +98,12 @@ class RabbitMQ:
         finally:
             await self._api(address).delete_user(user.user)
 
+    async def set_policy(self, name: str, *, vhost: str, pattern: str, max_length: int) -> None:
+        """Limit the length of the queues whose names match."""
+        await self._api(self._private("set a policy on")).put_policy(
+            name, vhost=vhost, pattern=pattern, max_length=max_length
+        )
+
     async def list_queues(self, vhost: str = "/") -> dict[str, QueueFigures]:
         """Return the queues of a virtual host by name; figures are at most a quarter of a second old.
 

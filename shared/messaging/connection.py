@@ -7,6 +7,7 @@ waits without limit while the broker is down.
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import unquote, urlsplit
@@ -14,15 +15,14 @@ from urllib.parse import unquote, urlsplit
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
     AMQPConnectionError,
-    AMQPError,
-    ChannelInvalidStateError,
     InvalidFrameError,
     ProbableAuthenticationError,
 )
 
 from shared import metrics
-from shared.errors import ConfigurationError, TransientError, describe
+from shared.errors import ConfigurationError, TransientError, describe, reraise_cancellation
 from shared.settings import BrokerSettings
 
 CONNECT_TIMEOUT = 5.0
@@ -34,8 +34,17 @@ HEARTBEAT = 10
 CLOSE_TIMEOUT = 2.0
 """Seconds for a graceful close."""
 
-UNAVAILABLE = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
-"""aio-pika's errors while the broker is unavailable."""
+UNAVAILABLE = (*CONNECTION_EXCEPTIONS, TimeoutError, EOFError, asyncio.InvalidStateError, AttributeError)
+"""What aio-pika raises while the broker is unavailable: its own list, our time-outs, and what calls on a connection
+raise that is being torn down."""
+
+
+def is_unavailable(error: BaseException | None) -> bool:
+    """Return whether aio-pika raised this because the broker is unavailable.
+
+    aiormq ends the pending calls of a lost connection with a bare Exception or with CancelledError.
+    """
+    return isinstance(error, UNAVAILABLE) or type(error) in (Exception, asyncio.CancelledError)
 
 
 @contextmanager
@@ -50,7 +59,11 @@ def translated() -> Iterator[None]:
         yield
     except ProbableAuthenticationError as error:
         raise ConfigurationError("QUESTBELL_AMQP_URL: the broker rejects this user name or password") from error
-    except UNAVAILABLE as error:
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError):
+            reraise_cancellation()
+        if not is_unavailable(error):
+            raise
         raise TransientError(f"broker unavailable (QUESTBELL_AMQP_URL): {describe(error)}") from error
 
 
@@ -80,6 +93,8 @@ async def _connect_to(url: str, *, name: str, timeout: float) -> AbstractConnect
                 f"broker unavailable (QUESTBELL_AMQP_URL): the virtual host {virtual_host!r} does not exist, "
                 "or the user may not use it"
             ) from error
+        except (ValueError, LookupError, struct.error) as error:
+            raise AMQPConnectionError(f"{urlsplit(url).hostname} is no AMQP server") from error
     metrics.BROKER_CONNECTIONS.inc()
     connection.close_callbacks.add(_count_closed)
     return connection
@@ -93,21 +108,23 @@ async def open_channel(connection: AbstractConnection, **options: bool) -> Abstr
     """Open a channel.
 
     Raises:
-        AMQPConnectionError: the connection is closed. aiormq itself raises a bare RuntimeError.
+        AMQPConnectionError: the connection is closed, or has no channel left. aiormq itself raises bare errors.
     """
     try:
         return await connection.channel(**options)
-    except RuntimeError as error:
-        raise AMQPConnectionError("the connection is closed") from error
+    except (RuntimeError, ValueError, LookupError) as error:
+        raise AMQPConnectionError(describe(error)) from error
 
 
-async def disconnect(connection: AbstractConnection) -> None:
-    """Close a connection in any state, without waiting long."""
+async def close(resource: AbstractChannel | AbstractConnection) -> bool:
+    """Close a channel or connection in any state, without waiting long. Return whether the broker answered."""
     try:
-        async with asyncio.timeout(CLOSE_TIMEOUT):
-            await connection.close()
-    except UNAVAILABLE:
-        return  # it is closed already
+        with translated():
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await resource.close()
+    except TransientError:
+        return False
+    return True
 
 
 @asynccontextmanager
@@ -117,4 +134,4 @@ async def connected(settings: BrokerSettings, *, name: str) -> AsyncIterator[Abs
     try:
         yield connection
     finally:
-        await disconnect(connection)
+        await close(connection)

@@ -14,8 +14,8 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from shared import logs, metrics
-from shared.errors import QuestbellError, TransientError
-from shared.messaging.connection import CALL_TIMEOUT, CLOSE_TIMEOUT, UNAVAILABLE, connected, open_channel, translated
+from shared.errors import NewerMessageError, QuestbellError, TransientError
+from shared.messaging.connection import CALL_TIMEOUT, CLOSE_TIMEOUT, connected, open_channel, translated
 from shared.messaging.envelope import AnyEvent, attempt_of, decode
 from shared.messaging.topology import Queue
 from shared.settings import BrokerSettings, Timing
@@ -88,6 +88,10 @@ class Consumer:
     async def _handle(self, message: AbstractIncomingMessage) -> None:
         try:
             await self._handler(decode(message.body))
+        except NewerMessageError as error:
+            # Its row stays open, and is published again for a newer bot.
+            self._log.info("Dropped", action="left_to_newer", notification_id=message.message_id, reason=str(error))
+            await self._answer(message, "ack")
         # reason: every failure has the same answer, a NACK; the row decides what happens next
         except Exception as error:
             self._log.warning(
@@ -104,11 +108,12 @@ class Consumer:
 
     async def _answer(self, message: AbstractIncomingMessage, answer: str) -> None:
         try:
-            if answer == "ack":
-                await message.ack()
-            else:
-                await message.nack(requeue=False)
-        except UNAVAILABLE as error:
+            with translated():
+                if answer == "ack":
+                    await message.ack()
+                else:
+                    await message.nack(requeue=False)
+        except TransientError as error:
             # The channel is gone, so the broker redelivers. The outcome is committed, so the redelivery does nothing.
             self._log.info(
                 "Could not answer", action="answer_lost", notification_id=message.message_id, error=str(error)
@@ -120,7 +125,7 @@ class Consumer:
         """Finish messages in flight. Without a connection only their answers are lost."""
         clock = asyncio.get_running_loop().time
         until = clock() + min(self._timing.lease, _DRAIN_SHARE * self._timing.shutdown)
-        with suppress(*UNAVAILABLE):
+        with suppress(TransientError), translated():
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await queue.cancel(tag)
         if self._in_flight:

@@ -4,59 +4,65 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from shared.errors import EnvelopeError
+from shared.errors import EnvelopeError, NewerMessageError
 from shared.models import GameStatus, NotificationKind
 
 SCHEMA_VERSION = 1
 READABLE_VERSIONS = {SCHEMA_VERSION, SCHEMA_VERSION - 1}
 """This version and the previous one, so that controllers and bot upgrade in any order."""
 
+TRANSITION = "transition"
+"""The kind of a row that is a status transition."""
 ATTEMPT_HEADER = "questbell-attempt"
 """The row's attempt. Not an `x-` header, because RabbitMQ 4 reserves those."""
 
 
 class Event(BaseModel):
-    """A row that is due."""
+    """A row that is due. Everything but its id comes from the row: the other fields are for logs, or for the previous
+    release."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     event_type: str
     row_id: UUID
     game_id: UUID
+    kinds: ClassVar[frozenset[str]]
+    """The kinds of rows that it may name."""
 
 
 class GameReminderDue(Event):
     """A reminder is due."""
 
+    kinds = frozenset({NotificationKind.REMINDER})
     event_type: Literal["game.reminder_due"] = "game.reminder_due"
-    game_scheduled_at: AwareDatetime
-    offset_minutes: int
+    game_scheduled_at: AwareDatetime | None = None
+    offset_minutes: int | None = None
 
 
 class NoticeDue(Event):
     """A notice or announcement update is due."""
 
+    kinds = frozenset(NotificationKind) - GameReminderDue.kinds
     event_type: Literal["game.notice_due"] = "game.notice_due"
-    kind: NotificationKind
+    kind: NotificationKind | str | None = None
 
 
 class StatusTransitionDue(Event):
     """A game's status must change."""
 
+    kinds = frozenset({TRANSITION})
     event_type: Literal["game.status_transition_due"] = "game.status_transition_due"
-    target_status: GameStatus
+    target_status: GameStatus | str | None = None
 
 
 AnyEvent = GameReminderDue | NoticeDue | StatusTransitionDue
 EVENT_TYPES: dict[str, type[AnyEvent]] = {
-    "game.reminder_due": GameReminderDue,
-    "game.notice_due": NoticeDue,
-    "game.status_transition_due": StatusTransitionDue,
+    str(event.model_fields["event_type"].default): event for event in (GameReminderDue, NoticeDue, StatusTransitionDue)
 }
 
 
@@ -71,6 +77,18 @@ class Envelope(BaseModel):
     traceparent: str
 
 
+class _HeaderData(BaseModel):
+    event_type: str
+    row_id: UUID
+
+
+class _Header(BaseModel):
+    """What the envelopes of all releases have in common."""
+
+    schema_version: int = SCHEMA_VERSION
+    data: _HeaderData
+
+
 def encode(event: AnyEvent) -> bytes:
     """Return an event's message body. Its trace id is the row's id."""
     envelope = Envelope(
@@ -83,9 +101,16 @@ def decode(body: bytes) -> AnyEvent:
     """Return a message body's event.
 
     Raises:
-        EnvelopeError: the body is not an envelope of a version that this release reads.
+        NewerMessageError: a newer release sent it.
+        EnvelopeError: the body is not an envelope.
     """
     try:
+        header = _Header.model_validate_json(body)
+        if header.schema_version > SCHEMA_VERSION or header.data.event_type not in EVENT_TYPES:
+            raise NewerMessageError(
+                f"a newer release sent this {header.data.event_type} of schema version {header.schema_version} "
+                f"for the row {header.data.row_id}"
+            )
         envelope = Envelope.model_validate_json(body)
     except ValidationError as error:
         raise EnvelopeError(f"unreadable message: {_problems(error)}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, DeliveryMode
@@ -16,8 +17,9 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from shared import logs
 from shared.errors import BodyTooLargeError, TransientError
 from shared.messaging import topology
-from shared.messaging.connection import UNAVAILABLE, connect, disconnect, open_channel, translated
+from shared.messaging.connection import UNAVAILABLE, close, connect, is_unavailable, open_channel, translated
 from shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, encode
+from shared.messaging.topology import Queue
 from shared.settings import BrokerSettings, Timing
 
 MAX_BODY = 256_000
@@ -53,95 +55,130 @@ def build_message(event: AnyEvent, *, ttl: int | None, attempt: int) -> aio_pika
     )
 
 
-class Publisher:
-    """Publishes batches over one long-lived connection.
+@dataclass
+class _Route:
+    """A queue's own channel."""
 
-    Only `connect` opens it, because `publish` runs while rows are locked. If a queue is missing, the broker lost its
-    data. Then `on_queues_lost` makes the rows of lost messages due again before the topology is declared.
+    queue: Queue
+    setting_up: asyncio.Lock = field(default_factory=asyncio.Lock)
+    channel: AbstractChannel | None = None
+    exchange: AbstractExchange | None = None
+    """None before the next set-up."""
+    problem: str | None = None
+
+    @property
+    def usable_exchange(self) -> AbstractExchange | None:
+        return self.exchange if self.channel is not None and not self.channel.is_closed else None
+
+
+class Publisher:
+    """Publishes batches over one long-lived connection, on which each queue has its own channel.
+
+    Loops share a publisher. A queue that does not answer ends its own channel, and delays the others' batches by
+    nothing. Only `connect` opens anything, because `publish` runs while rows are locked. If a queue is missing, the
+    broker lost its data. Then `on_queue_lost` makes the rows of lost messages due again before the queue is declared.
     """
 
     def __init__(
-        self, settings: BrokerSettings, timing: Timing, *, name: str, on_queues_lost: Callable[[], Awaitable[None]]
+        self, settings: BrokerSettings, timing: Timing, *, name: str, on_queue_lost: Callable[[Queue], Awaitable[None]]
     ) -> None:
         self._settings = settings
         self._timing = timing
         self._name = name
-        self._on_queues_lost = on_queues_lost
+        self._on_queue_lost = on_queue_lost
         self._log = logs.get(component="publisher")
         self._connection: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
-        self._exchange: AbstractExchange | None = None
         self._connecting = asyncio.Lock()
+        self._routes = {queue: _Route(queue) for queue in topology.QUEUES}
 
-    async def connect(self) -> AbstractExchange:
-        """Return the exchange, opening a connection if needed.
+    async def connect(self, *queues: Queue) -> None:
+        """Make queues, by default all, ready for `publish`.
 
         Raises:
-            TransientError: the broker cannot be reached.
-            ConfigurationError: it rejects our credentials.
+            TransientError: the broker or one of the queues cannot be reached. The other queues are ready.
+            ConfigurationError: the broker rejects our credentials.
         """
-        async with self._connecting:
-            if (exchange := self._usable_exchange()) is not None:
-                return exchange
-            await self._disconnect()
-            self._connection = await connect(self._settings, name=self._name)
+        routes = [self._routes[queue] for queue in queues or topology.QUEUES]
+        for error in await asyncio.gather(*map(self._set_up, routes), return_exceptions=True):
+            if error is not None:
+                raise error
+
+    def problem(self, queue: Queue) -> str | None:
+        """Return what an operator should know about a queue, or None."""
+        return self._routes[queue].problem
+
+    async def _set_up(self, route: _Route) -> None:
+        async with route.setting_up:
+            if route.usable_exchange is not None:
+                return
+            if route.channel is not None:
+                await close(route.channel)
+            connection = await self._connected()
             with translated():
                 try:
-                    exchange = await self._set_up(self._connection)
+                    async with asyncio.timeout(self._timing.publish_timeout):
+                        route.channel = await open_channel(connection, publisher_confirms=True, on_return_raises=True)
                 except UNAVAILABLE:
-                    await self._disconnect()
+                    await self._disconnect(connection)  # it does not answer at all
                     raise
-            self._log.info("Connected to the broker", action="broker_connected")
-            return exchange
+                await self._declare(route.queue, connection)
+                async with asyncio.timeout(self._timing.publish_timeout):
+                    route.exchange = await topology.declare_exchange(route.channel)
 
-    async def _set_up(self, connection: AbstractConnection) -> AbstractExchange:
+    async def _declare(self, queue: Queue, connection: AbstractConnection) -> None:
         async with asyncio.timeout(self._timing.publish_timeout):
-            complete = await topology.is_complete(connection)
-        if not complete:
-            self._log.warning("Queues are missing, requeueing published rows", action="queues_missing")
-            await self._on_queues_lost()
+            exists = await topology.exists(connection, queue)
+        if not exists:
+            self._log.warning("A queue is missing, requeueing its rows", action="queue_missing", queue=queue.name)
+            await self._on_queue_lost(queue)
         async with asyncio.timeout(self._timing.publish_timeout):
-            self._channel = await open_channel(connection, publisher_confirms=True, on_return_raises=True)
-            self._exchange = await topology.declare(self._channel)
-        return self._exchange
+            different = await topology.declare(connection, queue)
+        problem = f"{', '.join(different)} has other arguments: delete it once it is empty" if different else None
+        if problem is not None and problem != self.problem(queue):
+            self._log.warning("A queue has other arguments", action="queue_differs", queue=queue.name, error=problem)
+        self._routes[queue].problem = problem
 
-    async def publish(self, batch: Sequence[aio_pika.Message]) -> list[PublishResult]:
-        """Publish a batch concurrently, and return the results in order.
+    async def _connected(self) -> AbstractConnection:
+        async with self._connecting:
+            if self._connection is None or self._connection.is_closed:
+                self._connection = await connect(self._settings, name=self._name)
+                self._log.info("Connected to the broker", action="broker_connected")
+            return self._connection
+
+    async def publish(self, queue: Queue, batch: Sequence[aio_pika.Message]) -> list[PublishResult]:
+        """Publish a batch to one queue concurrently, and return the results in order.
 
         Raises:
-            TransientError: there is no connection; nothing was sent.
+            TransientError: the queue is not ready; nothing was sent.
         """
         if not batch:
             return []
-        exchange = self._usable_exchange()
+        route = self._routes[queue]
+        exchange = route.usable_exchange
         if exchange is None:
             raise TransientError("broker unavailable: the connection was lost before anything was sent")
-        tasks = [
-            asyncio.create_task(exchange.publish(message, message.type or "", mandatory=True)) for message in batch
-        ]
+        tasks = [asyncio.create_task(exchange.publish(message, queue.routing_key, mandatory=True)) for message in batch]
         try:
             await asyncio.wait(tasks, timeout=self._timing.publish_timeout)
         finally:
-            unfinished = [task for task in tasks if task.cancel()]
-        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        results = [_result(outcome) for outcome in outcomes]
-        if unfinished or PublishResult.FAILED in results:
-            self._exchange = None  # the next batch uses a new connection, on which late confirms cannot arrive
+            for task in tasks:
+                task.cancel()
+        results = [_result(outcome) for outcome in await asyncio.gather(*tasks, return_exceptions=True)]
+        if {PublishResult.FAILED, PublishResult.UNROUTABLE} & set(results) and route.exchange is exchange:
+            # The next set-up opens a channel on which late confirms cannot arrive, and declares the binding.
+            route.exchange = None
         return results
 
     async def close(self) -> None:
         """Close the connection."""
         async with self._connecting:
-            await self._disconnect()
+            if self._connection is not None:
+                await self._disconnect(self._connection)
 
-    def _usable_exchange(self) -> AbstractExchange | None:
-        usable = self._channel is not None and not self._channel.is_closed
-        return self._exchange if usable else None
-
-    async def _disconnect(self) -> None:
-        connection, self._connection, self._channel, self._exchange = self._connection, None, None, None
-        if connection is not None:
-            await disconnect(connection)
+    async def _disconnect(self, connection: AbstractConnection) -> None:
+        if self._connection is connection:
+            self._connection = None
+        await close(connection)
 
 
 def _result(outcome: object) -> PublishResult:
@@ -150,9 +187,7 @@ def _result(outcome: object) -> PublishResult:
             return PublishResult.UNROUTABLE
         case DeliveryError():
             return PublishResult.FULL
-        case asyncio.CancelledError() | AttributeError():
-            return PublishResult.FAILED
-        case BaseException() if isinstance(outcome, UNAVAILABLE):
+        case BaseException() if is_unavailable(outcome):
             return PublishResult.FAILED
         case BaseException():
             raise outcome

@@ -1,4 +1,4 @@
-"""Every exchange, queue and binding. Only the controllers declare them.
+"""Every exchange, queue and binding, and the queue of each kind of row. Only the controllers declare them.
 
 Queues are short quorum queues, because the backlog waits in PostgreSQL. With `reject-publish` a full queue drops
 nothing. At-least-once dead-lettering requires it (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering).
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, ExchangeType
-from aio_pika.exceptions import ChannelNotFoundEntity
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from pamqp.common import FieldValue
 
 from shared.errors import TransientError
-from shared.messaging.connection import CALL_TIMEOUT, open_channel, translated
-from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, StatusTransitionDue
+from shared.messaging.connection import CALL_TIMEOUT, close, open_channel, translated
+from shared.models import GameStatus, NotificationKind
 
 EXCHANGE = "game_events"
 MAX_LENGTH = 1_000
@@ -28,20 +28,13 @@ DEAD_DELIVERY_LIMIT = 1_000_000
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue, its event, and its dead-letter queue."""
+    """A queue of the rows of some kinds, its routing key and its dead-letter queue."""
 
     name: str
-    event: type[AnyEvent]
-
-    @property
-    def routing_key(self) -> str:
-        """The event's type."""
-        return str(self.event.model_fields["event_type"].default)
-
-    @property
-    def dead_letters(self) -> str:
-        """The dead-letter queue's name."""
-        return f"{self.name}.dlq"
+    routing_key: str
+    kinds: tuple[NotificationKind | GameStatus, ...]
+    """Kinds of notifications, or target statuses."""
+    dead_letters: str
 
     @property
     def arguments(self) -> dict[str, FieldValue]:
@@ -57,35 +50,70 @@ class Queue:
         }
 
 
-REMINDERS = Queue("bot.reminders", GameReminderDue)
-NOTICES = Queue("bot.notices", NoticeDue)
-TRANSITIONS = Queue("bot.transitions", StatusTransitionDue)
-QUEUES = (REMINDERS, NOTICES, TRANSITIONS)
+REMINDERS = Queue("bot.reminders", "game.reminder_due", (NotificationKind.REMINDER,), "bot.reminders.dlq")
+NOTICES = Queue("bot.notices", "game.notice_due", (NotificationKind.CANCELLATION, NotificationKind.WARNING), "bot.notices.dlq")
+ANNOUNCEMENTS = Queue(
+    "bot.announcements",
+    "game.announcement_due",
+    (NotificationKind.ANNOUNCEMENT,),
+    "bot.notices.dlq",  # every existing DeadLetterReconciler lists it, and every release reads its messages
+)
+TRANSITIONS = Queue("bot.transitions", "game.status_transition_due", tuple(GameStatus), "bot.transitions.dlq")
+QUEUES = (REMINDERS, NOTICES, ANNOUNCEMENTS, TRANSITIONS)
+DEAD_LETTER_QUEUES = tuple(dict.fromkeys(queue.dead_letters for queue in QUEUES))
 
 _DEAD_LETTER_ARGUMENTS: dict[str, FieldValue] = {"x-queue-type": "quorum", "x-delivery-limit": DEAD_DELIVERY_LIMIT}
 
 
-async def is_complete(connection: AbstractConnection) -> bool:
-    """Return whether all queues exist. Otherwise the broker is new or lost its data."""
-    for name in [name for queue in QUEUES for name in (queue.name, queue.dead_letters)]:
+async def exists(connection: AbstractConnection, queue: Queue) -> bool:
+    """Return whether a queue and its dead-letter queue exist. Otherwise it is new, or the broker lost its data."""
+    for name in (queue.name, queue.dead_letters):
         channel = await open_channel(connection)
         try:
             await channel.declare_queue(name, passive=True)
         except ChannelNotFoundEntity:
             return False
-        else:
-            await channel.close()
+        await close(channel)
     return True
 
 
-async def declare(channel: AbstractChannel) -> AbstractExchange:
-    """Declare dead-letter queues first, so that a rejected message always finds its own."""
-    exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
+async def declare(connection: AbstractConnection, queue: Queue) -> list[str]:
+    """Declare a queue after its dead-letter queue, so that a rejected message always finds it, and bind it.
+
+    Return which of the two exist with other arguments. They are used as they are.
+    """
+    different = [
+        name
+        for name, arguments in ((queue.dead_letters, _DEAD_LETTER_ARGUMENTS), (queue.name, queue.arguments))
+        if not await _declare_queue(connection, name, arguments)
+    ]
+    channel = await open_channel(connection)
+    exchange = await declare_exchange(channel)
+    await (await channel.get_queue(queue.name, ensure=False)).bind(exchange, queue.routing_key)
+    await close(channel)
+    return different
+
+
+async def declare_exchange(channel: AbstractChannel) -> AbstractExchange:
+    """Declare and return the exchange."""
+    return await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
+
+
+async def declare_all(connection: AbstractConnection) -> None:
+    """Declare every queue."""
     for queue in QUEUES:
-        await channel.declare_queue(queue.dead_letters, durable=True, arguments=_DEAD_LETTER_ARGUMENTS)
-        declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
-        await declared.bind(exchange, queue.routing_key)
-    return exchange
+        await declare(connection, queue)
+
+
+async def _declare_queue(connection: AbstractConnection, name: str, arguments: dict[str, FieldValue]) -> bool:
+    """Declare a queue. Return whether it has these arguments."""
+    channel = await open_channel(connection)
+    try:
+        await channel.declare_queue(name, durable=True, arguments=arguments)
+    except ChannelPreconditionFailed:
+        return False
+    await close(channel)
+    return True
 
 
 async def queue_depths(connection: AbstractConnection, names: Sequence[str]) -> dict[str, int]:
@@ -102,7 +130,7 @@ async def queue_depths(connection: AbstractConnection, names: Sequence[str]) -> 
                     channel = await open_channel(connection)
                     result = (await channel.declare_queue(name, passive=True)).declaration_result
                     depths[name] = result.message_count or 0
-                    await channel.close()
+                    await close(channel)
         except ChannelNotFoundEntity as error:
             raise TransientError(f"queue {name} does not exist yet; the controllers declare it") from error
     return depths

@@ -76,6 +76,12 @@ class NotificationSchedule(DueRow, Base):
         CheckConstraint("(kind = 'reminder') = (offset_minutes IS NOT NULL)", name="offset"),
         Index("ix_notification_schedule_attempt_at", "attempt_at", postgresql_where=text("attempt_at IS NOT NULL")),
         Index("ix_notification_schedule_due_at", "due_at", postgresql_where=text("settled_at IS NULL")),
+        Index(
+            "ix_notification_schedule_kind_attempt_at",
+            "kind",
+            "attempt_at",
+            postgresql_where=text("attempt_at IS NOT NULL"),
+        ),
         Index("ix_notification_schedule_game_id", "game_id"),
         Index("ix_notification_schedule_settled_at", "settled_at", postgresql_where=text("settled_at IS NOT NULL")),
         Index(
@@ -116,6 +122,12 @@ class GameStatusSchedule(DueRow, Base):
         _settled_constraint(),
         Index("ix_game_status_schedule_attempt_at", "attempt_at", postgresql_where=text("attempt_at IS NOT NULL")),
         Index("ix_game_status_schedule_due_at", "due_at", postgresql_where=text("settled_at IS NULL")),
+        Index(
+            "ix_game_status_schedule_target_status_attempt_at",
+            "target_status",
+            "attempt_at",
+            postgresql_where=text("attempt_at IS NOT NULL"),
+        ),
         Index("ix_game_status_schedule_settled_at", "settled_at", postgresql_where=text("settled_at IS NOT NULL")),
         Index(
             "uq_game_status_schedule_open",

@@ -3,19 +3,28 @@
 -- them, and a process that dies releases its rows with its connection.
 
 -- name: claim_notifications
--- Lock at most :batch_size due notifications that no other replica has locked, the most urgent first.
--- Indexes: ix_notification_schedule_attempt_at, of which at most :window entries are read however many rows are due;
--- then pk_notification_schedule. The window is an array and not a join: with a join the planner estimates that a third
--- of the table is due, and scans it. The clock is in a sub-select, because a volatile function cannot be an index
--- condition. `attempt_at` is checked again, because another replica may have marked the row since the window was read.
+-- Lock at most :batch_size due notifications of :kinds that no other replica has locked, the most urgent first. Kinds of
+-- a newer release are left to it.
+-- Indexes: ix_notification_schedule_kind_attempt_at, of which at most :window entries of each kind are read however many
+-- rows are due; then pk_notification_schedule. Kind and time are compared as one row: with an equality the planner may
+-- choose the index on the time alone, and read past every due row of the other kinds. The window is an array and not a join: with a join the planner estimates
+-- that a third of the table is due, and scans it. The clock is in a sub-select, because a volatile function cannot be an
+-- index condition. `attempt_at` is checked again, because another replica may have marked the row since the window was
+-- read.
 SELECT
     id, game_id, due_at, attempts, clock_timestamp() AS claimed_at, kind, offset_minutes, game_scheduled_at
 FROM notification_schedule
 WHERE id = ANY(ARRAY(
-        SELECT id FROM notification_schedule
-        WHERE attempt_at <= (SELECT clock_timestamp())
-        ORDER BY attempt_at
-        LIMIT :window
+        SELECT due.id
+        FROM unnest(CAST(:kinds AS text[])) AS wanted (kind),
+            LATERAL (
+                SELECT id FROM notification_schedule
+                WHERE (kind, attempt_at) >= (wanted.kind, '-infinity')
+                    AND (kind, attempt_at) <= (wanted.kind, (SELECT clock_timestamp()))
+                    AND attempt_at IS NOT NULL
+                ORDER BY kind, attempt_at
+                LIMIT :window
+            ) AS due
     ))
     AND attempt_at <= (SELECT clock_timestamp())
 ORDER BY game_scheduled_at, due_at
@@ -24,15 +33,21 @@ FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: claim_transitions
 -- Lock at most :batch_size due status transitions, the oldest first. See claim_notifications.
--- Indexes: ix_game_status_schedule_attempt_at, then pk_game_status_schedule.
+-- Indexes: ix_game_status_schedule_target_status_attempt_at, then pk_game_status_schedule.
 SELECT
     id, game_id, due_at, attempts, clock_timestamp() AS claimed_at, target_status
 FROM game_status_schedule
 WHERE id = ANY(ARRAY(
-        SELECT id FROM game_status_schedule
-        WHERE attempt_at <= (SELECT clock_timestamp())
-        ORDER BY attempt_at
-        LIMIT :window
+        SELECT due.id
+        FROM unnest(CAST(:kinds AS text[])) AS wanted (kind),
+            LATERAL (
+                SELECT id FROM game_status_schedule
+                WHERE (target_status, attempt_at) >= (wanted.kind, '-infinity')
+                    AND (target_status, attempt_at) <= (wanted.kind, (SELECT clock_timestamp()))
+                    AND attempt_at IS NOT NULL
+                ORDER BY target_status, attempt_at
+                LIMIT :window
+            ) AS due
     ))
     AND attempt_at <= (SELECT clock_timestamp())
 ORDER BY due_at
@@ -43,12 +58,13 @@ FOR NO KEY UPDATE SKIP LOCKED;
 -- Lock the notifications of dead letters, given by row id and attempt, that need another message now. A row is claimed if
 -- it is due, or if this message was its latest attempt and no failure was recorded for it: the bot no longer has the
 -- message, so nobody else answers for that attempt. Settled, purged and rescheduled rows are left out, and so are rows
--- that a scheduler is publishing. Index: pk_notification_schedule.
+-- that a scheduler is publishing, or whose kind only a newer release knows. Index: pk_notification_schedule.
 SELECT
     id, game_id, due_at, attempts, clock_timestamp() AS claimed_at, kind, offset_minutes, game_scheduled_at
 FROM notification_schedule
 JOIN unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS dead (row_id, attempt) ON id = dead.row_id
 WHERE settled_at IS NULL
+    AND kind = ANY(CAST(:kinds AS text[]))
     AND (attempt_at <= clock_timestamp() OR (attempts = dead.attempt AND failed_attempt < attempts))
 FOR NO KEY UPDATE OF notification_schedule SKIP LOCKED;
 
@@ -60,6 +76,7 @@ SELECT
 FROM game_status_schedule
 JOIN unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS dead (row_id, attempt) ON id = dead.row_id
 WHERE settled_at IS NULL
+    AND target_status = ANY(CAST(:kinds AS text[]))
     AND (attempt_at <= clock_timestamp() OR (attempts = dead.attempt AND failed_attempt < attempts))
 FOR NO KEY UPDATE OF game_status_schedule SKIP LOCKED;
 
@@ -107,34 +124,55 @@ SET attempts = attempts + 1,
 FROM unnest(CAST(:ids AS uuid[]), CAST(:delays AS double precision[])) AS failed (row_id, delay)
 WHERE id = failed.row_id AND settled_at IS NULL;
 
+-- name: find_kinds
+-- Read the kinds of rows of either table, whatever their state. Messages only claim to know them.
+-- Indexes: pk_notification_schedule, pk_game_status_schedule.
+SELECT id, kind FROM notification_schedule WHERE id = ANY(CAST(:ids AS uuid[]))
+UNION ALL
+SELECT id, 'transition' FROM game_status_schedule WHERE id = ANY(CAST(:ids AS uuid[]));
+
 -- name: next_due_notifications
--- The seconds until the next notification is due: 0 or less if one is due now, NULL without open rows.
--- Index: ix_notification_schedule_attempt_at, of which one entry is read.
-SELECT CAST(extract(epoch FROM min(attempt_at) - clock_timestamp()) AS double precision)
-FROM notification_schedule
-WHERE attempt_at IS NOT NULL;
+-- The seconds until the next notification of :kinds is due: 0 or less if one is due now, NULL without open rows.
+-- Index: ix_notification_schedule_kind_attempt_at, of which one entry of each kind is read.
+SELECT CAST(extract(epoch FROM min(next.attempt_at) - clock_timestamp()) AS double precision)
+FROM unnest(CAST(:kinds AS text[])) AS wanted (kind),
+    LATERAL (
+        SELECT attempt_at FROM notification_schedule
+        WHERE (kind, attempt_at) >= (wanted.kind, '-infinity')
+            AND (kind, attempt_at) <= (wanted.kind, 'infinity')
+            AND attempt_at IS NOT NULL
+        ORDER BY kind, attempt_at
+        LIMIT 1
+    ) AS next;
 
 -- name: next_due_transitions
 -- The seconds until the next status transition is due: 0 or less if one is due now, NULL without open rows.
--- Index: ix_game_status_schedule_attempt_at, of which one entry is read.
-SELECT CAST(extract(epoch FROM min(attempt_at) - clock_timestamp()) AS double precision)
-FROM game_status_schedule
-WHERE attempt_at IS NOT NULL;
+-- Index: ix_game_status_schedule_target_status_attempt_at, of which one entry of each status is read.
+SELECT CAST(extract(epoch FROM min(next.attempt_at) - clock_timestamp()) AS double precision)
+FROM unnest(CAST(:kinds AS text[])) AS wanted (kind),
+    LATERAL (
+        SELECT attempt_at FROM game_status_schedule
+        WHERE (target_status, attempt_at) >= (wanted.kind, '-infinity')
+            AND (target_status, attempt_at) <= (wanted.kind, 'infinity')
+            AND attempt_at IS NOT NULL
+        ORDER BY target_status, attempt_at
+        LIMIT 1
+    ) AS next;
 
 -- name: requeue_notifications
--- Make every open notification that was published due now, after the broker lost its messages.
--- Index: ix_notification_schedule_attempt_at.
+-- Make every open notification of :kinds that was published due now, after the broker lost its messages.
+-- Index: ix_notification_schedule_kind_attempt_at.
 UPDATE notification_schedule
 SET attempt_at = least(attempt_at, clock_timestamp())
-WHERE attempt_at IS NOT NULL AND attempts > 0
+WHERE kind = ANY(CAST(:kinds AS text[])) AND attempt_at IS NOT NULL AND attempts > 0
 RETURNING id;
 
 -- name: requeue_transitions
 -- Make every open status transition that was published due now, after the broker lost its messages.
--- Index: ix_game_status_schedule_attempt_at.
+-- Index: ix_game_status_schedule_target_status_attempt_at.
 UPDATE game_status_schedule
 SET attempt_at = least(attempt_at, clock_timestamp())
-WHERE attempt_at IS NOT NULL AND attempts > 0
+WHERE target_status = ANY(CAST(:kinds AS text[])) AND attempt_at IS NOT NULL AND attempts > 0
 RETURNING id;
 
 -- name: purge_notifications

@@ -2,21 +2,52 @@
 -- index, so none costs more as rows grow.
 
 -- name: count_notifications
--- Count open notifications: `pending`, those that a loop should take now (`due`), and those whose due time has passed
--- (`overdue`), among these with an unsuccessful attempt (`retried`), each up to :limit. `oldest_overdue` and
--- `oldest_retried` are ages in seconds, or NULL. A row is overdue by its due time, however long it is set aside.
--- Indexes: ix_notification_schedule_attempt_at, ix_notification_schedule_due_at.
+-- Count open notifications: `pending`, and of :kinds those that a loop should take now (`due`), and those whose due time
+-- has passed (`overdue`), among these with an unsuccessful attempt (`retried`), each up to :limit. `oldest_overdue` and
+-- `oldest_retried` are ages in seconds, or NULL. A row is overdue by its due time, however long it is set aside. `newer`
+-- counts the rows that wait for a newer release: kinds between two known ones, in the order of the index.
+-- Indexes: ix_notification_schedule_attempt_at, ix_notification_schedule_due_at,
+-- ix_notification_schedule_kind_attempt_at.
 SELECT
     due.due, overdue.*,
     (
         SELECT count(*) FROM (SELECT FROM notification_schedule WHERE attempt_at IS NOT NULL LIMIT :limit) AS open_rows
     ) AS pending,
     (
-        SELECT min(attempt_at) FROM notification_schedule WHERE attempt_at > statement_timestamp()
-    ) AS next_due
+        SELECT min(next.attempt_at)
+        FROM unnest(CAST(:kinds AS text[])) AS known (kind),
+            LATERAL (
+                SELECT attempt_at FROM notification_schedule
+                WHERE (kind, attempt_at) > (known.kind, statement_timestamp())
+                    AND (kind, attempt_at) <= (known.kind, 'infinity')
+                    AND attempt_at IS NOT NULL
+                ORDER BY kind, attempt_at
+                LIMIT 1
+            ) AS next
+    ) AS next_due,
+    (
+        SELECT count(*)
+        FROM (
+            SELECT newer.*
+            FROM (
+                SELECT kind AS after, lead(kind, 1, repeat('z', 33)) OVER (ORDER BY kind) AS before
+                FROM unnest(array_append(CAST(:kinds AS text[]), CAST('' AS text))) AS known (kind)
+            ) AS gap,
+                LATERAL (
+                    SELECT FROM notification_schedule
+                    WHERE kind > gap.after AND kind < gap.before AND attempt_at IS NOT NULL
+                    LIMIT :limit
+                ) AS newer
+            LIMIT :limit
+        ) AS unknown
+    ) AS newer
 FROM (
     SELECT count(*) AS due
-    FROM (SELECT FROM notification_schedule WHERE attempt_at <= statement_timestamp() LIMIT :limit) AS due_rows
+    FROM (
+        SELECT FROM notification_schedule
+        WHERE kind = ANY(CAST(:kinds AS text[])) AND attempt_at <= statement_timestamp()
+        LIMIT :limit
+    ) AS due_rows
 ) AS due,
 (
     SELECT
@@ -28,7 +59,7 @@ FROM (
     FROM (
         SELECT due_at, failed_attempt > 0 OR attempts > 1 AS is_retried
         FROM notification_schedule
-        WHERE settled_at IS NULL AND due_at < statement_timestamp()
+        WHERE settled_at IS NULL AND due_at < statement_timestamp() AND kind = ANY(CAST(:kinds AS text[]))
         ORDER BY due_at
         LIMIT :limit
     ) AS overdue_rows
@@ -43,11 +74,40 @@ SELECT
         SELECT count(*) FROM (SELECT FROM game_status_schedule WHERE attempt_at IS NOT NULL LIMIT :limit) AS open_rows
     ) AS pending,
     (
-        SELECT min(attempt_at) FROM game_status_schedule WHERE attempt_at > statement_timestamp()
-    ) AS next_due
+        SELECT min(next.attempt_at)
+        FROM unnest(CAST(:kinds AS text[])) AS known (kind),
+            LATERAL (
+                SELECT attempt_at FROM game_status_schedule
+                WHERE (target_status, attempt_at) > (known.kind, statement_timestamp())
+                    AND (target_status, attempt_at) <= (known.kind, 'infinity')
+                    AND attempt_at IS NOT NULL
+                ORDER BY target_status, attempt_at
+                LIMIT 1
+            ) AS next
+    ) AS next_due,
+    (
+        SELECT count(*)
+        FROM (
+            SELECT newer.*
+            FROM (
+                SELECT kind AS after, lead(kind, 1, repeat('z', 33)) OVER (ORDER BY kind) AS before
+                FROM unnest(array_append(CAST(:kinds AS text[]), CAST('' AS text))) AS known (kind)
+            ) AS gap,
+                LATERAL (
+                    SELECT FROM game_status_schedule
+                    WHERE target_status > gap.after AND target_status < gap.before AND attempt_at IS NOT NULL
+                    LIMIT :limit
+                ) AS newer
+            LIMIT :limit
+        ) AS unknown
+    ) AS newer
 FROM (
     SELECT count(*) AS due
-    FROM (SELECT FROM game_status_schedule WHERE attempt_at <= statement_timestamp() LIMIT :limit) AS due_rows
+    FROM (
+        SELECT FROM game_status_schedule
+        WHERE target_status = ANY(CAST(:kinds AS text[])) AND attempt_at <= statement_timestamp()
+        LIMIT :limit
+    ) AS due_rows
 ) AS due,
 (
     SELECT
@@ -59,7 +119,7 @@ FROM (
     FROM (
         SELECT due_at, failed_attempt > 0 OR attempts > 1 AS is_retried
         FROM game_status_schedule
-        WHERE settled_at IS NULL AND due_at < statement_timestamp()
+        WHERE settled_at IS NULL AND due_at < statement_timestamp() AND target_status = ANY(CAST(:kinds AS text[]))
         ORDER BY due_at
         LIMIT :limit
     ) AS overdue_rows
@@ -73,14 +133,14 @@ SELECT count(*) FILTER (WHERE attempts >= :min_attempts) AS failing, min(due_at)
 FROM (
     (
         SELECT due_at, attempts, failed_attempt FROM notification_schedule
-        WHERE settled_at IS NULL AND due_at < statement_timestamp()
+        WHERE settled_at IS NULL AND due_at < statement_timestamp() AND kind = ANY(CAST(:kinds AS text[]))
         ORDER BY due_at
         LIMIT :limit
     )
     UNION ALL
     (
         SELECT due_at, attempts, failed_attempt FROM game_status_schedule
-        WHERE settled_at IS NULL AND due_at < statement_timestamp()
+        WHERE settled_at IS NULL AND due_at < statement_timestamp() AND target_status = ANY(CAST(:statuses AS text[]))
         ORDER BY due_at
         LIMIT :limit
     )

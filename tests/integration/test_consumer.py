@@ -43,7 +43,7 @@ async def consuming(broker: BrokerSettings, timing: Timing, handler: Handler) ->
 
 
 async def publish(publisher: Publisher, *events: AnyEvent, ttl: int | None = None) -> None:
-    await publisher.publish([build_message(event, ttl=ttl, attempt=1) for event in events])
+    await publisher.publish(QUEUE, [build_message(event, ttl=ttl, attempt=1) for event in events])
 
 
 async def test_a_message_is_acked_only_after_its_handler_succeeded(

@@ -11,15 +11,16 @@ from uuid import UUID, uuid4
 
 import aio_pika
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from controllers.loops import dead_letters, queries
 from controllers.loops.dead_letters import DeadLetterLoop
+from controllers.loops.sources import NOTIFICATIONS
 from controllers.resources.models import DeadLetterReconcilerSpec
 from shared import database as db
 from shared.messaging import topology
 from shared.messaging.connection import connected
-from shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, GameReminderDue, StatusTransitionDue, encode
+from shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, GameReminderDue, NoticeDue, StatusTransitionDue, encode
 from shared.messaging.publisher import Publisher
 from shared.models import (
     GameStatus,
@@ -33,12 +34,12 @@ from shared.schedule.retry import Backoff
 from shared.schedule.settle import Settlement, record_failure, settle
 from shared.settings import BrokerSettings, Timing
 from tests.support.broker import queue_length, take
-from tests.support.builders import new_game, rows_of
+from tests.support.builders import become_newer, new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
 from tests.support.waiting import eventually
 
-REMINDERS, TRANSITIONS = topology.REMINDERS, topology.TRANSITIONS
+REMINDERS, ANNOUNCEMENTS, TRANSITIONS = topology.REMINDERS, topology.ANNOUNCEMENTS, topology.TRANSITIONS
 Start = Callable[..., Awaitable[DeadLetterLoop]]
 
 
@@ -258,24 +259,86 @@ async def test_a_poison_message_is_parked_once_and_blocks_no_other(
     assert parked.reason.startswith("unreadable message") or "schema version" in parked.reason
 
 
-async def test_a_full_main_queue_loses_no_dead_letter(
+async def test_a_full_main_queue_makes_its_rows_due_and_holds_up_no_other(
     database: Database, declared: BrokerSettings, start: Start
 ) -> None:
-    row = await published_row(database)
+    row, other = await published_row(database), await published_row(database)
     async with connected(declared, name="test") as connection:
         channel = await connection.channel()
         full = aio_pika.Message(b"filler")
         await asyncio.gather(
-            *(channel.default_exchange.publish(full, REMINDERS.name) for _ in range(1_200)), return_exceptions=True
+            *(channel.default_exchange.publish(full, ANNOUNCEMENTS.name) for _ in range(1_200)), return_exceptions=True
         )
-        await dead(declared, reminder(row))
-        loop = await start()
-        await eventually(lambda: _is(_ready(loop), True))
-        await eventually(lambda: _is(queue_length(declared, REMINDERS.dead_letters), 1))
-        assert await attempts(database, row.id) == 1
-        await (await channel.get_queue(REMINDERS.name)).purge()
-        loop.apply(loop.spec)
+    async with db.transaction(database.sessions) as session:
+        statement = select(NotificationSchedule).where(
+            NotificationSchedule.game_id == row.game_id, NotificationSchedule.kind == NotificationKind.ANNOUNCEMENT
+        )
+        announcement = (await session.scalars(statement)).one()
+    notice = NoticeDue(row_id=announcement.id, game_id=row.game_id, kind=announcement.kind)
+    await dead(declared, *[notice] * 120, queue=ANNOUNCEMENTS.dead_letters)
+    await dead(declared, reminder(other))
+    loop = await start()
+    assert (await take(declared, REMINDERS.name)).message_id == str(other.id)
+    await emptied(loop, declared, ANNOUNCEMENTS.dead_letters)
+    assert await attempts(database, announcement.id) == 1
+    async with db.transaction(database.sessions) as session:
+        assert [due.id for due in await queries.claim(session, NOTIFICATIONS, batch_size=9)] == [announcement.id]
+
+
+async def test_a_queue_that_does_not_exist_holds_up_no_other(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    row = await published_row(database)
+    async with connected(declared, name="test") as connection:
+        await (await connection.channel()).queue_delete(topology.NOTICES.dead_letters)
+    await dead(declared, event_of_no_row(), queue=TRANSITIONS.dead_letters)
+    await dead(declared, reminder(row))
+    loop = await start(queues=[topology.NOTICES.dead_letters, REMINDERS.dead_letters, TRANSITIONS.dead_letters])
     assert (await take(declared, REMINDERS.name)).message_id == str(row.id)
+    await eventually(lambda: _is(queue_length(declared, TRANSITIONS.dead_letters), 0))
+    await eventually(lambda: "bot.notices.dlq does not exist" in loop.status().message)
+
+
+async def test_a_message_that_contradicts_its_row_is_parked_and_the_row_stays_as_it_is(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    row = await published_row(database)
+    wrong = [
+        NoticeDue(row_id=row.id, game_id=row.game_id, kind=NotificationKind.CANCELLATION),
+        StatusTransitionDue(row_id=row.id, game_id=row.game_id, target_status=GameStatus.COMPLETED),
+    ]
+    await dead(declared, *wrong, queue=topology.NOTICES.dead_letters)
+    loop = await start()
+    await emptied(loop, declared, topology.NOTICES.dead_letters)
+    async with db.transaction(database.sessions) as session:
+        reasons = (await session.execute(select(ParkedMessage.reason))).scalars().all()
+    assert sorted(reasons) == [
+        "game.notice_due names a row of the kind reminder",
+        "game.status_transition_due names a row of the kind reminder",
+    ]
+    assert await attempts(database, row.id) == 1
+    await loop.stats()
+    assert "2 messages are parked" in (loop.status().degraded or "")
+
+
+async def test_the_messages_and_rows_of_a_newer_release_are_left_to_it(
+    database: Database, declared: BrokerSettings, start: Start
+) -> None:
+    row = await published_row(database)
+    await become_newer(database.sessions, row)
+    body = encode(reminder(row)).replace(b"game.reminder_due", b"game.future_due")
+    await put(declared, aio_pika.Message(body, message_id=str(row.id)))
+    await dead(declared, NoticeDue(row_id=row.id, game_id=row.game_id, kind="future_kind"))
+    loop = await start()
+    await emptied(loop, declared)
+    async with db.transaction(database.sessions) as session:
+        assert (await session.execute(select(func.count()).select_from(ParkedMessage))).scalar_one() == 0
+        statement = text("SELECT attempts, settled_at FROM notification_schedule WHERE id = :id")
+        assert (await session.execute(statement, {"id": row.id})).one() == (1, None)
+
+
+def event_of_no_row() -> StatusTransitionDue:
+    return StatusTransitionDue(row_id=uuid4(), game_id=uuid4(), target_status=GameStatus.COMPLETED)
 
 
 async def test_a_run_ends_although_its_republished_messages_die_again(

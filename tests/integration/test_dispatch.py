@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, text, update
 
-from controllers.loops import notify_listener, queries
+from controllers.loops import fullness, notify_listener, queries, queue_dispatch
 from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.notify_listener import NotifyListener
 from controllers.loops.queries import requeue_published
@@ -75,10 +75,10 @@ async def start(database: Database, broker: BrokerSettings, patient: Timing) -> 
 async def _running(
     database: Database, broker: BrokerSettings, timing: Timing, source: ScheduleTable, spec: dict[str, object]
 ) -> AsyncIterator[Dispatching]:
-    async def requeue() -> None:
+    async def requeue(_queue: topology.Queue) -> None:
         return
 
-    publisher = Publisher(broker, timing, name="test", on_queues_lost=requeue)
+    publisher = Publisher(broker, timing, name="test", on_queue_lost=requeue)
     listener = NotifyListener(database.settings, timing)
     fields = {"source": source.name, "max_wait_seconds": LONG_WAIT} | spec
     loop = DispatchLoop(
@@ -160,7 +160,7 @@ async def test_a_new_row_wakes_a_waiting_loop(database: Database, broker: Broker
     running = await start()
     await eventually(lambda: running.loop.status().ready)
     await new_game(database.sessions)
-    assert decode((await take(broker, topology.NOTICES.name)).body).event_type == "game.notice_due"
+    assert decode((await take(broker, topology.ANNOUNCEMENTS.name)).body).event_type == "game.notice_due"
 
 
 async def test_a_loop_wakes_for_a_due_row_without_a_notification(
@@ -181,8 +181,8 @@ async def test_two_loops_publish_ten_thousand_rows_exactly_once(
     await many_due(database, 10_000)
     seen: list[str | None] = []
     async with connected(broker, name="reader") as connection:
+        await topology.declare_all(connection)
         channel = await connection.channel()
-        await topology.declare(channel)
         await channel.set_qos(prefetch_count=500)
         queue = await channel.get_queue(topology.REMINDERS.name)
 
@@ -201,8 +201,10 @@ async def test_two_loops_publish_ten_thousand_rows_exactly_once(
 
 
 async def test_a_full_queue_leaves_rows_due_and_counts_no_attempt(
-    database: Database, broker: BrokerSettings, start: Start
+    database: Database, broker: BrokerSettings, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module, name in ((fullness, "ROOM_AFTER"), (fullness, "DEGRADED_AFTER"), (queue_dispatch, "ROOM_AFTER")):
+        monkeypatch.setattr(module, name, 0.5)
     await many_due(database, 1_500)
     running = await start(batch_size=200)
     await eventually(lambda: "full" in (running.loop.status().degraded or ""))
@@ -212,7 +214,7 @@ async def test_a_full_queue_leaves_rows_due_and_counts_no_attempt(
     async with connected(broker, name="reader") as connection:
         await (await (await connection.channel()).get_queue(topology.REMINDERS.name)).purge()
     await eventually(lambda: _none_due(database))
-    assert running.loop.status().degraded is None
+    await eventually(lambda: running.loop.status().degraded is None)
 
 
 async def test_the_most_urgent_due_rows_are_claimed_first(database: Database) -> None:
@@ -239,9 +241,11 @@ async def test_the_claim_reads_only_the_index_on_attempt_at(database: Database) 
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await autocommit.execute(text("VACUUM ANALYZE notification_schedule"))
     async with db.transaction(database.sessions) as session:
-        explained = await session.execute(text(f"EXPLAIN (ANALYZE) {CLAIM}"), {"window": 2_000, "batch_size": 100})
+        explained = await session.execute(
+            text(f"EXPLAIN (ANALYZE) {CLAIM}"), {"kinds": [REMINDER], "window": 2_000, "batch_size": 100}
+        )
         plan = "\n".join(explained.scalars())
-    assert "Index Scan using ix_notification_schedule_attempt_at" in plan
+    assert "ix_notification_schedule_kind_attempt_at" in plan
     assert "Seq Scan" not in plan
 
 
@@ -278,9 +282,9 @@ async def test_suspending_stops_dispatch_and_resuming_starts_it(
     game = await new_game(database.sessions)
     await asyncio.wait_for(witness.wait(), WAIT_TIMEOUT)  # the loop was woken for it at the same moment
     assert [row.attempts for row in await rows_of(database.sessions, game)] == [0, 0, 0]
-    assert await queue_length(broker, topology.NOTICES.name) == 0
+    assert await queue_length(broker, topology.ANNOUNCEMENTS.name) == 0
     running.loop.apply(spec)
-    await take(broker, topology.NOTICES.name)
+    await take(broker, topology.ANNOUNCEMENTS.name)
 
 
 async def test_the_loop_reports_a_broker_outage_and_recovers_from_it(
@@ -363,7 +367,7 @@ async def test_a_reminder_whose_game_has_begun_is_published_at_most_once_in_five
 async def test_a_process_that_dies_releases_its_claim(database: Database, broker: BrokerSettings, start: Start) -> None:
     _, row = await due_reminder(database)
     async with database.engine.connect() as dying:
-        claimed = await dying.execute(CLAIM, {"window": 2_000, "batch_size": 10})
+        claimed = await dying.execute(CLAIM, {"kinds": [REMINDER, "announcement"], "window": 2_000, "batch_size": 10})
         assert len(claimed.all()) == 1
         running = await start()
         await eventually(lambda: running.loop.status().ready)  # it has looked, and found the row held
@@ -376,7 +380,7 @@ async def test_the_database_ends_the_claim_of_a_frozen_process(database: Databas
     game = await new_game(database.sessions, offsets=(10,))
     await make_due(database.sessions, *await rows_of(database.sessions, game))
     async with database.engine.connect() as frozen:
-        await frozen.execute(CLAIM, {"window": 2_000, "batch_size": 10})
+        await frozen.execute(CLAIM, {"kinds": [REMINDER, "announcement"], "window": 2_000, "batch_size": 10})
         await frozen.execute(text("SET idle_in_transaction_session_timeout = '100ms'"))
 
         async def free() -> bool:
@@ -414,7 +418,7 @@ async def test_rows_are_counted_up_to_the_cap(database: Database, start: Start) 
 async def take_when_back(broker: BrokerSettings):  # type: ignore[no-untyped-def]  # an incoming message
     async def got():  # type: ignore[no-untyped-def]  # an incoming message
         try:
-            return await take(broker, topology.NOTICES.name, within=2)
+            return await take(broker, topology.ANNOUNCEMENTS.name, within=2)
         except (TransientError, AssertionError):
             return None
 

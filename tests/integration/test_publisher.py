@@ -49,7 +49,9 @@ async def test_a_confirmed_message_is_in_its_queue_with_its_properties(
     publisher: Publisher, broker: BrokerSettings
 ) -> None:
     event = reminder()
-    assert await publisher.publish([ready(event, ttl=90_000, attempt=3)]) == [PublishResult.CONFIRMED]
+    assert await publisher.publish(topology.REMINDERS, [ready(event, ttl=90_000, attempt=3)]) == [
+        PublishResult.CONFIRMED
+    ]
     got = await take(broker, topology.REMINDERS.name)
     assert decode(got.body) == event
     assert got.message_id == str(event.row_id)
@@ -58,26 +60,27 @@ async def test_a_confirmed_message_is_in_its_queue_with_its_properties(
     assert got.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.event_type)
+@pytest.mark.parametrize("queue", topology.QUEUES, ids=lambda queue: queue.name)
 async def test_every_routing_key_reaches_exactly_one_queue(
-    publisher: Publisher, broker: BrokerSettings, event: AnyEvent
+    publisher: Publisher, broker: BrokerSettings, queue: topology.Queue
 ) -> None:
-    await publisher.publish([ready(event)])
-    lengths = {queue.event: await queue_length(broker, queue.name) for queue in topology.QUEUES}
-    assert lengths == {queue.event: int(queue.event is type(event)) for queue in topology.QUEUES}
+    await publisher.publish(queue, [ready(EVENTS[1])])
+    lengths = {each: await queue_length(broker, each.name) for each in topology.QUEUES}
+    assert lengths == {each: int(each is queue) for each in topology.QUEUES}
 
 
 async def test_a_reminder_expires_into_its_dead_letter_queue_and_a_transition_never_does(
     publisher: Publisher, broker: BrokerSettings
 ) -> None:
-    await publisher.publish([ready(reminder(), ttl=50), ready(transition())])
+    await publisher.publish(topology.REMINDERS, [ready(reminder(), ttl=50)])
+    await publisher.publish(topology.TRANSITIONS, [ready(transition())])
     dead = await take(broker, topology.REMINDERS.dead_letters)
     assert dead.headers["x-death"][0]["reason"] == "expired"
     assert (await take(broker, topology.TRANSITIONS.name)).expiration is None
 
 
 async def test_a_full_queue_rejects_messages_and_loses_none(publisher: Publisher, broker: BrokerSettings) -> None:
-    batches = [await publisher.publish([ready(reminder()) for _ in range(100)]) for _ in range(15)]
+    batches = [await publisher.publish(topology.REMINDERS, [ready(reminder()) for _ in range(100)]) for _ in range(15)]
     answers = [answer for batch in batches for answer in batch]
     confirmed = answers.count(PublishResult.CONFIRMED)
     assert answers.count(PublishResult.FULL) == 1500 - confirmed > 0
@@ -90,54 +93,53 @@ async def test_an_unroutable_message_is_a_failure_and_the_binding_is_declared_ag
     async with connected(broker, name="test") as connection:
         queue = await (await connection.channel()).get_queue(topology.REMINDERS.name)
         await queue.unbind(topology.EXCHANGE, topology.REMINDERS.routing_key)
-    assert await publisher.publish([ready(reminder()), ready(transition())]) == [
-        PublishResult.UNROUTABLE,
-        PublishResult.CONFIRMED,
-    ]
-    await publisher.close()
+    assert await publisher.publish(topology.REMINDERS, [ready(reminder())]) == [PublishResult.UNROUTABLE]
+    assert await publisher.publish(topology.TRANSITIONS, [ready(transition())]) == [PublishResult.CONFIRMED]
     await publisher.connect()
-    assert await publisher.publish([ready(reminder())]) == [PublishResult.CONFIRMED]
+    assert await publisher.publish(topology.REMINDERS, [ready(reminder())]) == [PublishResult.CONFIRMED]
 
 
 async def test_lost_queues_are_detected_before_they_are_declared_again(
     rabbitmq_server: RabbitMQ, broker: BrokerSettings, patient: Timing
 ) -> None:
-    lost: list[int] = []
+    lost: list[topology.Queue] = []
 
-    async def on_queues_lost() -> None:
+    async def on_queue_lost(queue: topology.Queue) -> None:
         async with connected(broker, name="test") as connection:
-            lost.append(int(await topology.is_complete(connection)))
+            assert not await topology.exists(connection, queue)
+        lost.append(queue)
 
-    publisher = Publisher(broker, patient, name="test", on_queues_lost=on_queues_lost)
+    publisher = Publisher(broker, patient, name="test", on_queue_lost=on_queue_lost)
     await publisher.connect()
-    assert lost == [0]  # a new broker looks like one that lost everything
+    assert set(lost) == set(topology.QUEUES)  # a new broker looks like one that lost everything
+    lost.clear()
     await publisher.close()
     await publisher.connect()
-    assert lost == [0]  # nothing was missing
+    assert lost == []  # nothing was missing
     async with connected(broker, name="test") as connection:
         await (await connection.channel()).queue_delete(topology.NOTICES.name)
     await publisher.close()
     await publisher.connect()
-    assert await publisher.publish([ready(EVENTS[1])]) == [PublishResult.CONFIRMED]
-    assert lost == [0, 0]
+    assert await publisher.publish(topology.NOTICES, [ready(EVENTS[1])]) == [PublishResult.CONFIRMED]
+    assert lost == [topology.NOTICES]
     await publisher.close()
 
 
 async def test_the_publisher_reconnects_after_a_broker_restart(
     publisher: Publisher, rabbitmq_server: RabbitMQ, broker: BrokerSettings
 ) -> None:
-    assert await publisher.publish([ready(reminder())]) == [PublishResult.CONFIRMED]
+    assert await publisher.publish(topology.REMINDERS, [ready(reminder())]) == [PublishResult.CONFIRMED]
     await rabbitmq_server.stop()
     with pytest.raises(TransientError, match="QUESTBELL_AMQP_URL"):
         await publisher.connect()
     with pytest.raises(TransientError, match="before anything was sent"):
-        await publisher.publish([ready(reminder())])
+        await publisher.publish(topology.REMINDERS, [ready(reminder())])
     await rabbitmq_server.start()
 
     async def publishes() -> bool:
         try:
             await publisher.connect()
-            return await publisher.publish([ready(reminder())]) == [PublishResult.CONFIRMED]
+            return await publisher.publish(topology.REMINDERS, [ready(reminder())]) == [PublishResult.CONFIRMED]
         except TransientError:
             return False
 
@@ -146,7 +148,9 @@ async def test_the_publisher_reconnects_after_a_broker_restart(
 
 
 async def test_concurrent_batches_share_one_connection(publisher: Publisher, broker: BrokerSettings) -> None:
-    batches = await asyncio.gather(*(publisher.publish([ready(reminder()) for _ in range(20)]) for _ in range(5)))
+    batches = await asyncio.gather(
+        *(publisher.publish(topology.REMINDERS, [ready(reminder()) for _ in range(20)]) for _ in range(5))
+    )
     assert all(answer is PublishResult.CONFIRMED for batch in batches for answer in batch)
 
 
@@ -160,8 +164,8 @@ async def test_wrong_credentials_name_the_setting(broker: BrokerSettings, timing
     wrong = str(broker.url.get_secret_value()).replace("://", "://nobody-", 1)
     settings = BrokerSettings(url=SecretStr(wrong))
     with pytest.raises(ConfigurationError, match="QUESTBELL_AMQP_URL"):
-        await Publisher(settings, timing, name="test", on_queues_lost=_nothing).connect()
+        await Publisher(settings, timing, name="test", on_queue_lost=_nothing).connect()
 
 
-async def _nothing() -> None:
+async def _nothing(_queue: topology.Queue) -> None:
     return

@@ -122,6 +122,8 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
         "before": 10**18,
         "own_name": "questbell command line",
         "batch_size": BATCH,
+        "kinds": ["reminder", "announcement", "cancellation"],
+        "statuses": ["in_progress", "completed"],
         "window": 2_000,
         "limit": 10_001,
         "min_attempts": 5,

@@ -13,6 +13,7 @@ import aio_pika
 
 from shared.messaging.envelope import AnyEvent, decode
 from shared.messaging.publisher import PublishResult
+from shared.messaging.topology import Queue
 
 
 class Fate(enum.Enum):
@@ -63,22 +64,17 @@ class Broker:
     ready: list[Message] = field(default_factory=list)
     dead: list[Message] = field(default_factory=list)
     fates: list[Fate] = field(default_factory=list)
-    refused: set[UUID] = field(default_factory=set)
-    """The rows whose messages found a full queue in the latest publish."""
     now: datetime | None = None
 
     def begin_publish(self, fates: Sequence[Fate]) -> None:
         """Set the fates of the messages of the next publish. Further messages are confirmed."""
-        self.fates, self.refused = list(fates), set()
+        self.fates = list(fates)
 
-    async def publish(self, batch: Sequence[aio_pika.Message]) -> list[PublishResult]:
+    async def publish(self, _queue: Queue, batch: Sequence[aio_pika.Message]) -> list[PublishResult]:
         """Take a batch, as the publisher does."""
         ranked = sorted(range(len(batch)), key=lambda place: self.rank(UUID(batch[place].message_id)))
         results = {place: self._take(batch[place]) for place in ranked}
         return [results[place] for place in range(len(batch))]
-
-    async def close(self) -> None:
-        """There is nothing to close."""
 
     def _take(self, message: aio_pika.Message) -> PublishResult:
         fate = self.fates.pop(0) if self.fates else Fate.CONFIRMED
@@ -87,8 +83,6 @@ class Broker:
         if fate in (Fate.CONFIRMED, Fate.UNHEARD):
             expires_at = self.now + ttl if self.now and ttl is not None else None
             self.ready.append(Message(message.body, dict(message.headers), message.message_id or "", expires_at))
-        elif fate is Fate.FULL:
-            self.refused.add(UUID(message.message_id))
         return fate.result
 
     def answer(self, message: Message, *, acked: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 
 from shared import database as db
 from shared.database import Sessions
@@ -71,3 +71,17 @@ async def drop_notices(sessions: Sessions) -> None:
         await allow_any_change(session)
         notices = NotificationSchedule.kind != NotificationKind.REMINDER
         await session.execute(delete(NotificationSchedule).where(notices))
+
+
+async def become_newer(sessions: Sessions, *rows: NotificationSchedule) -> None:
+    """Give rows a kind that only a newer release knows, whose schema allows it."""
+    ids = [row.id for row in rows]
+    async with db.transaction(sessions) as session:
+        await allow_any_change(session)
+        for name in ("kind", "offset"):
+            constraint = f"ck_notification_schedule_{name}"
+            await session.execute(text(f"ALTER TABLE notification_schedule DROP CONSTRAINT IF EXISTS {constraint}"))
+        await session.execute(
+            text("UPDATE notification_schedule SET kind = 'future_kind' WHERE id = ANY(CAST(:ids AS uuid[]))"),
+            {"ids": ids},
+        )

@@ -17,8 +17,8 @@ from cli.commands.check.result import CheckResult
 from cli.commands.connections import APPLICATION_NAME, call_discord, open_sessions
 from shared import database
 from shared.discord.client import DiscordClient
-from shared.errors import ConfigurationError, QuestbellError, describe
-from shared.messaging.connection import UNAVAILABLE, connected
+from shared.errors import ConfigurationError, QuestbellError
+from shared.messaging.connection import connected, open_channel, translated
 from shared.messaging.topology import EXCHANGE, QUEUES, Queue
 from shared.schema import GRANT_CREATE, REVISION
 from shared.settings import BrokerSettings, DatabaseSettings, DiscordSettings, Timing
@@ -81,13 +81,12 @@ async def check_broker(settings: BrokerSettings) -> list[CheckResult]:
     remedy = "check QUESTBELL_AMQP_URL (user, password, virtual host) and that RabbitMQ is running"
     skipped = [CheckResult.skipped("RabbitMQ version", _UNREACHABLE), CheckResult.skipped("queues", _UNREACHABLE)]
     try:
-        async with connected(settings, name=APPLICATION_NAME) as connection, asyncio.timeout(TIMEOUT):
-            passed = CheckResult.passed(name, "connected to RabbitMQ")
-            return [passed, check_rabbitmq_version(_version(connection)), await _check_queues(connection)]
+        with translated():
+            async with connected(settings, name=APPLICATION_NAME) as connection, asyncio.timeout(TIMEOUT):
+                passed = CheckResult.passed(name, "connected to RabbitMQ")
+                return [passed, check_rabbitmq_version(_version(connection)), await _check_queues(connection)]
     except QuestbellError as error:
         return [CheckResult.failed(name, _message(error, "QUESTBELL_AMQP_URL"), remedy), *skipped]
-    except UNAVAILABLE as error:
-        return [CheckResult.failed(name, f"connection lost: {describe(error)}", remedy), *skipped]
 
 
 def check_rabbitmq_version(version: str) -> CheckResult:
@@ -119,7 +118,7 @@ async def _check_queues(connection: AbstractConnection) -> CheckResult:
     controllers take its absence as a sign of data loss.
     """
     name = "queues"
-    queue_names = [queue_name for queue in QUEUES for queue_name in (queue.name, queue.dead_letters)]
+    queue_names = dict.fromkeys(name for queue in QUEUES for name in (queue.name, queue.dead_letters))
     missing = [queue_name for queue_name in queue_names if not await _queue_exists(connection, queue_name)]
     if missing or not await _exchange_exists(connection):
         what = ", ".join(missing) or f"exchange {EXCHANGE}"
@@ -132,7 +131,7 @@ async def _check_queues(connection: AbstractConnection) -> CheckResult:
 
 
 async def _queue_exists(connection: AbstractConnection, queue: str) -> bool:
-    channel = await connection.channel()
+    channel = await open_channel(connection)
     try:
         await channel.declare_queue(queue, passive=True)
     except ChannelNotFoundEntity:
@@ -142,7 +141,7 @@ async def _queue_exists(connection: AbstractConnection, queue: str) -> bool:
 
 
 async def _exchange_exists(connection: AbstractConnection) -> bool:
-    channel = await connection.channel()
+    channel = await open_channel(connection)
     try:
         await channel.get_exchange(EXCHANGE, ensure=True)
     except ChannelNotFoundEntity:
@@ -152,7 +151,7 @@ async def _exchange_exists(connection: AbstractConnection) -> bool:
 
 
 async def _has_our_arguments(connection: AbstractConnection, queue: Queue) -> bool:
-    channel = await connection.channel()
+    channel = await open_channel(connection)
     try:
         await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
     except ChannelPreconditionFailed:

@@ -22,9 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.commands.connections import APPLICATION_NAME
 from shared import sql
-from shared.errors import PermanentError, QuestbellError, TransientError, describe
+from shared.errors import PermanentError, QuestbellError, TransientError
 from shared.formatting import format_utc
-from shared.messaging.connection import UNAVAILABLE, connected, translated
+from shared.messaging.connection import connected, open_channel, translated
 from shared.messaging.topology import EXCHANGE, QUEUES
 from shared.models import ParkedMessage, Resolution
 from shared.settings import BrokerSettings, Timing
@@ -114,7 +114,7 @@ async def open_exchange(settings: BrokerSettings) -> AsyncIterator[AbstractExcha
     async with connected(settings, name=APPLICATION_NAME) as connection:
         with translated():
             try:
-                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                channel = await open_channel(connection, publisher_confirms=True, on_return_raises=True)
                 exchange = await channel.get_exchange(EXCHANGE, ensure=True)
             except ChannelNotFoundEntity as error:
                 raise TransientError(
@@ -138,18 +138,17 @@ async def publish_again(exchange: AbstractExchange, parked: ParkedMessage, *, ti
         headers={name: value for name, value in parked.headers.items() if not name.startswith("x-")},
     )
     routing_key = _routing_key(parked)
-    try:
-        async with asyncio.timeout(timing.publish_timeout):
-            await exchange.publish(message, routing_key, mandatory=True)
-    except PublishError as error:
-        raise PermanentError(f"no queue is bound to the routing key {routing_key!r}") from error
-    except DeliveryError as error:
-        raise TransientError(f"the queue for {routing_key} is full; try again later") from error
-    except UNAVAILABLE as error:
-        raise TransientError(f"the broker did not confirm: {describe(error)}") from error
+    with translated():
+        try:
+            async with asyncio.timeout(timing.publish_timeout):
+                await exchange.publish(message, routing_key, mandatory=True)
+        except PublishError as error:
+            raise PermanentError(f"no queue is bound to the routing key {routing_key!r}") from error
+        except DeliveryError as error:
+            raise TransientError(f"the queue for {routing_key} is full; try again later") from error
 
 
 def _routing_key(parked: ParkedMessage) -> str:
     """Return the message's key, or its queue's if it was put straight into a dead-letter queue."""
-    keys = {queue.dead_letters: queue.routing_key for queue in QUEUES}
+    keys = {queue.dead_letters: queue.routing_key for queue in reversed(QUEUES)}  # of two queues, the first
     return keys.get(parked.queue, parked.routing_key) if parked.routing_key in keys else parked.routing_key

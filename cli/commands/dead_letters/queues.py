@@ -17,7 +17,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 
 from cli.commands.connections import APPLICATION_NAME
 from shared.errors import EnvelopeError, QuestbellError
-from shared.messaging.connection import connected, translated
+from shared.messaging.connection import close, connected, open_channel, translated
 from shared.messaging.envelope import attempt_of, decode
 from shared.messaging.topology import QUEUES
 from shared.settings import BrokerSettings
@@ -54,10 +54,10 @@ def select_queues(name: str | None) -> list[str]:
     Raises:
         QuestbellError: there is no such queue.
     """
-    selected = [queue.dead_letters for queue in QUEUES if name in (None, queue.name, queue.dead_letters)]
+    selected = dict.fromkeys(queue.dead_letters for queue in QUEUES if name in (None, queue.name, queue.dead_letters))
     if not selected:
         raise QuestbellError(f"there is no queue {name!r}; the queues are {', '.join(queue.name for queue in QUEUES)}")
-    return selected
+    return list(selected)
 
 
 async def peek(settings: BrokerSettings, names: Sequence[str], *, limit: int) -> list[DeadLetterQueue]:
@@ -74,7 +74,7 @@ async def peek(settings: BrokerSettings, names: Sequence[str], *, limit: int) ->
 
 
 async def _peek_queue(connection: AbstractConnection, name: str, limit: int) -> DeadLetterQueue:
-    channel = await connection.channel()
+    channel = await open_channel(connection)
     try:
         queue = await channel.declare_queue(name, passive=True)
     except ChannelNotFoundEntity:
@@ -83,7 +83,7 @@ async def _peek_queue(connection: AbstractConnection, name: str, limit: int) -> 
     messages: list[DeadLetter] = []
     while len(messages) < limit and (message := await queue.get(no_ack=False, fail=False)) is not None:
         messages.append(_parse(message))
-    await channel.close()
+    await close(channel)
     return DeadLetterQueue(name, depth, messages)
 
 

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from controllers.resources.defaults import DEFAULTS, Default
 from controllers.resources.models import DEAD_LETTER_RECONCILER, GROUP, KINDS, SCHEDULER, VERSION, Kind
-from shared.messaging.topology import QUEUES
+from shared.messaging.topology import DEAD_LETTER_QUEUES
 from tests.support import definitions
 from tests.unit.controllers import reference
 
@@ -60,7 +60,7 @@ def test_the_sources_are_those_of_the_model() -> None:
 
 
 def test_the_dead_letter_queues_are_those_of_the_topology() -> None:
-    expected = [queue.dead_letters for queue in QUEUES]
+    expected = list(DEAD_LETTER_QUEUES)
     assert spec_of(DEAD_LETTER_RECONCILER)["queues"]["items"]["enum"] == expected
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.errors import EnvelopeError
+from shared.errors import EnvelopeError, NewerMessageError
 from shared.messaging.envelope import (
     SCHEMA_VERSION,
     AnyEvent,
@@ -54,12 +54,38 @@ def test_unknown_fields_are_ignored() -> None:
         (b"[]", "body"),
         (b"{}", "data"),
         (json.dumps({"schema_version": 1, "data": {"event_type": "game.exploded"}}).encode(), "data"),
-        (json.dumps(json.loads(encode(EVENTS[1])) | {"schema_version": 99}).encode(), "version 99"),
+        (json.dumps(json.loads(encode(EVENTS[1])) | {"schema_version": -1}).encode(), "version -1"),
     ],
 )
 def test_an_unreadable_message_says_why(body: bytes, why: str) -> None:
     with pytest.raises(EnvelopeError, match=why):
         decode(body)
+
+
+def newer(envelope: dict[str, object], **data: object) -> bytes:
+    body = json.loads(encode(EVENTS[1]))
+    return json.dumps(body | envelope | {"data": body["data"] | data}).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        newer({"schema_version": SCHEMA_VERSION + 1}),
+        newer({}, event_type="game.moved"),
+        newer({"occurred_at": 7}, event_type="game.moved"),
+    ],
+)
+def test_a_newer_releases_message_is_recognised(body: bytes) -> None:
+    with pytest.raises(NewerMessageError, match=str(EVENTS[1].row_id)):
+        decode(body)
+
+
+@pytest.mark.parametrize("field", ["game_scheduled_at", "offset_minutes", "kind", "target_status"])
+def test_an_event_needs_no_field_that_its_row_has(field: str) -> None:
+    for event in EVENTS:
+        body = json.loads(encode(event))
+        body["data"].pop(field, None)
+        assert decode(json.dumps(body).encode()).row_id == event.row_id
 
 
 @pytest.mark.parametrize(

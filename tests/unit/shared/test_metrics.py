@@ -116,6 +116,6 @@ def test_label_values_are_the_names_used_elsewhere() -> None:
     exposed("controllers")  # creates the labels
     assert set(metrics.SOURCES) == set(SOURCES) == {source_of(source.table) for source in SOURCES.values()}
     assert set(metrics.QUEUES) == {queue.name for queue in topology.QUEUES}
-    assert set(metrics.DEAD_LETTER_QUEUES) == {queue.dead_letters for queue in topology.QUEUES}
+    assert set(metrics.DEAD_LETTER_QUEUES) == set(topology.DEAD_LETTER_QUEUES)
     kinds = {labels[0] for labels in metrics.LOOP_FAILURES._metrics}
     assert kinds == {kind.name for kind in KINDS}

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from shared.messaging import topology
-from shared.messaging.envelope import EVENT_TYPES
+from shared.models import GameStatus, NotificationKind
 from shared.settings import Timing
 
 
-def test_every_event_has_exactly_one_queue() -> None:
-    assert sorted(queue.routing_key for queue in topology.QUEUES) == sorted(EVENT_TYPES)
-    assert len({queue.name for queue in topology.QUEUES}) == len(topology.QUEUES)
+def test_every_kind_of_row_has_exactly_one_queue() -> None:
+    kinds = [kind for queue in topology.QUEUES for kind in queue.kinds]
+    assert sorted(kinds) == sorted([*NotificationKind, *GameStatus])
+    for attribute in ("name", "routing_key"):
+        assert len({getattr(queue, attribute) for queue in topology.QUEUES}) == len(topology.QUEUES)
 
 
 def test_full_queues_reject_messages_and_dead_letter_at_least_once() -> None:

@@ -1,0 +1,44 @@
+"""Whether a queue is full, without changing with every batch while a backlog drains."""
+
+from __future__ import annotations
+
+import asyncio
+
+from shared import logs
+
+ROOM_AFTER = 10.0
+"""Seconds without a rejected message after which a queue has room again."""
+DEGRADED_AFTER = 30.0
+"""Seconds. A burst fills a queue for a few seconds, which needs nobody's attention."""
+
+
+class Fullness:
+    """Observes a queue's batches. Each change is one log line."""
+
+    def __init__(self, log: logs.Logger) -> None:
+        self._log = log
+        self._full_since: float | None = None
+        self._full_at = 0.0
+
+    def observe(self, *, is_full: bool) -> None:
+        """Record whether the queue rejected a message of the latest batch, if there was one."""
+        now = asyncio.get_running_loop().time()
+        if is_full:
+            self._full_at = now
+            if self._full_since is None:
+                self._full_since = now
+                self._log.warning("The queue is full, so rows wait in the database", action="queue_full")
+        elif self._full_since is not None and now - self._full_at >= ROOM_AFTER:
+            seconds = round(self._full_at - self._full_since)
+            self._full_since = None
+            self._log.info("The queue has room again", action="queue_has_room", seconds=seconds)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the queue rejected a message lately."""
+        return self._full_since is not None
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether the queue has been full for long."""
+        return self._full_since is not None and self._full_at - self._full_since >= DEGRADED_AFTER

@@ -1,0 +1,123 @@
+"""Publishes the due rows of one queue: claim them, publish them with confirms, mark them and commit.
+
+A crash before the commit loses nothing, because the rows become claimable again. The bot settles a row once, even if
+its message is published twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from controllers.loops import queries
+from controllers.loops.base import LoopStatus, Pause, PollingLoop, finish_uncancelled
+from controllers.loops.fullness import ROOM_AFTER, Fullness
+from controllers.loops.notify_listener import NotifyListener
+from controllers.loops.publishing import RowPublisher
+from controllers.loops.sources import ClaimedRow, ScheduleTable
+from controllers.resources.models import SchedulerSpec
+from shared import database, logs
+from shared.database import Sessions
+from shared.messaging.publisher import Publisher, PublishResult
+from shared.messaging.topology import Queue
+from shared.schedule.retry import Backoff
+from shared.settings import Timing
+
+QUEUE_FULL_PAUSE = 0.1
+"""Seconds. The bot empties a queue much faster."""
+ROWS_LOCKED_PAUSE = Backoff(first=0.2, longest=0.2)
+"""Seconds, with jitter, if other replicas have locked the due rows."""
+RECONNECT = Backoff(first=0.2, longest=5.0)
+"""Delays while a server is unavailable. Early retries cost nothing."""
+
+
+class QueueDispatch(PollingLoop[SchedulerSpec]):
+    """One queue's part of a scheduler loop, which no other queue delays."""
+
+    ready = LoopStatus(True, "Dispatching", "Due rows are published")
+    suspended = LoopStatus(False, "Suspended", "No rows are published while spec.suspend is true")
+
+    def __init__(
+        self,
+        source: ScheduleTable,
+        queue: Queue,
+        spec: SchedulerSpec,
+        *,
+        sessions: Sessions,
+        publisher: Publisher,
+        listener: NotifyListener,
+        timing: Timing,
+    ) -> None:
+        log = logs.get(component="dispatch", source=source.name, queue=queue.name)
+        super().__init__(spec, name=queue.name, backoff=RECONNECT, log=log)
+        self._source = source
+        self._queue = queue
+        self._sessions = sessions
+        self._publisher = publisher
+        self._listener = listener
+        self._row_publisher = RowPublisher(source, publisher, timing, log)
+        self._notified = asyncio.Event()
+        self._fullness = Fullness(log)
+        self._adaptive_batch_size = spec.batch_size
+        """The rows that the queue is likely to accept: halved if it is full, doubled if not."""
+
+    @property
+    def interval(self) -> float:
+        """Return the seconds between checks without a notification."""
+        return float(self.spec.max_wait_seconds)
+
+    async def stats(self) -> dict[str, object]:
+        """Return nothing: a table's rows are counted together."""
+        return {}
+
+    async def run(self) -> None:
+        """Dispatch until cancelled, then finish the current iteration."""
+        self._notified = self._listener.subscribe()
+        try:
+            await super().run()
+        finally:
+            self._listener.unsubscribe(self._notified)
+
+    async def _iterate(self) -> Pause:
+        self._notified.clear()
+        return await finish_uncancelled(self._dispatch())
+
+    async def _dispatch(self) -> Pause:
+        spec = self.spec
+        await self._publisher.connect(self._queue)
+        batch_size = min(spec.batch_size, self._adaptive_batch_size)
+        rows: Mapping[PublishResult, Sequence[ClaimedRow]] = {}
+        async with database.transaction(self._sessions) as session:
+            claimed = await queries.claim(session, self._source, queue=self._queue, batch_size=batch_size)
+            if claimed:
+                batch = await self._row_publisher.publish(session, claimed)
+                self._last_dispatch = batch.confirmed_at or self._last_dispatch
+                rows = batch.rows
+        queue_is_full = bool(rows.get(PublishResult.FULL))
+        self._fullness.observe(is_full=queue_is_full)
+        self._degraded = self._find_problem(rows)
+        if queue_is_full:
+            self._adaptive_batch_size = max(1, batch_size // 2)
+            return Pause(QUEUE_FULL_PAUSE)
+        self._adaptive_batch_size = 2 * batch_size
+        if len(claimed) == batch_size:
+            return Pause(0.0)
+        longest = min(spec.max_wait_seconds, ROOM_AFTER) if self._fullness.is_full else spec.max_wait_seconds
+        return Pause(await self._seconds_until_next(longest, has_claimed=bool(claimed)), until=(self._notified,))
+
+    async def _seconds_until_next(self, longest: float, *, has_claimed: bool) -> float:
+        async with database.transaction(self._sessions) as session:
+            seconds = await queries.seconds_until_next(session, self._source, self._queue)
+        if seconds is not None and seconds <= 0:
+            return 0.0 if has_claimed else ROWS_LOCKED_PAUSE.delay(1)
+        return float(longest) if seconds is None else min(seconds, longest)
+
+    def _find_problem(self, rows: Mapping[PublishResult, Sequence[ClaimedRow]]) -> str | None:
+        name = self._queue.name
+        if unroutable := rows.get(PublishResult.UNROUTABLE):
+            return f"{name}: {len(unroutable)} messages were unroutable; the binding is declared again"
+        if failed := rows.get(PublishResult.FAILED):
+            return f"{name}: {len(failed)} publishes were not confirmed and are retried"
+        if self._fullness.is_degraded:
+            return f"{name} is full: the bot is too slow or not running. Rows wait in the database"
+        return self._publisher.problem(self._queue)
