@@ -42,7 +42,7 @@ class EnvelopeError(PermanentError):
 
 
 class NewerMessageError(PermanentError):
-    """A message of a newer release. Its row is published again, for whoever can read it."""
+    """A message of a newer release. Its row is published again, for a bot that can read it."""
 
 
 class BodyTooLargeError(PermanentError):

@@ -17,10 +17,19 @@ from bot.delivery.errors import DeliveryDeferredError
 from shared import database, logs
 from shared.database import Sessions
 from shared.errors import PermanentError, QuestbellError, TransientError
-from shared.messaging.envelope import AnyEvent, StatusTransitionDue
+from shared.messaging.envelope import AnyEvent, StatusTransitionDue, check_kind
 from shared.models import GameStatusSchedule, NotificationSchedule, Outcome
 from shared.schedule.retry import Backoff, retry
-from shared.schedule.settle import DETAIL_LIMIT, Settlement, Table, log_settled, record_failure, settle, try_again
+from shared.schedule.settle import (
+    DETAIL_LIMIT,
+    Settlement,
+    Table,
+    find_kinds,
+    log_settled,
+    record_failure,
+    settle,
+    try_again,
+)
 
 T = TypeVar("T")
 
@@ -31,17 +40,19 @@ class EventHandler:
 
     sessions: Sessions
     backoff: Backoff
-    handlers: Mapping[type[AnyEvent], Callable[[AnyEvent], Awaitable[None]]]
+    handlers: Mapping[type[AnyEvent], Callable[[AnyEvent], Awaitable[bool]]]
+    """Each returns whether there was anything to do."""
     log: logs.Logger = field(default_factory=lambda: logs.get(component="events"))
 
     async def __call__(self, event: AnyEvent) -> None:
-        """Handle one event.
+        """Handle one event. Its row decides everything.
 
         Raises:
             TransientError: it failed and is retried at the time in its row.
+            EnvelopeError: it contradicts its row, which stays as it is.
         """
         try:
-            await self.handlers[type(event)](event)
+            has_work = await self.handlers[type(event)](event)
         except DeliveryDeferredError as error:
             await self._defer(event, seconds=error.retry_after or 0.0)
         except PermanentError as error:
@@ -50,6 +61,16 @@ class EventHandler:
             # The row must say when it is retried, whatever failed.
             await self._record(event, error)
             raise
+        else:
+            if not has_work:
+                await self._explain(event)
+
+    async def _explain(self, event: AnyEvent) -> None:
+        """Log why an event changes nothing: its row is settled, not due yet, or only a newer release knows its kind."""
+        kinds = await self._write(event, lambda session: find_kinds(session, [event.row_id]))
+        kind = kinds.get(event.row_id)
+        check_kind(event, kind)
+        self.log.info("Dropped", action="dropped", notification_id=str(event.row_id), kind=kind)
 
     async def _defer(self, event: AnyEvent, *, seconds: float) -> None:
         table = find_table(event)

@@ -33,21 +33,24 @@ class NotificationHandler:
         self._sender = sender
         self._sessions = sender.sessions
 
-    async def deliver_notification(self, event: AnyEvent) -> None:
-        """Send the notification, or edit an announcement that is already posted."""
-        context = await self._sender.send(event.row_id, event.game_id)
-        if context is None or context.notification.kind is not NotificationKind.ANNOUNCEMENT:
-            return
-        if context.game.message_id is None:
-            await self._adopt(context)
-        else:
-            await self._edit(context, context.game.message_id)
+    async def deliver_notification(self, event: AnyEvent) -> bool:
+        """Send the notification, or edit an announcement that is already posted. Return whether there was anything to
+        do."""
+        context = await self._sender.send(event.row_id, event.kinds)
+        if context is None:
+            return False
+        if context.notification.kind is NotificationKind.ANNOUNCEMENT:
+            if context.game.message_id is None:
+                await self._adopt(context)
+            else:
+                await self._edit(context, context.game.message_id)
+        return True
 
     async def _adopt(self, before: NotificationContext) -> None:
         """Record which message shows the game. After a crash, the next delivery finds it in the ledger."""
         async with database.transaction(self._sessions) as session:
             game = await lock_game(session, before.game.id)
-            context = await check_one(session, before.notification.id, game_id=game.id)
+            context = await check_one(session, before.notification.id)
             if context is None:
                 return
             [delivery] = context.deliveries

@@ -33,24 +33,23 @@ class TransitionHandler:
     """Handles `StatusTransitionDue`."""
 
     def __init__(self, sessions: Sessions) -> None:
-        self._apply: Batch[AnyEvent, None] = Batch(sessions, apply_transitions)
+        self._apply: Batch[UUID, bool] = Batch(sessions, apply_transitions)
 
-    async def apply_transition(self, event: AnyEvent) -> None:
-        """Commit the status, unless the game has passed it."""
-        await self._apply(event)
+    async def apply_transition(self, event: AnyEvent) -> bool:
+        """Commit the status, unless the game has passed it. Return whether there was anything to do."""
+        return await self._apply(event.row_id)
 
 
-async def apply_transitions(
-    session: AsyncSession, events: Sequence[AnyEvent], *, wait: bool = False
-) -> list[GameLock | None]:
+async def apply_transitions(session: AsyncSession, ids: Sequence[UUID], *, wait: bool = False) -> list[GameLock | bool]:
     """Commit the statuses that their games have not passed. Locked games are left out unless `wait`.
+
+    A result is False for a row that is settled, deleted, not due yet, or of a status that only a newer release knows.
 
     Statuses only move forward, so a late or reordered message does no harm.
     """
-    game_ids = list({event.game_id for event in events})
-    games = {game.id: game for game in await session.scalars(_LOCK_GAMES[wait], {"ids": game_ids})}
-    row_ids = list({event.row_id for event in events})
-    rows = (await session.execute(_OPEN_TRANSITIONS, {"ids": row_ids})).all()
+    row_ids = list(set(ids))
+    games = {game.id: game for game in await session.scalars(_LOCK_GAMES[wait], {"ids": row_ids})}
+    rows = (await session.execute(_OPEN_TRANSITIONS, {"ids": row_ids, "kinds": _ORDER})).all()
     settlements = {row.id: _apply(row, games[row.game_id]) for row, _ in rows if row.game_id in games}
     applied = [
         row.game_id for row, _ in rows if row.id in settlements and settlements[row.id].outcome is Outcome.APPLIED
@@ -58,8 +57,8 @@ async def apply_transitions(
     if applied:
         await refresh_announcement(session, *(games[game_id] for game_id in dict.fromkeys(applied)))
     await _settle(session, settlements, {row.id: _measure_latency(row, now) for row, now in rows})
-    locked = {row.id for row, _ in rows if row.game_id not in games}
-    return [LOCKED if event.row_id in locked and not wait else None for event in events]
+    found = {row.id: row.game_id in games for row, _ in rows}
+    return [LOCKED if id_ in found and not found[id_] else id_ in found for id_ in ids]
 
 
 def _apply(row: GameStatusSchedule, game: Game) -> Settlement:

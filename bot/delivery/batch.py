@@ -64,8 +64,10 @@ class Batch(Generic[Item, Result]):
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         result = await future
-        while isinstance(result, GameLock):  # at most once, since wait=True waits for the lock
+        if isinstance(result, GameLock):
             [result] = await self._commit([item], wait=True)
+        if isinstance(result, GameLock):  # its game changed meanwhile
+            raise TransientError("the game is locked by another transaction")
         return result
 
     async def _flush(self) -> None:

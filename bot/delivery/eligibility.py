@@ -7,7 +7,7 @@ out of a batch, so that they delay nothing else.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery.batch import LOCKED, GameLock
 from bot.delivery.ledger import read_deliveries
-from bot.notifications import NotificationContext, Player
+from bot.notifications import CONTENT, NotificationContext, Player
 from shared import sql
 from shared.models import DeliveryState, Game, NotificationSchedule, Outcome
 from shared.schedule.notices import staleness
@@ -38,18 +38,20 @@ _OPEN_NOTIFICATIONS = select(NotificationSchedule, *_JUDGED).from_statement(
 
 
 async def check(
-    session: AsyncSession, games_of: Mapping[UUID, UUID], *, wait: bool = False
+    session: AsyncSession, ids: Collection[UUID], *, wait: bool = False
 ) -> dict[UUID, NotificationContext | GameLock]:
-    """Check notifications, given with their games, and settle invalid ones.
+    """Check notifications, and settle invalid ones.
 
     An invalid one that may have been sent to someone is not settled yet; its context `is_stale`. The result has no
-    entry for settled and deleted notifications. With `wait`, locked games are waited for.
+    entry for notifications that are settled, deleted, not due yet, or of a kind that only a newer release knows. With
+    `wait`, locked games are waited for.
     """
-    games = await _lock_games(session, set(games_of.values()), wait=wait)
+    games = await _lock_games(session, ids, wait=wait)
     checked: dict[UUID, NotificationContext | GameLock] = {}
     rows: list[tuple[NotificationSchedule, datetime]] = []
     invalid: dict[UUID, Settlement] = {}
-    for row, is_overtaken, may_be_posted, now in await session.execute(_OPEN_NOTIFICATIONS, {"ids": list(games_of)}):
+    parameters = {"ids": list(ids), "kinds": list(CONTENT)}
+    for row, is_overtaken, may_be_posted, now in await session.execute(_OPEN_NOTIFICATIONS, parameters):
         game = games.get(row.game_id)
         if game is None:
             checked |= {} if wait else {row.id: LOCKED}
@@ -70,9 +72,9 @@ async def check(
     return checked
 
 
-async def check_one(session: AsyncSession, notification_id: UUID, *, game_id: UUID) -> NotificationContext | None:
+async def check_one(session: AsyncSession, notification_id: UUID) -> NotificationContext | None:
     """Return a notification's context if it is valid. Otherwise settle it."""
-    context = (await check(session, {notification_id: game_id}, wait=True)).get(notification_id)
+    context = (await check(session, [notification_id], wait=True)).get(notification_id)
     return context if isinstance(context, NotificationContext) and not context.is_stale else None
 
 
@@ -86,8 +88,8 @@ def _judge(
     return staleness(row, game, now=now)
 
 
-async def _lock_games(session: AsyncSession, ids: Iterable[UUID], *, wait: bool) -> dict[UUID, Game]:
-    return {game.id: game for game in await session.scalars(_LOCK_GAMES[wait], {"ids": list(ids)})}
+async def _lock_games(session: AsyncSession, notifications: Iterable[UUID], *, wait: bool) -> dict[UUID, Game]:
+    return {game.id: game for game in await session.scalars(_LOCK_GAMES[wait], {"ids": list(notifications)})}
 
 
 async def _read_players(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Player]]:

@@ -7,7 +7,7 @@ after another check. The lock order is game, schedule row, delivery.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -29,7 +29,8 @@ class DeliveryRequest:
     """A notification to deliver."""
 
     notification_id: UUID
-    game_id: UUID
+    kinds: Collection[str]
+    """The kinds of notification that its message may name."""
     busy_channels: frozenset[int] | None = None
     """Recipients that must wait, or None if all must wait."""
 
@@ -39,7 +40,6 @@ class PendingRecipient:
     """A recipient without a lease so far."""
 
     notification_id: UUID
-    game_id: UUID
     delivery: NotificationDelivery
 
 
@@ -90,9 +90,11 @@ async def prepare(
 ) -> list[Prepared | GameLock]:
     """Create the delivery rows, and acquire each first lease whose request need not wait."""
     deadline = _compute_deadline(timing)
-    checked = await check(session, {request.notification_id: request.game_id for request in requests}, wait=wait)
-    contexts = await _create_deliveries(session, _select_valid(checked))
-    pending = [_list_pending(request, contexts.get(request.notification_id)) for request in requests]
+    checked = await check(session, {request.notification_id for request in requests}, wait=wait)
+    named = [_find_named(request, checked) for request in requests]
+    contexts = await _create_deliveries(session, {it.notification.id: it for it in named if it is not None})
+    found = [None if context is None else contexts[context.notification.id] for context in named]
+    pending = [_list_pending(context) for context in found]
     complete = [
         context.notification.id
         for context in contexts.values()
@@ -107,8 +109,8 @@ async def prepare(
     return [
         LOCKED
         if checked.get(request.notification_id) is LOCKED
-        else Prepared(contexts.get(request.notification_id), [*([attempt] if attempt else []), *recipients])
-        for request, attempt, recipients in zip(requests, attempts, pending, strict=True)
+        else Prepared(context, [*([attempt] if attempt else []), *recipients])
+        for request, context, attempt, recipients in zip(requests, found, attempts, pending, strict=True)
     ]
 
 
@@ -117,8 +119,7 @@ async def acquire(
 ) -> list[Attempt | GameLock | None]:
     """Acquire leases. The notifications are checked again, because minutes may have passed."""
     deadline = _compute_deadline(timing)
-    games_of = {recipient.notification_id: recipient.game_id for recipient in recipients}
-    checked = await check(session, games_of, wait=wait)
+    checked = await check(session, {recipient.notification_id for recipient in recipients}, wait=wait)
     attempts = await _acquire(session, recipients, _select_valid(checked), timing, deadline)
     return [
         LOCKED if checked.get(recipient.notification_id) is LOCKED else attempt
@@ -158,11 +159,19 @@ def _select_unfinished(context: NotificationContext) -> list[NotificationDeliver
     return [delivery for delivery in context.deliveries if delivery.state not in FINAL]
 
 
-def _list_pending(request: DeliveryRequest, context: NotificationContext | None) -> list[PendingRecipient]:
+def _find_named(
+    request: DeliveryRequest, checked: Mapping[UUID, NotificationContext | GameLock]
+) -> NotificationContext | None:
+    """Return the notification of a request, unless its message claims that it is of another kind."""
+    context = checked.get(request.notification_id)
+    return context if isinstance(context, NotificationContext) and context.notification.kind in request.kinds else None
+
+
+def _list_pending(context: NotificationContext | None) -> list[PendingRecipient]:
     if context is None or _is_posted(context):
         return []
     return [
-        PendingRecipient(request.notification_id, request.game_id, delivery)
+        PendingRecipient(context.notification.id, delivery)
         for delivery in _select_unfinished(context)
         if not context.is_stale or delivery.state is DeliveryState.SENDING
     ]

@@ -8,7 +8,7 @@ it sends nothing. A crash after it leaves a row that the nonce makes safe to sen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -70,10 +70,11 @@ class Sender:
         self._acquire: Batch[PendingRecipient, Attempt | None] = Batch(sessions, partial(acquire, timing=timing))
         self._record: Batch[AttemptResult, None] = Batch(sessions, record)
 
-    async def send(self, notification_id: UUID, game_id: UUID) -> NotificationContext | None:
-        """Send a notification to every recipient who has not received it. One failure does not affect others.
+    async def send(self, notification_id: UUID, kinds: Collection[str]) -> NotificationContext | None:
+        """Send a notification of one of `kinds` to every recipient who has not received it.
 
-        Return its context, or None if it is settled. A posted announcement is not sent again.
+        One failure does not affect others. A posted announcement is not sent again. Return the context, or None if
+        there is nothing to send.
 
         Raises:
             DeliveryDeferredError: some recipients must wait for `retry_after` seconds.
@@ -83,7 +84,7 @@ class Sender:
         reserved = self._limiter.try_acquire()
         try:
             busy_channels = None if reserved is None else reserved.busy_channels
-            prepared = await self._prepare(DeliveryRequest(notification_id, game_id, busy_channels))
+            prepared = await self._prepare(DeliveryRequest(notification_id, kinds, busy_channels))
             work = (self._complete(attempt, reserved) for attempt in prepared.attempts)
             errors = await asyncio.gather(*work, return_exceptions=True)
         finally:

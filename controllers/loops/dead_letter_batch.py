@@ -11,16 +11,16 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from controllers.loops.parking import park
 from controllers.loops.publishing import RowPublisher
-from controllers.loops.queries import claim_dead, find_kinds
+from controllers.loops.queries import claim_dead
 from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ScheduleTable
 from controllers.resources.models import Source
 from shared import database, logs, metrics
 from shared.database import Sessions
 from shared.errors import EnvelopeError, NewerMessageError
-from shared.messaging.envelope import TRANSITION, AnyEvent, attempt_of, decode
+from shared.messaging.envelope import TRANSITION, AnyEvent, attempt_of, check_kind, decode
 from shared.messaging.publisher import PublishResult
 from shared.messaging.topology import TRANSITIONS, Queue
-from shared.schedule.settle import try_again
+from shared.schedule.settle import find_kinds, try_again
 
 _MAIN_QUEUES: Mapping[str | None, tuple[ScheduleTable, Queue]] = {
     **{kind: (NOTIFICATIONS, queue) for queue in NOTIFICATIONS.queues for kind in queue.kinds},
@@ -112,8 +112,11 @@ class Reconciliation:
             kind = kinds.get(letter.event.row_id)
             if kind not in _MAIN_QUEUES:
                 await self._drop(queue, letter.message)
-            elif kind not in letter.event.kinds:
-                await self._park(queue, letter.message, f"{letter.event.event_type} names a row of the kind {kind}")
+                continue
+            try:
+                check_kind(letter.event, kind)
+            except EnvelopeError as error:
+                await self._park(queue, letter.message, str(error))
             else:
                 source, main_queue = _MAIN_QUEUES[kind]
                 selected.setdefault(main_queue, (source, []))[1].append(letter)

@@ -5,7 +5,7 @@ One transaction spans claim, publish and mark. Only its row locks coordinate the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,11 +46,6 @@ async def claim_dead(session: AsyncSession, source: ScheduleTable, attempts: Map
     """Lock the rows of dead letters that need another message, given row ids and attempts."""
     ids, numbers = list(attempts), list(attempts.values())
     return _claimed_rows(await _execute(session, "claim_dead", source, kinds=source.kinds, ids=ids, attempts=numbers))
-
-
-async def find_kinds(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return the kinds of existing rows."""
-    return {id_: kind for id_, kind in await session.execute(_SQL["find_kinds"], {"ids": list(ids)})}
 
 
 async def mark_published(

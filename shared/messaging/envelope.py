@@ -66,6 +66,20 @@ EVENT_TYPES: dict[str, type[AnyEvent]] = {
 }
 
 
+KNOWN_KINDS: frozenset[str] = frozenset().union(*(event.kinds for event in EVENT_TYPES.values()))
+"""The kinds of rows that this release knows."""
+
+
+def check_kind(event: AnyEvent, kind: str | None) -> None:
+    """Compare an event with its row's kind, None without a row. Kinds of a newer release are for that to judge.
+
+    Raises:
+        EnvelopeError: the event contradicts its row.
+    """
+    if kind in KNOWN_KINDS and kind not in event.kinds:
+        raise EnvelopeError(f"{event.event_type} names a row of the kind {kind}")
+
+
 class Envelope(BaseModel):
     """The body of every message."""
 

@@ -51,7 +51,9 @@ class Queue:
 
 
 REMINDERS = Queue("bot.reminders", "game.reminder_due", (NotificationKind.REMINDER,), "bot.reminders.dlq")
-NOTICES = Queue("bot.notices", "game.notice_due", (NotificationKind.CANCELLATION, NotificationKind.WARNING), "bot.notices.dlq")
+NOTICES = Queue(
+    "bot.notices", "game.notice_due", (NotificationKind.CANCELLATION, NotificationKind.WARNING), "bot.notices.dlq"
+)
 ANNOUNCEMENTS = Queue(
     "bot.announcements",
     "game.announcement_due",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import BigInteger, DateTime, Enum, Interval, MetaData, Text, Uuid
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Interval, MetaData, Text, TypeDecorator, Uuid
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -38,9 +39,22 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
-def text_enum(kind: type[enum.StrEnum], *, name: str) -> Enum:
-    """Return a text type with a CHECK on the enum's values. A new value needs a migration."""
-    return Enum(
+class TextEnum(TypeDecorator[Any]):
+    """A text type with a CHECK on an enum's values. A value that only a newer release knows is read as text."""
+
+    impl = Enum
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Return the function that reads a value."""
+        kind = cast(type[enum.StrEnum], cast(Enum, self.impl).enum_class)
+        members: Mapping[str, enum.StrEnum] = {member.value: member for member in kind}
+        return lambda value: members.get(value, value)
+
+
+def text_enum(kind: type[enum.StrEnum], *, name: str) -> TextEnum:
+    """Return the type of an enum's column. A new value needs a migration."""
+    return TextEnum(
         kind,
         name=name,
         native_enum=False,

@@ -147,18 +147,14 @@ async def _insert_reminders(session: AsyncSession, game: Game, due_times: Mappin
 async def _populate_transitions(session: AsyncSession, game: Game, *, moment: datetime) -> None:
     table = GameStatusSchedule
     wanted = transition_times(game)
+    # Those of a newer release are left to it. They keep their version, which tells it that the game changed.
+    open_and_known = (table.game_id == game.id, table.settled_at.is_(None), table.target_status.in_(list(GameStatus)))
     open_rows = (
-        await session.execute(
-            select(table.id, table.target_status, table.due_at).where(
-                table.game_id == game.id, table.settled_at.is_(None)
-            )
-        )
+        await session.execute(select(table.id, table.target_status, table.due_at).where(*open_and_known))
     ).all()
     kept = {row.target_status for row in open_rows if wanted.get(row.target_status) == row.due_at}
     await _supersede(session, table, game, [row.id for row in open_rows if row.target_status not in kept])
-    await session.execute(
-        update(table).where(table.game_id == game.id, table.settled_at.is_(None)).values(game_version=game.version)
-    )
+    await session.execute(update(table).where(*open_and_known).values(game_version=game.version))
     for status, due_at in wanted.items():
         if status not in kept:
             session.add(

@@ -123,6 +123,11 @@ def _settled(table: Table, found: Iterable[Any]) -> list[SettledRow]:
     ]
 
 
+async def find_kinds(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the kinds of the rows that exist, with `transition` for status transitions."""
+    return {id_: kind for id_, kind in await session.execute(_SQL["find_kinds"], {"ids": list(ids)})}
+
+
 async def try_again(session: AsyncSession, table: Table, row_id: UUID, *, seconds: float) -> None:
     """Make an open row due again after a wait, and wake the loops.
 

@@ -3,20 +3,21 @@
 -- did not take the message.
 
 -- name: lock_games
--- Lock games against changes while their notifications are checked. A game that is being changed is left out, so that
--- it delays nothing else; without SKIP LOCKED the statement waits for it.
--- Index: pk_game.
+-- Lock the games of notifications against changes while these are checked. A game that is being changed is left out, so
+-- that it delays nothing else; without SKIP LOCKED the statement waits for it.
+-- Indexes: pk_notification_schedule, pk_game.
 SELECT
     id, guild_id, channel_id, message_id, interaction_id, host_id, title, description, scheduled_at, zone, local_time,
     duration, capacity, reminder_offsets, status, version, revision, created_at
 FROM game
-WHERE id = ANY(CAST(:ids AS uuid[]))
+WHERE id = ANY(ARRAY(SELECT game_id FROM notification_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id
 FOR SHARE SKIP LOCKED;
 
 -- name: open_notifications
--- Read open notifications. Of several overdue reminders of one game only the latest is delivered: after an outage nobody
--- gets four of them. An announcement may be posted already if it is unknown whether an earlier attempt posted it.
+-- Read open notifications of :kinds that are due, whatever a message says. Of several overdue reminders of one game only
+-- the latest is delivered: after an outage nobody gets four of them. An announcement may be posted already if it is
+-- unknown whether an earlier attempt posted it.
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
 -- uq_notification_delivery_recipient.
 SELECT
@@ -38,7 +39,10 @@ SELECT
     )) AS may_be_posted,
     (SELECT clock_timestamp()) AS checked_at
 FROM notification_schedule AS notification
-WHERE id = ANY(CAST(:ids AS uuid[])) AND settled_at IS NULL;
+WHERE id = ANY(CAST(:ids AS uuid[]))
+    AND settled_at IS NULL
+    AND kind = ANY(CAST(:kinds AS text[]))
+    AND due_at <= (SELECT clock_timestamp());
 
 -- name: players
 -- Read the players of games in the order they joined, and how each wants to be notified.
@@ -170,24 +174,27 @@ WHERE delivery.id = search.delivery_id
 RETURNING delivery.state;
 
 -- name: lock_games_to_change
--- Lock games that take another status. A game that is being changed is left out; without SKIP LOCKED the statement waits
+-- Lock the games of status transitions. A game that is being changed is left out; without SKIP LOCKED the statement waits
 -- for it.
--- Index: pk_game.
+-- Indexes: pk_game_status_schedule, pk_game.
 SELECT
     id, guild_id, channel_id, message_id, interaction_id, host_id, title, description, scheduled_at, zone, local_time,
     duration, capacity, reminder_offsets, status, version, revision, created_at
 FROM game
-WHERE id = ANY(CAST(:ids AS uuid[]))
+WHERE id = ANY(ARRAY(SELECT game_id FROM game_status_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id
 FOR UPDATE SKIP LOCKED;
 
 -- name: open_transitions
--- Read open status transitions, earliest first.
+-- Read open status transitions to :kinds that are due, earliest first.
 -- Index: pk_game_status_schedule.
 SELECT
     target_status, id, game_version, due_at, attempt_at, attempts, failed_attempt, last_error, settled_at, outcome,
     outcome_detail, created_at, game_id,
     clock_timestamp() AS checked_at
 FROM game_status_schedule
-WHERE id = ANY(CAST(:ids AS uuid[])) AND settled_at IS NULL
+WHERE id = ANY(CAST(:ids AS uuid[]))
+    AND settled_at IS NULL
+    AND target_status = ANY(CAST(:kinds AS text[]))
+    AND due_at <= (SELECT clock_timestamp())
 ORDER BY due_at;

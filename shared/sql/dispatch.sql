@@ -124,13 +124,6 @@ SET attempts = attempts + 1,
 FROM unnest(CAST(:ids AS uuid[]), CAST(:delays AS double precision[])) AS failed (row_id, delay)
 WHERE id = failed.row_id AND settled_at IS NULL;
 
--- name: find_kinds
--- Read the kinds of rows of either table, whatever their state. Messages only claim to know them.
--- Indexes: pk_notification_schedule, pk_game_status_schedule.
-SELECT id, kind FROM notification_schedule WHERE id = ANY(CAST(:ids AS uuid[]))
-UNION ALL
-SELECT id, 'transition' FROM game_status_schedule WHERE id = ANY(CAST(:ids AS uuid[]));
-
 -- name: next_due_notifications
 -- The seconds until the next notification of :kinds is due: 0 or less if one is due now, NULL without open rows.
 -- Index: ix_notification_schedule_kind_attempt_at, of which one entry of each kind is read.

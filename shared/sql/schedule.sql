@@ -110,3 +110,10 @@ WHERE transition.id = settlement.id AND transition.settled_at IS NULL
 RETURNING
     transition.id, transition.game_id, transition.attempts, transition.outcome, transition.outcome_detail,
     'game.status_transition_due' AS event_type;
+
+-- name: find_kinds
+-- Read the kinds of rows of either table, whatever their state. Messages only claim to know them.
+-- Indexes: pk_notification_schedule, pk_game_status_schedule.
+SELECT id, kind FROM notification_schedule WHERE id = ANY(CAST(:ids AS uuid[]))
+UNION ALL
+SELECT id, 'transition' FROM game_status_schedule WHERE id = ANY(CAST(:ids AS uuid[]));

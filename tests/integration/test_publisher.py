@@ -65,8 +65,8 @@ async def test_every_routing_key_reaches_exactly_one_queue(
     publisher: Publisher, broker: BrokerSettings, queue: topology.Queue
 ) -> None:
     await publisher.publish(queue, [ready(EVENTS[1])])
-    lengths = {each: await queue_length(broker, each.name) for each in topology.QUEUES}
-    assert lengths == {each: int(each is queue) for each in topology.QUEUES}
+    lengths = {other: await queue_length(broker, other.name) for other in topology.QUEUES}
+    assert lengths == {other: int(other is queue) for other in topology.QUEUES}
 
 
 async def test_a_reminder_expires_into_its_dead_letter_queue_and_a_transition_never_does(

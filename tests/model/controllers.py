@@ -35,9 +35,8 @@ class Controllers:
 
     async def _publish(self, source: ScheduleTable) -> None:
         async with database.transaction(self._sessions) as session:
-            for queue in source.queues:
-                due = await claim(session, source, queue=queue, batch_size=100)
-                await self._publisher(source).publish(session, due)
+            due = await claim(session, source, batch_size=100)  # the model has one queue
+            await self._publisher(source).publish(session, due)
 
     def _publisher(self, source: ScheduleTable) -> RowPublisher:
         broker = cast(Publisher, self._environment.broker)

@@ -117,17 +117,17 @@ async def test_a_published_reminder_is_counted_once_with_its_latency(
 
 async def test_a_running_loop_exports_its_progress(dispatch: DispatchLoop, changes: MetricChanges) -> None:
     async with running(dispatch.run()):
-        await changes.becomes("questbell_loop_wait_seconds", 1, loop="Notifications")
-        first = changes.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
+        await changes.becomes("questbell_loop_wait_seconds", 1, loop="bot.reminders")
+        first = changes.value("questbell_loop_last_iteration_timestamp_seconds", loop="bot.reminders")
         assert first is not None
 
         async def later() -> bool:
-            now = changes.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications")
+            now = changes.value("questbell_loop_last_iteration_timestamp_seconds", loop="bot.reminders")
             return now is not None and now > first
 
         await eventually(later)
-    assert changes.value("questbell_loop_last_iteration_timestamp_seconds", loop="Notifications") is None
-    assert changes.value("questbell_loop_wait_seconds", loop="Notifications") is None
+    assert changes.value("questbell_loop_last_iteration_timestamp_seconds", loop="bot.reminders") is None
+    assert changes.value("questbell_loop_wait_seconds", loop="bot.reminders") is None
 
 
 async def test_a_dead_letter_is_counted_by_result_with_its_age(

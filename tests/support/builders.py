@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, text, update
 from shared import database as db
 from shared.database import Sessions
 from shared.games import NewGame, create_game, join_game
-from shared.models import Game, NotificationKind, NotificationSchedule
+from shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule
 from tests.support.transition_check import allow_any_change
 
 GUILD, CHANNEL, HOST = 900, 901, 902
@@ -71,6 +71,20 @@ async def drop_notices(sessions: Sessions) -> None:
         await allow_any_change(session)
         notices = NotificationSchedule.kind != NotificationKind.REMINDER
         await session.execute(delete(NotificationSchedule).where(notices))
+
+
+async def make_due_now(sessions: Sessions, row: NotificationSchedule | GameStatusSchedule) -> None:
+    """Make a row due, unless it is due or settled already. The other rows of its game keep their distances from it."""
+    table = type(row)
+    async with db.transaction(sessions) as session:
+        now = await db.now(session)
+        due_at = await session.scalar(select(table.due_at).where(table.id == row.id, table.settled_at.is_(None)))
+        if due_at is None or due_at <= now:
+            return
+        await allow_any_change(session)
+        statement = update(table).where(table.game_id == row.game_id, table.settled_at.is_(None), table.due_at > now)
+        earlier = due_at - now
+        await session.execute(statement.values(due_at=table.due_at - earlier, attempt_at=table.attempt_at - earlier))
 
 
 async def become_newer(sessions: Sessions, *rows: NotificationSchedule) -> None:

@@ -13,13 +13,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.commands.check.result import CheckResult
+from cli.commands.check.result import CheckResult, CheckStatus
 from cli.commands.connections import APPLICATION_NAME, call_discord, open_sessions
-from shared import database
+from shared import database, sql
 from shared.discord.client import DiscordClient
 from shared.errors import ConfigurationError, QuestbellError
+from shared.formatting import plural
 from shared.messaging.connection import connected, open_channel, translated
 from shared.messaging.topology import EXCHANGE, QUEUES, Queue
+from shared.models import GameStatus, NotificationKind
 from shared.schema import GRANT_CREATE, REVISION
 from shared.settings import BrokerSettings, DatabaseSettings, DiscordSettings, Timing
 
@@ -28,6 +30,8 @@ OLDEST_RABBITMQ = (3, 10)
 TIMEOUT = 10.0
 """Seconds for checking all queues."""
 _MAY_CREATE = text("SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)")
+_ROW_CAP = 10_000
+_STATS = sql.load("stats")
 _UNREACHABLE = "not checked, because the server could not be reached"
 
 
@@ -41,14 +45,25 @@ async def check_database(settings: DatabaseSettings) -> list[CheckResult]:
                 version = await session.scalar(text("SHOW server_version"))
                 revision = await _read_revision(session)
                 may_create = await session.scalar(_MAY_CREATE)
+                schema = check_schema(revision, may_create=bool(may_create))
+                rows = await _check_rows(session) if schema.status is CheckStatus.PASSED else []
     except (QuestbellError, DBAPIError) as error:
         message = _message(error, "QUESTBELL_DATABASE_URL")
         remedy = "check QUESTBELL_DATABASE_URL and that PostgreSQL is running"
         return [CheckResult.failed(name, message, remedy), CheckResult.skipped("schema", _UNREACHABLE)]
-    return [
-        CheckResult.passed(name, f"connected to PostgreSQL {version}"),
-        check_schema(revision, may_create=bool(may_create)),
-    ]
+    return [CheckResult.passed(name, f"connected to PostgreSQL {version}"), schema, *rows]
+
+
+async def _check_rows(session: AsyncSession) -> list[CheckResult]:
+    """Check for open rows that only a newer release knows."""
+    newer = 0
+    for statement, kinds in (("count_notifications", NotificationKind), ("count_transitions", GameStatus)):
+        counts = await session.execute(_STATS[statement], {"limit": _ROW_CAP, "kinds": list(kinds)})
+        newer += counts.mappings().one()["newer"]
+    if not newer:
+        return []
+    message = f"{plural(newer, 'row')} of a newer release wait for it"
+    return [CheckResult.failed("rows", message, "upgrade to that release again; the other rows are not affected")]
 
 
 async def _read_revision(session: AsyncSession) -> str | None:

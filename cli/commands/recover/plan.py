@@ -19,6 +19,7 @@ from shared.discord.client import PAGE_SIZE, DiscordClient
 from shared.discord.errors import RequestRejectedError
 from shared.discord.history import ChannelMessage, Extent, read_history
 from shared.discord.ids import first_id_at, nonce_for
+from shared.errors import QuestbellError
 from shared.models import NotificationKind, NotificationSchedule, Outcome
 from shared.schedule.populate import lock_game
 from shared.schedule.settle import DETAIL_LIMIT, Settlement, settle
@@ -62,7 +63,15 @@ async def load_uncertain_rows(session: AsyncSession) -> list[UncertainRow]:
     """Return the open notifications that are due, by channel and game.
 
     They include those due before the backup, because they may have been sent since.
+
+    Raises:
+        QuestbellError: only a newer release knows some of them.
     """
+    rows = (await session.execute(_SQL["list_uncertain_notifications"])).all()
+    if newer := sorted({row.kind for row in rows} - set(NotificationKind)):
+        raise QuestbellError(
+            f"a newer release wrote notifications of the kind {', '.join(newer)}; run its `questbell recover`"
+        )
     return [
         UncertainRow(
             id=row.id,
@@ -75,7 +84,7 @@ async def load_uncertain_rows(session: AsyncSession) -> list[UncertainRow]:
             announcement_id=row.announcement_id,
             nonces=tuple(nonce_for(delivery_id) for delivery_id in row.delivery_ids),
         )
-        for row in await session.execute(_SQL["list_uncertain_notifications"])
+        for row in rows
     ]
 
 

@@ -10,8 +10,10 @@ from shared.models import (
     DeliveryState,
     DueRow,
     Game,
+    GameStatus,
     GameStatusSchedule,
     NotificationDelivery,
+    NotificationKind,
     NotificationSchedule,
     Outcome,
 )
@@ -39,6 +41,8 @@ def explain_row(row: DueRow, game: Game, deliveries: list[NotificationDelivery],
     """Explain the state of a notification or status change."""
     if row.outcome is not None:
         return StateExplanation(row.outcome, _summarize_outcome(row, row.outcome, deliveries))
+    if not _is_known(row):
+        return StateExplanation("newer", "Only a newer release knows what this is. It waits for that release.")
     stale = _staleness(row, game, now=now)
     if stale is not None:
         what = "applied" if isinstance(row, GameStatusSchedule) else "sent"
@@ -75,6 +79,12 @@ def lateness_seconds(row: DueRow, deliveries: list[NotificationDelivery]) -> flo
     if done_at is None and row.outcome in (Outcome.APPLIED, Outcome.DELIVERED):
         done_at = row.settled_at
     return None if done_at is None else (done_at - row.due_at).total_seconds()
+
+
+def _is_known(row: DueRow) -> bool:
+    if isinstance(row, NotificationSchedule):
+        return row.kind in set(NotificationKind)
+    return not isinstance(row, GameStatusSchedule) or row.target_status in set(GameStatus)
 
 
 def _staleness(row: DueRow, game: Game, *, now: datetime) -> Settlement | None:
@@ -131,6 +141,7 @@ def _summarize_outcome(row: DueRow, outcome: Outcome, deliveries: list[Notificat
             return f"{not_done}; it will not be retried.{uncertain}"
         case Outcome.APPLIED:
             return "Status applied."
+    return "A newer release settled it."
 
 
 def _explain_sending(delivery: NotificationDelivery, *, is_settled: bool, now: datetime, timing: Timing) -> str:

@@ -150,7 +150,8 @@ def _label(row: DueRow) -> str:
 def _expires_at(row: DueRow) -> datetime | None:
     if not isinstance(row, NotificationSchedule) or row.settled_at is not None:
         return None
-    return row.game_scheduled_at + BEGUN_AFTER if VALIDITY[row.kind].expires_at_begin else None
+    validity = VALIDITY.get(row.kind)
+    return row.game_scheduled_at + BEGUN_AFTER if validity is not None and validity.expires_at_begin else None
 
 
 def _row_events(row: DueRow, deliveries: list[NotificationDelivery], now: datetime) -> Iterator[tuple[datetime, str]]:

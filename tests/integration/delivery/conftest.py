@@ -25,7 +25,7 @@ from shared.errors import TransientError
 from shared.messaging.envelope import AnyEvent
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
 from shared.settings import DiscordSettings, Timing
-from tests.support.builders import new_game, rows_of
+from tests.support.builders import make_due_now, new_game, rows_of
 from tests.support.database import Database
 from tests.support.waiting import eventually
 
@@ -52,7 +52,8 @@ class Bot:
         return (await rows_of(self.database.sessions, game, kind))[-1]
 
     async def deliver(self, row: NotificationSchedule) -> None:
-        """Handle a message of a row, as the consumer does."""
+        """Handle a message of a row, as the consumer does, once it is due."""
+        await make_due_now(self.database.sessions, row)
         await self.handle(event_of(row))
 
     async def deliver_until_settled(self, row: NotificationSchedule) -> Outcome:

@@ -28,7 +28,7 @@ from shared.models import (
 )
 from shared.settings import Timing
 from tests.integration.delivery.conftest import Bot
-from tests.support.builders import make_due, rows_of
+from tests.support.builders import make_due, make_due_now, rows_of
 from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT
 
@@ -330,6 +330,7 @@ async def transition(bot: Bot, game: Game, target: GameStatus) -> GameStatusSche
 
 async def apply(bot: Bot, game: Game, target: GameStatus) -> None:
     row = await transition(bot, game, target)
+    await make_due_now(bot.database.sessions, row)
     await bot.handle(StatusTransitionDue(row_id=row.id, game_id=game.id, target_status=target))
 
 
@@ -381,8 +382,9 @@ async def test_mentions_follow_the_roster_until_the_first_attempt_and_then_only_
     game = await bot.game(("Mia", "Jonas"))
     row = await bot.row(game)
     mia, jonas, priya = (bot.discord.world.user(name).id for name in ("Mia", "Jonas", "Priya"))
+    await make_due_now(bot.database.sessions, row)
     async with db.transaction(bot.database.sessions) as session:
-        await prepare(session, [DeliveryRequest(row.id, game.id)], timing=timing)
+        await prepare(session, [DeliveryRequest(row.id, [row.kind])], timing=timing)
     async with db.transaction(bot.database.sessions) as session:
         await leave_game(session, game.id, user_id=mia)
         await join_game(session, game.id, user_id=priya)
