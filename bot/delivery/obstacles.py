@@ -20,7 +20,7 @@ def pause_until_lifted(rejected: RequestRejectedError, context: NotificationCont
     left = (refused_until(context.notification) - context.now).total_seconds()
     if not rejected.can_lift or left <= 0:
         return None
-    return min(max(left * _SHARE_OF_TIME_LEFT, timing.backoff_max / 4), timing.backoff_max * 3)
+    return min(max(left * _SHARE_OF_TIME_LEFT, timing.backoff_max / 4), timing.backoff_max * 2)
 
 
 def describe_obstacle(rejected: RequestRejectedError) -> str:

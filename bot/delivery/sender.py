@@ -37,7 +37,7 @@ from bot.delivery.results import AttemptResult, FallbackToChannel, NotSent, Reco
 from bot.notifications import CONTENT, NotificationContext
 from shared import logs, metrics
 from shared.database import Sessions
-from shared.discord.client import DiscordClient
+from shared.discord.client import PERMISSION_REQUESTS, DiscordClient
 from shared.discord.errors import (
     CLOSED_DMS,
     NO_SHARED_SERVER,
@@ -244,8 +244,9 @@ class Sender:
             return await self._client.list_messages(channel_id, before=before)
 
     async def _may_read(self, channel_id: int) -> bool:
-        await self._limiter.acquire_request()
-        with self._breaker.record():
+        for _ in range(PERMISSION_REQUESTS):
+            await self._limiter.acquire_request()
+        with self._breaker.record(channel_id):
             return await self._client.may_read_history(channel_id)
 
     async def _commit(self, result: AttemptResult) -> None:

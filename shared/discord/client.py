@@ -24,6 +24,8 @@ from shared.settings import DiscordSettings, Timing
 
 PAGE_SIZE = 100
 """The most messages on a page (https://discord.com/developers/docs/resources/message#get-channel-messages)."""
+PERMISSION_REQUESTS = 5
+"""The most requests for the bot's permissions in a channel."""
 _USER_AGENT = "DiscordBot (https://github.com/questbell/questbell, 0.1)"
 _READ = VIEW_CHANNEL | READ_MESSAGE_HISTORY
 _CONNECT_FAILED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
@@ -41,6 +43,7 @@ class DiscordClient:
     def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
         self._session = session
         self._base_url = base_url
+        self._user_id: int | None = None
 
     @classmethod
     @asynccontextmanager
@@ -84,14 +87,17 @@ class DiscordClient:
     async def may_read_history(self, channel_id: int) -> bool:
         """Return whether the bot may read a channel's messages, so that an empty page means that there are none.
 
-        It takes up to five requests, which are rarely needed.
+        It takes up to `PERMISSION_REQUESTS`. Nothing but the bot's own id is cached, because an old answer proves
+        nothing.
         """
         channel = await self.get_channel(channel_id)
         if channel.get("guild_id") is None:
             return True  # a direct message needs no permission
         if channel.get("thread_metadata") is not None:  # a thread has the permissions of its channel
             channel = await self.get_channel(int(channel["parent_id"]))
-        guild_id, user_id = channel["guild_id"], _id(await self.get_own_user())
+        if self._user_id is None:
+            self._user_id = _id(await self.get_own_user())
+        guild_id, user_id = channel["guild_id"], self._user_id
         guild = _object(await self._request("GET", f"/guilds/{guild_id}", call="guild"))
         member = await self._request("GET", f"/guilds/{guild_id}/members/{user_id}", call="member")
         try:

@@ -21,7 +21,7 @@ from tests.chaos.fixture import Fixture
 NEW_MESSAGE = Match(method="POST", route=r"^/channels/\d+/messages$")
 OPEN_DM = Match(method="POST", route=r"^/users/@me/channels$")
 
-REFUSED_CHANNELS = 6
+SOME_CHANNELS = 6
 """Few enough for Discord to accept a warning about each of their games in the host's direct messages in time."""
 
 Targets = Callable[[Fixture], Sequence[Match]]
@@ -48,21 +48,28 @@ def first_channel(fixture: Fixture) -> Sequence[Match]:
     return [Match(channel=fixture.guild.channels[0])]
 
 
+def some_channels(fixture: Fixture) -> Sequence[Match]:
+    """Every request for a new message in a few channels."""
+    return [replace(NEW_MESSAGE, channel=channel) for channel in fixture.guild.channels[:SOME_CHANNELS]]
+
+
 def inject_faults(
     *actions: Action,
     probability: float,
     targets: Targets = new_messages,
     seconds: float | None = 8.0,
     aftermath: float = 0.0,
+    is_fair: bool = True,
 ) -> Fault:
     """Hit some requests for a while, or until the last reminder is due if None.
 
-    `aftermath` is how long requests may still be in flight afterwards.
+    `aftermath` is how long requests may still be in flight afterwards. A fault that `is_fair` must not delay others.
     """
 
     async def inject(fixture: Fixture) -> None:
         matches = targets(fixture)
-        fixture.affected = frozenset(id_ for match in matches for id_ in (match.channel, match.user) if id_ is not None)
+        hit = (id_ for match in matches for id_ in (match.channel, match.user) if id_ is not None)
+        fixture.affected = frozenset(hit if is_fair else ())
         faults = [
             fixture.discord.faults.add(
                 action,
@@ -84,7 +91,7 @@ def inject_faults(
 
 async def take_permissions(fixture: Fixture) -> None:
     """Take from the bot the permission to send messages in some channels, and give it back."""
-    channels = fixture.guild.channels[-REFUSED_CHANNELS:]
+    channels = fixture.guild.channels[:SOME_CHANNELS]
     for number, channel in enumerate(channels):
         fixture.discord.world.deny(channel, ("SEND_MESSAGES", "VIEW_CHANNEL")[number % 2])
         fixture.record_injection()

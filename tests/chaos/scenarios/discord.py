@@ -12,6 +12,7 @@ from tests.chaos.faults.discord import (
     inject_faults,
     new_dm_channels,
     refuse_gateway,
+    some_channels,
     take_permissions,
 )
 from tests.chaos.faults.processes import BOT
@@ -70,8 +71,10 @@ DISCORD: Mapping[str, Scenario] = {
         SMALL_PREFETCH,
         CROWDED,
     ),
-    "empty-channel-answers-503": Scenario(
-        inject_faults(Status(503), probability=1.0, targets=first_channel, seconds=TIMING.nonce_window + 8.0),
+    "empty-channels-answer-503": Scenario(
+        inject_faults(
+            Status(503), probability=1.0, targets=some_channels, seconds=TIMING.nonce_window + 8.0, is_fair=False
+        ),
         "A channel without messages proves that nothing was sent, however long Discord answered with errors.",
         load=ROOMY,
     ),

@@ -69,7 +69,7 @@ async def test_a_reminder_waits_for_a_permission_and_the_host_is_told(bot: Bot, 
     assert await bot.outcome(row) is None
     [delivery] = await bot.ledger(row)
     assert delivery.state is DeliveryState.PENDING
-    assert 60 < await seconds_to_the_next_attempt(bot, row) <= 180.25
+    assert 60 < await seconds_to_the_next_attempt(bot, row) <= 120.25
     [warning] = await warnings(bot, game)
     assert await bot.deliver_until_settled(warning) is Outcome.DELIVERED
     [message] = bot.discord.dms("Mia")
