@@ -5,6 +5,7 @@ A test fails if the page is out of date.
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from shared.discord.errors import ERROR_INFO, Handling
@@ -30,7 +31,8 @@ def page() -> str:
 
 
 def _section(handling: Handling) -> str:
-    lines = [f"## {_TITLES[handling]}", "", f"{handling.value[0].upper()}{handling.value[1:]}.", ""]
+    effect = textwrap.fill(f"{handling.value[0].upper()}{handling.value[1:]}.", width=100)
+    lines = [f"## {_TITLES[handling]}", "", effect, ""]
     lines += ["| code | meaning | what is tried first |", "| -- | -- | -- |"]
     for code, info in sorted(ERROR_INFO.items()):
         if info.handling is handling:
