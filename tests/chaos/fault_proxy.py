@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from itertools import count
 
 _CHUNK_SIZE = 1 << 16
+_ACCEPTED = 0.01
+"""Seconds until what waits is accepted: asyncio never closes a connection that it accepts while its server closes."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -68,8 +70,9 @@ class FaultProxy:
         try:
             yield self
         finally:
-            server.close()
             self._is_closed = True
+            await asyncio.sleep(_ACCEPTED)
+            server.close()
             await self.cut()
 
     def silence(self) -> None:
@@ -94,7 +97,7 @@ class FaultProxy:
         await asyncio.gather(*connections, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_closed:  # accepted while the server closed
+        if self._is_closed:
             return _reset(writer)
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(task)
