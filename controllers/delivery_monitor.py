@@ -7,7 +7,6 @@ and the rows' last error.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,13 +17,13 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from controllers.loops.base import LoopStatus, format_capped
 from controllers.loops.sources import SOURCES, ScheduleTable
 from controllers.loops.stats import ROW_CAP
-from controllers.resources.models import Resource, SchedulerSpec, Source
+from controllers.resources.models import Resource, SchedulerSpec
 from shared import database, sql
 from shared.database import Sessions
 from shared.errors import QuestbellError
-from shared.formatting import plural
+from shared.formatting import join_words, plural
 from shared.messaging.connection import CALL_TIMEOUT, connected, open_channel, translated
-from shared.messaging.topology import NOTICES, REMINDERS, TRANSITIONS, Queue
+from shared.messaging.topology import Queue
 from shared.settings import BrokerSettings
 
 CHECK_INTERVAL = 10.0
@@ -33,10 +32,6 @@ OVERDUE_AFTER = timedelta(seconds=120)
 """Longer than a row whose message was lost waits for the next one."""
 _OUTCOMES = 100
 """Outcomes to search for one of a published row."""
-_QUEUES: dict[Source, Sequence[Queue]] = {
-    Source.NOTIFICATIONS: (REMINDERS, NOTICES),
-    Source.STATUS_TRANSITIONS: (TRANSITIONS,),
-}
 _SQL = sql.load("delivery_state")
 
 
@@ -84,10 +79,10 @@ class DeliveryMonitor:
         async with database.transaction(self._sessions) as session:
             overdue = (await session.execute(_SQL[f"find_overdue_{source.rows}"], parameters)).mappings().one()
             last_outcome = await session.scalar(_SQL[f"find_last_outcome_{source.rows}"], {"limit": _OUTCOMES})
-        problem = await self._describe(source.name, overdue) if overdue["overdue"] else None
+        problem = await self._describe(source, overdue) if overdue["overdue"] else None
         return DeliveryState(problem, last_outcome)
 
-    async def _describe(self, source: Source, overdue: Any) -> str:
+    async def _describe(self, source: ScheduleTable, overdue: Any) -> str:
         parts = [
             f"{format_capped(overdue['overdue'])} rows have no outcome, and the oldest is "
             f"{plural(int(overdue['oldest'] // 60), 'minute')} overdue",
@@ -97,13 +92,13 @@ class DeliveryMonitor:
             parts.append(f"Last error: {' '.join(overdue['last_error'].split())}")
         return ". ".join(parts)
 
-    async def _describe_consumers(self, source: Source) -> str:
+    async def _describe_consumers(self, source: ScheduleTable) -> str:
         try:
             async with connected(self._broker, name="questbell delivery monitor") as connection:
-                idle = [queue.name for queue in _QUEUES[source] if not await _count_consumers(connection, queue)]
+                idle = [queue.name for queue in source.queues if not await _count_consumers(connection, queue)]
         except QuestbellError as error:
             return f"The consumers are unknown: {error}"
-        return f"Nobody consumes {' and '.join(idle)}: does the bot run?" if idle else "The bot consumes the queues"
+        return f"Nobody consumes {join_words(idle)}: does the bot run?" if idle else "The bot consumes the queues"
 
 
 async def _count_consumers(connection: AbstractConnection, queue: Queue) -> int:

@@ -47,7 +47,7 @@ async def test_rows_overdue_for_minutes_degrade_and_name_the_queues_that_nobody_
     problem = (await status_with(database, declared)).degraded
     assert problem is not None
     assert "2 minutes overdue" in problem
-    assert "Nobody consumes bot.reminders and bot.notices: does the bot run?" in problem
+    assert "Nobody consumes bot.reminders, bot.notices and bot.announcements: does the bot run?" in problem
     assert problem.endswith("Last error: Discord answered 503: not now")
 
 
@@ -59,7 +59,7 @@ async def test_a_consumed_queue_is_not_blamed(database: Database, declared: Brok
     await overdue_row(database, ago=OLD)
     async with connected(declared, name="test") as connection:
         channel = await connection.channel()
-        for queue in (topology.REMINDERS, topology.NOTICES):
+        for queue in (topology.REMINDERS, topology.NOTICES, topology.ANNOUNCEMENTS):
             await (await channel.get_queue(queue.name)).consume(keep)
         problem = (await status_with(database, declared)).degraded
     assert "The bot consumes the queues" in (problem or "")
