@@ -88,9 +88,10 @@ def test_an_invalid_value_is_rejected(values: dict[str, Any], message: str, helm
 def test_the_examples_in_the_docs_are_valid(helm: Helm) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", reference.PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     shown = [block for block in map(yaml.safe_load, blocks) if "apiVersion" not in block]
-    assert len(shown) == 2
+    assert len(shown) == 3
     for values in shown:
-        assert helm.template(values).of("Deployment", "bot")
+        discord = {"existingSecret": {"name": "discord"}}
+        assert helm.template({"discord": discord, **values}).of("Deployment", "bot")
 
 
 def test_chart_image_and_program_have_the_same_version() -> None:
