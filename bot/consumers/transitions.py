@@ -15,7 +15,7 @@ from shared.database import Sessions
 from shared.messaging.envelope import AnyEvent
 from shared.models import Game, GameStatus, GameStatusSchedule, Outcome
 from shared.schedule.notices import refresh_announcement
-from shared.schedule.settle import Settlement, log_settled, settle
+from shared.schedule.settle import Settlement, log_settled, settle, wait_until_due
 
 _ORDER = list(GameStatus)
 _SQL = sql.load("delivery")
@@ -57,6 +57,8 @@ async def apply_transitions(session: AsyncSession, ids: Sequence[UUID], *, wait:
     if applied:
         await refresh_announcement(session, *(games[game_id] for game_id in dict.fromkeys(applied)))
     await _settle(session, settlements, {row.id: _measure_latency(row, now) for row, now in rows})
+    if missing := set(row_ids) - {row.id for row, _ in rows}:
+        await wait_until_due(session, GameStatusSchedule, missing)
     found = {row.id: row.game_id in games for row, _ in rows}
     return [LOCKED if id_ in found and not found[id_] else id_ in found for id_ in ids]
 

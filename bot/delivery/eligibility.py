@@ -20,7 +20,7 @@ from bot.notifications import CONTENT, NotificationContext, Player
 from shared import sql
 from shared.models import DeliveryState, Game, NotificationSchedule, Outcome
 from shared.schedule.notices import staleness
-from shared.schedule.settle import Settlement, log_settled, settle
+from shared.schedule.settle import Settlement, log_settled, settle, wait_until_due
 
 _SQL = sql.load("delivery")
 _LOCK_GAMES = {
@@ -59,6 +59,8 @@ async def check(
         rows.append((row, now))
         if settlement := _judge(row, game, is_overtaken=is_overtaken, may_be_posted=may_be_posted, now=now):
             invalid[row.id] = settlement
+    if missing := set(ids) - {row.id for row, _ in rows} - checked.keys():
+        await wait_until_due(session, NotificationSchedule, missing)
     deliveries = await read_deliveries(session, [row.id for row, _ in rows])
     stale = {id_ for id_ in invalid if any(row.state is DeliveryState.SENDING for row in deliveries[id_])}
     finished = {id_: settlement for id_, settlement in invalid.items() if id_ not in stale}

@@ -140,6 +140,19 @@ async def try_again(session: AsyncSession, table: Table, row_id: UUID, *, second
     await _try_at(session, table, row_id, moment)
 
 
+async def wait_until_due(session: AsyncSession, table: Table, ids: Collection[UUID]) -> None:
+    """Make those of the open rows due at their time that are not due yet.
+
+    After a fail-over to a server whose clock is behind, a row was published before its time.
+    """
+    await session.execute(
+        update(table)
+        .where(table.id.in_(ids), table.settled_at.is_(None), func.clock_timestamp() < table.due_at)
+        .values(attempt_at=table.due_at)
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def record_failure(
     session: AsyncSession, table: Table, row_id: UUID, *, backoff: Backoff, error: str, retry_after: float | None = None
 ) -> None:
