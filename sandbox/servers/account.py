@@ -26,10 +26,13 @@ class Account:
     name: str
     uid: int
     gid: int
+    reads_everything: bool = False
+    """Whether it may enter the directories of others, for a program in root's home."""
 
     def setpriv_options(self) -> list[str]:
         """Return the options with which setpriv(1) runs a command as this account."""
-        return [f"--reuid={self.uid}", f"--regid={self.gid}", "--init-groups"]
+        capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"] if self.reads_everything else []
+        return [f"--reuid={self.uid}", f"--regid={self.gid}", "--init-groups", *capability]
 
     def own(self, *paths: Path) -> None:
         """Make this account the owner of files."""

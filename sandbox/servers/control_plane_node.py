@@ -1,7 +1,6 @@
 """Runs etcd and kube-apiserver as processes, with their options and files.
 
 The API server creates its certificate, which its kubeconfig trusts, and its token file has one user, an administrator.
-etcd does not wait for the disk and needs no authentication; it listens on 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from pathlib import Path
 import aiohttp
 
 from sandbox.servers.control_plane_binaries import ControlPlaneBinaries
+from sandbox.servers.etcd import etcd_process
 from sandbox.servers.network import HOST, free_ports
 from sandbox.servers.process import Process
 
@@ -27,19 +27,13 @@ class ControlPlaneNode:
 
     def __init__(self, binaries: ControlPlaneBinaries, home: Path, *, logs: Path) -> None:
         etcd_port, port = free_ports(2)
-        etcd_url = f"http://{HOST}:{etcd_port}"
         self.url = f"https://{HOST}:{port}"
         self.token = secrets.token_urlsafe()
         self._certificate = home / "apiserver.crt"
-        self._etcd = Process(
-            "etcd",
-            [binaries.etcd, *_etcd_options(home / "etcd", etcd_url)],
-            ready=lambda: _answers(f"{etcd_url}/health"),
-            log=logs / "etcd.log",
-        )
+        self._etcd = etcd_process(binaries.etcd, home / "etcd", port=etcd_port, log=logs / "etcd.log")
         self.api_server = Process(
             "kube-apiserver",
-            [binaries.kube_apiserver, *_api_server_options(home, port=port, etcd_url=etcd_url)],
+            [binaries.kube_apiserver, *_api_server_options(home, port=port, etcd_port=etcd_port)],
             ready=self._is_ready,
             log=logs / "kube-apiserver.log",
         )
@@ -67,20 +61,9 @@ class ControlPlaneNode:
         return await _answers(f"{self.url}/readyz", token=self.token, trusted=trusted)
 
 
-def _etcd_options(data: Path, url: str) -> list[str]:
+def _api_server_options(home: Path, *, port: int, etcd_port: int) -> list[str]:
     return [
-        f"--data-dir={data}",
-        "--unsafe-no-fsync",
-        f"--listen-client-urls={url}",
-        f"--advertise-client-urls={url}",
-        f"--listen-peer-urls=http://{HOST}:0",
-        "--log-level=warn",
-    ]
-
-
-def _api_server_options(home: Path, *, port: int, etcd_url: str) -> list[str]:
-    return [
-        f"--etcd-servers={etcd_url}",
+        f"--etcd-servers=http://{HOST}:{etcd_port}",
         f"--bind-address={HOST}",
         f"--advertise-address={HOST}",
         f"--secure-port={port}",
@@ -115,8 +98,8 @@ def _ec_private_key() -> str:
     return f"-----BEGIN EC PRIVATE KEY-----\n{base64.encodebytes(der).decode()}-----END EC PRIVATE KEY-----\n"
 
 
-async def _answers(url: str, *, token: str = "", trusted: ssl.SSLContext | bool = True) -> bool:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+async def _answers(url: str, *, token: str, trusted: ssl.SSLContext) -> bool:
+    headers = {"Authorization": f"Bearer {token}"}
     try:
         async with (
             aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session,

@@ -28,7 +28,8 @@ from sandbox.servers.source import Wanted, obtain
 _SETTING = "QUESTBELL_DATABASE_URL"
 _IMAGE = "postgres:17"
 _OLDEST_MAJOR = 15
-_NAME = "questbell"
+NAME = "questbell"
+"""The user, and the database that the URL names."""
 _ANSWER_SECONDS = 5.0
 
 _SERVER_SETTINGS = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
@@ -43,13 +44,11 @@ class Postgres:
 
     async def create_database(self, name: str, *, template: str | None = None) -> str:
         """Create a database, as a copy of `template` if given, which must have no connections; return its URL."""
-        copied = f" TEMPLATE {_quoted(template)}" if template else ""
-        await self._execute(f"CREATE DATABASE {_quoted(name)}{copied}")
-        return urlunsplit(urlsplit(self.url)._replace(path=f"/{quote(name, safe='')}"))
+        return await create_database(self.url, name, template=template)
 
     async def drop_database(self, name: str) -> None:
         """Drop a database if it exists, and end its connections."""
-        await self._execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+        await _execute(self.url, f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
 
     async def terminate_backends(self) -> None:
         """Terminate all client connections, as a failover does.
@@ -59,9 +58,10 @@ class Postgres:
         """
         if isinstance(self._server, Foreign):
             self._server.refuse("end the sessions of")
-        await self._execute(
+        await _execute(
+            self.url,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
         )
 
     async def set_read_only(self, is_read_only: bool) -> None:
@@ -93,13 +93,6 @@ class Postgres:
         await self.stop()
         await self.start()
 
-    async def _execute(self, statement: str) -> None:
-        connection = await _connect(self.url)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close(timeout=_ANSWER_SECONDS)
-
 
 @asynccontextmanager
 async def postgres(directory: Path, *, report: Report) -> AsyncIterator[Postgres]:
@@ -116,10 +109,22 @@ async def postgres(directory: Path, *, report: Report) -> AsyncIterator[Postgres
     binaries = await obtain(WANTED, report=report)
     report("starting PostgreSQL")
     password, port = secrets.token_urlsafe(), free_port()
-    url = f"postgresql+asyncpg://{_NAME}:{password}@{HOST}:{port}/{_NAME}"
+    url = f"postgresql+asyncpg://{NAME}:{password}@{HOST}:{port}/{NAME}"
     run_it = _in_docker(url) if binaries is None else _as_process(url, binaries=binaries, directory=directory)
     async with run_it as server:
         yield Postgres(url, server)
+
+
+async def create_database(url: str, name: str, *, template: str | None = None) -> str:
+    """Create a database on a server, as `Postgres.create_database`; return its URL."""
+    copied = f" TEMPLATE {_quoted(template)}" if template else ""
+    await _execute(url, f"CREATE DATABASE {_quoted(name)}{copied}")
+    return database_url(url, name)
+
+
+def database_url(url: str, name: str) -> str:
+    """Return the URL of another database of a server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{quote(name, safe='')}"))
 
 
 def find_binaries() -> Path | None:
@@ -143,22 +148,28 @@ async def _as_process(url: str, *, binaries: Path, directory: Path) -> AsyncIter
     async with private_home(directory, "postgres", account=account) as home:
         data = home / "data"
         await _initialise(data, binaries=binaries, password=urlsplit(url).password or "", account=account)
-        address = ("-h", HOST, "-p", str(urlsplit(url).port), "-c", "unix_socket_directories=")
-        server = Process(
-            "PostgreSQL",
-            [binaries / "postgres", "-D", data, *address, *_SERVER_SETTINGS],
-            ready=lambda: _answers(url),
-            log=directory / "postgres.log",
-            account=account,
-            stopped_by=signal.SIGINT,  # the fast shutdown: SIGTERM would wait for every client to leave
-            killed_by=signal.SIGQUIT,  # the immediate shutdown: SIGKILL would leave its shared memory behind
-        )
+        log = directory / "postgres.log"
+        server = postgres_process(url, binaries=binaries, data=data, log=log, account=account)
         try:
             await server.start()
-            await Postgres(url, server).create_database(_NAME)
+            await Postgres(url, server).create_database(NAME)
             yield server
         finally:
             await server.stop()
+
+
+def postgres_process(url: str, *, binaries: Path, data: Path, log: Path, account: Account | None) -> Process:
+    """Return a PostgreSQL that serves a data directory at the URL's address."""
+    address = ("-h", HOST, "-p", str(urlsplit(url).port), "-c", "unix_socket_directories=")
+    return Process(
+        "PostgreSQL",
+        [binaries / "postgres", "-D", data, *address, *_SERVER_SETTINGS],
+        ready=lambda: _answers(url),
+        log=log,
+        account=account,
+        stopped_by=signal.SIGINT,  # the fast shutdown: SIGTERM would wait for every client to leave
+        killed_by=signal.SIGQUIT,  # the immediate shutdown: SIGKILL would leave its shared memory behind
+    )
 
 
 async def _initialise(data: Path, *, binaries: Path, password: str, account: Account | None) -> None:
@@ -168,7 +179,7 @@ async def _initialise(data: Path, *, binaries: Path, password: str, account: Acc
     if account:
         account.own(secret)
     options = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-    command = (binaries / "initdb", "-D", data, "-U", _NAME, f"--pwfile={secret}", *options)
+    command = (binaries / "initdb", "-D", data, "-U", NAME, f"--pwfile={secret}", *options)
     await run(*unattended(signal.SIGKILL, account), *command, within=60, directory=data.parent)
     secret.unlink()
 
@@ -181,7 +192,7 @@ async def _in_docker(url: str) -> AsyncIterator[Lifecycle]:
         _IMAGE,
         ready=lambda: _answers(url),
         ports={5432: parts.port or 0},
-        environment={"POSTGRES_USER": _NAME, "POSTGRES_PASSWORD": parts.password or ""},
+        environment={"POSTGRES_USER": NAME, "POSTGRES_PASSWORD": parts.password or ""},
         command=["postgres", *_SERVER_SETTINGS],
     )
     try:
@@ -198,6 +209,14 @@ async def _answers(url: str) -> bool:
         return False
     await connection.close(timeout=_ANSWER_SECONDS)
     return True
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await _connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close(timeout=_ANSWER_SECONDS)
 
 
 async def _connect(url: str) -> asyncpg.Connection[asyncpg.Record]:

@@ -62,6 +62,15 @@ async def obtain(wanted: Wanted, *, report: Report) -> Path | None:
     choice = Choice.from_environment()
     if choice is not Choice.BINARIES and await _in_docker(wanted, choice, report):
         return None
+    return await obtain_on_this_machine(wanted, report=report)
+
+
+async def obtain_on_this_machine(wanted: Wanted, *, report: Report) -> Path:
+    """Find or install a server whose programs are run by another one; return the folder of its binaries.
+
+    Raises:
+        ServerNotAvailableError: it is missing and cannot be installed; the message says what to do.
+    """
     found = wanted.find() or await _installed(wanted, report)
     if found is None:
         raise ServerNotAvailableError(
