@@ -26,7 +26,7 @@ UNAFFECTED_LIMIT_MS = 1000.0
 
 def compare(evidence: Evidence) -> Verdict:
     """Return the verdict on a whole run that has come to rest."""
-    verdict = Verdict()
+    verdict = Verdict(lost_commits=len(evidence.lost.games))
     messages = _compare_messages(evidence, verdict)
     check_final_state(messages, evidence, verdict)
     return verdict
@@ -43,7 +43,8 @@ def _compare_messages(evidence: Evidence, verdict: Verdict) -> list[ClaimedMessa
     messages = list(claimed_messages(evidence, verdict))
     _find_doubled(messages, evidence, verdict)
     for message in messages:
-        _find_wrong(message, evidence, verdict)
+        if message.game.id not in evidence.lost.games:
+            _find_wrong(message, evidence, verdict)
     _find_lost(messages, evidence, verdict)
     _find_unfair(messages, evidence, verdict)
     _find_ledger_mismatches(messages, evidence, verdict)

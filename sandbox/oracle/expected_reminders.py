@@ -84,6 +84,8 @@ def expected_reminders(messages: Sequence[ClaimedMessage], evidence: Evidence) -
         claimed[message.reminder].append(message)
     undecidable, facts = _undecidable_deliveries(evidence), evidence.facts
     for game in facts.games.values():
+        if game.id in evidence.lost.games:
+            continue
         times: defaultdict[Reminder, list[DueReminder]] = defaultdict(list)
         for due in due_reminders(game, now=facts.now, tolerance=evidence.clock_tolerance):
             times[due.reminder].append(due)

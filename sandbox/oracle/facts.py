@@ -159,6 +159,14 @@ class DatabaseFacts:
 
 
 @dataclass(frozen=True)
+class LostCommits:
+    """What only a primary knew that a fail-over lost: the games that changed there, and deliveries of lost rows."""
+
+    games: frozenset[UUID] = frozenset()
+    deliveries: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Everything the oracle decides by.
 
@@ -169,6 +177,7 @@ class Evidence:
         fault_ended_at: when the fault ended; None when there was none.
         late_arrivals: a request may arrive long after it was sent, so a message may belong to an earlier attempt.
         unknown_allowed: the fault can make the result of an attempt undecidable.
+        lost: what a fail-over lost.
         clock_tolerance: the error between the clock a decision reads and the clock it is compared by.
     """
 
@@ -180,4 +189,5 @@ class Evidence:
     fault_ended_at: datetime | None = None
     late_arrivals: bool = False
     unknown_allowed: bool = False
+    lost: LostCommits = field(default_factory=LostCommits)
     clock_tolerance: timedelta = timedelta(milliseconds=100)

@@ -58,7 +58,7 @@ def _check_notices(messages: Sequence[ClaimedMessage], evidence: Evidence, verdi
     }
     announced = {row.game_id for row in facts.notifications.values() if row.kind is NotificationKind.ANNOUNCEMENT}
     for game in facts.games.values():
-        if game.id in announced and game.id not in unknown:
+        if game.id in announced and game.id not in unknown | evidence.lost.games:
             _check_announcement(game, sent[game.id, NotificationKind.ANNOUNCEMENT], evidence, verdict)
             _check_cancellation(game, sent[game.id, NotificationKind.CANCELLATION], verdict)
 

@@ -114,9 +114,16 @@ class ClaimedMessage:
 
 
 def claimed_messages(evidence: Evidence, verdict: Verdict) -> Iterator[ClaimedMessage]:
-    """Yield the messages, oldest first; a message that no row asked for is doubled."""
-    facts = evidence.facts
+    """Yield the messages, oldest first; a message that no row asked for is doubled.
+
+    One message of each row that a fail-over lost is left out.
+    """
+    facts, lost = evidence.facts, set(evidence.lost.deliveries)
     for message in evidence.messages:
+        if message.delivery_id in lost:
+            lost.remove(message.delivery_id)
+            verdict.lost_commits += 1
+            continue
         delivery = facts.deliveries.get(message.delivery_id) if message.delivery_id else None
         row = facts.notifications.get(delivery.notification_id) if delivery else None
         if delivery is None or row is None:

@@ -20,6 +20,7 @@ class Verdict:
         excused: reminders that were correctly not sent: the game changed, had started, or a later one was due too.
         latency: seconds from the due time, or from the end of the fault if that was later, of each reminder message.
         unaffected_latency: seconds from the due time of each message that the fault should not have touched.
+        lost_commits: messages of changes that a fail-over lost, and games with such changes.
         last_delivery: when Discord accepted the last reminder.
         other_problems: problems that are none of the violations.
     """
@@ -29,6 +30,7 @@ class Verdict:
     direct_messages: int = 0
     excused: int = 0
     unknown: int = 0
+    lost_commits: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)

@@ -138,7 +138,7 @@ def _configuration(name: str, settings: PairSettings, *, data: Path, port: int, 
         "maximum_lag_on_failover": 1 << 30,
         "postgresql": {
             "use_pg_rewind": True,
-            # pg_rewind, which makes a standby of a primary that died, needs wal_log_hints, and full_page_writes as they are
+            # pg_rewind needs wal_log_hints, and full_page_writes on, to make a standby of a primary that died
             "parameters": {"fsync": "off", "wal_log_hints": "on", "max_connections": 200},
         },
     }

@@ -30,6 +30,8 @@ _IMAGE = "postgres:17"
 _OLDEST_MAJOR = 15
 NAME = "questbell"
 """The user, and the database that the URL names."""
+_MAINTENANCE = "postgres"
+"""The database that always exists: from there all others can be dropped or copied."""
 _ANSWER_SECONDS = 5.0
 
 _SERVER_SETTINGS = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
@@ -164,7 +166,7 @@ def postgres_process(url: str, *, binaries: Path, data: Path, log: Path, account
     return Process(
         "PostgreSQL",
         [binaries / "postgres", "-D", data, *address, *_SERVER_SETTINGS],
-        ready=lambda: _answers(url),
+        ready=lambda: answers(url),
         log=log,
         account=account,
         stopped_by=signal.SIGINT,  # the fast shutdown: SIGTERM would wait for every client to leave
@@ -190,7 +192,7 @@ async def _in_docker(url: str) -> AsyncIterator[Lifecycle]:
     server = Container(
         "PostgreSQL",
         _IMAGE,
-        ready=lambda: _answers(url),
+        ready=lambda: answers(url),
         ports={5432: parts.port or 0},
         environment={"POSTGRES_USER": NAME, "POSTGRES_PASSWORD": parts.password or ""},
         command=["postgres", *_SERVER_SETTINGS],
@@ -202,9 +204,10 @@ async def _in_docker(url: str) -> AsyncIterator[Lifecycle]:
         await server.remove()
 
 
-async def _answers(url: str) -> bool:
+async def answers(url: str, *, database: str = _MAINTENANCE) -> bool:
+    """Return whether a server answers, with one of its databases."""
     try:
-        connection = await _connect(url)
+        connection = await _connect(url, database)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
     await connection.close(timeout=_ANSWER_SECONDS)
@@ -219,10 +222,9 @@ async def _execute(url: str, statement: str) -> None:
         await connection.close(timeout=_ANSWER_SECONDS)
 
 
-async def _connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
-    """Connect to the database that always exists, so that all others can be dropped or copied."""
+async def _connect(url: str, database: str = _MAINTENANCE) -> asyncpg.Connection[asyncpg.Record]:
     dsn = _with_scheme(url, "postgresql")
-    return await asyncpg.connect(dsn, database="postgres", timeout=_ANSWER_SECONDS, command_timeout=60)
+    return await asyncpg.connect(dsn, database=database, timeout=_ANSWER_SECONDS, command_timeout=60)
 
 
 def _with_scheme(url: str, scheme: str) -> str:

@@ -23,7 +23,7 @@ from sandbox.servers.etcd import etcd_process
 from sandbox.servers.lifecycle import Report
 from sandbox.servers.network import HOST, free_port, free_ports
 from sandbox.servers.patroni_node import PairSettings, PatroniNode
-from sandbox.servers.postgres import NAME, WANTED, create_database, postgres_process
+from sandbox.servers.postgres import NAME, WANTED, answers, create_database, postgres_process
 from sandbox.servers.process import Ready, until_ready
 from sandbox.servers.source import obtain_on_this_machine
 
@@ -41,12 +41,26 @@ class PostgresPair:
     @property
     def url(self) -> str:
         """The URL of both nodes, which leads to the primary."""
-        hosts = ",".join(f"{HOST}:{node.port}" for node in self._nodes)
-        return f"postgresql://{NAME}:{self._settings.password}@{hosts}/{NAME}?target_session_attrs=read-write"
+        first, second = self._nodes
+        return f"{self._url_of(first.port, f',{HOST}:{second.port}')}?target_session_attrs=read-write"
+
+    def _url_of(self, port: int, others: str = "") -> str:
+        return f"postgresql://{NAME}:{self._settings.password}@{HOST}:{port}{others}/{NAME}"
+
+    @property
+    def is_synchronous(self) -> bool:
+        """Whether the standby has each commit before its client."""
+        return self._settings.synchronous
 
     async def create_database(self, name: str, *, template: str | None = None) -> str:
         """Create a database, as a copy of `template` if given, which must have no connections; return its URL."""
-        return await create_database(self.url, name, template=template)
+        url = await create_database(self.url, name, template=template)
+        await self._wait(lambda: self._everywhere(name))
+        return url
+
+    async def _everywhere(self, name: str) -> bool:
+        """Return whether both nodes have a database, since a client may ask the standby first."""
+        return all([await answers(self._url_of(node.port), database=name) for node in self._nodes])
 
     async def roles(self) -> tuple[PatroniNode, PatroniNode]:
         """Return the primary and the standby, when the standby receives all commits."""
@@ -90,8 +104,7 @@ class PostgresPair:
     @asynccontextmanager
     async def serving(self, copy: Path) -> AsyncIterator[str]:
         """Run a PostgreSQL without Patroni on copied data for a block; its URL is returned."""
-        url = f"postgresql+asyncpg://{NAME}:{self._settings.password}@{HOST}:{free_port()}/{NAME}"
-        settings = self._settings
+        url, settings = self._url_of(free_port()), self._settings
         log = settings.logs / f"{copy.name}.log"
         server = postgres_process(url, binaries=settings.binaries, data=copy, log=log, account=settings.account)
         try:

@@ -6,10 +6,11 @@ import json
 from asyncio import TaskGroup
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import create_async_engine
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from migrations import command
 from sandbox.demo.environment import DEFINITIONS
@@ -17,7 +18,9 @@ from sandbox.oracle import history
 from sandbox.servers import ControlPlane, Postgres, RabbitMQ, Report, control_plane, postgres, rabbitmq
 from sandbox.servers.command import run
 from sandbox.servers.directory import subdirectory, temporary_directory
+from sandbox.servers.postgres_pair import PostgresPair, postgres_pair
 from shared import database
+from shared.settings import DatabaseSettings, Timing
 from tests.chaos import games
 from tests.support import transition_check
 
@@ -34,6 +37,13 @@ class Environment:
     postgres: Postgres
     rabbitmq: RabbitMQ
     control_plane: ControlPlane
+    pair: PostgresPair | None = None
+    """Used in place of `postgres`, for a scenario that fails over."""
+
+    @property
+    def database_server(self) -> Postgres | PostgresPair:
+        """Where the scenarios have their databases."""
+        return self.pair or self.postgres
 
 
 @asynccontextmanager
@@ -57,16 +67,30 @@ async def environment(namespaces: Sequence[str], *, report: Report) -> AsyncIter
         yield running
 
 
-async def _create_template(server: Postgres) -> None:
-    engine = create_async_engine(await server.create_database(TEMPLATE))
-    try:
+@asynccontextmanager
+async def with_pair(environment: Environment, name: str, *, synchronous: bool) -> AsyncIterator[Environment]:
+    """Run a pair of PostgreSQL servers for a block, with a migrated database and the logs in a directory `name`."""
+    directory = subdirectory(environment.directory, name)
+    async with postgres_pair(directory, synchronous=synchronous, report=lambda step: None) as pair:
+        await _create_template(pair)
+        yield replace(environment, pair=pair)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[AsyncEngine]:
+    """Connect to a database for a block as the product does, over a connection that no fault blocks."""
+    settings = DatabaseSettings(url=SecretStr(url))
+    async with database.engine(settings, application_name="chaos", timing=Timing()) as engine:
+        yield engine
+
+
+async def _create_template(server: Postgres | PostgresPair) -> None:
+    async with connected(await server.create_database(TEMPLATE)) as engine:
         await command.upgrade(engine)
         await games.create(database.sessions(engine))
         await history.install(engine)
         async with engine.begin() as connection:
             await transition_check.install(connection)
-    finally:
-        await engine.dispose()
 
 
 async def _define_resources(cluster: ControlPlane, namespaces: Sequence[str], directory: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from sandbox.demo.workload import Workload
@@ -53,6 +54,7 @@ class Fixture:
     Attributes:
         ends: when the last reminder is due, by the clock of the event loop.
         affected: the channels and people that the fault hits; empty when it hits everyone.
+        lost_primary: a copy of the data of a primary that was lost in a fail-over.
         injections: how often the fault was injected.
         fault_ended_at: when everything was well again.
     """
@@ -68,6 +70,7 @@ class Fixture:
     controllers: Sequence[Workload]
     ends: float = 0.0
     affected: frozenset[int] = frozenset()
+    lost_primary: Path | None = None
     injections: int = 0
     fault_ended_at: datetime | None = None
 
@@ -121,9 +124,11 @@ async def fixture(
 ) -> AsyncIterator[Fixture]:
     """Set up a scenario; its processes are not started yet."""
     directory = subdirectory(environment.directory, name)
-    database_url = await environment.postgres.create_database(name, template=TEMPLATE)
+    database_url = await environment.database_server.create_database(name, template=TEMPLATE)
     broker_url = await environment.rabbitmq.add_vhost(name)
-    servers = {"database": database_url, "broker": broker_url, "discord": discord.url}
+    servers = {"broker": broker_url, "discord": discord.url}
+    if environment.pair is None:  # a pair has an address for each server
+        servers["database"] = database_url
     async with AsyncExitStack() as stack:
         proxies = {
             f"{kind}-{server}": await stack.enter_async_context(_proxy(url).serving())
@@ -140,7 +145,7 @@ async def fixture(
         def workload(kind: str, label: str) -> Workload:
             settings = {
                 **common,
-                "QUESTBELL_DATABASE_URL": _url_through(proxies[f"{kind}-database"], database_url),
+                "QUESTBELL_DATABASE_URL": _url_through(proxies.get(f"{kind}-database"), database_url),
                 "QUESTBELL_AMQP_URL": _url_through(proxies[f"{kind}-broker"], broker_url),
                 "DISCORD_API_URL": _url_through(proxies[f"{kind}-discord"], discord.url),
                 **topology.settings.get(kind, {}),
@@ -170,7 +175,9 @@ def _proxy(url: str) -> FaultProxy:
     return FaultProxy(parts.hostname or "127.0.0.1", parts.port or 0)
 
 
-def _url_through(proxy: FaultProxy, url: str) -> str:
+def _url_through(proxy: FaultProxy | None, url: str) -> str:
+    if proxy is None:
+        return url
     parts = urlsplit(url)
     credentials, at, _ = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{credentials}{at}127.0.0.1:{proxy.port}"))

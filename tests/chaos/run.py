@@ -10,21 +10,24 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sandbox.discord.server import SandboxDiscord
 from sandbox.oracle import history
 from sandbox.oracle.compare import compare
 from sandbox.oracle.expected import DELIVERY_DEADLINE
-from sandbox.oracle.facts import Evidence
+from sandbox.oracle.facts import DatabaseFacts, Evidence, LostCommits
+from sandbox.oracle.lost_commits import join_histories
 from sandbox.oracle.observed import created_messages, final_text
 from sandbox.oracle.verdict import Verdict
+from sandbox.servers.postgres import database_url
 from shared import database
 from shared.database import Sessions
 from shared.errors import QuestbellError, TransientError
 from tests.chaos import clocks, dm_preferences
-from tests.chaos.environment import Environment
+from tests.chaos.environment import Environment, connected, with_pair
 from tests.chaos.fixture import NONCE_WINDOW, TIMING, Fixture, Topology, fixture
 from tests.chaos.games import CHANNELS, PEOPLE, Guild, move
 from tests.chaos.load_actions import LoadProfile, perform, plan_actions
@@ -79,12 +82,14 @@ async def _set_up(
     async with AsyncExitStack() as stack:
         discord = await stack.enter_async_context(SandboxDiscord(nonce_window=NONCE_WINDOW))
         guild = _add_guild(discord, scenario.load, rng)
+        if scenario.pair is not None:
+            environment = await stack.enter_async_context(
+                with_pair(environment, f"{name}-pair", synchronous=scenario.pair == "synchronous")
+            )
         running = await stack.enter_async_context(
             fixture(environment, name, discord=discord, guild=guild, topology=_topology(scenario), rng=rng)
         )
-        engine = create_async_engine(running.database_url, pool_pre_ping=True)
-        stack.push_async_callback(engine.dispose)
-        yield running, engine
+        yield running, await stack.enter_async_context(connected(running.database_url))
 
 
 def _topology(scenario: Scenario) -> Topology:
@@ -109,8 +114,12 @@ async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: r
 
 
 async def _evidence(running: Fixture, scenario: Scenario, sessions: Sessions) -> Evidence:
+    facts, lost = await history.read_history(sessions), LostCommits()
+    if (primary := await _lost_primary_facts(running)) is not None:
+        facts, lost = join_histories(facts, primary)
     return Evidence(
-        facts=await history.read_history(sessions),
+        facts=facts,
+        lost=lost,
         messages=created_messages(running.discord),
         final_text=final_text(running.discord),
         preferences=running.guild.preferences,
@@ -119,6 +128,16 @@ async def _evidence(running: Fixture, scenario: Scenario, sessions: Sessions) ->
         late_arrivals=scenario.late_arrivals,
         unknown_allowed=scenario.unknown_allowed,
     )
+
+
+async def _lost_primary_facts(running: Fixture) -> DatabaseFacts | None:
+    """Return what a primary knew that was lost in a fail-over."""
+    pair, data = running.environment.pair, running.lost_primary
+    if pair is None or data is None:
+        return None
+    name = urlsplit(running.database_url).path.removeprefix("/")
+    async with pair.serving(data) as url, connected(database_url(url, name)) as engine:
+        return await history.read_history(database.sessions(engine))
 
 
 def _add_guild(discord: SandboxDiscord, load: LoadProfile, rng: random.Random) -> Guild:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tests.chaos.scenarios.conditions import CLOCKS, COMBINED, LOAD, MESSAGES
 from tests.chaos.scenarios.crashes import BOT_CRASHES, CONTROLLER_CRASHES
 from tests.chaos.scenarios.discord import DISCORD
+from tests.chaos.scenarios.failover import FAILOVER
 from tests.chaos.scenarios.scenario import Scenario
 from tests.chaos.scenarios.servers import BROKER, DATABASE, KUBERNETES, NETWORK
 
@@ -16,6 +17,7 @@ GROUPS: Mapping[str, Mapping[str, Scenario]] = {
     "Controller crashes": CONTROLLER_CRASHES,
     "Broker": BROKER,
     "Database": DATABASE,
+    "Fail-over of the database": FAILOVER,
     "Network": NETWORK,
     "Kubernetes": KUBERNETES,
     "Discord": DISCORD,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tests.chaos.faults import Fault
 from tests.chaos.faults.servers import API_SERVER_DOWN
@@ -33,6 +34,7 @@ class Scenario:
         late_arrivals: a request may arrive long after it was sent, so a message may belong to an earlier attempt.
         unknown_allowed: an attempt can become undecidable: its process, or every way to Discord's response, was gone
             for longer than Discord remembers a nonce.
+        pair: the replication of the pair of PostgreSQL servers that it runs on, instead of one server.
     """
 
     fault: Fault
@@ -43,3 +45,4 @@ class Scenario:
     quick: bool = False
     late_arrivals: bool = False
     unknown_allowed: bool = False
+    pair: Literal["synchronous", "asynchronous"] | None = None

@@ -1,0 +1,32 @@
+"""Lost commits: what a primary had committed and the standby that replaced it never received.
+
+The data of the lost primary is the evidence. Only what stands there and not in the surviving database is excused. A
+game that changed there is not compared with its history, of which a part is missing, but none of its messages may be
+doubled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from uuid import UUID
+
+from sandbox.oracle.facts import DatabaseFacts, DeliveryRow, LostCommits
+
+
+def join_histories(surviving: DatabaseFacts, primary: DatabaseFacts) -> tuple[DatabaseFacts, LostCommits]:
+    """Return the facts of the surviving database, with the attempts of the lost primary too, and what was lost."""
+    games = frozenset(
+        game.id for game in primary.games.values() if set(game.states) - set(surviving.games[game.id].states)
+    )
+    kept = {id_: row for id_, row in primary.deliveries.items() if row.notification_id in surviving.notifications}
+    deliveries = {id_: _join_attempts(id_, surviving.deliveries, kept) for id_ in {**surviving.deliveries, **kept}}
+    lost = LostCommits(games, frozenset(primary.deliveries.keys() - deliveries.keys()))
+    return replace(surviving, deliveries=deliveries), lost
+
+
+def _join_attempts(
+    id_: UUID, surviving: Mapping[UUID, DeliveryRow], primary: Mapping[UUID, DeliveryRow]
+) -> DeliveryRow:
+    rows = [rows[id_] for rows in (surviving, primary) if id_ in rows]
+    return replace(rows[0], attempts=tuple(sorted({attempt for row in rows for attempt in row.attempts})))

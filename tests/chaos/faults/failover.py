@@ -1,0 +1,42 @@
+"""A pair of PostgreSQL servers whose primary is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from tests.chaos.faults import Fault
+from tests.chaos.fixture import Fixture
+
+
+def lose_primary(*, frozen: bool) -> Fault:
+    """Kill the primary, or freeze it until its standby is the primary, and let it come back as a standby.
+
+    An asynchronous standby lags when that happens, so the last commits are lost.
+    """
+
+    async def inject(fixture: Fixture) -> None:
+        pair = fixture.environment.pair
+        assert pair is not None
+        primary, standby = await pair.roles()
+        await asyncio.sleep(fixture.rng.uniform(0.5, 3.0))
+        async with AsyncExitStack() as stack:
+            if not pair.is_synchronous:
+                await stack.enter_async_context(pair.lagging(standby))
+                await asyncio.sleep(fixture.rng.uniform(2.0, 4.0))
+            if frozen:
+                primary.freeze()
+            else:
+                await primary.kill()
+            fixture.record_injection()
+        if not pair.is_synchronous:
+            fixture.lost_primary = await pair.copy_data(primary)
+        await pair.until_promoted(standby)
+        fixture.record_recovery()
+        if frozen:
+            primary.resume()
+        else:
+            await primary.start()
+        await pair.roles()
+
+    return inject
