@@ -1,6 +1,6 @@
 """One node of a pair: Patroni, and the PostgreSQL that it starts, stops and promotes.
 
-Patroni gives each PostgreSQL a session of its own, so a node is the processes below Patroni and below the postmaster.
+Patroni starts PostgreSQL in a separate session, so a node is the processes below Patroni and below the postmaster.
 """
 
 from __future__ import annotations

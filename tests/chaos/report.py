@@ -42,6 +42,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "excused": verdict.excused,
         **{kind: len(getattr(verdict, kind)) for kind in VIOLATIONS},
         "unknown": verdict.unknown,
+        "lost_commits": verdict.lost_commits,
         "latency_p50_ms": quantile(verdict.latency, 0.5),
         "latency_p99_ms": quantile(verdict.latency, 0.99),
         "latency_max_ms": quantile(verdict.latency, 1.0),
