@@ -32,11 +32,11 @@ def lose_primary(*, frozen: bool) -> Fault:
         if not pair.is_synchronous:
             fixture.lost_primary = await pair.copy_data(primary)
         await pair.until_promoted(standby)
-        fixture.record_recovery()
         if frozen:
             primary.resume()
         else:
             await primary.start()
         await pair.roles()
+        fixture.record_recovery()
 
     return inject
