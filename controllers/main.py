@@ -152,8 +152,8 @@ async def _run_tasks(tasks: Tasks) -> None:
 def _publisher(settings: Settings, sessions: Sessions) -> Publisher:
     async def requeue(queue: Queue) -> None:
         [source] = [source for source in SOURCES.values() if queue in source.queues]
-        async with database.transaction(sessions) as session:
-            metrics.REQUEUED.labels(source.name).inc(await requeue_published(session, source, queue))
+        count = await requeue_published(sessions, source, queue, settle_timeout=settings.timing.settle_interval)
+        metrics.REQUEUED.labels(source.name).inc(count)
 
     return Publisher(settings.broker, settings.timing, name="questbell controllers", on_queue_lost=requeue)
 

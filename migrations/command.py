@@ -2,10 +2,13 @@
 
 Every replica's init container may run it at once, so an advisory lock lets one work while the others wait. A newer
 schema is left as it is. Expand/contract revisions make such a rollback possible.
+
+A migration that was killed continues where it was, and a statement that cannot get its lock is tried again.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,11 +19,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from migrations.online import SHORT_LOCKS
 from shared import logs
 
 _LOCK = 0x51756573  # "Ques": any number, the same for all
+_LOCK_NOT_AVAILABLE = "55P03"
+_POLL_SECONDS = 0.5
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -68,12 +75,31 @@ def _current(connection: Connection) -> str | None:
 async def _exclusively(engine: AsyncEngine, work: Callable[[Connection], None]) -> None:
     async with engine.connect() as lock:
         await lock.execution_options(isolation_level="AUTOCOMMIT")
-        await lock.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        # A statement that waits has a snapshot, for which CREATE INDEX CONCURRENTLY of the other process would wait.
+        while not await lock.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_SECONDS)
         try:
-            async with engine.connect() as connection:
-                await connection.run_sync(work)
+            await _run_until_locks_are_free(engine, work)
         finally:
             await lock.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+
+
+async def _run_until_locks_are_free(engine: AsyncEngine, work: Callable[[Connection], None]) -> None:
+    """Do the work, again while another transaction holds a table for longer than others may wait."""
+    while True:
+        try:
+            async with engine.connect() as connection:
+                await connection.execute(text(SHORT_LOCKS))
+                await connection.commit()
+                try:
+                    return await connection.run_sync(work)
+                finally:
+                    await connection.invalidate()  # nobody else should get its settings
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            logs.get(component="migrate").warning("Waiting for a lock", action="waiting_for_lock")
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _upgrade(connection: Connection, *, revision: str) -> None:

@@ -25,6 +25,8 @@ WINDOW = 2_000
 """The most urgent of this many due rows of each kind are chosen."""
 BEGUN_INTERVAL = timedelta(minutes=5)
 """Limits publishes of a reminder whose game has begun. It only waits for the bot to record `expired`."""
+REQUEUE_BATCH = 1_000
+"""Rows per transaction that requeues."""
 PURGE_BATCH = 500
 """Rows per purge."""
 _COMMON_COLUMNS = ("id", "game_id", "due_at", "attempts", "claimed_at")
@@ -81,12 +83,26 @@ async def seconds_until_next(session: AsyncSession, source: ScheduleTable, queue
     return seconds
 
 
-async def requeue_published(session: AsyncSession, source: ScheduleTable, queue: Queue | None = None) -> int:
-    """Make published open rows due now, because the broker lost their messages: those of one queue, or all."""
-    kinds = source.kinds if queue is None else list(queue.kinds)
-    requeued = (await _execute(session, "requeue", source, kinds=kinds)).all()
-    await notify_loops(session)
-    return len(requeued)
+async def requeue_published(
+    sessions: Sessions, source: ScheduleTable, queue: Queue | None = None, *, settle_timeout: timedelta
+) -> int:
+    """Make published open rows due now, because the broker lost their messages: those of one queue, or all.
+
+    Each batch is a transaction.
+    """
+    parameters = {
+        "kinds": source.kinds if queue is None else list(queue.kinds),
+        "longest_wait": max(settle_timeout, BEGUN_INTERVAL),
+        "batch_size": REQUEUE_BATCH,
+    }
+    count = 0
+    while True:
+        async with database.transaction(sessions) as session:
+            requeued = len((await _execute(session, "requeue", source, **parameters)).all())
+            await notify_loops(session)
+        count += requeued
+        if requeued < REQUEUE_BATCH:
+            return count
 
 
 async def purge(session: AsyncSession, source: ScheduleTable, *, retention_days: int) -> int:

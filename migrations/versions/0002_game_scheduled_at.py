@@ -9,44 +9,37 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations import online
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
 TABLE = "notification_schedule"
+COLUMN = "game_scheduled_at"
 IDENTITY = "uq_notification_schedule_reminder"
+START = """CASE
+    WHEN row.kind = 'reminder' THEN row.due_at + make_interval(mins => row.offset_minutes::int)
+    ELSE (SELECT scheduled_at FROM game WHERE game.id = row.game_id)
+END"""
+"""A reminder's start follows from its due time and offset, even if the game has moved since."""
 
 
 def upgrade() -> None:
-    op.add_column(TABLE, sa.Column("game_scheduled_at", sa.DateTime(timezone=True), nullable=True))
-    # A reminder's start follows from its due time and offset, even if the game has moved since.
-    op.execute(
-        """
-        UPDATE notification_schedule AS n
-        SET game_scheduled_at = CASE
-            WHEN n.kind = 'reminder' THEN n.due_at + make_interval(mins => n.offset_minutes::int)
-            ELSE g.scheduled_at
-        END
-        FROM game AS g
-        WHERE g.id = n.game_id
-        """
-    )
-    op.alter_column(TABLE, "game_scheduled_at", nullable=False)
-    _identify_by("game_scheduled_at")
+    with online.step_by_step():
+        online.add_column(TABLE, sa.Column(COLUMN, sa.DateTime(timezone=True), nullable=True))
+        online.fill_column(TABLE, COLUMN, START)
+        online.require_column(TABLE, COLUMN)
+        _identify_by(COLUMN)
 
 
 def downgrade() -> None:
-    _identify_by("due_at")
-    op.drop_column(TABLE, "game_scheduled_at")
+    with online.step_by_step():
+        _identify_by("due_at")
+        op.drop_column(TABLE, COLUMN, if_exists=True)
 
 
 def _identify_by(column: str) -> None:
-    op.drop_index(IDENTITY, table_name=TABLE)
-    op.create_index(
-        IDENTITY,
-        TABLE,
-        ["game_id", "kind", "offset_minutes", column],
-        unique=True,
-        postgresql_where=sa.text("kind = 'reminder'"),
-    )
+    columns = ["game_id", "kind", "offset_minutes", column]
+    online.replace_index(IDENTITY, TABLE, columns, unique=True, where="kind = 'reminder'")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations import online
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -16,27 +18,20 @@ KINDS = ("reminder", "announcement", "cancellation")
 
 
 def upgrade() -> None:
-    op.add_column(TABLE, sa.Column("reason", sa.Text()))
-    _allow_kinds(*KINDS, "warning")
-    for table in SCHEDULES:
-        op.create_index(f"ix_{table}_due_at", table, ["due_at"], postgresql_where=sa.text("settled_at IS NULL"))
-    op.create_index(
-        "ix_notification_schedule_unseen_warning",
-        TABLE,
-        ["game_id"],
-        postgresql_where=sa.text("kind = 'warning' AND outcome = 'undeliverable'"),
-    )
+    with online.step_by_step():
+        online.add_column(TABLE, sa.Column("reason", sa.Text()))
+        online.allow_values(TABLE, "kind", *KINDS, "warning")
+        for table in SCHEDULES:
+            online.create_index(f"ix_{table}_due_at", table, ["due_at"], where="settled_at IS NULL")
+        unseen = "kind = 'warning' AND outcome = 'undeliverable'"
+        online.create_index("ix_notification_schedule_unseen_warning", TABLE, ["game_id"], where=unseen)
 
 
 def downgrade() -> None:
-    op.drop_index("ix_notification_schedule_unseen_warning", table_name=TABLE)
-    for table in SCHEDULES:
-        op.drop_index(f"ix_{table}_due_at", table_name=table)
-    op.execute("DELETE FROM notification_schedule WHERE kind = 'warning'")
-    _allow_kinds(*KINDS)
-    op.drop_column(TABLE, "reason")
-
-
-def _allow_kinds(*kinds: str) -> None:
-    op.drop_constraint("kind", TABLE, type_="check")
-    op.create_check_constraint("kind", TABLE, sa.column("kind").in_(kinds))
+    with online.step_by_step():
+        online.drop_index("ix_notification_schedule_unseen_warning")
+        for table in SCHEDULES:
+            online.drop_index(f"ix_{table}_due_at")
+        op.execute("DELETE FROM notification_schedule WHERE kind = 'warning'")
+        online.allow_values(TABLE, "kind", *KINDS)
+        op.drop_column(TABLE, "reason", if_exists=True)

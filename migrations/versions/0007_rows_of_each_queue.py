@@ -5,8 +5,7 @@ The indexes on the time alone stay: the previous release claims with them.
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-from alembic import op
+from migrations import online
 
 revision = "0007"
 down_revision = "0006"
@@ -20,19 +19,12 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    with op.get_context().autocommit_block():  # built beside the running workloads
+    with online.step_by_step():
         for name, (table, columns) in INDEXES.items():
-            op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)  # left invalid by an interruption
-            op.create_index(
-                name,
-                table,
-                columns,
-                postgresql_where=sa.text("attempt_at IS NOT NULL"),
-                postgresql_concurrently=True,
-            )
+            online.create_index(name, table, columns, where="attempt_at IS NOT NULL")
 
 
 def downgrade() -> None:
-    with op.get_context().autocommit_block():
-        for name, (table, _) in INDEXES.items():
-            op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
+    with online.step_by_step():
+        for name in INDEXES:
+            online.drop_index(name)

@@ -9,7 +9,7 @@ import enum
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, UniqueConstraint, func, text
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.discord.ids import nonce_for
@@ -50,6 +50,7 @@ class NotificationDelivery(Base):
         UniqueConstraint(
             "notification_id", "recipient_kind", "recipient_id", "chunk", name="uq_notification_delivery_recipient"
         ),
+        Index("ix_notification_delivery_message_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -48,6 +48,7 @@ class Game(Base):
         CheckConstraint("capacity IS NULL OR capacity > 0", name="capacity"),
         CheckConstraint("duration > interval '0'", name="duration"),
         Index("ix_game_guild_id_scheduled_at", "guild_id", "scheduled_at"),
+        Index("ix_game_message_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

@@ -15,8 +15,8 @@ JOIN notification_schedule AS notification ON notification.id = delivery.notific
 WHERE delivery.id = :id;
 
 -- name: find_by_message_id
--- Find the game whose announcement a Discord message is, or the notification that it delivered. It reads all games and
--- deliveries: a person runs it now and then, which is not worth an index.
+-- Find the game whose announcement a Discord message is, or the notification that it delivered.
+-- Indexes: ix_game_message_id, ix_notification_delivery_message_id.
 SELECT id AS game_id, CAST(NULL AS uuid) AS row_id FROM game WHERE message_id = :message_id
 UNION ALL
 SELECT notification.game_id, notification.id
@@ -39,9 +39,10 @@ WHERE id = :id AND resolved_at IS NULL
 RETURNING *;
 
 -- name: list_uncertain_notifications
--- List the open notifications that are due, by channel, with their games and deliveries: they may have been sent since
--- a backup was made. Announcements are listed only while no message of theirs is known, because editing a known one
--- does no harm. A second warning to the host does no harm either. Index: ix_notification_schedule_attempt_at.
+-- Read the next :batch_size open notifications that are due, with their games and deliveries: they may have been sent
+-- since a backup was made. An announcement is read only while no message of it is known, because editing a known one does
+-- no harm. A second warning to the host does no harm either.
+-- Indexes: ix_notification_schedule_due_at, pk_game, uq_notification_delivery_recipient.
 SELECT
     notification.id, notification.kind, notification.due_at, notification.game_scheduled_at,
     game.id AS game_id, game.title, game.channel_id, game.message_id AS announcement_id,
@@ -50,11 +51,13 @@ SELECT
     ) AS delivery_ids
 FROM notification_schedule AS notification
 JOIN game ON game.id = notification.game_id
-WHERE notification.attempt_at IS NOT NULL
-    AND notification.due_at <= clock_timestamp()
+WHERE notification.settled_at IS NULL
+    AND notification.due_at BETWEEN CAST(:after_due_at AS timestamptz) AND (SELECT clock_timestamp())
+    AND (notification.due_at, notification.id) > (CAST(:after_due_at AS timestamptz), CAST(:after_id AS uuid))
     AND (notification.kind <> 'announcement' OR game.message_id IS NULL)
     AND notification.kind <> 'warning'
-ORDER BY game.channel_id, game.id, notification.due_at;
+ORDER BY notification.due_at, notification.id
+LIMIT :batch_size;
 
 -- name: mark_found_deliveries
 -- Record the messages that were found in the channels for open deliveries. Index: uq_notification_delivery_recipient.

@@ -153,19 +153,38 @@ FROM unnest(CAST(:kinds AS text[])) AS wanted (kind),
     ) AS next;
 
 -- name: requeue_notifications
--- Make every open notification of :kinds that was published due now, after the broker lost its messages.
--- Index: ix_notification_schedule_kind_attempt_at.
+-- Make at most :batch_size published notifications of :kinds due now, after the broker lost its messages. A published row waits for
+-- at most :longest_wait; what waits longer was deferred, and has no message.
+-- Indexes: ix_notification_schedule_attempt_at, then pk_notification_schedule.
 UPDATE notification_schedule
-SET attempt_at = least(attempt_at, clock_timestamp())
-WHERE kind = ANY(CAST(:kinds AS text[])) AND attempt_at IS NOT NULL AND attempts > 0
+SET attempt_at = clock_timestamp()
+WHERE id = ANY(ARRAY(
+    SELECT id FROM notification_schedule
+    WHERE kind = ANY(CAST(:kinds AS text[]))
+        AND attempt_at > (SELECT clock_timestamp())
+        AND attempt_at <= (SELECT clock_timestamp()) + CAST(:longest_wait AS interval)
+        AND attempts > 0
+    ORDER BY attempt_at
+    LIMIT :batch_size
+    FOR NO KEY UPDATE
+))
 RETURNING id;
 
 -- name: requeue_transitions
--- Make every open status transition that was published due now, after the broker lost its messages.
--- Index: ix_game_status_schedule_target_status_attempt_at.
+-- Make at most :batch_size published status transitions of :kinds due now. See requeue_notifications.
+-- Indexes: ix_game_status_schedule_attempt_at, then pk_game_status_schedule.
 UPDATE game_status_schedule
-SET attempt_at = least(attempt_at, clock_timestamp())
-WHERE target_status = ANY(CAST(:kinds AS text[])) AND attempt_at IS NOT NULL AND attempts > 0
+SET attempt_at = clock_timestamp()
+WHERE id = ANY(ARRAY(
+    SELECT id FROM game_status_schedule
+    WHERE target_status = ANY(CAST(:kinds AS text[]))
+        AND attempt_at > (SELECT clock_timestamp())
+        AND attempt_at <= (SELECT clock_timestamp()) + CAST(:longest_wait AS interval)
+        AND attempts > 0
+    ORDER BY attempt_at
+    LIMIT :batch_size
+    FOR NO KEY UPDATE
+))
 RETURNING id;
 
 -- name: purge_notifications

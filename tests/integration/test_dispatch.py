@@ -325,9 +325,22 @@ async def test_requeued_rows_wake_the_loops(database: Database, broker: BrokerSe
     await take(broker, topology.REMINDERS.name)
     await marked(database, game)
     await eventually(lambda: running.loop.status().ready)
-    async with db.transaction(database.sessions) as session:
-        assert await requeue_published(session, NOTIFICATIONS) == 1
+    settle_timeout = Timing().settle_interval
+    assert await requeue_published(database.sessions, NOTIFICATIONS, settle_timeout=settle_timeout) == 1
     assert decode((await take(broker, topology.REMINDERS.name)).body).row_id == row.id
+
+
+async def test_all_published_rows_are_requeued_in_batches_and_no_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "REQUEUE_BATCH", 2)
+    await many_due(database, 5)
+    settle_timeout = Timing().settle_interval
+    async with db.transaction(database.sessions) as session:
+        published = (await session.scalars(select(NotificationSchedule.id).limit(4))).all()
+        await queries.mark_published(session, NOTIFICATIONS, published, settle_timeout=settle_timeout)
+    assert await requeue_published(database.sessions, NOTIFICATIONS, settle_timeout=settle_timeout) == 4
+    assert await requeue_published(database.sessions, NOTIFICATIONS, settle_timeout=settle_timeout) == 0
 
 
 async def test_the_listener_detects_a_silent_connection(

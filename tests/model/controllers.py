@@ -60,9 +60,9 @@ class Controllers:
         self._environment.broker.lose_everything()
 
         async def work() -> None:
-            async with database.transaction(self._sessions) as session:
-                for source in SOURCES.values():
-                    await requeue_published(session, source)
+            for source in SOURCES.values():
+                settle_timeout = self._environment.timing.settle_interval
+                await requeue_published(self._sessions, source, settle_timeout=settle_timeout)
 
         return await self._environment.run(CONTROLLERS, work())
 

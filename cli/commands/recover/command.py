@@ -25,6 +25,7 @@ from rich.console import RenderableType
 from cli.commands.connections import APPLICATION_NAME, log_to_stderr, open_sessions
 from cli.commands.output import cells, safe_text, show, table
 from cli.commands.recover.plan import (
+    BATCH,
     Action,
     Step,
     apply_plan,
@@ -66,9 +67,9 @@ async def _recover(since_text: str, *, yes: bool, as_json: bool) -> None:
         _assert_possible(since, now, connected, yes=yes)
         async with DiscordClient.connected(discord, timing) as client:
             steps = await make_plan(client, rows, since=since)
-        if yes:
+        for start in range(0, len(steps) if yes else 0, BATCH):
             async with database.transaction(sessions) as session:
-                await apply_plan(session, steps)
+                await apply_plan(session, steps[start : start + BATCH])
     show(RecoveryReport(since, now, yes, connected, steps), _render, as_json=as_json)
 
 

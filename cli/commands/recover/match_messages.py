@@ -1,7 +1,8 @@
 """Matches channel messages to notifications after a restore.
 
-The restored database lacks recent nonces, so messages are identified by emoji, start, title and link. Words such as
-"starts in 10 minutes" were rejected because a late message has others.
+The nonce of a notification's first message in the channel follows from its id. Other messages, such as those of a row
+that the backup lacks or of an older release, are identified by emoji, start, title and link. Words such as "starts in
+10 minutes" were rejected because a late message has others.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,15 @@ from shared.discord.errors import RequestRejectedError
 from shared.discord.history import ChannelMessage, Extent, read_history
 from shared.discord.ids import first_id_at, nonce_for
 from shared.errors import QuestbellError
-from shared.models import NotificationKind, NotificationSchedule, Outcome
+from shared.models import NotificationKind, NotificationSchedule, Outcome, RecipientKind, delivery_id
 from shared.schedule.populate import lock_game
 from shared.schedule.settle import DETAIL_LIMIT, Settlement, settle
 
 MAX_PAGES = 200
 """A busier channel is not read completely."""
+BATCH = 1_000
+"""Rows of one statement or transaction."""
+_BEGINNING, _NO_ID = datetime.fromtimestamp(0, UTC), UUID(int=0)
 FOUND = "found in the channel after a restore"
 UNKNOWN = "unknown after a restore"
 
@@ -67,25 +70,34 @@ async def load_uncertain_rows(session: AsyncSession) -> list[UncertainRow]:
     Raises:
         QuestbellError: only a newer release knows some of them.
     """
-    rows = (await session.execute(_SQL["list_uncertain_notifications"])).all()
-    if newer := sorted({row.kind for row in rows} - set(NotificationKind)):
-        raise QuestbellError(
-            f"a newer release wrote notifications of the kind {', '.join(newer)}; run its `questbell recover`"
-        )
-    return [
-        UncertainRow(
-            id=row.id,
-            kind=NotificationKind(row.kind),
-            due_at=row.due_at,
-            game_id=row.game_id,
-            game_scheduled_at=row.game_scheduled_at,
-            title=row.title,
-            channel_id=row.channel_id,
-            announcement_id=row.announcement_id,
-            nonces=tuple(nonce_for(delivery_id) for delivery_id in row.delivery_ids),
-        )
-        for row in rows
-    ]
+    found: list[UncertainRow] = []
+    after = {"after_due_at": _BEGINNING, "after_id": _NO_ID}
+    while True:
+        rows = (await session.execute(_SQL["list_uncertain_notifications"], {**after, "batch_size": BATCH})).all()
+        if newer := sorted({row.kind for row in rows} - set(NotificationKind)):
+            raise QuestbellError(
+                f"a newer release wrote notifications of the kind {', '.join(newer)}; run its `questbell recover`"
+            )
+        found += map(_uncertain_row, rows)
+        if len(rows) < BATCH:
+            return sorted(found, key=lambda row: (row.channel_id, row.game_id, row.due_at))
+        after = {"after_due_at": rows[-1].due_at, "after_id": rows[-1].id}
+
+
+def _uncertain_row(row: Any) -> UncertainRow:
+    """Return a row with the nonces of its deliveries. A backup lacks those that were created since."""
+    lost = delivery_id(row.id, RecipientKind.CHANNEL, row.channel_id)
+    return UncertainRow(
+        id=row.id,
+        kind=NotificationKind(row.kind),
+        due_at=row.due_at,
+        game_id=row.game_id,
+        game_scheduled_at=row.game_scheduled_at,
+        title=row.title,
+        channel_id=row.channel_id,
+        announcement_id=row.announcement_id,
+        nonces=tuple(nonce_for(id_) for id_ in {*row.delivery_ids, lost}),
+    )
 
 
 async def list_connected_workloads(session: AsyncSession, *, own_name: str) -> list[str]:
