@@ -75,8 +75,8 @@ class Postgres:
         if isinstance(self._server, Foreign):
             self._server.refuse("change the settings of")
         change = "SET default_transaction_read_only = on" if is_read_only else "RESET default_transaction_read_only"
-        await self._execute(f"ALTER SYSTEM {change}")
-        await self._execute("SELECT pg_reload_conf()")
+        await _execute(self.url, f"ALTER SYSTEM {change}")
+        await _execute(self.url, "SELECT pg_reload_conf()")
 
     async def stop(self) -> None:
         """Stop the server in order: connections end, transactions roll back."""

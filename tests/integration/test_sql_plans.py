@@ -73,7 +73,8 @@ ANALYZE
 async def filled(postgres_server: Postgres, migrated_template: str) -> AsyncIterator[Sessions]:
     """A database with about 30,000 rows in each large table."""
     url = await postgres_server.create_database("plans", template=migrated_template)
-    async with db.engine(DatabaseSettings(url=SecretStr(url)), application_name="test", timing=Timing()) as engine:
+    settings, timing = DatabaseSettings(url=SecretStr(url)), Timing()
+    async with db.engine(settings, application_name="test", timing=timing, answer_timeout=None) as engine:
         sessions = db.sessions(engine)
         async with db.transaction(sessions) as session:
             await allow_any_change(session)
