@@ -9,6 +9,8 @@ from uuid import UUID
 
 from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
 
+CLOCK_TOLERANCE = timedelta(milliseconds=100)
+
 
 @dataclass(frozen=True)
 class GameState:
@@ -190,4 +192,4 @@ class Evidence:
     late_arrivals: bool = False
     unknown_allowed: bool = False
     lost: LostCommits = field(default_factory=LostCommits)
-    clock_tolerance: timedelta = timedelta(milliseconds=100)
+    clock_tolerance: timedelta = CLOCK_TOLERANCE

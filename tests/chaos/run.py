@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from sandbox.discord.server import SandboxDiscord
 from sandbox.oracle import history
 from sandbox.oracle.compare import compare
 from sandbox.oracle.expected import DELIVERY_DEADLINE
-from sandbox.oracle.facts import DatabaseFacts, Evidence, LostCommits
+from sandbox.oracle.facts import CLOCK_TOLERANCE, DatabaseFacts, Evidence, LostCommits
 from sandbox.oracle.lost_commits import join_histories
 from sandbox.oracle.observed import created_messages, final_text
 from sandbox.oracle.verdict import Verdict
@@ -38,6 +39,9 @@ FAULT_LEAD = 1.0
 SETTLED_FOR = 1.0
 """Seconds for which everything must have been settled: a second message would arrive late."""
 _CHECK_INTERVAL = 0.25
+_PROMOTED_TOLERANCE = timedelta(seconds=1)
+"""A server that was just promoted is slow: between a game's change and the decision which of its reminders are past, a
+reminder can become due."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ async def _evidence(running: Fixture, scenario: Scenario, sessions: Sessions) ->
         fault_ended_at=running.fault_ended_at,
         late_arrivals=scenario.late_arrivals,
         unknown_allowed=scenario.unknown_allowed,
+        clock_tolerance=_PROMOTED_TOLERANCE if scenario.pair else CLOCK_TOLERANCE,
     )
 
 
