@@ -91,9 +91,9 @@ class PatroniNode:
         """Stop every process with SIGSTOP. Connections stay open and new ones are accepted, but nothing answers."""
         self._signal(signal.SIGSTOP)
 
-    def resume(self) -> None:
-        """Let a frozen node continue where it was."""
-        self._signal(signal.SIGCONT)
+    def resume(self, *, with_patroni: bool = True) -> None:
+        """Let a frozen node continue where it was. Without Patroni, PostgreSQL goes on as the primary that it was."""
+        self._signal(signal.SIGCONT, with_patroni=with_patroni)
 
     def walreceivers(self) -> list[int]:
         """Return the processes that receive what the primary commits."""
@@ -114,8 +114,9 @@ class PatroniNode:
             return []
         return [pid] if b"postgres" in _title(pid) else []
 
-    def _signal(self, number: signal.Signals) -> None:
-        roots = [*([self._process.pid] if self._process.pid else []), *self._postmaster()]
+    def _signal(self, number: signal.Signals, *, with_patroni: bool = True) -> None:
+        patroni = [self._process.pid] if with_patroni and self._process.pid else []
+        roots = [*patroni, *self._postmaster()]
         for pids in (roots, _descendants(roots)):  # the roots first, so that they start no more processes
             for pid in pids:
                 with suppress(ProcessLookupError):

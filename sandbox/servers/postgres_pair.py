@@ -95,7 +95,7 @@ class PostgresPair:
                     os.kill(pid, signal.SIGCONT)
 
     async def copy_data(self, node: PatroniNode) -> Path:
-        """Copy the data of a node that is killed or frozen: its commits, whatever Patroni does with it later."""
+        """Copy the data of a node that is not running: its commits, whatever Patroni does with it later."""
         copy = node.data.with_name(f"{node.name}-copy")
         await run("cp", "--archive", node.data, copy, within=_COPY_WITHIN)
         (copy / "postmaster.pid").unlink(missing_ok=True)

@@ -9,10 +9,15 @@ from tests.chaos.faults import Fault
 from tests.chaos.fixture import Fixture
 
 
+SECOND_PRIMARY = 2.0
+"""Seconds for which a primary that was frozen accepts commits beside the new one, until it is stopped."""
+
+
 def lose_primary(*, frozen: bool) -> Fault:
     """Kill the primary, or freeze it until its standby is the primary, and let it come back as a standby.
 
-    An asynchronous standby lags when that happens, so the last commits are lost.
+    An asynchronous standby lags when that happens, so the last commits are lost. A frozen primary continues before its
+    Patroni does, which would stop it, so there are two primaries for a moment.
     """
 
     async def inject(fixture: Fixture) -> None:
@@ -29,13 +34,14 @@ def lose_primary(*, frozen: bool) -> Fault:
             else:
                 await primary.kill()
             fixture.record_injection()
-        if not pair.is_synchronous:
-            fixture.lost_primary = await pair.copy_data(primary)
         await pair.until_promoted(standby)
         if frozen:
-            primary.resume()
-        else:
-            await primary.start()
+            primary.resume(with_patroni=False)
+            await asyncio.sleep(SECOND_PRIMARY)
+            await primary.kill()
+        if not pair.is_synchronous:
+            fixture.lost_primary = await pair.copy_data(primary)
+        await primary.start()
         await pair.roles()
         fixture.record_recovery()
 
