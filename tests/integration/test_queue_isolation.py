@@ -74,8 +74,7 @@ async def fill(database: Database) -> None:
 @asynccontextmanager
 async def dispatching(database: Database, broker: BrokerSettings, timing: Timing) -> AsyncIterator[DispatchLoop]:
     async def requeue(queue: Queue) -> None:
-        async with db.transaction(database.sessions) as session:
-            await requeue_published(session, NOTIFICATIONS, queue)
+        await requeue_published(database.sessions, NOTIFICATIONS, queue, settle_timeout=Timing().settle_interval)
 
     publisher = Publisher(broker, timing, name="test", on_queue_lost=requeue)
     listener = NotifyListener(database.settings, timing)

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from tests.chaos.faults import Fault
 from tests.chaos.fixture import Fixture
 
-
 SECOND_PRIMARY = 2.0
 """Seconds for which a primary that was frozen accepts commits beside the new one, until it is stopped."""
 
