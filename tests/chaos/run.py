@@ -113,7 +113,7 @@ async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: r
         await asyncio.sleep(load.first - FAULT_LEAD)
         await scenario.fault(running)
         await asyncio.sleep(running.seconds_left)
-    await _wait_until_settled(sessions)
+    await _wait_until_settled(sessions, spread=load.spread)
     return compare(await _evidence(running, scenario, sessions))
 
 
@@ -158,10 +158,13 @@ def _add_guild(discord: SandboxDiscord, load: LoadProfile, rng: random.Random) -
     return Guild(guild.id, channels, people, dm_preferences.draw(people, rng, unopened=load.unopened))
 
 
-async def _wait_until_settled(sessions: Sessions) -> None:
-    """Wait until nothing due has been open for a while; the oracle reports what takes too long."""
+async def _wait_until_settled(sessions: Sessions, *, spread: float) -> None:
+    """Wait until nothing due has been open for a while; the oracle reports what takes too long.
+
+    The games start one after another over `spread` seconds, perhaps just now.
+    """
     clock = asyncio.get_running_loop().time
-    limit = clock() + DELIVERY_DEADLINE.total_seconds() + TIMING.settle_timeout
+    limit = clock() + DELIVERY_DEADLINE.total_seconds() + TIMING.settle_timeout + spread
     settled_since = clock()
     while clock() < limit:
         if not await _is_settled(sessions):
