@@ -32,11 +32,11 @@ OVERDUE_AFTER = timedelta(seconds=120)
 """Longer than a row whose message was lost waits for the next one."""
 _OUTCOMES = 100
 """Outcomes to search for one of a published row."""
-_SQL = sql.load("delivery_state")
+_SQL = sql.load("delivery_monitor")
 
 
 @dataclass(frozen=True)
-class DeliveryState:
+class SourceHealth:
     """What is known about the published rows of a source."""
 
     problem: str | None = None
@@ -49,7 +49,7 @@ class DeliveryMonitor:
     def __init__(self, sessions: Sessions, broker: BrokerSettings) -> None:
         self._sessions = sessions
         self._broker = broker
-        self._states = dict.fromkeys(SOURCES, DeliveryState())
+        self._health = dict.fromkeys(SOURCES, SourceHealth())
 
     async def run(self) -> None:
         """Check until cancelled.
@@ -64,23 +64,23 @@ class DeliveryMonitor:
     async def check(self) -> None:
         """Check once. Raises as `run`."""
         for source in SOURCES.values():
-            self._states[source.name] = await self._check(source)
+            self._health[source.name] = await self._check(source)
 
     def add_to(self, resource: Resource, status: LoopStatus) -> LoopStatus:
         """Return a loop's status with what is known about its published rows."""
         if not isinstance(resource.spec, SchedulerSpec):
             return status
-        state = self._states[resource.spec.source]
-        last_dispatch = max(filter(None, (status.last_dispatch, state.last_outcome)), default=None)
-        return replace(status, degraded=status.degraded or state.problem, last_dispatch=last_dispatch)
+        health = self._health[resource.spec.source]
+        last_dispatch = max(filter(None, (status.last_dispatch, health.last_outcome)), default=None)
+        return replace(status, degraded=status.degraded or health.problem, last_dispatch=last_dispatch)
 
-    async def _check(self, source: ScheduleTable) -> DeliveryState:
+    async def _check(self, source: ScheduleTable) -> SourceHealth:
         parameters = {"threshold": OVERDUE_AFTER, "limit": ROW_CAP + 1}
         async with database.transaction(self._sessions) as session:
             overdue = (await session.execute(_SQL[f"find_overdue_{source.rows}"], parameters)).mappings().one()
             last_outcome = await session.scalar(_SQL[f"find_last_outcome_{source.rows}"], {"limit": _OUTCOMES})
         problem = await self._describe(source, overdue) if overdue["overdue"] else None
-        return DeliveryState(problem, last_outcome)
+        return SourceHealth(problem, last_outcome)
 
     async def _describe(self, source: ScheduleTable, overdue: Any) -> str:
         parts = [
@@ -98,7 +98,7 @@ class DeliveryMonitor:
                 idle = [queue.name for queue in source.queues if not await _count_consumers(connection, queue)]
         except QuestbellError as error:
             return f"The consumers are unknown: {error}"
-        return f"Nobody consumes {join_words(idle)}: does the bot run?" if idle else "The bot consumes the queues"
+        return f"Nobody consumes {join_words(idle)}: is the bot running?" if idle else "The bot consumes the queues"
 
 
 async def _count_consumers(connection: AbstractConnection, queue: Queue) -> int:

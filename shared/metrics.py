@@ -130,7 +130,7 @@ DEAD_LETTER_AGE = _histogram(
 REQUEUED = _counter(
     CONTROLLERS,
     "questbell_requeued_rows_total",
-    "Rows made due again because the broker lost its queues.",
+    "Rows made due again because their queue was missing.",
     source=SOURCES,
 )
 PURGED = _counter(

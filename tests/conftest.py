@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from collections.abc import AsyncIterator
 
 import pytest
 import structlog
@@ -97,12 +96,3 @@ async def publisher(broker: BrokerSettings, patient: Timing) -> AsyncIterator[Pu
 
 async def _nothing(_queue: Queue) -> None:
     return
-
-
-@pytest.fixture
-def now_utc(database: Database) -> Callable[[], Awaitable[datetime]]:
-    async def ask() -> datetime:
-        async with db.transaction(database.sessions) as session:
-            return await db.now(session)
-
-    return ask

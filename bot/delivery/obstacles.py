@@ -8,8 +8,8 @@ from shared.schedule.notices import refused_until
 from shared.settings import Timing
 
 UNKNOWN_RESULT = (
-    "Discord did not say whether it accepted a message, and I may not read the channel to find out. "
-    "I don't send it again. Give me Read Message History, and look into the channel."
+    "Discord didn't say whether it accepted a message, and I can't read the channel to find out. "
+    "I won't send it again. Give me Read Message History, and check the channel."
 )
 _SHARE_OF_TIME_LEFT = 1 / 20
 """So that a reminder a day ahead asks every few minutes, and one at the start can still be in time."""
@@ -25,5 +25,5 @@ def pause_until_lifted(rejected: RequestRejectedError, context: NotificationCont
 
 def describe_obstacle(rejected: RequestRejectedError) -> str:
     """Return the warning about a rejected request."""
-    end = "I keep trying until the game begins." if rejected.can_lift else "I don't try again."
+    end = "I'll keep trying until the game begins." if rejected.can_lift else "I won't try again."
     return f"Discord says: {rejected.advice}. {end}"

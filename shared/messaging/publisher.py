@@ -75,8 +75,8 @@ class Publisher:
     """Publishes batches over one long-lived connection, on which each queue has its own channel.
 
     Loops share a publisher. A queue that does not answer ends its own channel, and delays the others' batches by
-    nothing. Only `connect` opens anything, because `publish` runs while rows are locked. If a queue is missing, the
-    broker lost its data. Then `on_queue_lost` makes the rows of lost messages due again before the queue is declared.
+    nothing. Only `connect` opens anything, because `publish` runs while rows are locked. If a queue is missing, it
+    is new or the broker lost it. Then `on_queue_lost` makes its published rows due again before it is declared.
     """
 
     def __init__(

@@ -7,10 +7,10 @@
 -- a newer release are left to it.
 -- Indexes: ix_notification_schedule_kind_attempt_at, of which at most :window entries of each kind are read however many
 -- rows are due; then pk_notification_schedule. Kind and time are compared as one row: with an equality the planner may
--- choose the index on the time alone, and read past every due row of the other kinds. The window is an array and not a join: with a join the planner estimates
--- that a third of the table is due, and scans it. The clock is in a sub-select, because a volatile function cannot be an
--- index condition. `attempt_at` is checked again, because another replica may have marked the row since the window was
--- read.
+-- choose the index on the time alone, and read past every due row of the other kinds. The window is an array and not a
+-- join: with a join the planner estimates that a third of the table is due, and scans it. The clock is in a sub-select,
+-- because a volatile function cannot be an index condition. `attempt_at` is checked again, because another replica may
+-- have marked the row since the window was read.
 SELECT
     id, game_id, due_at, attempts, clock_timestamp() AS claimed_at, kind, offset_minutes, game_scheduled_at
 FROM notification_schedule
@@ -153,8 +153,8 @@ FROM unnest(CAST(:kinds AS text[])) AS wanted (kind),
     ) AS next;
 
 -- name: requeue_notifications
--- Make at most :batch_size published notifications of :kinds due now, after the broker lost its messages. A published row waits for
--- at most :longest_wait; what waits longer was deferred, and has no message.
+-- Make at most :batch_size published notifications of :kinds due now, after the broker lost their messages. A published
+-- row waits for at most :longest_wait; what waits longer was deferred, and has no message.
 -- Indexes: ix_notification_schedule_attempt_at, then pk_notification_schedule.
 UPDATE notification_schedule
 SET attempt_at = clock_timestamp()

@@ -166,7 +166,7 @@ async def test_rows_without_a_bot_degrade_their_scheduler(
             return str(found["message"]) if found.get("status") == "True" else None
 
         message = await eventually(degraded)
-        assert "Nobody consumes bot.reminders, bot.notices and bot.announcements: does the bot run?" in message
+        assert "Nobody consumes bot.reminders, bot.notices and bot.announcements: is the bot running?" in message
         header, row, _ = await kubectl.columns("schedulers")
         assert row[header.index("DEGRADED")] == "True"
 

@@ -47,7 +47,7 @@ async def test_rows_overdue_for_minutes_degrade_and_name_the_queues_that_nobody_
     problem = (await status_with(database, declared)).degraded
     assert problem is not None
     assert "2 minutes overdue" in problem
-    assert "Nobody consumes bot.reminders, bot.notices and bot.announcements: does the bot run?" in problem
+    assert "Nobody consumes bot.reminders, bot.notices and bot.announcements: is the bot running?" in problem
     assert problem.endswith("Last error: Discord answered 503: not now")
 
 

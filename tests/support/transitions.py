@@ -109,7 +109,7 @@ def _schedule(table: str) -> Iterator[Transition]:
     yield open_row(
         "rescheduled",
         "bot, scheduler loop",
-        "The next attempt is after a backoff, a rate limit or a lease, or at once because RabbitMQ lost its queues.",
+        "The next attempt is after a backoff, a rate limit or a lease, or at once because RabbitMQ lost its queue.",
         ("attempt_at",),
     )
     yield Transition(

@@ -90,7 +90,7 @@ def _parse_options(interaction: Interaction, options: CreateGameOptions, *, zone
     if is_blank(title):
         raise UserError("The title is empty. Enter what you're going to play, such as `Curse of Strahd`.")
     if options.description and is_blank(options.description):
-        raise UserError("Nothing can be seen of the description. Enter some text, or leave it out.")
+        raise UserError("The description has no visible text. Enter some, or leave it out.")
     start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
     return NewGame(
         guild_id=interaction.guild_id or 0,

@@ -232,7 +232,7 @@ class TestCreate:
             ({"title": " \u202e\u200b "}, "`Curse of Strahd`"),
             ({"title": "\u3164"}, "`Curse of Strahd`"),
             ({"title": "**"}, "`Curse of Strahd`"),
-            ({"description": "\u3164"}, "Nothing can be seen of the description"),
+            ({"description": "\u3164"}, "The description has no visible text"),
             ({"when": "tomorrow 8-11pm", "duration": "5h"}, "lasts 3 hours, and `duration` says 5 hours"),
             ({"when": "tomorrow 8"}, "can mean several times"),
             ({"when": "in 2 hours for 8d"}, "10 seconds to 7 days"),

@@ -74,7 +74,7 @@ async def test_a_reminder_waits_for_a_permission_and_the_host_is_told(bot: Bot, 
     assert await bot.deliver_until_settled(warning) is Outcome.DELIVERED
     [message] = bot.discord.dms("Mia")
     assert "The Sunken Keep" in message.content
-    assert "I keep trying until the game begins." in message.content
+    assert "I'll keep trying until the game begins." in message.content
     bot.discord.world.restore(bot.channel)
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
     assert len(await warnings(bot, game)) == 1

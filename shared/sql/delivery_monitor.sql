@@ -1,8 +1,8 @@
--- What the status of a Scheduler says about the rows that it published. Every statement reads a bounded part of an index.
+-- What the status of a Scheduler says about its published rows. Every statement reads a bounded part of an index.
 
 -- name: find_overdue_notifications
--- Count open notifications that have been overdue for more than :threshold, up to :limit, and find the age of the oldest in
--- seconds, and the first error of theirs that is known.
+-- Count open notifications that have been overdue for more than :threshold, up to :limit. Find the age of the oldest in
+-- seconds, and their first known error.
 -- Index: ix_notification_schedule_due_at.
 SELECT
     count(*) AS overdue,
@@ -30,8 +30,8 @@ FROM (
 WHERE attempts > 0;
 
 -- name: find_overdue_transitions
--- Count open status transitions that have been overdue for more than :threshold, up to :limit, and find the age of the oldest in
--- seconds, and the first error of theirs that is known.
+-- Count open status transitions that have been overdue for more than :threshold, up to :limit. Find the age of the
+-- oldest in seconds, and their first known error.
 -- Index: ix_game_status_schedule_due_at.
 SELECT
     count(*) AS overdue,
