@@ -141,16 +141,20 @@ async def try_again(session: AsyncSession, table: Table, row_id: UUID, *, second
 
 
 async def wait_until_due(session: AsyncSession, table: Table, ids: Collection[UUID]) -> None:
-    """Make those of the open rows due at their time that are not due yet.
+    """Make those of the open rows due at their time that are not due yet, and wake the loops.
 
     After a fail-over to a server whose clock is behind, a row was published before its time.
     """
-    await session.execute(
+    moved = await session.execute(
         update(table)
         .where(table.id.in_(ids), table.settled_at.is_(None), func.clock_timestamp() < table.due_at)
+        .where(table.attempt_at != table.due_at)
         .values(attempt_at=table.due_at)
+        .returning(table.id)
         .execution_options(synchronize_session=False)
     )
+    if moved.all():
+        await notify_loops(session)
 
 
 async def record_failure(

@@ -54,8 +54,16 @@ SELECT id, game_id, attempts, outcome, outcome_detail, event_type FROM settled;
 
 -- name: warn_hosts
 -- Write a warning to the host of each notification's game, unless the host knows this reason. A warning that is
--- still open takes up the new reason. Nobody is warned about a warning.
+-- still open takes up the new reason. Nobody is warned about a warning. The games are locked before a row is written: the
+-- foreign key's lock comes after it, and would wait for somebody who has locked the game and waits for the row.
 -- Indexes: pk_notification_schedule, pk_game, ix_notification_schedule_game_id.
+WITH game AS MATERIALIZED (
+    SELECT id, version, scheduled_at
+    FROM game
+    WHERE id = ANY(ARRAY(SELECT game_id FROM notification_schedule WHERE id = ANY(CAST(:notification_ids AS uuid[]))))
+    ORDER BY id
+    FOR KEY SHARE
+)
 INSERT INTO notification_schedule (
     id, game_id, game_version, kind, game_scheduled_at, reason, due_at, attempt_at
 )
@@ -71,10 +79,11 @@ WHERE notification.kind <> 'warning'
         SELECT FROM notification_schedule AS known
         WHERE known.game_id = game.id AND known.kind = 'warning' AND position(warning.reason IN known.reason) > 0
     )
-GROUP BY game.id
+GROUP BY game.id, game.version, game.scheduled_at
 ORDER BY game.id
 ON CONFLICT (game_id, kind) WHERE kind <> 'reminder' AND settled_at IS NULL
-DO UPDATE SET reason = concat_ws(E'\n', notification_schedule.reason, excluded.reason);
+DO UPDATE SET reason = concat_ws(E'\n', notification_schedule.reason, excluded.reason)
+WHERE position(excluded.reason IN notification_schedule.reason) = 0;
 
 -- name: unseen_warnings
 -- Read some warnings that could not be sent to a host. Few warnings are undeliverable, so all hosts share the index.

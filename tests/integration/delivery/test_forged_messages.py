@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text, update
 
+from controllers.loops.notify_listener import NotifyListener
 from shared import database as db
 from shared.errors import EnvelopeError
 from shared.messaging import topology
@@ -116,6 +117,31 @@ async def test_a_row_that_was_published_early_comes_back_at_its_time(bot: Bot) -
     async with db.transaction(bot.database.sessions) as session:
         for published in (row, status):
             assert (await session.get_one(type(published), published.id)).attempt_at == published.due_at
+
+
+async def test_the_loops_learn_when_a_row_that_was_published_early_is_due(bot: Bot, timing: Timing) -> None:
+    """Otherwise they would wait for their next check. Forged messages wake nobody."""
+    forged, early = [await bot.row(await bot.game()) for _ in range(2)]
+    async with db.transaction(bot.database.sessions) as session:
+        await session.execute(
+            update(NotificationSchedule)
+            .where(NotificationSchedule.id == early.id)
+            .values(attempts=1, attempt_at=early.due_at + timedelta(seconds=90))
+        )
+    listener = NotifyListener(bot.database.settings, timing)
+    woken = listener.subscribe()
+    listening = asyncio.create_task(listener.run())
+    try:
+        await eventually(woken.is_set)
+        woken.clear()
+        await bot.handle(event_of(forged))
+        await asyncio.sleep(0.5)
+        assert not woken.is_set()
+        await bot.handle(event_of(early))
+        await eventually(woken.is_set, within=5.0)
+    finally:
+        listening.cancel()
+        await asyncio.wait({listening})
 
 
 @pytest.mark.parametrize("claimed", [GameStatus.COMPLETED, GameStatus.CANCELLED])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from bot.delivery.errors import DeliveryRefusedError
 from sandbox.discord.faults.model import Match, Refuse
@@ -23,9 +24,12 @@ from shared.models import (
     Outcome,
     User,
 )
+from shared.schedule.populate import lock_game
+from shared.schedule.warnings import warn_hosts
 from tests.integration.delivery.conftest import Bot
 from tests.support.builders import rows_of
 from tests.support.transition_check import allow_any_change
+from tests.support.waiting import eventually
 
 ANNOUNCEMENT, REMINDER, WARNING = NotificationKind.ANNOUNCEMENT, NotificationKind.REMINDER, NotificationKind.WARNING
 CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
@@ -144,6 +148,33 @@ async def test_each_reason_of_a_game_is_told_once(bot: Bot) -> None:
     with pytest.raises(DeliveryRefusedError):
         await bot.deliver(rows[-1])  # the others are overtaken by it
     assert len(await warnings(bot, game)) == 1
+
+
+async def test_two_warnings_about_one_game_do_not_wait_for_each_other(bot: Bot) -> None:
+    """One has locked the game, as the one about an announcement has. The other has not, as the one about a reminder."""
+    sessions, game = bot.database.sessions, await game_of_mia(bot, offsets=(60,))
+    row = await bot.row(game)
+
+    async def warn_too() -> None:
+        async with db.transaction(sessions) as session:
+            await warn_hosts(session, [(row.id, "reason of the reminder")])
+
+    async with db.transaction(sessions) as session:
+        await lock_game(session, game.id)
+        warning_too = asyncio.create_task(warn_too())
+        await eventually(lambda: _somebody_waits(bot))
+        await warn_hosts(session, [(row.id, "reason of the announcement")])
+    await warning_too
+    [warning] = await warnings(bot, game)
+    assert set((warning.reason or "").splitlines()) == {"reason of the announcement", "reason of the reminder"}
+
+
+async def _somebody_waits(bot: Bot) -> bool:
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with db.transaction(bot.database.sessions) as session:
+        return bool(await session.scalar(waiting))
 
 
 async def test_a_warning_that_cannot_be_sent_warns_nobody(bot: Bot) -> None:
