@@ -26,7 +26,8 @@ from sandbox.demo.workload import Workload
 from sandbox.discord.demo_script import CHANNEL
 from sandbox.discord.rate_limits import Limits
 from shared import database, logs, process
-from shared.games import NewGame, cancel_game, create_game, join_game, leave_game, reschedule_game
+from shared.editing import GameEdit, edit_game
+from shared.games import NewGame, cancel_game, create_game, join_game, leave_game
 from shared.settings import LogSettings
 
 SAMPLE_EVERY = 5.0
@@ -137,7 +138,7 @@ async def _run_game(environment: SandboxEnvironment, rng: random.Random) -> None
             case 0:
                 await cancel_game(session, game.id)
             case 1:
-                await reschedule_game(session, game.id, scheduled_at=starts_at + timedelta(seconds=30))
+                await edit_game(session, game.id, GameEdit(scheduled_at=starts_at + timedelta(seconds=30)))
             case 2:
                 await leave_game(session, game.id, user_id=people[1])
             case _:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import discord
 
 from shared.database import Sessions
+from shared.settings import GameSettings
 
 LOGIN_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 2.0
@@ -22,7 +23,7 @@ GUILDS_TIMEOUT = 0.25
 class QuestbellClient(discord.Client):
     """A client without message content or members that pings nobody by default."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, *, limits: GameSettings) -> None:
         super().__init__(
             intents=discord.Intents(guilds=True),
             allowed_mentions=discord.AllowedMentions.none(),
@@ -33,6 +34,7 @@ class QuestbellClient(discord.Client):
             guild_ready_timeout=GUILDS_TIMEOUT,
         )
         self.sessions = sessions
+        self.limits = limits
         self._in_progress: set[asyncio.Task[object]] = set()
 
     @contextmanager

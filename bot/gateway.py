@@ -30,7 +30,7 @@ from shared.discord.client import DiscordClient
 from shared.discord.errors import InvalidTokenError
 from shared.discord.proxy import find_proxy
 from shared.errors import QuestbellError, TransientError, describe
-from shared.settings import DiscordSettings, Timing, load
+from shared.settings import DiscordSettings, GameSettings, Timing, load
 
 DISCORD = "https://discord.com"
 IDENTIFIES_IN_RESERVE = 25
@@ -43,9 +43,14 @@ class QuestbellBot(QuestbellClient):
     """The client with its features, connection state and bounded reconnects."""
 
     def __init__(
-        self, sessions: Sessions, *, state: GatewayState | None = None, on_ready: Callable[[], None] = lambda: None
+        self,
+        sessions: Sessions,
+        *,
+        limits: GameSettings,
+        state: GatewayState | None = None,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(sessions)
+        super().__init__(sessions, limits=limits)
         self.tree: app_commands.CommandTree[QuestbellClient] = QuestbellTree(self)
         self._state = state or GatewayState()
         self._notify_ready = on_ready
@@ -128,6 +133,7 @@ async def run_gateway(
     settings: DiscordSettings,
     sessions: Sessions,
     *,
+    limits: GameSettings | None = None,
     state: GatewayState | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -141,7 +147,7 @@ async def run_gateway(
     state = state or GatewayState()
     try:
         with translated():
-            async with QuestbellBot(sessions, state=state, on_ready=on_ready) as bot:
+            async with QuestbellBot(sessions, limits=limits or GameSettings(), state=state, on_ready=on_ready) as bot:
                 bot.http.proxy = find_proxy(settings)
                 await _connect(bot, settings)
         raise TransientError("Discord ended the connection")

@@ -24,6 +24,7 @@ from shared.settings import (
     BrokerSettings,
     DatabaseSettings,
     DiscordSettings,
+    GameSettings,
     HealthSettings,
     LogSettings,
     Timing,
@@ -49,6 +50,7 @@ async def _main() -> None:
 
 async def _run() -> None:
     timing, broker, discord = load(Timing), load(BrokerSettings), load(DiscordSettings)
+    limits = load(GameSettings)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(
             database.engine(load(DatabaseSettings), application_name="questbell bot", timing=timing)
@@ -76,7 +78,9 @@ async def _run() -> None:
                 tasks.create_task(process.run_forever(consuming.name, consuming.run, backoff=RECONNECT_BACKOFF))
             tasks.create_task(
                 process.run_forever(
-                    "gateway", lambda: run_gateway(discord, sessions, state=gateway), backoff=GATEWAY_BACKOFF
+                    "gateway",
+                    lambda: run_gateway(discord, sessions, limits=limits, state=gateway),
+                    backoff=GATEWAY_BACKOFF,
                 )
             )
 

@@ -81,7 +81,7 @@ def check(workload: str | None, as_json: bool) -> None:
 def trace(id_text: str, as_json: bool) -> None:
     """Show the history of a game or notification.
 
-    ID is the id of a game, notification, status change, delivery or Discord message, or a nonce.
+    ID is the link or id of a Discord message, the id of a game, notification, status change or delivery, or a nonce.
     """
     from cli.commands.trace.command import trace as run_trace
 

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from shared.models import Game, GameStatus, Guild, NotificationKind, Participant
-from shared.schedule.notices import add_notice, refresh_announcement
+from shared.schedule.notices import add_notice, refresh_announcement, update_drop_outs
 from shared.schedule.populate import lock_game, populate_schedule
 
 
@@ -41,6 +41,14 @@ class NewGame:
     interaction_id: int | None = None
 
 
+class LeaveResult(enum.Enum):
+    """Result of `leave_game`."""
+
+    LEFT = "left"
+    NOT_JOINED = "not joined"
+    OVER = "over"
+
+
 class JoinResult(enum.Enum):
     """Result of `join_game`."""
 
@@ -61,6 +69,12 @@ async def set_guild_zone(session: AsyncSession, guild_id: int, *, zone: str) -> 
     await session.execute(
         insert(Guild).values(id=guild_id, zone=zone).on_conflict_do_update(index_elements=["id"], set_={"zone": zone})
     )
+
+
+async def remember_guild_name(session: AsyncSession, guild_id: int, *, name: str) -> None:
+    """Record a server's name, for messages outside it."""
+    is_new = Guild.name.is_distinct_from(name)
+    await session.execute(update(Guild).where(Guild.id == guild_id, is_new).values(name=name))
 
 
 async def create_game(session: AsyncSession, new: NewGame) -> Game:
@@ -92,17 +106,6 @@ async def create_game(session: AsyncSession, new: NewGame) -> Game:
     return game
 
 
-async def reschedule_game(session: AsyncSession, game_id: UUID, *, scheduled_at: datetime) -> Game:
-    """Move a game. Everything scheduled for the old time is superseded."""
-    game = await lock_game(session, game_id)
-    game.scheduled_at = scheduled_at
-    game.local_time = scheduled_at.astimezone(ZoneInfo(game.zone)).replace(tzinfo=None)
-    game.version += 1
-    await populate_schedule(session, game_id)
-    await refresh_announcement(session, game)
-    return game
-
-
 async def cancel_game(session: AsyncSession, game_id: UUID) -> bool:
     """Cancel a game and notify its players. Return False if it is over or already cancelled."""
     game = await lock_game(session, game_id)
@@ -127,22 +130,27 @@ async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> Jo
     if game.capacity is not None and len(players) >= game.capacity:
         return JoinResult.FULL
     session.add(Participant(game_id=game_id, user_id=user_id))
+    await update_drop_outs(session, game, returned=user_id)
     await refresh_announcement(session, game)
     return JoinResult.JOINED
 
 
-async def leave_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> bool:
-    """Remove a player. Return False if there was none."""
+async def leave_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> LeaveResult:
+    """Remove a player. Before the start, the host is notified."""
     game = await lock_game(session, game_id)
+    if game.status.is_final:
+        return LeaveResult.OVER
     removed = await session.execute(
         delete(Participant)
         .where(Participant.game_id == game_id, Participant.user_id == user_id)
         .returning(Participant.user_id)
     )
     if removed.scalar_one_or_none() is None:
-        return False
+        return LeaveResult.NOT_JOINED
+    if game.status is GameStatus.SCHEDULED and user_id != game.host_id:
+        await update_drop_outs(session, game, left=user_id)
     await refresh_announcement(session, game)
-    return True
+    return LeaveResult.LEFT
 
 
 async def list_players(session: AsyncSession, game_id: UUID) -> list[int]:
@@ -155,25 +163,9 @@ async def list_players(session: AsyncSession, game_id: UUID) -> list[int]:
     return list((await session.execute(statement)).scalars())
 
 
-async def find_game(session: AsyncSession, game_id: UUID, *, guild_id: int) -> Game | None:
-    """Return a game of this server and its participants, or None."""
-    statement = (
-        select(Game).where(Game.id == game_id, Game.guild_id == guild_id).options(selectinload(Game.participants))
-    )
+async def find_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game | None:
+    """Return a game and its participants, or None. A direct message has no `guild_id`, so it finds any server's."""
+    statement = select(Game).where(Game.id == game_id).options(selectinload(Game.participants))
+    if guild_id is not None:
+        statement = statement.where(Game.guild_id == guild_id)
     return (await session.execute(statement)).scalar_one_or_none()
-
-
-async def list_upcoming_games(session: AsyncSession, guild_id: int, *, limit: int = 25) -> list[Game]:
-    """Return a server's unfinished games, soonest first."""
-    statement = (
-        select(Game)
-        .where(
-            Game.guild_id == guild_id,
-            Game.status.in_([GameStatus.SCHEDULED, GameStatus.IN_PROGRESS]),
-            Game.scheduled_at > func.now() - timedelta(days=2),
-        )
-        .order_by(Game.scheduled_at)
-        .limit(limit)
-        .options(selectinload(Game.participants))
-    )
-    return list((await session.execute(statement)).scalars())

@@ -101,6 +101,17 @@ class DiscordSettings(Settings):
     api_url: Annotated[str, AfterValidator(_http_scheme)] = "https://discord.com"
 
 
+class GameSettings(Settings):
+    """How many games may be open, so that one member cannot crowd out all others."""
+
+    model_config = SettingsConfigDict(env_prefix="QUESTBELL_GAMES_")
+
+    per_host: int = Field(default=20, ge=1, le=10_000)
+    """Open games of one host on one server."""
+    per_server: int = Field(default=200, ge=1, le=100_000)
+    """Open games of one server."""
+
+
 class KubernetesSettings(Settings):
     """The namespace that the operator watches, and the release that it belongs to."""
 

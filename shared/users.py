@@ -16,6 +16,12 @@ async def set_dm_preference(session: AsyncSession, user_id: int, *, wants_dm: bo
     await _upsert(session, user_id, wants_dm=wants_dm, dms_closed_at=None)
 
 
+async def is_reached_by_dm(session: AsyncSession, user_id: int) -> bool:
+    """Return whether a user gets DMs, and not mentions in the channel."""
+    gets_dms = select(User.user_id).where(User.user_id == user_id, User.wants_dm, User.dms_closed_at.is_(None))
+    return (await session.execute(gets_dms)).scalar_one_or_none() is not None
+
+
 async def mark_dms_closed(session: AsyncSession, user_id: int) -> None:
     """Record closed DMs, so that the user is mentioned in the channel from now on."""
     await _upsert(session, user_id, dms_closed_at=func.clock_timestamp())

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, DateTime, column, select, text
+from sqlalchemy import Boolean, DateTime, Text, column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery.batch import LOCKED, GameLock
 from bot.delivery.ledger import read_deliveries
-from bot.notifications import CONTENT, NotificationContext, Player
+from bot.notifications import CONTENT, NotificationContext, Person
 from shared import sql
 from shared.models import DeliveryState, Game, NotificationSchedule, Outcome
 from shared.schedule.notices import staleness
@@ -27,13 +27,14 @@ _LOCK_GAMES = {
     wait: select(Game).from_statement(text(statement).columns(*Game.__table__.columns))
     for wait, statement in sql.lock_variants(_SQL["lock_games"]).items()
 }
-_JUDGED = (
+_CHECKS = (
     column("is_overtaken", Boolean),
     column("may_be_posted", Boolean),
+    column("guild_name", Text),
     column("checked_at", DateTime(timezone=True)),
 )
-_OPEN_NOTIFICATIONS = select(NotificationSchedule, *_JUDGED).from_statement(
-    _SQL["open_notifications"].columns(*NotificationSchedule.__table__.columns, *_JUDGED)
+_OPEN_NOTIFICATIONS = select(NotificationSchedule, *_CHECKS).from_statement(
+    _SQL["open_notifications"].columns(*NotificationSchedule.__table__.columns, *_CHECKS)
 )
 
 
@@ -48,29 +49,36 @@ async def check(
     """
     games = await _lock_games(session, ids, wait=wait)
     checked: dict[UUID, NotificationContext | GameLock] = {}
-    rows: list[tuple[NotificationSchedule, datetime]] = []
+    rows: list[tuple[NotificationSchedule, str | None, datetime]] = []
     invalid: dict[UUID, Settlement] = {}
     parameters = {"ids": list(ids), "kinds": list(CONTENT)}
-    for row, is_overtaken, may_be_posted, now in await session.execute(_OPEN_NOTIFICATIONS, parameters):
+    for row, is_overtaken, may_be_posted, guild_name, now in await session.execute(_OPEN_NOTIFICATIONS, parameters):
         game = games.get(row.game_id)
         if game is None:
             checked |= {} if wait else {row.id: LOCKED}
             continue
-        rows.append((row, now))
+        rows.append((row, guild_name, now))
         if settlement := _judge(row, game, is_overtaken=is_overtaken, may_be_posted=may_be_posted, now=now):
             invalid[row.id] = settlement
-    if missing := set(ids) - {row.id for row, _ in rows} - checked.keys():
+    if missing := set(ids) - {row.id for row, *_ in rows} - checked.keys():
         await wait_until_due(session, NotificationSchedule, missing)
-    deliveries = await read_deliveries(session, [row.id for row, _ in rows])
+    deliveries = await read_deliveries(session, [row.id for row, *_ in rows])
     stale = {id_ for id_ in invalid if any(row.state is DeliveryState.SENDING for row in deliveries[id_])}
     finished = {id_: settlement for id_, settlement in invalid.items() if id_ not in stale}
     for settled in await settle(session, NotificationSchedule, finished):
         log_settled(settled)
-    players = await _read_players(session, {row.game_id for row, _ in rows if row.id not in finished})
-    for row, now in rows:
+    people = await _read_people(session, {row.game_id for row, *_ in rows if row.id not in finished})
+    for row, guild_name, now in rows:
         if row.id not in finished:
-            game, of_game = games[row.game_id], players[row.game_id]
-            checked[row.id] = NotificationContext(row, game, now, of_game, deliveries[row.id], is_stale=row.id in stale)
+            checked[row.id] = NotificationContext(
+                row,
+                games[row.game_id],
+                now,
+                people[row.game_id],
+                deliveries[row.id],
+                guild_name=guild_name or "",
+                is_stale=row.id in stale,
+            )
     return checked
 
 
@@ -94,8 +102,11 @@ async def _lock_games(session: AsyncSession, notifications: Iterable[UUID], *, w
     return {game.id: game for game in await session.scalars(_LOCK_GAMES[wait], {"ids": list(notifications)})}
 
 
-async def _read_players(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Player]]:
-    players: defaultdict[UUID, list[Player]] = defaultdict(list)
-    for row in await session.execute(_SQL["players"], {"game_ids": list(game_ids)}):
-        players[row.game_id].append(Player(row.user_id, wants_dm=row.wants_dm, has_closed_dms=row.has_closed_dms))
-    return players
+async def _read_people(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Person]]:
+    people: defaultdict[UUID, list[Person]] = defaultdict(list)
+    for row in await session.execute(_SQL["people"], {"game_ids": list(game_ids)}):
+        person = Person(
+            row.user_id, has_joined=row.has_joined, wants_dm=row.wants_dm, has_closed_dms=row.has_closed_dms
+        )
+        people[row.game_id].append(person)
+    return people

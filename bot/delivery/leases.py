@@ -227,10 +227,10 @@ def _has_everyone_left(delivery: NotificationDelivery, context: NotificationCont
     """Return whether nobody is left to notify. The channel's first message is always sent."""
     if CONTENT[context.notification.kind].is_private:
         return False
-    roster = set(context.roster)
+    people = set(context.user_ids)
     if delivery.recipient_kind is RecipientKind.USER:
-        return delivery.recipient_id not in roster
-    return delivery.chunk > 0 and not (roster & set(delivery.mentions) or roster - context.contacted)
+        return delivery.recipient_id not in people
+    return delivery.chunk > 0 and not (people & set(delivery.mentions) or people - context.contacted)
 
 
 def _handle_conflict(

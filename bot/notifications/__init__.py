@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from bot.notifications.announcement import ANNOUNCEMENT
 from bot.notifications.cancellation import CANCELLATION
-from bot.notifications.content import Message, NotificationContent, NotificationContext, Player, Recipient
+from bot.notifications.change import CHANGE
+from bot.notifications.content import Message, NotificationContent, NotificationContext, Person, Recipient
+from bot.notifications.drop_out import DROP_OUT
 from bot.notifications.reminder import REMINDER
 from bot.notifications.warning import WARNING
 from shared.models import NotificationKind
@@ -12,8 +14,10 @@ from shared.models import NotificationKind
 CONTENT: Mapping[NotificationKind, NotificationContent] = {
     NotificationKind.REMINDER: REMINDER,
     NotificationKind.CANCELLATION: CANCELLATION,
+    NotificationKind.CHANGE: CHANGE,
+    NotificationKind.DROP_OUT: DROP_OUT,
     NotificationKind.ANNOUNCEMENT: ANNOUNCEMENT,
     NotificationKind.WARNING: WARNING,
 }
 
-__all__ = ["CONTENT", "Message", "NotificationContent", "NotificationContext", "Player", "Recipient"]
+__all__ = ["CONTENT", "Message", "NotificationContent", "NotificationContext", "Person", "Recipient"]

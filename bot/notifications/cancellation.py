@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext
-from bot.notifications.reminder import list_recipients, make_closed_dms_note, select_mentions
+from bot.notifications.reminder import list_recipients, make_closed_dms_note, make_server_note, select_mentions
 from bot.rendering import cancellation_message, disabled_button
 from shared.models import NotificationDelivery
 
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
     mentions = select_mentions(context, delivery, is_first)
-    payload = cancellation_message(
-        context.game, mentions=mentions, note=make_closed_dms_note(context, delivery, mentions)
-    )
+    notes = (make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions))
+    payload = cancellation_message(context.game, mentions=mentions, notes=notes)
     return Message({**payload, "components": disabled_button("Cancelled", nonce=delivery.nonce)}, mentions)
 
 

@@ -15,13 +15,15 @@ from shared.models import Game, NotificationDelivery, NotificationSchedule, Reci
 
 
 @dataclass(frozen=True)
-class Player:
-    """A player and their notification settings."""
+class Person:
+    """A player or the host, and their notification settings."""
 
     user_id: int
+    has_joined: bool = True
+    """False for a host who has no seat."""
     wants_dm: bool = False
     has_closed_dms: bool = False
-    """Whether Discord rejected a direct message since the player last asked for them."""
+    """Whether Discord rejected a direct message since they last asked for them."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,29 @@ class NotificationContext:
     notification: NotificationSchedule
     game: Game
     now: datetime
-    players: Sequence[Player]
+    people: Sequence[Person]
+    """The players in the order they joined, and the host."""
     deliveries: Sequence[NotificationDelivery]
     is_stale: bool = False
     """Whether it is no longer valid. It is not sent to anyone, but what may have been sent is not known yet."""
+    guild_name: str = ""
     read_at: float = field(default_factory=time.monotonic)
     """When `now` was read, by this process's monotonic clock."""
 
     @property
     def roster(self) -> list[int]:
         """The players in the order they joined."""
-        return [player.user_id for player in self.players]
+        return [person.user_id for person in self.people if person.has_joined]
+
+    @property
+    def user_ids(self) -> list[int]:
+        """The players in the order they joined, and the host."""
+        return [person.user_id for person in self.people]
+
+    @property
+    def host(self) -> Person:
+        """The host."""
+        return next(person for person in self.people if person.user_id == self.game.host_id)
 
     @property
     def contacted(self) -> set[int]:

@@ -1,20 +1,23 @@
-"""Reminders, and the recipients that reminders and cancellations share."""
+"""Reminders, and the parts that they share with other notifications."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
-from bot.rendering import leave_button, reminder_message, split_into_chunks
+from bot.rendering import Payload, disabled_button, leave_button, reminder_message, server_note, split_into_chunks
 from bot.rendering.payload import MENTIONS_LIMIT
 from bot.rendering.reminder_messages import CLOSED_DMS, NOBODY, NOTIFIED_BY_DM
 from shared.models import NotificationDelivery, RecipientKind
 
 
 def list_recipients(context: NotificationContext) -> list[Recipient]:
-    """Return the channel, once per chunk of players, and the players who get a direct message instead."""
-    by_dm = [player.user_id for player in context.players if player.wants_dm and not player.has_closed_dms]
-    mentioned = [user for user in context.roster if user not in by_dm]
+    """Return the channel, once per chunk of people, and the people who get a direct message instead.
+
+    The host is reminded like a player, because without the host there is no game.
+    """
+    by_dm = [person.user_id for person in context.people if person.wants_dm and not person.has_closed_dms]
+    mentioned = [user for user in context.user_ids if user not in by_dm]
     in_channel = [
         Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=chunk, chunk=number)
         for number, chunk in enumerate(split_into_chunks(mentioned) or [()])
@@ -23,23 +26,37 @@ def list_recipients(context: NotificationContext) -> list[Recipient]:
 
 
 def select_mentions(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> tuple[int, ...]:
-    """Return the players that a message mentions now.
+    """Return the people whom a message mentions now.
 
     Players who have left are omitted. New players are added to the channel's last message, unless it may have been
     sent.
     """
-    remaining = [user for user in delivery.mentions if user in context.roster]
+    remaining = [user for user in delivery.mentions if user in context.user_ids]
     channel = [row for row in context.deliveries if row.recipient_kind is RecipientKind.CHANNEL]
     if not (is_first and channel and delivery.id == channel[-1].id):
         return tuple(remaining)
-    newcomers = [user for user in context.roster if user not in context.contacted]
+    newcomers = [user for user in context.user_ids if user not in context.contacted]
     return (*remaining, *newcomers[: MENTIONS_LIMIT - len(remaining)])
 
 
 def make_closed_dms_note(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
-    """Return the note for players whose DMs are closed, or an empty text."""
-    closed = {player.user_id for player in context.players if player.has_closed_dms}
+    """Return the note for people whose DMs are closed, or an empty text."""
+    closed = {person.user_id for person in context.people if person.has_closed_dms}
     return CLOSED_DMS if delivery.chunk > 0 and mentions and closed.issuperset(mentions) else ""
+
+
+def make_server_note(context: NotificationContext, delivery: NotificationDelivery) -> str:
+    """Return the note that names the server in a DM, or an empty text."""
+    return server_note(context.guild_name) if delivery.recipient_kind is RecipientKind.USER else ""
+
+
+def make_buttons(context: NotificationContext, delivery: NotificationDelivery) -> list[Payload]:
+    """Return "Can't make it", or a disabled button if the message is for nobody who could press it."""
+    if not context.roster:
+        return disabled_button("Nobody has signed up", nonce=delivery.nonce)
+    if delivery.recipient_kind is RecipientKind.USER and delivery.recipient_id not in context.roster:
+        return disabled_button("You're the host", nonce=delivery.nonce)
+    return leave_button(context.game.id, nonce=delivery.nonce)
 
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
@@ -49,16 +66,19 @@ def _make_message(context: NotificationContext, delivery: NotificationDelivery, 
         offset_minutes=context.notification.offset_minutes or 0,
         mentions=mentions,
         now=context.now,
-        nobody=_choose_text_for_nobody(context, delivery),
-        note=make_closed_dms_note(context, delivery, mentions),
+        notes=(
+            _describe_players(context, delivery, mentions),
+            make_server_note(context, delivery),
+            make_closed_dms_note(context, delivery, mentions),
+        ),
     )
-    return Message({**payload, "components": leave_button(context.game.id, nonce=delivery.nonce)}, mentions)
+    return Message({**payload, "components": make_buttons(context, delivery)}, mentions)
 
 
-def _choose_text_for_nobody(context: NotificationContext, delivery: NotificationDelivery) -> str:
-    if delivery.recipient_kind is RecipientKind.USER:
-        return ""
-    return NOTIFIED_BY_DM if context.players else NOBODY
+def _describe_players(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
+    if not context.roster:
+        return NOBODY
+    return NOTIFIED_BY_DM if delivery.recipient_kind is RecipientKind.CHANNEL and not mentions else ""
 
 
 REMINDER = NotificationContent(list_recipients, _make_message)

@@ -5,17 +5,28 @@ discord.py's objects were rejected because they would tie delivery to its HTTP c
 
 from bot.rendering.embeds import announcement_message, game_embed, game_list_embed
 from bot.rendering.payload import Payload, disabled_button, leave_button, signup_buttons
-from bot.rendering.reminder_messages import cancellation_message, reminder_message, split_into_chunks, warning_message
+from bot.rendering.reminder_messages import (
+    cancellation_message,
+    change_message,
+    drop_out_message,
+    reminder_message,
+    server_note,
+    split_into_chunks,
+    warning_message,
+)
 
 __all__ = [
     "Payload",
     "announcement_message",
     "cancellation_message",
+    "change_message",
     "disabled_button",
+    "drop_out_message",
     "game_embed",
     "game_list_embed",
     "leave_button",
     "reminder_message",
+    "server_note",
     "signup_buttons",
     "split_into_chunks",
     "warning_message",

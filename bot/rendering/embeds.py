@@ -17,6 +17,7 @@ from bot.rendering.payload import (
     signup_buttons,
 )
 from shared.formatting import format_duration, plural
+from shared.game_search import ListedGame
 from shared.models import Game, GameStatus
 
 _DESCRIPTION_LIMIT = 2000
@@ -62,14 +63,14 @@ def game_embed(game: Game, players: Sequence[int]) -> Payload:
             _field("When", f"{format_timestamp(game.scheduled_at, 'F')}\n{format_timestamp(game.scheduled_at, 'R')}"),
             _field("Duration", format_duration(game.duration), inline=True),
             _field("Host", format_mention(game.host_id), inline=True),
-            _field(f"Players {seat_count(game, players)}", _roster(players)),
+            _field(f"Players {seat_count(game, len(players))}", _roster(players)),
         ],
         "footer": {"text": "Times are shown in your time zone."},
     }
 
 
-def game_list_embed(games: Sequence[Game]) -> Payload:
-    """Return the embed that lists games, cut where it is full. Participants must be loaded."""
+def game_list_embed(games: Sequence[ListedGame]) -> Payload:
+    """Return the embed that lists games, cut where it is full."""
     lines: list[str] = []
     room = _LIST_LIMIT
     for game in games:
@@ -86,9 +87,9 @@ def game_list_embed(games: Sequence[Game]) -> Payload:
     }
 
 
-def seat_count(game: Game, players: Sequence[int]) -> str:
+def seat_count(game: Game | ListedGame, player_count: int) -> str:
     """Return "3/5", or "3" for a game without a limit."""
-    return f"{len(players)}/{game.capacity}" if game.capacity is not None else str(len(players))
+    return f"{player_count}/{game.capacity}" if game.capacity is not None else str(player_count)
 
 
 def _title(game: Game) -> str:
@@ -120,11 +121,11 @@ def _roster(players: Sequence[int]) -> str:
     return separator.join(shown)
 
 
-def _list_line(game: Game) -> str:
+def _list_line(game: ListedGame) -> str:
     title = escape(game.title, limit=150) or UNTITLED
     link = message_link(game)
-    players = [participant.user_id for participant in game.participants]
-    count = plural(len(players), "player") if game.capacity is None else f"{seat_count(game, players)} players"
+    number = game.player_count
+    count = plural(number, "player") if game.capacity is None else f"{seat_count(game, number)} players"
     when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     heading = f"**[{title}]({link})**" if link else f"**{title}**"
     return f"{heading} · {count}\n{when}"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from shared.game_search import ListedGame
 from shared.models import Game
 
 Payload = dict[str, Any]
@@ -42,7 +43,7 @@ def allowed_mentions(user_ids: Sequence[int]) -> Payload:
     return {"parse": [], "users": [str(user_id) for user_id in user_ids]} if user_ids else {"parse": []}
 
 
-def message_link(game: Game) -> str | None:
+def message_link(game: Game | ListedGame) -> str | None:
     """Return the link to a game's announcement, or None before it is posted."""
     if game.message_id is None:
         return None

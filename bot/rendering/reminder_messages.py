@@ -1,4 +1,4 @@
-"""The messages that ping: reminders and cancellations.
+"""The messages that ping: reminders, cancellations, new times and drop-outs.
 
 They are plain content, because only mentions in the content notify and a phone shows the first line.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.rendering.escaping import escape, utf16_length
+from bot.rendering.embeds import seat_count
+from bot.rendering.escaping import clean, escape, utf16_length
 from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import (
     CONTENT_LIMIT,
@@ -19,7 +20,7 @@ from bot.rendering.payload import (
     allowed_mentions,
     message_link,
 )
-from shared.formatting import format_duration
+from shared.formatting import format_duration, join_words
 from shared.models import Game
 
 NOBODY = "Nobody has signed up yet."
@@ -28,6 +29,8 @@ CLOSED_DMS = "-# I couldn't DM you. Allow DMs from this server, then use `/game 
 
 _TITLE_LIMIT = 200
 _LEAST_TITLE = 20
+_SERVER_LIMIT = 100
+_MOST_NAMES = 20
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 _LATE = 2 * _MINUTE
@@ -41,21 +44,46 @@ def split_into_chunks(user_ids: Sequence[int], size: int = MENTIONS_LIMIT) -> li
 
 
 def reminder_message(
-    game: Game, *, offset_minutes: int, mentions: Sequence[int], now: datetime, nobody: str = NOBODY, note: str = ""
+    game: Game, *, offset_minutes: int, mentions: Sequence[int], now: datetime, notes: Sequence[str] = ()
 ) -> Payload:
     """Return the reminder of a game as of `now`, due `offset_minutes` before the start.
 
-    It pings exactly `mentions`, at most `MENTIONS_LIMIT`. Without mentions it says `nobody`.
+    It pings exactly `mentions`, at most `MENTIONS_LIMIT`.
     """
     sentence = f"🔔 **{{title}}** {_format_start(game, now=now)}."
     late = _format_lateness(game, offset_minutes=offset_minutes, now=now)
-    return _compose(game, sentence, mentions, nobody=nobody, notes=(late, note))
+    return _compose(game, sentence, mentions, notes=(late, *notes))
 
 
-def cancellation_message(game: Game, *, mentions: Sequence[int], note: str = "") -> Payload:
+def cancellation_message(game: Game, *, mentions: Sequence[int], notes: Sequence[str] = ()) -> Payload:
     """Return the cancellation notice. It pings exactly `mentions`, at most `MENTIONS_LIMIT`."""
     sentence = f"❌ **{{title}}** on {format_timestamp(game.scheduled_at, 'F')} has been cancelled."
-    return _compose(game, sentence, mentions, notes=(note,))
+    return _compose(game, sentence, mentions, notes=notes)
+
+
+def change_message(game: Game, *, mentions: Sequence[int], notes: Sequence[str] = ()) -> Payload:
+    """Return the notice of a new time. It pings exactly `mentions`, at most `MENTIONS_LIMIT`."""
+    sentence = f"📅 **{{title}}** has a new time: {format_timestamp(game.scheduled_at, 'F')}."
+    return _compose(game, sentence, mentions, notes=notes)
+
+
+def drop_out_message(
+    game: Game, *, left: Sequence[int], players: Sequence[int], mentions: Sequence[int], notes: Sequence[str] = ()
+) -> Payload:
+    """Return the host's notice of the players who have left. It pings exactly `mentions`."""
+    shown = [format_mention(user) for user in left[:_MOST_NAMES]]
+    if len(left) > _MOST_NAMES:
+        shown.append(f"{len(left) - _MOST_NAMES} more")
+    sentence = (
+        f"👋 {join_words(shown)} can't make it to **{{title}}** on {format_timestamp(game.scheduled_at, 'F')}. "
+        f"Players: {seat_count(game, len(players))}."
+    )
+    return _compose(game, sentence, mentions, notes=notes)
+
+
+def server_note(name: str) -> str:
+    """Return the line that names a server, or an empty text if its name is not known."""
+    return f"-# Server: {escape(name, limit=_SERVER_LIMIT)}" if clean(name) else ""
 
 
 def warning_message(game: Game, *, reason: str) -> Payload:
@@ -65,18 +93,18 @@ def warning_message(game: Game, *, reason: str) -> Payload:
 
 
 def _format_start(game: Game, *, now: datetime) -> str:
-    """Return when the game starts or started, to the nearest minute.
+    """Return when the game starts, to the nearest minute. Nothing in it changes or contradicts a late reader's clock.
 
     `questbell recover` finds a game's messages by the timestamp.
     """
     minutes = round((game.scheduled_at - now) / _MINUTE)
-    clock = format_timestamp(game.scheduled_at, "t")
-    if minutes == 0:
-        return f"starts now ({clock})"
-    distance = abs(minutes) * _MINUTE
-    at = f"on {format_timestamp(game.scheduled_at, 'F')}" if distance >= _DAY else f"at {clock}"
+    if minutes <= 0:
+        return "starts now"
+    distance = minutes * _MINUTE
     span = format_duration(distance)
-    return f"starts in {span}, {at}" if minutes > 0 else f"started {span} ago, {at}"
+    if distance >= _DAY:
+        return f"starts in {span}, on {format_timestamp(game.scheduled_at, 'F')}"
+    return f"starts in {span}, at {format_timestamp(game.scheduled_at, 't')}"
 
 
 def _format_lateness(game: Game, *, offset_minutes: int, now: datetime) -> str:
@@ -87,13 +115,11 @@ def _format_lateness(game: Game, *, offset_minutes: int, now: datetime) -> str:
     return f"-# Sorry, this reminder is {format_duration(round(late / _MINUTE) * _MINUTE)} late."
 
 
-def _compose(
-    game: Game, sentence: str, mentions: Sequence[int], *, nobody: str = "", notes: Sequence[str] = ()
-) -> Payload:
+def _compose(game: Game, sentence: str, mentions: Sequence[int], *, notes: Sequence[str]) -> Payload:
     user_ids = tuple(dict.fromkeys(mentions))
     if len(user_ids) > MENTIONS_LIMIT:
         raise ValueError(f"one message pings at most {MENTIONS_LIMIT} users, not {len(user_ids)}")
-    pings = " ".join(map(format_mention, user_ids)) or nobody
+    pings = " ".join(map(format_mention, user_ids))
     link = message_link(game) or ""
     room, rest = _fit_lines(sentence, pings, *notes, link)
     if room < _LEAST_TITLE:  # mentions and title matter more than notes

@@ -82,8 +82,7 @@ def _why_wrong(claimed: ClaimedMessage, evidence: Evidence, *, decided_at: datet
         return None
     if message.user_id is not None and message.user_id not in preferences.possible:
         return "a player got a direct message without asking for it"
-    due = claimed.game.state_at(reminder.due_at)
-    if due is not None and message.mentioned & due.players & preferences.certain:
+    if message.mentioned & claimed.game.people_at(reminder.due_at) & preferences.certain:
         return "a player was mentioned who had asked for direct messages"
     tolerance = evidence.clock_tolerance
     return why_wrong(reminder, message.recipients, claimed.game, decided_at=decided_at, tolerance=tolerance)
@@ -104,8 +103,8 @@ def _find_lost(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: 
             else:
                 verdict.lost.append(expected.name)
             continue
-        if missed := expected.missed_players:
-            verdict.wrong.append(f"{expected.name}: {len(missed)} players were not notified")
+        if missed := expected.missed_people:
+            verdict.wrong.append(f"{expected.name}: {len(missed)} people were not notified")
 
 
 def _find_unfair(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict) -> None:

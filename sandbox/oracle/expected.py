@@ -74,7 +74,7 @@ def may_be_omitted(due: DueReminder, game: GameHistory, *, fault_ended_at: datet
 def why_wrong(
     reminder: Reminder, recipients: frozenset[int], game: GameHistory, *, decided_at: datetime, tolerance: timedelta
 ) -> str | None:
-    """Return what was wrong about sending a reminder to these players at this moment, None if it was right."""
+    """Return what was wrong about sending a reminder to these people at this moment, None if it was right."""
     state = game.state_at(decided_at)
     if reminder.offset not in game.offsets or decided_at + tolerance < reminder.due_at:
         return "it was not due"
@@ -86,8 +86,8 @@ def why_wrong(
         return "the game had started"
     if _is_overtaken(reminder, game, by=decided_at - tolerance):
         return "a later reminder was due"
-    if strangers := recipients - state.players:
-        return f"{len(strangers)} recipients were not players any more"
+    if strangers := recipients - game.people_at(decided_at):
+        return f"{len(strangers)} recipients were neither players any more nor the host"
     return None
 
 

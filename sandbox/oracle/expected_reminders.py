@@ -59,16 +59,16 @@ class ExpectedReminder:
         return [max(0.0, (message.message.at - since).total_seconds()) for message in self.messages]
 
     @property
-    def missed_players(self) -> frozenset[int]:
-        """The players who should have been notified and were not, neither in the channel nor directly."""
-        due = self.game.state_at(self.due[-1].reminder.due_at)
+    def missed_people(self) -> frozenset[int]:
+        """The players, or the host, who should have been notified and were not, neither in the channel nor directly."""
+        due = self.game.people_at(self.due[-1].reminder.due_at)
         notified = [message.message.recipients for message in self.messages]
         unknown = [delivery.recipients for delivery in self.undecidable]
-        missing = (due.players if due else frozenset()).difference(*notified, *unknown)
+        missing = due.difference(*notified, *unknown)
         directly = missing & self.evidence.preferences.possible
         deadline = [self.due[-1].deadline(self.evidence.fault_ended_at)]
-        missed = (missing - directly) & self.game.players_at_all(self._channel_decisions or deadline)
-        return missed if self.is_excused else missed | (directly & self.game.players_at_all(deadline))
+        missed = (missing - directly) & self.game.people_at_all(self._channel_decisions or deadline)
+        return missed if self.is_excused else missed | (directly & self.game.people_at_all(deadline))
 
     @property
     def _channel_decisions(self) -> list[datetime]:

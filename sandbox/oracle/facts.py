@@ -28,6 +28,7 @@ class GameHistory:
 
     id: UUID
     title: str
+    host_id: int
     offsets: tuple[int, ...]
     duration: timedelta
     message_id: int | None
@@ -42,10 +43,14 @@ class GameHistory:
         """Return the state at a moment, None before the game existed."""
         return next((state for state in reversed(self.states) if state.at <= moment), None)
 
-    def players_at_all(self, moments: Sequence[datetime]) -> frozenset[int]:
-        """Return the players who were in the game at every one of these moments."""
-        states = [self.state_at(moment) for moment in moments]
-        return frozenset.intersection(*(state.players if state else frozenset() for state in states))
+    def people_at(self, moment: datetime) -> frozenset[int]:
+        """Return the players at a moment, and the host: who must be notified."""
+        state = self.state_at(moment)
+        return state.players | {self.host_id} if state else frozenset()
+
+    def people_at_all(self, moments: Sequence[datetime]) -> frozenset[int]:
+        """Return the people who were in the game at every one of these moments."""
+        return frozenset.intersection(*(self.people_at(moment) for moment in moments))
 
 
 @dataclass(frozen=True)

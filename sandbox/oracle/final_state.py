@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from sandbox.oracle.facts import Evidence, GameHistory
@@ -46,7 +47,7 @@ def check_all_delivered(evidence: Evidence, verdict: Verdict) -> None:
 
 
 def _check_notices(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict) -> None:
-    """Check that each game has an announcement that is up to date, and that each cancellation was sent."""
+    """Check that each game has an announcement that is up to date, and that each other notice was sent."""
     facts = evidence.facts
     sent: defaultdict[tuple[UUID, NotificationKind], list[ClaimedMessage]] = defaultdict(list)
     for message in messages:
@@ -61,6 +62,8 @@ def _check_notices(messages: Sequence[ClaimedMessage], evidence: Evidence, verdi
         if game.id in announced and game.id not in unknown | evidence.lost.games:
             _check_announcement(game, sent[game.id, NotificationKind.ANNOUNCEMENT], evidence, verdict)
             _check_cancellation(game, sent[game.id, NotificationKind.CANCELLATION], verdict)
+            _check_change(game, sent[game.id, NotificationKind.CHANGE], verdict)
+            _check_drop_outs(game, sent[game.id, NotificationKind.DROP_OUT], verdict)
 
 
 def _check_announcement(
@@ -81,9 +84,43 @@ def _check_cancellation(game: GameHistory, messages: Sequence[ClaimedMessage], v
     elif is_sent and not is_cancelled:
         verdict.wrong.append(name)
     elif is_cancelled:
-        missed = game.final.players.difference(*(message.message.recipients for message in messages))
-        if missed:
-            verdict.wrong.append(f"{name}: {len(missed)} players were not notified")
+        _find_missed(name, game.people_at(game.final.at), messages, verdict)
+
+
+def _check_change(game: GameHistory, messages: Sequence[ClaimedMessage], verdict: Verdict) -> None:
+    """Check that everyone learnt of the last new time, and that no time was told more often than it changed."""
+    moves = [after.at for before, after in pairwise(game.states) if before.starts_at != after.starts_at]
+    name = f"the new time of {game.title}"
+    if len({message.row.id for message in messages}) > len(moves):
+        verdict.doubled.append(name)
+    if not moves or game.final.status is GameStatus.CANCELLED:
+        return
+    last = [message for message in messages if message.row.starts_at == game.final.starts_at]
+    if any(message.in_channel for message in last):
+        _find_missed(name, game.people_at_all([moves[-1], game.final.at]), last, verdict)
+    else:
+        verdict.lost.append(name)
+
+
+def _check_drop_outs(game: GameHistory, messages: Sequence[ClaimedMessage], verdict: Verdict) -> None:
+    """Check that the host learnt of every player who left before the start and stayed away."""
+    if game.final.status is GameStatus.CANCELLED:
+        return
+    left = {
+        player
+        for before, after in pairwise(game.states)
+        if after.status is GameStatus.SCHEDULED
+        for player in before.players - after.players - game.final.players - {game.host_id}
+    }
+    told = [message.message for message in messages if game.host_id in message.message.recipients]
+    for player in left:
+        if not any(f"<@{player}>" in message.text for message in told):
+            verdict.lost.append(f"the drop-out of {player} from {game.title}")
+
+
+def _find_missed(name: str, people: frozenset[int], messages: Sequence[ClaimedMessage], verdict: Verdict) -> None:
+    if missed := people.difference(*(message.message.recipients for message in messages)):
+        verdict.wrong.append(f"{name}: {len(missed)} people were not notified")
 
 
 def _is_up_to_date(game: GameHistory, text: str) -> bool:

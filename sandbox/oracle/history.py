@@ -146,6 +146,7 @@ def _history(game: Game, states: list[GameState]) -> GameHistory:
     return GameHistory(
         id=game.id,
         title=game.title,
+        host_id=game.host_id,
         offsets=tuple(game.reminder_offsets),
         duration=game.duration,
         message_id=game.message_id,

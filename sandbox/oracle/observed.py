@@ -102,9 +102,8 @@ class ClaimedMessage:
 
     def _is_fallback(self, evidence: Evidence) -> bool:
         """Return whether it replaces a direct message that Discord refused; it may name new players too."""
-        due = self.game.state_at(self.row.due_at)
         closed, mentioned = evidence.preferences.closed, self.message.mentioned
-        return bool(mentioned & closed) and not (due and (mentioned - closed) & due.players)
+        return bool(mentioned & closed) and not (mentioned - closed) & self.game.people_at(self.row.due_at)
 
     @property
     def _subject(self) -> object:

@@ -33,6 +33,8 @@ class Guild(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     zone: Mapped[str] = mapped_column(server_default=text("'UTC'"))
+    name: Mapped[str | None]
+    """None until someone creates or joins a game there."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -10,7 +10,7 @@ import enum
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from shared.models.base import Base, new_id, text_enum
@@ -25,6 +25,10 @@ class NotificationKind(enum.StrEnum):
     CANCELLATION = "cancellation"
     WARNING = "warning"
     """To the host alone: something about the game cannot be delivered."""
+    CHANGE = "change"
+    """The game has another time."""
+    DROP_OUT = "drop_out"
+    """Players have left. Only the host is notified."""
 
 
 class Outcome(enum.StrEnum):
@@ -112,6 +116,8 @@ class NotificationSchedule(DueRow, Base):
     game_scheduled_at: Mapped[datetime]
     reason: Mapped[str | None]
     """What a warning is about, a line for each reason."""
+    user_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
+    """The players who have left, if it is about a drop-out."""
 
 
 class GameStatusSchedule(DueRow, Base):

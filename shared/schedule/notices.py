@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.models import Game, NotificationKind, NotificationSchedule, Outcome, new_id
+from shared.errors import TransientError
+from shared.models import (
+    DeliveryState,
+    Game,
+    NotificationDelivery,
+    NotificationKind,
+    NotificationSchedule,
+    Outcome,
+    new_id,
+)
 from shared.schedule.notify import notify_loops
-from shared.schedule.settle import Settlement
+from shared.schedule.settle import Settlement, settle_and_log
 
 BEGUN_AFTER = timedelta(seconds=60)
 """Time after the start. It equals a reminder's minimum TTL, so that one due at the start can still be delivered."""
@@ -29,6 +39,8 @@ class Validity:
     """Once the game has begun. The outcome is `expired`."""
     bound_to_version: bool
     """Once the game was moved or cancelled. The outcome is `superseded`."""
+    superseded_by: frozenset[NotificationKind] = frozenset()
+    """Once a newer notice of one of these kinds is written. The outcome is `superseded`."""
 
 
 VALIDITY: dict[NotificationKind, Validity] = {
@@ -36,6 +48,16 @@ VALIDITY: dict[NotificationKind, Validity] = {
     NotificationKind.ANNOUNCEMENT: Validity(expires_at_begin=False, bound_to_version=False),
     NotificationKind.CANCELLATION: Validity(expires_at_begin=False, bound_to_version=True),
     NotificationKind.WARNING: Validity(expires_at_begin=False, bound_to_version=False),
+    NotificationKind.CHANGE: Validity(
+        expires_at_begin=False,
+        bound_to_version=True,
+        superseded_by=frozenset({NotificationKind.CHANGE, NotificationKind.CANCELLATION}),
+    ),
+    NotificationKind.DROP_OUT: Validity(
+        expires_at_begin=False,
+        bound_to_version=False,
+        superseded_by=frozenset({NotificationKind.DROP_OUT, NotificationKind.CANCELLATION}),
+    ),
 }
 _NOTICE_REFUSED_FOR = timedelta(hours=1)
 
@@ -64,14 +86,23 @@ def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settle
     return None
 
 
-async def add_notice(session: AsyncSession, games: Sequence[Game], kind: NotificationKind) -> None:
-    """Write a notice for each game, which the caller has locked.
+async def add_notice(
+    session: AsyncSession, games: Sequence[Game], kind: NotificationKind, *, user_ids: Sequence[int] = ()
+) -> None:
+    """Write a notice for each game, which the caller has locked. It supersedes those that it makes obsolete.
 
-    An open notice of the same kind suffices, because it will show the game as it is when it is sent. So ten changes in
-    a second are one request to Discord.
+    Otherwise an open notice of the same kind suffices, because it will show the game as it is when it is sent. So ten
+    changes in a second are one request to Discord.
+
+    Raises:
+        TransientError: an obsolete notice of the kind may have been sent, and its result is not known yet.
     """
     table = NotificationSchedule
     await session.flush()
+    obsolete = [older for older, validity in VALIDITY.items() if kind in validity.superseded_by]
+    left = await _supersede(session, games, obsolete, detail=f"replaced by a newer notice ({kind})")
+    if kind in left:
+        raise TransientError(f"an earlier notice ({kind}) is being sent")
     notices = [
         {
             "id": new_id(),
@@ -79,6 +110,7 @@ async def add_notice(session: AsyncSession, games: Sequence[Game], kind: Notific
             "game_version": game.version,
             "kind": kind,
             "game_scheduled_at": game.scheduled_at,
+            "user_ids": list(user_ids),
         }
         for game in games
     ]
@@ -100,3 +132,46 @@ async def refresh_announcement(session: AsyncSession, *games: Game) -> None:
     for game in games:
         game.revision += 1
     await add_notice(session, games, NotificationKind.ANNOUNCEMENT)
+
+
+async def update_drop_outs(
+    session: AsyncSession, game: Game, *, left: int | None = None, returned: int | None = None
+) -> None:
+    """Notify a locked game's host of who has left. Those who left since the last notice was sent share one."""
+    table = NotificationSchedule
+    is_open = (table.game_id == game.id, table.kind == NotificationKind.DROP_OUT, table.settled_at.is_(None))
+    row = (await session.execute(select(table.id, table.user_ids).where(*is_open))).one_or_none()
+    before = list(row.user_ids) if row is not None else []
+    now = list(dict.fromkeys(user for user in (*before, left) if user not in (None, returned)))
+    if now == before:
+        return
+    if row is not None and (await session.scalars(select_in_doubt([row.id]))).first() is not None:
+        if left is not None:
+            await session.execute(update(table).where(table.id == row.id).values(user_ids=now))
+    elif now:
+        await add_notice(session, [game], NotificationKind.DROP_OUT, user_ids=now)
+    else:
+        await _supersede(session, [game], [NotificationKind.DROP_OUT], detail="the players are back")
+
+
+def select_in_doubt(notifications: Sequence[UUID]) -> Select[UUID]:
+    """Select the notifications of which an attempt has no result. The bot finds out whether it was sent."""
+    return select(NotificationDelivery.notification_id).where(
+        NotificationDelivery.notification_id.in_(notifications), NotificationDelivery.state == DeliveryState.SENDING
+    )
+
+
+async def _supersede(
+    session: AsyncSession, games: Sequence[Game], kinds: Sequence[NotificationKind], *, detail: str
+) -> set[NotificationKind]:
+    """Supersede open notices. Return the kinds of those that may have been sent, which stay open."""
+    if not kinds:
+        return set()
+    table = NotificationSchedule
+    in_games = table.game_id.in_([game.id for game in games])
+    is_open = (in_games, table.kind.in_(kinds), table.settled_at.is_(None))
+    open_rows = {row.id: row.kind for row in await session.execute(select(table.id, table.kind).where(*is_open))}
+    in_doubt = set(await session.scalars(select_in_doubt(list(open_rows))))
+    row_ids = open_rows.keys() - in_doubt
+    await settle_and_log(session, table, row_ids, outcome=Outcome.SUPERSEDED, detail=detail, was_attempted=False)
+    return {open_rows[row_id] for row_id in in_doubt}

@@ -6,27 +6,26 @@ row in flight would be delivered again under a new id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database
 from shared.errors import PermanentError
 from shared.models import (
-    DeliveryState,
     Game,
     GameStatus,
     GameStatusSchedule,
-    NotificationDelivery,
     NotificationKind,
     NotificationSchedule,
     Outcome,
     new_id,
 )
+from shared.schedule.notices import select_in_doubt
 from shared.schedule.notify import notify_loops
 from shared.schedule.settle import settle_and_log
 
@@ -90,7 +89,7 @@ async def _populate_reminders(session: AsyncSession, game: Game, *, moment: date
         if row.game_scheduled_at != game.scheduled_at or row.offset_minutes not in valid_offsets
     ]
     # What may have been sent is left to the bot, which finds out whether it was.
-    in_doubt = set(await session.scalars(_list_in_doubt(obsolete)))
+    in_doubt = set(await session.scalars(select_in_doubt(obsolete)))
     await _supersede(session, table, game, [row_id for row_id in obsolete if row_id not in in_doubt])
     # Rows that stay valid move to the new version, even if they are already in flight.
     await session.execute(
@@ -101,13 +100,6 @@ async def _populate_reminders(session: AsyncSession, game: Game, *, moment: date
     )
     if wanted:
         await _insert_reminders(session, game, wanted)
-
-
-def _list_in_doubt(notifications: Sequence[UUID]) -> Select[UUID]:
-    """Select the notifications of which an attempt has no result."""
-    return select(NotificationDelivery.notification_id).where(
-        NotificationDelivery.notification_id.in_(notifications), NotificationDelivery.state == DeliveryState.SENDING
-    )
 
 
 async def _insert_reminders(session: AsyncSession, game: Game, due_times: Mapping[int, datetime]) -> None:

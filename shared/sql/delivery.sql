@@ -19,10 +19,10 @@ FOR SHARE SKIP LOCKED;
 -- the latest is delivered: after an outage nobody gets four of them. An announcement may be posted already if it is
 -- unknown whether an earlier attempt posted it.
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
--- uq_notification_delivery_recipient.
+-- uq_notification_delivery_recipient, pk_game, pk_guild.
 SELECT
-    kind, offset_minutes, game_scheduled_at, reason, id, game_version, due_at, attempt_at, attempts, failed_attempt,
-    last_error, settled_at, outcome, outcome_detail, created_at, game_id,
+    kind, offset_minutes, game_scheduled_at, reason, user_ids, id, game_version, due_at, attempt_at, attempts,
+    failed_attempt, last_error, settled_at, outcome, outcome_detail, created_at, game_id,
     kind = 'reminder' AND EXISTS (
         SELECT FROM notification_schedule AS later
         WHERE later.kind = 'reminder'
@@ -37,6 +37,9 @@ SELECT
             ON delivery.notification_id = earlier.id
         WHERE earlier.game_id = notification.game_id AND earlier.kind = 'announcement'
     )) AS may_be_posted,
+    (
+        SELECT guild.name FROM game JOIN guild ON guild.id = game.guild_id WHERE game.id = notification.game_id
+    ) AS guild_name,
     (SELECT clock_timestamp()) AS checked_at
 FROM notification_schedule AS notification
 WHERE id = ANY(CAST(:ids AS uuid[]))
@@ -44,12 +47,22 @@ WHERE id = ANY(CAST(:ids AS uuid[]))
     AND kind = ANY(CAST(:kinds AS text[]))
     AND due_at <= (SELECT clock_timestamp());
 
--- name: players
--- Read the players of games in the order they joined, and how each wants to be notified.
--- Indexes: pk_participant, pk_person.
-SELECT game_id, user_id, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms
-FROM participant LEFT JOIN person USING (user_id)
-WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
+-- name: people
+-- Read the players of games in the order they joined, then the host if they did not join, and how each wants to be
+-- notified.
+-- Indexes: pk_participant, pk_game, pk_person.
+SELECT
+    game_id, user_id, has_joined, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms
+FROM (
+    SELECT game_id, user_id, joined_at, true AS has_joined
+    FROM participant
+    WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
+    UNION ALL
+    SELECT id, host_id, 'infinity', false
+    FROM game
+    WHERE id = ANY(CAST(:game_ids AS uuid[]))
+        AND NOT EXISTS (SELECT FROM participant WHERE game_id = game.id AND user_id = game.host_id)
+) AS people LEFT JOIN person USING (user_id)
 ORDER BY joined_at, user_id;
 
 -- name: deliveries

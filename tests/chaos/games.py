@@ -93,7 +93,7 @@ def _new_game(number: int, rng: random.Random) -> NewGame:
     return NewGame(
         guild_id=1,
         channel_id=number % CHANNELS + 1,
-        host_id=1,
+        host_id=number % PEOPLE + 1,
         title=f"Game {number:04d} of the night",
         scheduled_at=_FAR,
         zone="Europe/Berlin",

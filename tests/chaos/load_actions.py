@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database
 from shared.database import Sessions
+from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
-from shared.games import cancel_game, join_game, leave_game, reschedule_game
+from shared.games import cancel_game, join_game, leave_game
 from tests.chaos.games import Guild, ScheduledGame
 
 Step = Callable[[AsyncSession], Awaitable[object]]
@@ -67,7 +68,7 @@ def _plan_action(game: ScheduledGame, guild: Guild, rng: random.Random) -> LoadA
     newcomer = rng.choice([person for person in guild.people if person not in game.players])
 
     def reschedule(to: datetime) -> Step:
-        return lambda session: reschedule_game(session, game.id, scheduled_at=to)
+        return lambda session: edit_game(session, game.id, GameEdit(scheduled_at=to))
 
     kinds: tuple[tuple[float, Sequence[Step]], ...] = (
         (0.08, [reschedule(slightly_later)]),

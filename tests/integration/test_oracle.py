@@ -15,7 +15,8 @@ from sandbox.oracle.facts import DatabaseFacts, Evidence, ObservedMessage
 from sandbox.oracle.final_state import check_all_delivered
 from sandbox.oracle.verdict import Verdict
 from shared import database as db
-from shared.games import join_game, leave_game, reschedule_game
+from shared.editing import GameEdit, edit_game
+from shared.games import join_game, leave_game
 from shared.models import (
     DeliveryState,
     NotificationDelivery,
@@ -26,7 +27,7 @@ from shared.models import (
     delivery_id,
     new_id,
 )
-from tests.support.builders import new_game, rows_of
+from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
 
@@ -41,7 +42,7 @@ async def test_every_state_of_a_game_and_every_attempt_is_recorded(database: Dat
         for change in (
             lambda session: join_game(session, game.id, user_id=PLAYER),
             lambda session: leave_game(session, game.id, user_id=PLAYER),
-            lambda session: reschedule_game(session, game.id, scheduled_at=later),
+            lambda session: edit_game(session, game.id, GameEdit(scheduled_at=later)),
         ):
             async with db.transaction(database.sessions) as session:
                 await change(session)
@@ -79,7 +80,7 @@ async def delivered(database: Database) -> tuple[DatabaseFacts, ObservedMessage]
     delivery_id = await _deliver(database, row.id, message_id=7)
     facts = await history.read_rows(database.sessions, [game.id])
     facts = replace(facts, now=row.due_at + timedelta(seconds=1))
-    return facts, ObservedMessage(facts.now, 7, delivery_id, game.title, frozenset(), channel_id=game.channel_id)
+    return facts, ObservedMessage(facts.now, 7, delivery_id, game.title, frozenset({HOST}), channel_id=game.channel_id)
 
 
 def problems(facts: DatabaseFacts, *messages: ObservedMessage) -> list[str]:

@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import select
 
 from shared import database as db
+from shared.editing import GameEdit, edit_game
 from shared.games import (
     JoinResult,
+    LeaveResult,
     cancel_game,
     join_game,
     leave_game,
     list_players,
-    reschedule_game,
 )
 from shared.models import (
     Game,
@@ -71,7 +72,7 @@ async def test_moving_a_game_supersedes_its_reminders_and_writes_new_ones(databa
     game = await new_game(database.sessions, offsets=(10,))
     later = game.scheduled_at + timedelta(days=1)
     async with db.transaction(database.sessions) as session:
-        await reschedule_game(session, game.id, scheduled_at=later)
+        await edit_game(session, game.id, GameEdit(scheduled_at=later))
     old, new = await rows_of(database.sessions, game, REMINDER)
     assert (old.outcome, old.attempt_at) == (Outcome.SUPERSEDED, None)
     assert (new.outcome, new.game_scheduled_at, new.game_version) == (None, later, 2)
@@ -86,7 +87,7 @@ async def test_moving_a_game_away_and_back_reopens_its_reminder(database: Databa
     [first] = await rows_of(database.sessions, game, REMINDER)
     for start in (game.scheduled_at + timedelta(days=1), game.scheduled_at):
         async with db.transaction(database.sessions) as session:
-            await reschedule_game(session, game.id, scheduled_at=start)
+            await edit_game(session, game.id, GameEdit(scheduled_at=start))
     open_rows = [row for row in await rows_of(database.sessions, game, REMINDER) if row.settled_at is None]
     assert [(row.id, row.game_version, row.attempt_at) for row in open_rows] == [(first.id, 3, first.due_at)]
 
@@ -100,7 +101,7 @@ async def test_a_delivered_reminder_is_not_written_again(database: Database) -> 
         delivered.settled_at, delivered.attempt_at, delivered.outcome = await db.now(session), None, Outcome.DELIVERED
     for start in (game.scheduled_at + timedelta(days=1), game.scheduled_at):
         async with db.transaction(database.sessions) as session:
-            await reschedule_game(session, game.id, scheduled_at=start)
+            await edit_game(session, game.id, GameEdit(scheduled_at=start))
     assert [row for row in await rows_of(database.sessions, game, REMINDER) if row.settled_at is None] == []
 
 
@@ -137,8 +138,8 @@ async def test_joining_twice_and_leaving_twice_have_their_own_results(database: 
     game = await new_game(database.sessions, players=(7,))
     async with db.transaction(database.sessions) as session:
         assert await join_game(session, game.id, user_id=7) is JoinResult.ALREADY_JOINED
-        assert await leave_game(session, game.id, user_id=7)
-        assert not await leave_game(session, game.id, user_id=7)
+        assert await leave_game(session, game.id, user_id=7) is LeaveResult.LEFT
+        assert await leave_game(session, game.id, user_id=7) is LeaveResult.NOT_JOINED
 
 
 async def test_a_repeated_request_creates_one_game(database: Database) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database, games
+from shared.editing import GameEdit, edit_game
 from tests.model.environment import CHANNEL, COMMANDS, GUILD, HOST, Environment
 
 DURATION = timedelta(hours=3)
@@ -38,12 +39,17 @@ class Actions:
             await self.join(game_id, player)
         return game_id
 
-    async def reschedule(self, game_id: UUID, starts_in: timedelta, *, dies_after: int | None = None) -> bool:
+    async def reschedule(
+        self,
+        game_id: UUID,
+        starts_in: timedelta,
+        *,
+        duration: timedelta | None = None,
+        dies_after: int | None = None,
+    ) -> bool:
         """Move a game to `starts_in` from now."""
-        scheduled_at = self._environment.database.now + starts_in
-        return await self._run(
-            lambda session: games.reschedule_game(session, game_id, scheduled_at=scheduled_at), dies_after
-        )
+        edit = GameEdit(scheduled_at=self._environment.database.now + starts_in, duration=duration)
+        return await self._run(lambda session: edit_game(session, game_id, edit), dies_after)
 
     async def cancel(self, game_id: UUID, *, dies_after: int | None = None) -> bool:
         """Cancel a game, which may be over."""

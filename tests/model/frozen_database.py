@@ -92,6 +92,7 @@ def _game(record: asyncpg.Record) -> Game:
     duration: timedelta = record["duration"]
     return Game(
         id=record["id"],
+        host_id=record["host_id"],
         scheduled_at=record["scheduled_at"],
         duration=duration,
         offsets=tuple(record["reminder_offsets"]),
@@ -113,6 +114,7 @@ def _row(table: str, record: asyncpg.Record, offset: int | None, game_scheduled_
         attempt_at=record["attempt_at"],
         offset=offset,
         game_scheduled_at=game_scheduled_at,
+        user_ids=tuple(record.get("user_ids", ())),
         attempts=record["attempts"],
         outcome=Outcome(record["outcome"]) if record["outcome"] else None,
         settled_at=record["settled_at"],

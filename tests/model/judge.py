@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome, RecipientKind
@@ -36,6 +37,8 @@ def judge(history: History) -> None:
         _judge_announcement(history, game)
         _judge_status(history, game)
         _judge_cancellation(history, game)
+        _judge_change(history, game)
+        _judge_drop_outs(history, game)
     for row in history.rows.values():
         if row.is_reminder and row.outcome is Outcome.DELIVERED:
             _judge_recipients(history, row)
@@ -65,13 +68,13 @@ def judge_request(history: History, call: Call, sent: set[tuple[object, ...]]) -
     if row.what in (NotificationKind.ANNOUNCEMENT, NotificationKind.WARNING):
         return
     assert not _is_stale(history, row), f"a message is sent that is not valid any more: {row}"
-    players = set(history.games[row.game_id].players)
+    people = history.games[row.game_id].people
     if kind == RecipientKind.CHANNEL:
-        assert call.pings == set(delivery.mentions) & players, f"{sorted(call.pings)} are pinged: {delivery}"
+        assert call.pings == set(delivery.mentions) & people, f"{sorted(call.pings)} are pinged: {delivery}"
 
 
 def _is_stale(history: History, row: Row) -> bool:
-    if row.version != history.games[row.game_id].version:
+    if row.what != NotificationKind.DROP_OUT and row.version != history.games[row.game_id].version:
         return True
     if not row.is_reminder or row.game_scheduled_at is None:
         return False
@@ -144,11 +147,11 @@ def _periods(states: Sequence[tuple[datetime, Game]]) -> list[tuple[datetime, Ga
 
 
 def _judge_recipients(history: History, row: Row) -> None:
-    """Everybody got it who was a player from before it was due until its last attempt."""
+    """Everybody got it who was a player from before it was due until its last attempt, and the host."""
     last = max(history.leased_at[row.id])
     before = [game for at, game in history.states[row.game_id] if at < row.due_at][-1:]
     states = before + [game for at, game in history.states[row.game_id] if row.due_at <= at <= last]
-    always = set.intersection(*(set(game.players) for game in states))
+    always = set.intersection(*(game.people for game in states))
     missed = always - set(_notified(history, row))
     assert not missed, f"{row} was not delivered to {missed}"
 
@@ -193,3 +196,30 @@ def _judge_cancellation(history: History, game: Game) -> None:
     outcomes = [row.outcome for row in history.rows_of(game.id) if row.what == NotificationKind.CANCELLATION]
     assert len(outcomes) == (game.status is GameStatus.CANCELLED), f"{outcomes} for the cancellation of {game}"
     assert not set(outcomes) - _ATTEMPTED, f"lost: {outcomes} for the cancellation of {game}"
+
+
+def _judge_change(history: History, game: Game) -> None:
+    """Each move has one notice, of which the last was attempted unless the game was cancelled."""
+    times = [state.scheduled_at for _, state in history.states[game.id]]
+    moves = sum(before != after for before, after in pairwise(times))
+    outcomes = [row.outcome for row in history.rows_of(game.id) if row.what == NotificationKind.CHANGE]
+    assert len(outcomes) == moves, f"{outcomes} for {moves} moves of {game}"
+    assert not set(outcomes) - _ATTEMPTED - {Outcome.SUPERSEDED}, f"lost: {outcomes} for the moves of {game}"
+    if moves and game.status is not GameStatus.CANCELLED:
+        assert outcomes[-1] in _ATTEMPTED, f"lost: {outcomes} for the moves of {game}"
+
+
+def _judge_drop_outs(history: History, game: Game) -> None:
+    """The notice to the host was attempted for each player who left before the start and stayed away."""
+    if game.status is GameStatus.CANCELLED:
+        return
+    states = [state for _, state in history.states[game.id]]
+    left = {
+        player
+        for before, after in pairwise(states)
+        if after.status is GameStatus.SCHEDULED
+        for player in set(before.players) - set(after.players) - game.people
+    }
+    notices = [row for row in history.rows_of(game.id) if row.what == NotificationKind.DROP_OUT]
+    told = {user for row in notices if row.outcome in _ATTEMPTED for user in row.user_ids}
+    assert not left - told, f"lost: {left - told} left {game}, {notices}"

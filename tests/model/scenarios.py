@@ -13,6 +13,7 @@ from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, Claimed
 from shared.errors import PermanentError, TransientError
 from shared.messaging.envelope import AnyEvent
 from shared.models import NotificationKind
+from tests.model.actions import DURATION
 from tests.model.broker import Fate
 from tests.model.discord import Answer
 from tests.model.environment import BOTS
@@ -77,9 +78,26 @@ async def a_game_is_announced(world: World) -> None:
     await announced(world)
 
 
-@shows(row="kept", status="kept")
-async def a_game_is_moved_to_the_same_time(world: World) -> None:
-    await world.actions.reschedule(await announced(world), STARTS_IN)
+@shows(row="kept")
+async def a_game_is_moved_back_while_its_reminder_may_have_been_sent(world: World) -> None:
+    game_id = await reminded(world, Answer.LOST)
+    starts_at = world.history.games[game_id].scheduled_at
+    await world.actions.reschedule(game_id, STARTS_IN + DAY)
+    await world.actions.reschedule(game_id, starts_at - world.history.now)
+
+
+@shows(row="extended")
+async def players_leave_while_the_host_is_being_told(world: World) -> None:
+    game_id = await announced(world, [MIA, JONAS])
+    await world.actions.leave(game_id, MIA)
+    await deliver_next(world, Answer.LOST)
+    await world.actions.leave(game_id, JONAS)
+
+
+@shows(status="kept")
+async def a_game_begins_later_and_ends_at_the_same_time(world: World) -> None:
+    later = timedelta(minutes=30)
+    await world.actions.reschedule(await announced(world), STARTS_IN + later, duration=DURATION - later)
 
 
 @shows(row="superseded reopened", status="superseded")

@@ -14,6 +14,7 @@ class Game:
     """A game. `players` are in the order in which they joined."""
 
     id: UUID
+    host_id: int
     scheduled_at: datetime
     duration: timedelta
     offsets: tuple[int, ...]
@@ -21,6 +22,11 @@ class Game:
     version: int
     message_id: int | None
     players: tuple[int, ...]
+
+    @property
+    def people(self) -> set[int]:
+        """The players, and the host."""
+        return {*self.players, self.host_id}
 
     @property
     def ends_at(self) -> datetime:
@@ -40,6 +46,7 @@ class Row:
     attempt_at: datetime | None
     offset: int | None
     game_scheduled_at: datetime | None
+    user_ids: tuple[int, ...]
     attempts: int
     outcome: Outcome | None
     settled_at: datetime | None

@@ -24,7 +24,7 @@ from tests.model.bots import Bots
 from tests.model.broker import Broker, Message
 from tests.model.controllers import Controllers
 from tests.model.discord import Discord, dm_channel
-from tests.model.environment import BOTS, COMMANDS, CONTROLLERS, Environment
+from tests.model.environment import BOTS, COMMANDS, CONTROLLERS, HOST, Environment
 from tests.model.frozen_database import FrozenDatabase
 from tests.model.history import History
 from tests.model.process import Process, create_owned_task
@@ -77,8 +77,9 @@ class World:
         for process in environment.processes.values():
             await process.restart()
         await environment.database.clear()
-        statement = "INSERT INTO person (user_id, wants_dm, dm_channel_id) VALUES ($1, true, $2)"
-        await environment.database.execute(statement, WANTS_DM, dm_channel(WANTS_DM))
+        statement = "INSERT INTO person (user_id, wants_dm, dm_channel_id) VALUES ($1, $2, $3)"
+        for user, wants_dm in ((WANTS_DM, True), (HOST, False)):
+            await environment.database.execute(statement, user, wants_dm, dm_channel(user))
         environment.reset()
         self.bots = Bots(environment)
 

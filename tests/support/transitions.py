@@ -128,6 +128,16 @@ def _schedules() -> Iterator[Transition]:
     yield from _schedule(NOTIFICATIONS)
     yield Transition(
         NOTIFICATIONS,
+        "extended",
+        ("open",),
+        "open",
+        _CHANGE,
+        "Another player has left while the host's notice is being sent.",
+        ("user_ids",),
+        "NEW.kind = 'drop_out'",
+    )
+    yield Transition(
+        NOTIFICATIONS,
         "delivered",
         ("open",),
         "delivered",

@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.creation import DEFAULT_DURATION, DEFAULT_REMINDERS, CreateGameOptions, create_from_options
+from bot.features.games.editing import NO_DESCRIPTION, EditGameOptions, edit_from_options
 from bot.features.games.lookup import (
     find_game_by_text,
-    may_cancel,
-    suggest_cancellable_games,
+    require_manager,
     suggest_games,
+    suggest_manageable_games,
     suggest_start_times,
     suggest_time_zones,
 )
@@ -30,8 +31,8 @@ from bot.features.interactions import Reply, respond, respond_in_transaction, re
 from bot.features.times import find_time_zone
 from bot.rendering import game_embed, game_list_embed
 from bot.rendering.escaping import escape
-from bot.rendering.formatting import format_mention
-from shared.games import cancel_game, list_upcoming_games, set_guild_zone
+from shared.game_search import list_games
+from shared.games import cancel_game, set_guild_zone
 from shared.models import GameStatus
 from shared.users import remember_dm_channel, set_dm_preference
 
@@ -84,7 +85,7 @@ class GameCommands(app_commands.Group):
         """Show this server's upcoming games."""
 
         async def work(session: AsyncSession) -> Reply:
-            return Reply(embeds=[game_list_embed(await list_upcoming_games(session, interaction.guild_id or 0))])
+            return Reply(embeds=[game_list_embed(await list_games(session, interaction.guild_id or 0))])
 
         await respond_in_transaction(interaction, work)
 
@@ -103,18 +104,48 @@ class GameCommands(app_commands.Group):
         await respond_in_transaction(interaction, work)
 
     @app_commands.command()
+    @app_commands.describe(
+        game="The title of the game",
+        when="The new start, in this server's time zone: “friday 8pm”. Everyone in the game is told",
+        title="The new title",
+        duration="How long it lasts: “3h”, “90m”",
+        players="How many players can join (0: no limit)",
+        reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none”",
+        description=f"What players should know, or “{NO_DESCRIPTION}”",
+    )
+    @app_commands.autocomplete(game=suggest_manageable_games, when=suggest_start_times)
+    async def edit(
+        self,
+        interaction: Interaction,
+        game: str,
+        when: app_commands.Range[str, 1, 100] | None = None,
+        title: app_commands.Range[str, 1, 100] | None = None,
+        duration: app_commands.Range[str, 1, 50] | None = None,
+        players: app_commands.Range[int, 0, 500] | None = None,
+        reminders: app_commands.Range[str, 1, 100] | None = None,
+        description: app_commands.Range[str, 1, 1000] | None = None,
+    ) -> None:
+        """Change a game. What you leave out stays as it is."""
+        options = EditGameOptions(
+            game=game,
+            when=when,
+            title=title,
+            duration=duration,
+            players=players,
+            reminders=reminders,
+            description=description,
+        )
+        await respond_once(interaction, lambda session: edit_from_options(session, interaction, options))
+
+    @app_commands.command()
     @app_commands.describe(game="The title of the game")
-    @app_commands.autocomplete(game=suggest_cancellable_games)
+    @app_commands.autocomplete(game=suggest_manageable_games)
     async def cancel(self, interaction: Interaction, game: str) -> None:
         """Cancel a game and notify its players."""
 
         async def work(session: AsyncSession) -> str:
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
-            if not may_cancel(interaction, found):
-                raise UserError(
-                    "Only the host can cancel this game. "
-                    f"Ask {format_mention(found.host_id)}, or someone with the Manage Events permission."
-                )
+            require_manager(interaction, found, action="cancel")
             title = f"**{escape(found.title, limit=200)}**"
             if await cancel_game(session, found.id):
                 return f"{title} is cancelled. I'm letting the players know."

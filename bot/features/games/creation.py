@@ -15,8 +15,9 @@ from bot.features.times import parse_duration, parse_reminder_offsets, parse_sta
 from bot.rendering.escaping import clean, escape, is_blank
 from bot.rendering.formatting import format_timestamp
 from shared import database
-from shared.formatting import format_duration, join_words
-from shared.games import NewGame, create_game, get_guild_zone
+from shared.formatting import format_duration, join_words, plural
+from shared.game_search import count_open_games
+from shared.games import NewGame, create_game, get_guild_zone, remember_guild_name
 from shared.models import Game
 from shared.schedule.populate import reminder_times
 
@@ -43,29 +44,79 @@ async def create_from_options(session: AsyncSession, interaction: Interaction, o
         UserError: an option is invalid, or the bot can't post in this channel.
     """
     _require_permission_to_post(interaction)
+    await _require_quota(session, interaction)
     zone = await get_guild_zone(session, interaction.guild_id or 0)
     game = await create_game(session, _parse_options(interaction, options, zone=zone))
+    if interaction.guild is not None and interaction.guild.name:
+        await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
     return confirm_creation(game, now=await database.now(session))
 
 
 def confirm_creation(game: Game, *, now: datetime) -> str:
     """Return the host's confirmation, with the reminders that will be sent or are too late."""
-    upcoming = reminder_times(game, after=now)
-    too_late = [offset for offset in game.reminder_offsets if offset not in upcoming]
     lines = [
         f"**{escape(game.title, limit=200)}** is set for {format_timestamp(game.scheduled_at, 'F')} "
         f"({format_timestamp(game.scheduled_at, 'R')}) and lasts {format_duration(game.duration)}. "
-        f"I'm posting it in <#{game.channel_id}>."
+        f"I'm posting it in <#{game.channel_id}>.",
+        *describe_schedule(game, now=now),
     ]
+    if reminder_times(game, after=now):
+        lines.append("-# You get the reminders too. To take a seat yourself, press Join.")
+    if game.zone == "UTC":
+        lines.append("-# Times on this server are in UTC. To change that, use `/game timezone`.")
+    return "\n".join(lines)
+
+
+def describe_schedule(game: Game, *, now: datetime) -> list[str]:
+    """Return a line for each reminder that will be sent, and one for those that are too late."""
+    upcoming = reminder_times(game, after=now)
+    too_late = [offset for offset in game.reminder_offsets if offset not in upcoming]
+    lines = []
     for offset, at in sorted(upcoming.items(), reverse=True):
         lines.append(f"🔔 {_format_offset(offset)}: {format_timestamp(at, 'f')}")
     if not game.reminder_offsets:
         lines.append("🔕 No reminders.")
     if too_late:
         lines.append(f"🔕 Too late to send: {join_words(map(_format_offset, too_late)).lower()}.")
-    if game.zone == "UTC":
-        lines.append("-# Times on this server are in UTC. To change that, use `/game timezone`.")
-    return "\n".join(lines)
+    return lines
+
+
+def parse_title(text: str) -> str:
+    """Return a title as it is stored.
+
+    Raises:
+        UserError: nothing of it can be seen.
+    """
+    title = clean(text)
+    if is_blank(title):
+        raise UserError("The title is empty. Enter what you're going to play, such as `Curse of Strahd`.")
+    return title
+
+
+def parse_description(text: str) -> str:
+    """Return a description as it is stored, empty if there is none.
+
+    Raises:
+        UserError: nothing of it can be seen.
+    """
+    if text and is_blank(text):
+        raise UserError("Nothing can be seen of the description. Enter some text, or leave it out.")
+    return clean(text, keep_lines=True)
+
+
+async def _require_quota(session: AsyncSession, interaction: Interaction) -> None:
+    limits = interaction.client.limits
+    count = await count_open_games(session, interaction.guild_id or 0, host_id=interaction.user.id)
+    if count.of_host >= limits.per_host:
+        raise UserError(
+            f"You already have {plural(count.of_host, 'open game')} on this server, and {limits.per_host} is the limit "
+            "for one host. Wait until one is over, or cancel one with `/game cancel`."
+        )
+    if count.on_server >= limits.per_server:
+        raise UserError(
+            f"This server already has {plural(count.on_server, 'open game')}, and {limits.per_server} is the limit. "
+            "Wait until one is over, or ask a host to cancel one. `/game list` shows them."
+        )
 
 
 def _require_permission_to_post(interaction: Interaction) -> None:
@@ -86,31 +137,26 @@ def _require_permission_to_post(interaction: Interaction) -> None:
 
 
 def _parse_options(interaction: Interaction, options: CreateGameOptions, *, zone: str) -> NewGame:
-    title = clean(options.title)
-    if is_blank(title):
-        raise UserError("The title is empty. Enter what you're going to play, such as `Curse of Strahd`.")
-    if options.description and is_blank(options.description):
-        raise UserError("The description has no visible text. Enter some, or leave it out.")
     start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
     return NewGame(
         guild_id=interaction.guild_id or 0,
         channel_id=interaction.channel_id or 0,
         host_id=interaction.user.id,
-        title=title,
-        description=clean(options.description, keep_lines=True),
+        title=parse_title(options.title),
+        description=parse_description(options.description),
         scheduled_at=start.at,
         zone=zone,
-        duration=_choose_duration(start.duration, options.duration),
+        duration=choose_duration(start.duration, options.duration) or parse_duration(DEFAULT_DURATION),
         capacity=options.players,
         reminder_offsets=parse_reminder_offsets(options.reminders),
         interaction_id=interaction.id,
     )
 
 
-def _choose_duration(from_when: timedelta | None, entered: str | None) -> timedelta:
-    """Return the duration that `when` or `duration` says."""
+def choose_duration(from_when: timedelta | None, entered: str | None) -> timedelta | None:
+    """Return the duration that `when` or `duration` says, if any."""
     if entered is None:
-        return from_when or parse_duration(DEFAULT_DURATION)
+        return from_when
     duration = parse_duration(entered)
     if from_when not in (None, duration):
         raise UserError(

@@ -6,7 +6,7 @@ Discord waits three seconds for suggestions and shows no errors, so a failure su
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,15 +19,15 @@ from bot.features.errors import UserError
 from bot.features.times import format_zone_choice, give_examples, search_time_zones
 from bot.features.times import suggest_start_times as list_start_times
 from bot.rendering.escaping import clean, escape
+from bot.rendering.formatting import format_mention
 from shared import database, logs
 from shared.errors import TransientError
-from shared.games import find_game, get_guild_zone, list_upcoming_games
+from shared.game_search import search_games
+from shared.games import find_game, get_guild_zone
 from shared.models import Game
 
 Choices = list[app_commands.Choice[str]]
 
-SEARCH_LIMIT = 200
-"""Upcoming games of a server that are searched, the soonest first."""
 _SUGGESTIONS_LIMIT = 25
 _NAME_LIMIT = 100
 _TIMEOUT = 2.5
@@ -42,11 +42,10 @@ async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) 
     game_id = _parse_id(text)
     if game_id is not None and (game := await find_game(session, game_id, guild_id=guild_id)) is not None:
         return game
-    games = await list_upcoming_games(session, guild_id, limit=SEARCH_LIMIT)
-    exact = [game for game in games if _fold(game.title) == _fold(text)]
-    matches = exact or filter_by_title(games, text)
-    if len(matches) == 1:
-        return matches[0]
+    found = await search_games(session, guild_id, clean(text), limit=_SUGGESTIONS_LIMIT)
+    matches = [match for match in found if match.title.casefold() == clean(text).casefold()] or found
+    if len(matches) == 1 and (game := await find_game(session, matches[0].id, guild_id=guild_id)) is not None:
+        return game
     if matches:
         raise UserError(f"{len(matches)} games match that title. Pick one from the list that appears as you type.")
     raise UserError(
@@ -55,16 +54,22 @@ async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) 
     )
 
 
-def filter_by_title(games: Sequence[Game], text: str) -> list[Game]:
-    """Return the games whose titles contain a text, ignoring case."""
-    return [game for game in games if _fold(text) in _fold(game.title)]
+def require_manager(interaction: Interaction, game: Game, *, action: str) -> None:
+    """Check that the user is the host, or has the permission Manage Events or Manage Server.
+
+    Raises:
+        UserError: they are not, so they may not do this `action`.
+    """
+    if interaction.user.id != game.host_id and not _manages_all(interaction):
+        raise UserError(
+            f"Only the host can {action} this game. "
+            f"Ask {format_mention(game.host_id)}, or someone with the Manage Events permission."
+        )
 
 
-def may_cancel(interaction: Interaction, game: Game) -> bool:
-    """Return whether the user is the host or has the permission Manage Events or Manage Server."""
+def _manages_all(interaction: Interaction) -> bool:
     granted = interaction.permissions
-    manages = granted.manage_events or granted.manage_guild or granted.administrator
-    return manages or interaction.user.id == game.host_id
+    return granted.manage_events or granted.manage_guild or granted.administrator
 
 
 async def suggest_start_times(interaction: Interaction, current: str) -> Choices:
@@ -90,14 +95,13 @@ def format_locale(interaction: Interaction) -> str | None:
 
 async def suggest_games(interaction: Interaction, current: str) -> Choices:
     """Return the upcoming games whose titles contain the text."""
-    return await _suggest_in_time(lambda: _matching_games(interaction, current, include=lambda _game: True))
+    return await _suggest_in_time(lambda: _matching_games(interaction, current))
 
 
-async def suggest_cancellable_games(interaction: Interaction, current: str) -> Choices:
-    """Return the matching games that the user may cancel."""
-    return await _suggest_in_time(
-        lambda: _matching_games(interaction, current, include=lambda game: may_cancel(interaction, game))
-    )
+async def suggest_manageable_games(interaction: Interaction, current: str) -> Choices:
+    """Return the matching games that the user may change or cancel."""
+    host_id = None if _manages_all(interaction) else interaction.user.id
+    return await _suggest_in_time(lambda: _matching_games(interaction, current, host_id=host_id))
 
 
 async def suggest_time_zones(_interaction: Interaction, current: str) -> Choices:
@@ -107,15 +111,14 @@ async def suggest_time_zones(_interaction: Interaction, current: str) -> Choices
     return [app_commands.Choice(name=format_zone_choice(zone, now=now), value=zone) for zone in zones]
 
 
-async def _matching_games(interaction: Interaction, text: str, *, include: Callable[[Game], bool]) -> Choices:
+async def _matching_games(interaction: Interaction, text: str, *, host_id: int | None = None) -> Choices:
     guild_id = interaction.guild_id or 0
     async with database.transaction(interaction.client.sessions) as session:
         zone = ZoneInfo(await get_guild_zone(session, guild_id))
-        games = await list_upcoming_games(session, guild_id, limit=SEARCH_LIMIT)
-    matches = [game for game in filter_by_title(games, text) if include(game)]
+        games = await search_games(session, guild_id, clean(text), limit=_SUGGESTIONS_LIMIT, host_id=host_id)
     return [
         app_commands.Choice(name=_format_choice(game.title, game.scheduled_at, zone), value=str(game.id))
-        for game in matches[:_SUGGESTIONS_LIMIT]
+        for game in games
     ]
 
 
@@ -137,10 +140,6 @@ async def _suggest_in_time(work: Callable[[], Awaitable[Choices]]) -> Choices:
     except (TransientError, TimeoutError) as error:
         logs.get().warning("No suggestions", action="suggestions_failed", error=str(error) or "timed out")
         return []
-
-
-def _fold(text: str) -> str:
-    return clean(text).casefold()
 
 
 def _parse_id(text: str) -> UUID | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -15,9 +14,11 @@ from bot.features.interactions import respond_once
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import JOIN_ID, LEAVE_ID
-from shared.games import JoinResult, find_game, join_game, leave_game
+from shared import database
+from shared.games import JoinResult, LeaveResult, find_game, join_game, leave_game, remember_guild_name
 from shared.models import Game, GameStatus
 from shared.schedule.populate import reminder_times
+from shared.users import is_reached_by_dm
 
 ButtonInteraction = discord.Interaction[Any]
 """discord.py passes buttons the interaction of any client. Ours is a `QuestbellClient`."""
@@ -52,8 +53,12 @@ class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_I
         """Sign up."""
 
         async def work(session: AsyncSession) -> str:
-            game = await _require_game(session, self.game_id, guild_id=interaction.guild_id or 0)
+            game = await _require_game(session, self.game_id, guild_id=interaction.guild_id)
+            if interaction.guild is not None and interaction.guild.name:
+                await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
             result = await join_game(session, game.id, user_id=interaction.user.id)
+            if result in (JoinResult.JOINED, JoinResult.ALREADY_JOINED):
+                return f"{_describe_join(game, result)}{await _promise_reminders(session, game, interaction.user.id)}"
             return _describe_join(game, result)
 
         await respond_once(interaction, work)
@@ -77,10 +82,9 @@ class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE
         """Leave."""
 
         async def work(session: AsyncSession) -> str:
-            game = await _require_game(session, self.game_id, guild_id=interaction.guild_id or 0)
-            if await leave_game(session, game.id, user_id=interaction.user.id):
-                return f"You've left {_format_title(game)}. I won't remind you about it."
-            return f"You're not in {_format_title(game)}."
+            game = await _require_game(session, self.game_id, guild_id=interaction.guild_id)
+            result = await leave_game(session, game.id, user_id=interaction.user.id)
+            return _describe_leave(game, result, is_host=interaction.user.id == game.host_id)
 
         await respond_once(interaction, work)
 
@@ -98,8 +102,7 @@ def _describe_join(game: Game, result: JoinResult) -> str:
     when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     match result:
         case JoinResult.JOINED:
-            reminder = " I'll remind you. To choose where, use `/game remind-me`." if _has_reminders_left(game) else ""
-            return f"You're in! {title} starts on {when}.{reminder}"
+            return f"You're in! {title} starts on {when}."
         case JoinResult.ALREADY_JOINED:
             return f"You're already in. {title} starts on {when}."
         case JoinResult.FULL:
@@ -109,15 +112,37 @@ def _describe_join(game: Game, result: JoinResult) -> str:
             return f"{title} {reason.format(host=format_mention(game.host_id))}"
 
 
-async def _require_game(session: AsyncSession, game_id: UUID, *, guild_id: int) -> Game:
+def _describe_leave(game: Game, result: LeaveResult, *, is_host: bool) -> str:
+    title = _format_title(game)
+    match result:
+        case LeaveResult.LEFT if is_host:
+            return f"You've left {title}. I'll still remind you, because you're the host."
+        case LeaveResult.LEFT:
+            return f"You've left {title}. I won't remind you about it."
+        case LeaveResult.NOT_JOINED:
+            return f"You're not in {title}."
+        case LeaveResult.OVER:
+            return f"{title} {_CLOSED_REASONS[game.status]}"
+
+
+async def _promise_reminders(session: AsyncSession, game: Game, user_id: int) -> str:
+    """Return where and when the next reminder comes, or an empty text if none is left."""
+    times = reminder_times(game, after=await database.now(session)).values()
+    if not times:
+        return ""
+    where = "by DM" if await is_reached_by_dm(session, user_id) else f"in <#{game.channel_id}>"
+    first = " first" if len(times) > 1 else ""
+    return (
+        f" I'll remind you {where},{first} on {format_timestamp(min(times), 'f')}. "
+        "To choose where, use `/game remind-me`."
+    )
+
+
+async def _require_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game:
     game = await find_game(session, game_id, guild_id=guild_id)
     if game is None:
         raise UserError("This game no longer exists. See `/game list` for upcoming games.")
     return game
-
-
-def _has_reminders_left(game: Game) -> bool:
-    return bool(reminder_times(game, after=datetime.now(UTC)))
 
 
 def _format_title(game: Game) -> str:

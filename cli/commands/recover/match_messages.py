@@ -15,11 +15,18 @@ from uuid import UUID
 
 from shared.discord.history import ChannelMessage
 from shared.models import NotificationKind
+from shared.schedule.notices import BEGUN_AFTER
 
 CLOCK_SKEW = timedelta(seconds=5)
 """How far Discord's clock may be behind the database's."""
 
-EMOJI = {NotificationKind.REMINDER: "🔔", NotificationKind.CANCELLATION: "❌", NotificationKind.WARNING: "⚠️"}
+EMOJI = {
+    NotificationKind.REMINDER: "🔔",
+    NotificationKind.CANCELLATION: "❌",
+    NotificationKind.CHANGE: "📅",
+    NotificationKind.DROP_OUT: "👋",
+    NotificationKind.WARNING: "⚠️",
+}
 """The first character of each kind's messages."""
 _LINK = re.compile(r"/channels/\d+/\d+/(\d+)")
 _BOLD = re.compile(r"\*\*(.*)\*\*")
@@ -69,13 +76,19 @@ def matches(message: ChannelMessage, row: UncertainRow) -> bool:
     links = _LINK.findall(message.content)
     if links and row.announcement_id is not None and str(row.announcement_id) not in links:
         return False
-    start = f"<t:{int(row.game_scheduled_at.timestamp())}:"
-    return start in message.content and _has_title(message, row.title)
+    return _has_start(message, row) and _has_title(message, row.title)
 
 
 def is_announcement_of(message: ChannelMessage, game_id: UUID) -> bool:
     """Return whether a message has the game's id in its buttons."""
     return any(custom_id.endswith(str(game_id)) for custom_id in message.custom_ids)
+
+
+def _has_start(message: ChannelMessage, row: UncertainRow) -> bool:
+    """Return whether a message names the row's start, or says that the game starts now and was sent then."""
+    if "<t:" in message.content:
+        return f"<t:{int(row.game_scheduled_at.timestamp())}:" in message.content
+    return abs(message.created_at - row.game_scheduled_at) <= BEGUN_AFTER + CLOCK_SKEW
 
 
 def _has_title(message: ChannelMessage, title: str) -> bool:

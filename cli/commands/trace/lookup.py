@@ -5,6 +5,7 @@ An option for each kind of id was rejected because an administrator often does n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,8 @@ T = TypeVar("T", NotificationSchedule, GameStatusSchedule)
 
 _SQL = sql.load("cli")
 _SNOWFLAKE_LIMIT = 2**63
+_MESSAGE_LINK = re.compile(r"<?https?://(?:\w+\.)?discord(?:app)?\.com/channels/(?:\d+|@me)/\d+/(\d+)/?(?:\?\S*)?>?")
+"""What "Copy Message Link" gives, from any version of Discord."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +48,18 @@ class TraceData:
 
 
 async def load_trace_data(session: AsyncSession, id_text: str) -> TraceData:
-    """Return the row with an id, or all rows of a game for its id or its announcement's.
+    """Return the row with an id or message link, or all rows of a game for its id or its announcement's.
 
     Raises:
         QuestbellError: nothing has this id.
     """
-    found = await _find(session, id_text.strip())
+    id_text = id_text.strip()
+    link = _MESSAGE_LINK.fullmatch(id_text)
+    found = await _find(session, link[1] if link else id_text)
     if found is None:
         raise QuestbellError(
-            f"nothing found for {id_text!r}; give the id of a game, notification, status change, delivery or Discord "
-            "message, or a nonce (rows are deleted after the retention period)"
+            f"nothing found for {id_text!r}; give the link or id of a Discord message, the id of a game, "
+            "notification, status change or delivery, or a nonce (rows are deleted after the retention period)"
         )
     game_id, row_id = found
     game = await session.get_one(Game, game_id)

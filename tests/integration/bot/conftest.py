@@ -6,17 +6,18 @@ import asyncio
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from bot.rendering import announcement_message
+from bot.rendering import Payload, announcement_message
 from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.server import SandboxDiscord
 from shared.database import Sessions
 from shared.models import Game
-from shared.settings import DiscordSettings
+from shared.settings import DiscordSettings, GameSettings
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT
 
@@ -41,26 +42,29 @@ def discord_settings(sandbox: SandboxDiscord) -> DiscordSettings:
     return DiscordSettings(token=SecretStr(sandbox.token), api_url=sandbox.url)
 
 
+@asynccontextmanager
+async def running_bot(
+    settings: DiscordSettings, sessions: Sessions, *, limits: GameSettings | None = None
+) -> AsyncIterator[None]:
+    """Connect a bot for a block. An exception that ends it early is raised."""
+    ready = asyncio.Event()
+    bot = asyncio.create_task(run_gateway(settings, sessions, limits=limits, on_ready=ready.set))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait([bot, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=WAIT_TIMEOUT)
+    waiting.cancel()
+    try:
+        if not ready.is_set():
+            await asyncio.wait_for(bot, timeout=0)
+        yield
+    finally:
+        bot.cancel()
+        await asyncio.wait([bot])
+
+
 @pytest.fixture
 def start_bot(discord_settings: DiscordSettings) -> StartBot:
-    """Connect a bot for a block. An exception that ends it early is raised."""
-
-    @asynccontextmanager
-    async def running(sessions: Sessions) -> AsyncIterator[None]:
-        ready = asyncio.Event()
-        bot = asyncio.create_task(run_gateway(discord_settings, sessions, on_ready=ready.set))
-        waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait([bot, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=WAIT_TIMEOUT)
-        waiting.cancel()
-        try:
-            if not ready.is_set():
-                await asyncio.wait_for(bot, timeout=0)
-            yield
-        finally:
-            bot.cancel()
-            await asyncio.wait([bot])
-
-    return running
+    """Connect a bot for a block."""
+    return partial(running_bot, discord_settings)
 
 
 @pytest.fixture
@@ -78,8 +82,13 @@ async def reply_text(request: Awaitable[InteractionResult]) -> str:
 
 async def post_announcement(sandbox: SandboxDiscord, game: Game, *players: int) -> int:
     """Post a game's announcement as the delivery code does, and return the message's id."""
+    return await post(sandbox, game.channel_id, announcement_message(game, players))
+
+
+async def post(sandbox: SandboxDiscord, channel_id: int, payload: Payload) -> int:
+    """Post a message as the bot, and return its id."""
     async with aiohttp.ClientSession(headers={"Authorization": f"Bot {sandbox.token}"}) as session:
-        url = f"{sandbox.url}/api/v10/channels/{game.channel_id}/messages"
-        async with session.post(url, json=announcement_message(game, players)) as response:
+        url = f"{sandbox.url}/api/v10/channels/{channel_id}/messages"
+        async with session.post(url, json=payload) as response:
             assert response.status == 200, await response.text()
             return int((await response.json())["id"])

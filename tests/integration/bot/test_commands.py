@@ -12,13 +12,14 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
+from bot.rendering import leave_button
 from sandbox.discord.faults.model import Drop, DuplicateInteraction, Match, Refuse, Status
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.permissions import TALK, Overwrite, Permission
 from sandbox.servers.postgres import Postgres
 from shared import database as db
 from shared.database import Sessions
-from shared.games import NewGame, create_game, list_players
+from shared.games import NewGame, create_game, join_game, list_players
 from shared.models import (
     DeliveryState,
     Game,
@@ -33,7 +34,8 @@ from shared.models import (
 )
 from shared.schedule.settle import settle_and_log
 from shared.schedule.warnings import warn_hosts
-from tests.integration.bot.conftest import StartBot, post_announcement, reply_text
+from shared.users import mark_dms_closed
+from tests.integration.bot.conftest import StartBot, post, post_announcement, reply_text
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT
@@ -429,6 +431,12 @@ class TestRemindMe:
         assert channel is not None
         assert (user.wants_dm, user.dm_channel_id) == (True, channel.id)
 
+    async def test_the_choices_are_words(self, sandbox: SandboxDiscord) -> None:
+        [command] = sandbox.world.commands.all(None)
+        [remind_me] = [option for option in command["options"] if option["name"] == "remind-me"]
+        [where] = remind_me["options"]
+        assert [choice["name"] for choice in where["choices"]] == ["In the channel", "By DM"]
+
     async def test_a_user_can_go_back_to_mentions(self, sandbox: SandboxDiscord, database: Database) -> None:
         await reply_text(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
         await reply_text(sandbox.slash(PLAYER, "game remind-me", where="In the channel"))
@@ -508,13 +516,69 @@ class TestButtons:
         assert "You've left" in await press(sandbox, PLAYER, message_id, "leave", game)
         assert await players_of(database, game) == []
 
-    async def test_a_player_is_promised_reminders_only_if_any_are_left(
+    async def test_a_player_is_promised_the_reminders_that_are_left(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        for offsets, promised in (((60, 0), True), ((1440,), False), ((), False)):
+        for offsets, first in (((1440, 60, 0), 60), ((0,), 0), ((1440,), None), ((), None)):
             game = await plan_game(database, sandbox, reminder_offsets=offsets)
             message_id = await post_announcement(sandbox, game)
-            assert ("I'll remind you" in await press(sandbox, PLAYER, message_id, "join", game)) is promised
+            for start in ("You're in!", "You're already in."):
+                text = await press(sandbox, PLAYER, message_id, "join", game)
+                assert text.startswith(start)
+                assert ("remind" in text) is (first is not None)
+                if first is not None:
+                    at = int(game.scheduled_at.timestamp()) - first * 60
+                    assert f"on <t:{at}:f>" in text
+                    assert f"in <#{game.channel_id}>" in text
+
+    async def test_a_player_who_chose_dms_is_promised_a_dm_unless_theirs_are_closed(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        await reply_text(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
+        game = await plan_game(database, sandbox)
+        message_id = await post_announcement(sandbox, game)
+        assert "I'll remind you by DM, first on <t:" in await press(sandbox, PLAYER, message_id, "join", game)
+        async with db.transaction(database.sessions) as session:
+            await mark_dms_closed(session, sandbox.world.user(PLAYER).id)
+        assert f"I'll remind you in <#{game.channel_id}>" in await press(sandbox, PLAYER, message_id, "join", game)
+
+    async def test_a_player_can_leave_from_a_dm(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox)
+        message_id = await self.remind_by_dm(sandbox, database, game)
+        assert "You've left" in await press(sandbox, PLAYER, message_id, "leave", game)
+        assert await players_of(database, game) == []
+        assert "You're not in" in await press(sandbox, PLAYER, message_id, "leave", game)
+
+    @pytest.mark.parametrize(
+        ("status", "reason"), [(GameStatus.COMPLETED, "is over"), (GameStatus.CANCELLED, "is cancelled")]
+    )
+    async def test_a_game_that_is_over_is_not_left(
+        self, sandbox: SandboxDiscord, database: Database, status: GameStatus, reason: str
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        message_id = await self.remind_by_dm(sandbox, database, game)
+        async with db.transaction(database.sessions) as session:
+            await allow_any_change(session)
+            await session.execute(update(Game).values(status=status))
+        before = await only_game(database)
+        assert reason in await press(sandbox, PLAYER, message_id, "leave", game)
+        assert len(await players_of(database, game)) == 1
+        assert (await only_game(database)).revision == before.revision
+
+    async def test_a_host_who_leaves_is_still_reminded(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox)
+        message_id = await post_announcement(sandbox, game)
+        await press(sandbox, HOST, message_id, "join", game)
+        assert "I'll still remind you" in await press(sandbox, HOST, message_id, "leave", game)
+
+    async def remind_by_dm(self, sandbox: SandboxDiscord, database: Database, game: Game) -> int:
+        """Let a player join, and send them the reminder by DM."""
+        player = sandbox.world.user(PLAYER).id
+        async with db.transaction(database.sessions) as session:
+            await join_game(session, game.id, user_id=player)
+        return await post(
+            sandbox, sandbox.world.open_dm(PLAYER).id, {"content": "🔔", "components": leave_button(game.id, nonce="")}
+        )
 
     async def test_pressing_twice_changes_nothing(self, sandbox: SandboxDiscord, database: Database) -> None:
         game = await plan_game(database, sandbox)

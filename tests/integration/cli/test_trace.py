@@ -79,7 +79,13 @@ async def test_every_id_of_a_sent_reminder_leads_to_its_history(
     row = await reminder(database, discord)
     await handle(event_of(row))
     delivery = await ledger_of(database, row)
-    ids = [row.id, row.id.hex, delivery.id, nonce_for(delivery.id), delivery.message_id]
+    message = delivery.message_id
+    links = [
+        f"https://discord.com/channels/1/2/{message}",
+        f"https://ptb.discord.com/channels/@me/2/{message}",
+        f" <https://discordapp.com/channels/1/2/{message}> ",
+    ]
+    ids = [row.id, row.id.hex, delivery.id, nonce_for(delivery.id), message, *links]
     for id_ in ids:
         document = (await run(trace, str(id_), as_json=True)).document
         [traced] = document["rows"]
@@ -87,7 +93,7 @@ async def test_every_id_of_a_sent_reminder_leads_to_its_history(
     assert (traced["outcome"], traced["explanation"]["state"]) == ("delivered", "delivered")
     assert 0 <= traced["lateness_seconds"] < 30
     [traced_delivery] = traced["deliveries"]
-    assert (traced_delivery["nonce"], traced_delivery["mentions"]) == (nonce_for(delivery.id), ["1", "2"])
+    assert (traced_delivery["nonce"], traced_delivery["mentions"]) == (nonce_for(delivery.id), ["1", "2", "902"])
     events = [event["event"] for event in traced["timeline"]]
     assert f"Discord created message {delivery.message_id} (Discord's clock)" in events
     assert events[-1] == "settled as delivered"
@@ -160,11 +166,29 @@ async def test_the_rows_of_a_cancelled_game_are_superseded_with_a_reason(run: Ru
     assert re.search(r"Reason: the \w+ changed \(version 2\)", output.out)
 
 
+LINKS = (
+    "https://discord.com/channels/1/2/3",
+    "https://discord.com/channels/1/2",
+    f"https://discord.com/channels/1/2/{'9' * 40}",
+    "https://example.com/channels/1/2/3",
+)
+"""Links that lead to none of our messages."""
+
+
 async def test_an_unknown_id_is_an_error(run: Run, database: Database) -> None:
-    for id_text in ("01890a5d-ac96-774b-bcce-b302099a8057", "12345", "9" * 40, "the game last night", "", "A" * 22):
+    for id_text in (
+        "01890a5d-ac96-774b-bcce-b302099a8057",
+        "12345",
+        "9" * 40,
+        "the game last night",
+        "",
+        "A" * 22,
+        *LINKS,
+    ):
         output = await run(trace, id_text)
         assert output.code == 1
         assert "nothing found for" in output.err
+        assert "link or id of a Discord message" in output.err
 
 
 async def test_a_database_without_our_tables_must_be_migrated(

@@ -13,8 +13,9 @@ from bot.delivery.leases import DeliveryRequest, prepare
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
 from shared import database as db
 from shared.discord.ids import nonce_for
+from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
-from shared.games import cancel_game, join_game, leave_game, reschedule_game
+from shared.games import cancel_game, join_game, leave_game
 from shared.messaging.envelope import StatusTransitionDue
 from shared.models import (
     DeliveryState,
@@ -77,7 +78,7 @@ async def test_many_players_are_notified_in_chunks_and_each_once(bot: Bot) -> No
             await join_game(session, game.id, user_id=user)
     row = await bot.row(game)
     await bot.deliver(row)
-    assert [len(delivery.mentions) for delivery in await bot.ledger(row)] == [75, 75, 10]
+    assert [len(delivery.mentions) for delivery in await bot.ledger(row)] == [75, 75, 11]  # with the host
     assert len(bot.sent()) == 3
 
 
@@ -98,7 +99,7 @@ async def test_a_message_in_flight_of_a_changed_game_sends_nothing(bot: Bot, cha
     row = await bot.row(game)
     async with db.transaction(bot.database.sessions) as session:
         if change == "moved":
-            await reschedule_game(session, game.id, scheduled_at=game.scheduled_at + timedelta(days=1))
+            await edit_game(session, game.id, GameEdit(scheduled_at=game.scheduled_at + timedelta(days=1)))
         else:
             await cancel_game(session, game.id)
     await bot.deliver(row)

@@ -66,7 +66,7 @@ async def test_a_dm_channel_is_opened_once(bot: Bot) -> None:
 
 async def test_the_channel_says_so_if_all_players_are_notified_by_dm(bot: Bot) -> None:
     await request_dms(bot, "Mia")
-    await bot.deliver_until_settled(await bot.row(await bot.game(("Mia",))))
+    await bot.deliver_until_settled(await bot.row(await bot.game(("Mia",), host_id=bot.discord.world.user("Mia").id)))
     [public] = channel_messages(bot)
     assert (len(public.pinged_users), "by DM" in public.content) == (0, True)
 

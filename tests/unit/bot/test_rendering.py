@@ -16,13 +16,17 @@ from bot.rendering import (
     Payload,
     announcement_message,
     cancellation_message,
+    change_message,
+    drop_out_message,
     game_list_embed,
     reminder_message,
+    server_note,
     split_into_chunks,
 )
 from bot.rendering.escaping import utf16_length
 from bot.rendering.reminder_messages import CLOSED_DMS
-from shared.models import Game, GameStatus, Participant
+from shared.game_search import ListedGame
+from shared.models import Game, GameStatus
 
 START = datetime(2026, 12, 4, 19, 30, tzinfo=UTC)
 CLOCK, DATE = f"<t:{int(START.timestamp())}:t>", f"<t:{int(START.timestamp())}:F>"
@@ -166,11 +170,9 @@ class TestReminder:
             (1440, timedelta(days=1), f"starts in 1 day, on {DATE}."),
             (1440, timedelta(hours=23), f"starts in 23 hours, at {CLOCK}."),
             (90, timedelta(minutes=90), f"starts in 1 hour 30 minutes, at {CLOCK}."),
-            (0, timedelta(seconds=-2), f"starts now ({CLOCK})."),
+            (0, timedelta(seconds=-2), "starts now."),
             (30, timedelta(minutes=12), f"starts in 12 minutes, at {CLOCK}."),
-            (0, timedelta(minutes=-4), f"started 4 minutes ago, at {CLOCK}."),
-            (30, timedelta(minutes=-1), f"started 1 minute ago, at {CLOCK}."),
-            (30, timedelta(days=-2), f"started 2 days ago, on {DATE}."),
+            (30, timedelta(seconds=-50), "starts now."),
         ],
     )
     def test_it_says_when_the_game_starts_relative_to_now(
@@ -199,7 +201,7 @@ class TestReminder:
         options: dict[str, Any] = {
             "offset_minutes": 43200,
             "now": START - timedelta(days=5, minutes=1),
-            "note": CLOSED_DMS,
+            "notes": [CLOSED_DMS],
         }
         few, many = (reminder_message(made, mentions=range(LARGEST - count, LARGEST), **options) for count in (1, 75))
         assert_within_limits(many)
@@ -217,10 +219,14 @@ class TestReminder:
         bare = reminder_message(game(message_id=None), offset_minutes=30, mentions=[1], now=START)["content"]
         assert "https://" not in bare
 
-    def test_without_players_it_says_so_and_pings_nobody(self) -> None:
-        shown = self.remind(before=timedelta(minutes=30), mentions=[])
-        assert "Nobody has signed up yet." in shown["content"]
-        assert shown["allowed_mentions"] == {"parse": []}
+    def test_without_mentions_it_pings_nobody(self) -> None:
+        assert self.remind(before=timedelta(minutes=30), mentions=[])["allowed_mentions"] == {"parse": []}
+
+    def test_only_its_start_names_a_time(self) -> None:
+        for minutes in range(-1, 3000, 7):
+            content = self.remind(before=timedelta(minutes=minutes))["content"]
+            assert re.findall(r"<t:\d+:(\w)>", content) in ([], ["t"], ["F"])
+            assert ("starts now" in content) == ("<t:" not in content)
 
     def test_too_many_mentions_for_one_message_are_rejected(self) -> None:
         with pytest.raises(ValueError, match="at most 75"):
@@ -234,8 +240,9 @@ class TestReminder:
         for mentions in split_into_chunks(roster) or [()]:
             now = START - timedelta(minutes=minutes)
             for shown in (
-                reminder_message(made, offset_minutes=30, mentions=mentions, now=now, note=CLOSED_DMS),
-                cancellation_message(made, mentions=mentions, note=CLOSED_DMS),
+                reminder_message(made, offset_minutes=30, mentions=mentions, now=now, notes=[CLOSED_DMS]),
+                cancellation_message(made, mentions=mentions, notes=[CLOSED_DMS]),
+                change_message(made, mentions=mentions, notes=[CLOSED_DMS]),
             ):
                 assert_within_limits(shown)
                 assert pinged(shown) == set(mentions)
@@ -255,8 +262,13 @@ def test_chunks_contain_every_user_once_and_in_order(roster: list[int]) -> None:
     assert all(0 < len(part) <= 75 for part in parts)
 
 
+def listed(**changes: Any) -> ListedGame:
+    made = {"guild_id": 10, "channel_id": 20, "message_id": 30, "title": "Curse of Strahd", "scheduled_at": START}
+    return ListedGame(**(made | {"capacity": 5, "player_count": 1} | changes))
+
+
 def test_a_list_shows_each_game_with_its_link_seats_and_time() -> None:
-    [line] = game_list_embed([game(participants=[Participant(user_id=1)])])["description"].split("\n\n")
+    [line] = game_list_embed([listed()])["description"].split("\n\n")
     assert line.startswith("**[Curse of Strahd](https://discord.com/channels/10/20/30)** · 1/5 players")
     assert f"<t:{int(START.timestamp())}:F>" in line
 
@@ -267,5 +279,26 @@ def test_an_empty_list_says_how_to_create_a_game() -> None:
 
 @given(st.lists(TEXT, max_size=60))
 def test_a_list_of_any_titles_stays_within_the_limits(titles: list[str]) -> None:
-    shown = game_list_embed([game(title=title, participants=[]) for title in titles])
+    shown = game_list_embed([listed(title=title) for title in titles])
     assert_within_limits({"embeds": [shown], "allowed_mentions": {"parse": []}})
+
+
+def test_a_new_time_is_named_and_pings_the_players() -> None:
+    shown = change_message(game(), mentions=[1])
+    assert f"**Curse of Strahd** has a new time: {DATE}." in shown["content"]
+    assert pinged(shown) == {1}
+
+
+def test_a_drop_out_names_who_left_and_who_is_left_and_pings_only_the_host() -> None:
+    shown = drop_out_message(game(), left=[7, 8], players=[1, 2, 3], mentions=[40])
+    [first, *_] = shown["content"].splitlines()
+    assert first == f"👋 <@7> and <@8> can't make it to **Curse of Strahd** on {DATE}. Players: 3/5."
+    assert shown["allowed_mentions"]["users"] == ["40"]
+
+
+@given(title=TEXT, server=TEXT, left=st.lists(IDS, min_size=1, max_size=500, unique=True))
+def test_a_drop_out_of_any_size_stays_within_the_limits(title: str, server: str, left: list[int]) -> None:
+    shown = drop_out_message(game(title=title), left=left, players=left, mentions=[], notes=[server_note(server)])
+    assert_within_limits(shown)
+    assert pinged(shown) == set()
+    assert "@everyone" not in shown["content"]

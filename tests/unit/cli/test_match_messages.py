@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from bot.rendering import cancellation_message, reminder_message
+from bot.rendering import cancellation_message, change_message, drop_out_message, reminder_message
 from cli.commands.recover.match_messages import UncertainRow, match_messages, matches
 from shared.discord.history import ChannelMessage
 from shared.discord.ids import first_id_at
@@ -19,7 +19,14 @@ ANNOUNCEMENT = 555
 
 
 def new_game(**fields: Any) -> Game:
-    defaults = {"id": uuid4(), "guild_id": 1, "channel_id": 2, "message_id": ANNOUNCEMENT, "title": "Keep"}
+    defaults = {
+        "id": uuid4(),
+        "guild_id": 1,
+        "channel_id": 2,
+        "capacity": None,
+        "message_id": ANNOUNCEMENT,
+        "title": "Keep",
+    }
     return Game(**(defaults | {"scheduled_at": START} | fields))
 
 
@@ -82,6 +89,24 @@ def test_every_title_is_recognized_however_it_is_escaped_and_cut(title: str, ann
 )
 def test_a_message_about_another_game_does_not_match(difference: dict[str, Any]) -> None:
     assert not matches(new_message(reminder_of(new_game(**difference))), new_row(new_game()))
+
+
+@pytest.mark.parametrize(("minutes", "is_match"), [(0, True), (5, False), (-5, False)])
+def test_a_message_that_a_game_starts_now_matches_only_the_game_that_started_then(minutes: int, is_match: bool) -> None:
+    game = new_game(message_id=None)
+    message = new_message(reminder_of(game, 0), minutes_before=0)
+    moved = new_game(message_id=None, scheduled_at=START + timedelta(minutes=minutes))
+    assert "<t:" not in message.content
+    assert matches(message, new_row(moved, 0)) is is_match
+
+
+def test_a_new_time_and_a_drop_out_are_recognized() -> None:
+    game = new_game()
+    moved = new_message(str(change_message(game, mentions=(1,))["content"]))
+    left = new_message(str(drop_out_message(game, left=(1, 2), players=(), mentions=(3,))["content"]))
+    assert matches(moved, new_row(game, kind=NotificationKind.CHANGE))
+    assert matches(left, new_row(game, kind=NotificationKind.DROP_OUT))
+    assert not matches(moved, new_row(game, kind=NotificationKind.DROP_OUT))
 
 
 def test_a_message_belongs_to_the_latest_reminder_that_was_due_when_it_was_sent() -> None:

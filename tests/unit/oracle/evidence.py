@@ -43,6 +43,7 @@ class Evening:
 
     def __init__(self) -> None:
         self.states = [GameState(at(0), at(400), GameStatus.SCHEDULED, frozenset({ANN, BEN}))]
+        self.host_id = ANN
         self.offsets: tuple[int, ...] = (5,)
         self.game_id = uuid4()
         self.rows: list[NotificationRow] = []
@@ -102,6 +103,7 @@ class Evening:
         game = GameHistory(
             id=self.game_id,
             title="The Sunken Keep",
+            host_id=self.host_id,
             offsets=self.offsets,
             duration=timedelta(hours=3),
             message_id=self.message_id,

@@ -1,0 +1,98 @@
+"""Changes a game with the options of `/game edit`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.client import Interaction
+from bot.features.errors import UserError
+from bot.features.games.creation import choose_duration, describe_schedule, parse_description, parse_title
+from bot.features.games.lookup import find_game_by_text, format_locale, require_manager
+from bot.features.times import parse_reminder_offsets, parse_start_time
+from bot.rendering.escaping import escape
+from bot.rendering.formatting import format_timestamp
+from shared import database
+from shared.editing import EditResult, GameEdit, edit_game
+from shared.formatting import format_duration, plural
+from shared.games import get_guild_zone, list_players
+from shared.models import Game, GameStatus
+
+NO_DESCRIPTION = "none"
+"""What a host enters to remove the description."""
+
+_CLOSED_REASONS = {
+    GameStatus.IN_PROGRESS: "has started, so it can't be changed any more.",
+    GameStatus.COMPLETED: "is over, so it can't be changed. To plan another game, use `/game create`.",
+    GameStatus.CANCELLED: "is cancelled, so it can't be changed. To plan it again, use `/game create`.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditGameOptions:
+    """The options of the command as the host entered them. None is not entered."""
+
+    game: str
+    when: str | None
+    title: str | None
+    duration: str | None
+    players: int | None
+    reminders: str | None
+    description: str | None
+
+
+async def edit_from_options(session: AsyncSession, interaction: Interaction, options: EditGameOptions) -> str:
+    """Change the game, and return the confirmation.
+
+    Raises:
+        UserError: an option is invalid, or the user may not change this game.
+    """
+    guild_id = interaction.guild_id or 0
+    game = await find_game_by_text(session, options.game, guild_id=guild_id)
+    require_manager(interaction, game, action="change")
+    edit = _parse_options(interaction, options, zone=await get_guild_zone(session, guild_id))
+    if edit == GameEdit():
+        raise UserError("Nothing to change. Fill in at least one more option, such as `when` or `players`.")
+    title = f"**{escape(game.title, limit=200)}**"
+    match result := await edit_game(session, game.id, edit):
+        case EditResult.CLOSED:
+            raise UserError(f"{title} {_CLOSED_REASONS[game.status]}")
+        case EditResult.IN_THE_PAST:
+            raise UserError("The new time is in the past. Enter a later one, such as `tomorrow 8pm`.")
+        case EditResult.TOO_FEW_SEATS:
+            taken = len(await list_players(session, game.id))
+            raise UserError(
+                f"{title} already has {plural(taken, 'player')}. Allow at least {taken}, or ask someone to leave first."
+            )
+        case EditResult.UNCHANGED:
+            return f"{title} is already like that, so nothing has changed."
+    return _confirm(game, is_moved=result is EditResult.MOVED, now=await database.now(session))
+
+
+def _confirm(game: Game, *, is_moved: bool, now: datetime) -> str:
+    start = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
+    notice = " I'm telling everyone the new time." if is_moved else ""
+    first = (
+        f"**{escape(game.title, limit=200)}** is changed. "
+        f"It starts on {start} and lasts {format_duration(game.duration)}.{notice}"
+    )
+    return "\n".join([first, *describe_schedule(game, now=now)])
+
+
+def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: str) -> GameEdit:
+    start = None
+    if options.when is not None:
+        start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
+    description = None if options.description is None else parse_description(options.description)
+    if description is not None and description.casefold() == NO_DESCRIPTION:
+        description = ""
+    return GameEdit(
+        title=None if options.title is None else parse_title(options.title),
+        description=description,
+        scheduled_at=None if start is None else start.at,
+        duration=choose_duration(None if start is None else start.duration, options.duration),
+        capacity=options.players,
+        reminder_offsets=None if options.reminders is None else parse_reminder_offsets(options.reminders),
+    )

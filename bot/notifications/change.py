@@ -1,0 +1,24 @@
+"""The notice of a new time, for the same recipients as a reminder."""
+
+from __future__ import annotations
+
+from bot.notifications.content import Message, NotificationContent, NotificationContext
+from bot.notifications.reminder import (
+    list_recipients,
+    make_buttons,
+    make_closed_dms_note,
+    make_server_note,
+    select_mentions,
+)
+from bot.rendering import change_message
+from shared.models import NotificationDelivery
+
+
+def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
+    mentions = select_mentions(context, delivery, is_first)
+    notes = (make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions))
+    payload = change_message(context.game, mentions=mentions, notes=notes)
+    return Message({**payload, "components": make_buttons(context, delivery)}, mentions)
+
+
+CHANGE = NotificationContent(list_recipients, _make_message)

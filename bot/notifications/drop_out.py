@@ -1,0 +1,30 @@
+"""Tells the host by DM who has left. It also goes to hosts who chose mentions, because only they need to know."""
+
+from __future__ import annotations
+
+from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
+from bot.notifications.reminder import make_closed_dms_note, make_server_note
+from bot.rendering import disabled_button, drop_out_message
+from shared.models import NotificationDelivery, RecipientKind
+
+
+def _list_recipients(context: NotificationContext) -> list[Recipient]:
+    host = context.host
+    if host.has_closed_dms:
+        return [Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=(host.user_id,))]
+    return [Recipient(RecipientKind.USER, host.user_id)]
+
+
+def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
+    mentions, left = tuple(delivery.mentions), context.notification.user_ids
+    payload = drop_out_message(
+        context.game,
+        left=[user for user in left if user not in context.roster] or left,
+        players=context.roster,
+        mentions=mentions,
+        notes=(make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions)),
+    )
+    return Message({**payload, "components": disabled_button("You're the host", nonce=delivery.nonce)}, mentions)
+
+
+DROP_OUT = NotificationContent(_list_recipients, _make_message)

@@ -1,0 +1,76 @@
+"""Changes of a planned game, in the caller's transaction."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import database
+from shared.games import list_players
+from shared.models import Game, GameStatus, NotificationKind
+from shared.schedule.notices import add_notice, refresh_announcement
+from shared.schedule.populate import lock_game, populate_schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class GameEdit:
+    """What changes. None leaves a value as it is, and a `capacity` of 0 removes the limit."""
+
+    title: str | None = None
+    description: str | None = None
+    scheduled_at: datetime | None = None
+    duration: timedelta | None = None
+    capacity: int | None = None
+    reminder_offsets: tuple[int, ...] | None = None
+
+
+class EditResult(enum.Enum):
+    """Result of `edit_game`."""
+
+    MOVED = "moved"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    CLOSED = "closed"
+    IN_THE_PAST = "in the past"
+    TOO_FEW_SEATS = "too few seats"
+
+
+async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit) -> EditResult:
+    """Change a game that has not started. Its players are notified of a new time."""
+    game = await lock_game(session, game_id)
+    changes = _list_changes(game, edit)
+    if game.status is not GameStatus.SCHEDULED:
+        return EditResult.CLOSED
+    is_moved = "scheduled_at" in changes
+    if is_moved and changes["scheduled_at"] <= await database.now(session):
+        return EditResult.IN_THE_PAST
+    capacity = changes.get("capacity")
+    if capacity is not None and capacity < len(await list_players(session, game_id)):
+        return EditResult.TOO_FEW_SEATS
+    if not changes:
+        return EditResult.UNCHANGED
+    for name, value in changes.items():
+        setattr(game, name, value)
+    if is_moved:
+        game.local_time = game.scheduled_at.astimezone(ZoneInfo(game.zone)).replace(tzinfo=None)
+        game.version += 1
+    await populate_schedule(session, game_id)
+    await refresh_announcement(session, game)
+    if is_moved:
+        await add_notice(session, [game], NotificationKind.CHANGE)
+    return EditResult.MOVED if is_moved else EditResult.CHANGED
+
+
+def _list_changes(game: Game, edit: GameEdit) -> dict[str, Any]:
+    wanted = {field.name: value for field in fields(edit) if (value := getattr(edit, field.name)) is not None}
+    if wanted.get("capacity") == 0:
+        wanted["capacity"] = None
+    if edit.reminder_offsets is not None:
+        wanted["reminder_offsets"] = sorted(set(edit.reminder_offsets), reverse=True)
+    return {name: value for name, value in wanted.items() if value != getattr(game, name)}

@@ -1,0 +1,98 @@
+"""The oracle must find hosts who are not reminded, and new times and drop-outs that are lost or told too often."""
+
+from __future__ import annotations
+
+from sandbox.oracle.compare import compare
+from shared.models import GameStatus, NotificationKind
+from tests.unit.oracle.evidence import ANN, BEN, EVE, Evening, announce, at, delivered_once, found
+
+
+def hosted_by_eve() -> Evening:
+    """An evening on which Ann and Ben play, and Eve, who hosts, is reminded with them."""
+    evening = Evening()
+    evening.host_id = EVE
+    evening.accept(evening.attempt(evening.row(), 100.9, mentions=[ANN, BEN, EVE]), 101)
+    return evening
+
+
+def shown(evening: Evening) -> Evening:
+    """Let the announcement show the game as it is at the end."""
+    message_id = announce(evening, 110)
+    state = evening.states[-1]
+    players = " ".join(f"<@{player}>" for player in state.players)
+    evening.final_text[message_id] = f"<t:{int(state.starts_at.timestamp())}:F> {_status(state.status)} {players}"
+    evening.final_text[message_id] += f" Players {len(state.players)}"
+    evening.message_id = message_id
+    return evening
+
+
+def _status(status: GameStatus) -> str:
+    return status.replace("_", " ").capitalize()
+
+
+def notify(evening: Evening, kind: NotificationKind, second: float, *mentions: int, text: str = "") -> None:
+    starts = (evening.states[-1].starts_at - at(0)).total_seconds()
+    row = evening.row(kind=kind, offset=None, due=second, starts=starts)
+    said = f"The Sunken Keep {text}"
+    evening.accept(evening.attempt(row, second, mentions=mentions), second, *mentions, text=said)
+
+
+def test_a_host_who_is_reminded_with_the_players_is_fine():
+    assert found(compare(shown(hosted_by_eve()).evidence())) == {}
+
+
+def test_a_host_who_is_not_reminded_is_missed():
+    evening = delivered_once()
+    evening.host_id = EVE
+    assert found(compare(evening.evidence())) == {"wrong": 1}
+
+
+def moved() -> Evening:
+    evening = hosted_by_eve()
+    evening.change(150, starts_at=at(4000))
+    return evening
+
+
+def test_a_new_time_that_everyone_learns_of_once_is_fine():
+    evening = moved()
+    notify(evening, NotificationKind.CHANGE, 151, ANN, BEN, EVE)
+    assert found(compare(shown(evening).evidence())) == {}
+
+
+def test_a_new_time_that_nobody_learns_of_is_lost():
+    assert found(compare(shown(moved()).evidence())) == {"lost": 1}
+
+
+def test_a_new_time_that_the_host_does_not_learn_of_is_wrong():
+    evening = moved()
+    notify(evening, NotificationKind.CHANGE, 151, ANN, BEN)
+    assert found(compare(shown(evening).evidence())) == {"wrong": 1}
+
+
+def test_a_new_time_that_is_told_twice_is_doubled():
+    evening = moved()
+    for second in (151, 152):
+        notify(evening, NotificationKind.CHANGE, second, ANN, BEN, EVE)
+    assert found(compare(shown(evening).evidence())) == {"doubled": 1}
+
+
+def test_only_the_last_of_two_new_times_must_be_told():
+    evening = moved()
+    evening.change(150.5, starts_at=at(5000))
+    notify(evening, NotificationKind.CHANGE, 151, ANN, BEN, EVE)
+    assert found(compare(shown(evening).evidence())) == {}
+
+
+def test_a_drop_out_that_the_host_does_not_learn_of_is_lost():
+    evening = hosted_by_eve()
+    evening.change(120, players=frozenset({ANN}))
+    assert found(compare(shown(evening).evidence())) == {"lost": 1}
+    notify(evening, NotificationKind.DROP_OUT, 121, EVE, text=f"<@{BEN}>")
+    assert found(compare(evening.evidence())) == {}
+
+
+def test_a_drop_out_that_somebody_else_learns_of_is_lost():
+    evening = hosted_by_eve()
+    evening.change(120, players=frozenset({ANN}))
+    notify(evening, NotificationKind.DROP_OUT, 121, ANN, text=f"<@{BEN}>")
+    assert found(compare(shown(evening).evidence())) == {"lost": 1}
