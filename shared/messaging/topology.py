@@ -52,7 +52,10 @@ class Queue:
 
 REMINDERS = Queue("bot.reminders", "game.reminder_due", (NotificationKind.REMINDER,), "bot.reminders.dlq")
 NOTICES = Queue(
-    "bot.notices", "game.notice_due", (NotificationKind.CANCELLATION, NotificationKind.WARNING), "bot.notices.dlq"
+    "bot.notices",
+    "game.notice_due",
+    (NotificationKind.CANCELLATION, NotificationKind.CHANGE, NotificationKind.DROP_OUT, NotificationKind.WARNING),
+    "bot.notices.dlq",
 )
 ANNOUNCEMENTS = Queue(
     "bot.announcements",

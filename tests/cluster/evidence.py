@@ -89,6 +89,7 @@ def _game(reminder: Reminder, messages: Sequence[ObservedMessage]) -> GameHistor
     return GameHistory(
         id=uuid4(),
         title=reminder.title,
+        host_id=next(iter(players), 0),
         offsets=(OFFSET // timedelta(minutes=1),),
         duration=timedelta(hours=3),
         message_id=None,

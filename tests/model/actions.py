@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database, games
 from shared.editing import GameEdit, edit_game
+from shared.errors import TransientError
 from tests.model.environment import CHANNEL, COMMANDS, GUILD, HOST, Environment
 
 DURATION = timedelta(hours=3)
@@ -47,9 +48,16 @@ class Actions:
         duration: timedelta | None = None,
         dies_after: int | None = None,
     ) -> bool:
-        """Move a game to `starts_in` from now."""
+        """Move a game to `starts_in` from now, unless its host must try again later."""
         edit = GameEdit(scheduled_at=self._environment.database.now + starts_in, duration=duration)
-        return await self._run(lambda session: edit_game(session, game_id, edit), dies_after)
+
+        async def move(session: AsyncSession) -> None:
+            await edit_game(session, game_id, edit)
+
+        try:
+            return await self._run(move, dies_after)
+        except TransientError:  # an earlier new time may have been sent, and its result is not known yet
+            return True
 
     async def cancel(self, game_id: UUID, *, dies_after: int | None = None) -> bool:
         """Cancel a game, which may be over."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from shared.discord.errors import (
     CLOSED_DMS,
@@ -188,6 +189,8 @@ class StubClient:
     def __init__(self, called: Callable[[Call], None], now: Callable[[], datetime]) -> None:
         self._called = called
         self._now = now
+        self._last_calls: WeakKeyDictionary[asyncio.Task[Any] | None, Call] = WeakKeyDictionary()
+        """By the task that made it, because a bot handles several messages at once."""
 
     async def create_message(self, channel_id: int, payload: dict[str, Any], *, nonce: str) -> int:
         delivery_id = delivery_id_of(nonce)
@@ -202,7 +205,7 @@ class StubClient:
         return page
 
     async def may_read_history(self, channel_id: int) -> bool:
-        return not self._last_call.is_blind
+        return not self._last_calls[asyncio.current_task()].is_blind
 
     async def open_dm(self, user_id: int) -> int:
         return dm_channel(user_id)
@@ -211,6 +214,6 @@ class StubClient:
         return
 
     async def _call(self, kind: str, channel_id: int, **fields: Any) -> Any:
-        call = self._last_call = Call(kind, channel_id, self._now(), **fields)
+        call = self._last_calls[asyncio.current_task()] = Call(kind, channel_id, self._now(), **fields)
         self._called(call)
         return await call.answered

@@ -90,7 +90,7 @@ async def a_game_is_moved_back_while_its_reminder_may_have_been_sent(world: Worl
 async def players_leave_while_the_host_is_being_told(world: World) -> None:
     game_id = await announced(world, [MIA, JONAS])
     await world.actions.leave(game_id, MIA)
-    await deliver_next(world, Answer.LOST)
+    await deliver_next(world, dm_answers=[Answer.LOST])
     await world.actions.leave(game_id, JONAS)
 
 

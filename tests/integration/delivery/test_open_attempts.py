@@ -12,8 +12,9 @@ from sqlalchemy import func, update
 from bot.delivery.circuit_breaker import THRESHOLD
 from sandbox.discord.faults.model import Drop, Match, Refuse, Status, TooMany
 from shared import database as db
+from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
-from shared.games import cancel_game, reschedule_game
+from shared.games import cancel_game
 from shared.models import (
     DeliveryState,
     Game,
@@ -56,7 +57,7 @@ async def cancel(bot: Bot, game: Game) -> None:
 
 async def move(bot: Bot, game: Game) -> None:
     async with db.transaction(bot.database.sessions) as session:
-        await reschedule_game(session, game.id, scheduled_at=game.scheduled_at + timedelta(days=1))
+        await edit_game(session, game.id, GameEdit(scheduled_at=game.scheduled_at + timedelta(days=1)))
 
 
 async def remove_reminders(bot: Bot, game: Game) -> None:
@@ -116,7 +117,7 @@ async def test_a_game_that_is_moved_back_continues_with_the_attempt(bot: Bot) ->
     await attempt(bot, row, accepted=True)
     await move(bot, game)
     async with db.transaction(bot.database.sessions) as session:
-        await reschedule_game(session, game.id, scheduled_at=game.scheduled_at)
+        await edit_game(session, game.id, GameEdit(scheduled_at=game.scheduled_at))
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
     assert len(bot.sent()) == 1
 

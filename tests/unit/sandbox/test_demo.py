@@ -58,7 +58,7 @@ def test_the_check_refuses_a_real_discord(monkeypatch: pytest.MonkeyPatch) -> No
 def game(**fields: Any) -> GameHistory:
     now = datetime.now(UTC)
     final = GameState(now, now, GameStatus.COMPLETED, frozenset())
-    history = GameHistory(uuid4(), "A game", (1,), timedelta(seconds=10), message_id=1, states=(final,))
+    history = GameHistory(uuid4(), "A game", 7, (1,), timedelta(seconds=10), message_id=1, states=(final,))
     return replace(history, **fields)
 
 
