@@ -41,8 +41,8 @@ async def bot(
 ) -> AsyncIterator[BrokerSettings]:
     """The bot's account, where the controllers' has declared the topology."""
     async with connected(controllers, name="test") as connection:
-        await topology.declare(await connection.channel())
-        assert await topology.is_complete(connection)
+        await topology.declare_all(connection)
+        assert all([await topology.exists(connection, queue) for queue in QUEUES])
     async with rabbitmq_server.user(_vhost(broker), _permissions(sandbox, "questbell_bot")) as url:
         yield BrokerSettings(url=SecretStr(url))
 

@@ -133,7 +133,10 @@ async def broken(request: pytest.FixtureRequest) -> AsyncIterator[BrokerSettings
 
 @asynccontextmanager
 async def _serving(behave: Behaviour) -> AsyncIterator[BrokerSettings]:
+    writers: list[asyncio.StreamWriter] = []
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         try:
             await behave(reader, writer)
         except (OSError, EOFError):
@@ -145,6 +148,9 @@ async def _serving(behave: Behaviour) -> AsyncIterator[BrokerSettings]:
     port = server.sockets[0].getsockname()[1]
     yield BrokerSettings(url=SecretStr(f"amqp://guest:guest@127.0.0.1:{port}/"))
     server.close()
+    for writer in writers:
+        writer.transport.abort()
+    await asyncio.sleep(0)  # asyncio closes the sockets in its next turn
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from controllers.loops.sources import ClaimedRow, build_notification_event
 from sandbox.demo.workload import Workload
 from sandbox.discord.faults.model import CloseGateway, DropGateway, Match, Status
 from sandbox.discord.server import SandboxDiscord
+from shared.messaging import topology
 from shared.messaging.publisher import Publisher, PublishResult, build_message
 from shared.models import NotificationKind, Outcome
 from shared.settings import BrokerSettings
@@ -83,7 +84,8 @@ async def deliver_reminder(sandbox: SandboxDiscord, database: Database, publishe
     details = {"kind": row.kind, "offset_minutes": row.offset_minutes, "game_scheduled_at": row.game_scheduled_at}
     claimed = ClaimedRow(row.id, row.game_id, row.due_at, attempts=0, claimed_at=row.due_at, details=details)
     event, ttl = build_notification_event(claimed)
-    assert await publisher.publish([build_message(event, ttl=ttl, attempt=1)]) == [PublishResult.CONFIRMED]
+    message = build_message(event, ttl=ttl, attempt=1)
+    assert await publisher.publish(topology.REMINDERS, [message]) == [PublishResult.CONFIRMED]
 
     async def outcome() -> Outcome | None:
         [settled] = await rows_of(database.sessions, game, NotificationKind.REMINDER)

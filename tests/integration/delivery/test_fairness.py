@@ -13,7 +13,8 @@ from sandbox.discord.faults.model import Hang, Match, Status, TooMany
 from shared import database as db
 from shared.errors import TransientError
 from shared.models import NotificationSchedule, Outcome
-from tests.integration.delivery.conftest import Bot
+from tests.integration.delivery.conftest import Bot, event_of
+from tests.support.builders import make_due_now
 from tests.support.waiting import eventually
 
 SENDING = Match(method="POST", route=r"/channels/\d+/messages$")
@@ -91,10 +92,11 @@ async def test_deliveries_wait_while_discord_is_unavailable(bot: Bot) -> None:
 
 async def test_a_database_outage_rejects_no_message(bot: Bot) -> None:
     [row] = await rows_in(bot, bot.channel, 1)
+    await make_due_now(bot.database.sessions, row)
     server = bot.postgres
     await server.stop()
     try:
-        delivering = asyncio.create_task(bot.deliver(row))
+        delivering = asyncio.create_task(bot.handle(event_of(row)))
         with capture_logs() as logs:
             await eventually(lambda: any(log["action"] == "failure_unrecorded" for log in logs))
         assert not delivering.done()

@@ -10,7 +10,8 @@ from sandbox.discord.faults.model import Match, Slow
 from shared.errors import TransientError
 from shared.models import DeliveryState, Outcome
 from shared.settings import Timing
-from tests.integration.delivery.conftest import Bot
+from tests.integration.delivery.conftest import Bot, event_of
+from tests.support.builders import make_due_now
 from tests.support.waiting import eventually
 
 RESPONSE = 1.5
@@ -53,9 +54,10 @@ async def test_a_known_result_outlives_an_outage_longer_than_the_nonce_window(
 async def test_a_server_that_only_reads_rejects_no_message_and_its_failure_is_recorded(bot: Bot) -> None:
     game = await bot.game()
     row = await bot.row(game)
+    await make_due_now(bot.database.sessions, row)
     await bot.postgres.set_read_only(True)
     try:
-        delivering = asyncio.create_task(bot.deliver(row))
+        delivering = asyncio.create_task(bot.handle(event_of(row)))
         await asyncio.sleep(1.0)
         assert not delivering.done()
     finally:
