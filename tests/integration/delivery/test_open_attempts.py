@@ -135,7 +135,7 @@ async def test_an_attempt_that_cannot_be_resolved_is_unknown_before_the_row_is_s
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNDELIVERABLE, Outcome.SUPERSEDED, Outcome.EXPIRED])
-async def test_whoever_settles_a_row_leaves_no_attempt_open(bot: Bot, outcome: Outcome) -> None:
+async def test_settling_a_row_leaves_no_attempt_open(bot: Bot, outcome: Outcome) -> None:
     game = await bot.game()
     row = await bot.row(game)
     await attempt(bot, row, accepted=False)

@@ -63,7 +63,7 @@ async def begin(bot: Bot, game: Game, *, ago: timedelta = timedelta(hours=2)) ->
 
 
 @pytest.mark.parametrize("permission", ["SEND_MESSAGES", "VIEW_CHANNEL"])
-async def test_a_reminder_waits_for_a_permission_and_the_host_is_told(bot: Bot, permission: str) -> None:
+async def test_a_reminder_waits_for_a_permission_and_the_host_is_warned(bot: Bot, permission: str) -> None:
     game = await game_of_mia(bot)
     row = await bot.row(game)
     bot.discord.world.deny(bot.channel, permission)
@@ -105,7 +105,7 @@ async def test_a_refused_reminder_expires_when_the_game_begins_and_leaves_no_ope
     assert delivery.state is DeliveryState.FAILED
 
 
-async def test_an_announcement_that_cannot_be_posted_is_told_and_given_up_after_the_start(bot: Bot) -> None:
+async def test_an_announcement_that_cannot_be_posted_warns_and_is_given_up_after_the_start(bot: Bot) -> None:
     game = await game_of_mia(bot)
     row = await bot.row(game, ANNOUNCEMENT)
     bot.discord.world.deny(bot.channel, "EMBED_LINKS")
@@ -131,7 +131,7 @@ async def test_an_edit_that_is_refused_is_tried_again(bot: Bot) -> None:
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
 
 
-async def test_each_reason_of_a_game_is_told_once(bot: Bot) -> None:
+async def test_the_host_is_warned_of_each_reason_once(bot: Bot) -> None:
     game = await game_of_mia(bot, offsets=(60, 30, 10))
     rows = await rows_of(bot.database.sessions, game, REMINDER)
     for row, code in zip(rows, (50013, 10003, 50013), strict=True):
@@ -250,7 +250,7 @@ async def test_a_private_thread_without_the_bot_waits_until_the_bot_is_added(bot
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
 
 
-async def test_what_is_due_in_a_deleted_thread_is_undeliverable_and_the_host_is_told(bot: Bot) -> None:
+async def test_what_is_due_in_a_deleted_thread_is_undeliverable_and_the_host_is_warned(bot: Bot) -> None:
     thread = thread_of(bot)
     row = await announced_in_a_thread(bot, thread)
     game = Game(id=row.game_id)
