@@ -100,7 +100,7 @@ def parse_description(text: str) -> str:
         UserError: nothing of it can be seen.
     """
     if text and is_blank(text):
-        raise UserError("Nothing can be seen of the description. Enter some text, or leave it out.")
+        raise UserError("The description has no visible text. Enter some, or leave it out.")
     return clean(text, keep_lines=True)
 
 

@@ -1,4 +1,4 @@
-"""The oracle must find hosts who are not reminded, and new times and drop-outs that are lost or told too often."""
+"""The oracle must find hosts who are not reminded, and new times and drop-outs that are lost or delivered too often."""
 
 from __future__ import annotations
 
