@@ -222,4 +222,4 @@ def _judge_drop_outs(history: History, game: Game) -> None:
     }
     notices = [row for row in history.rows_of(game.id) if row.what == NotificationKind.DROP_OUT]
     told = {user for row in notices if row.outcome in _ATTEMPTED for user in row.user_ids}
-    assert not left - told, f"lost: {left - told} left {game}, {notices}"
+    assert not left - reported, f"lost: {left - reported} left {game}, {notices}"
