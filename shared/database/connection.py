@@ -30,6 +30,8 @@ PROBE_TIMEOUT = 2.0
 _TCP_OPTIONS = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 8_000}
 """Seconds, but milliseconds for the last. An operating system may lack some of them."""
 _POOLER_CHECKS = 3
+_REJECTED_PARAMETER = "startup parameter"
+"""In a pooler's answer to a start-up parameter that it does not know."""
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
@@ -84,7 +86,9 @@ async def _connect_to(
             raise read_only_error() from error
         except TimeoutError as error:
             raise unavailable_error(f"{host.name} did not answer within {timeout:g} s") from error
-        except asyncpg.ProtocolViolationError as error:  # a pooler's answer to a start-up parameter
+        except asyncpg.ProtocolViolationError as error:
+            if _REJECTED_PARAMETER not in str(error):
+                raise  # PgBouncer gives this state to its own outages too
             raise ConfigurationError(f"{SETTING}: {first_line(error)}") from error
         try:
             await _set_parameters(connection, parameters)

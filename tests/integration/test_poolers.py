@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from sandbox.servers.directory import temporary_directory
 from shared import database as db
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, TransientError
 from shared.settings import DatabaseSettings, Timing
 from tests.support.database import Database
 from tests.support.pgbouncer import obtain, pgbouncer
@@ -55,3 +55,16 @@ async def test_a_parameter_that_a_pooler_rejects_is_named(database: Database, fi
         settings = DatabaseSettings(url=SecretStr(f"{pooled}?options=endpoint%3Dx"))
         with pytest.raises(ConfigurationError, match=r"^QUESTBELL_DATABASE_URL: unsupported startup parameter"):
             await db.connect(settings, application_name="test", timing=Timing())
+
+
+async def test_a_full_pooler_is_an_outage(database: Database, files: Path, tmp_path: Path) -> None:
+    """Some releases of PgBouncer give it the same state as a start-up parameter that they do not know."""
+    url = database.settings.url.get_secret_value()
+    async with pgbouncer(files, tmp_path, url=url, mode="session", clients=1) as pooled:
+        settings = DatabaseSettings(url=SecretStr(pooled))
+        only = await db.connect(settings, application_name="test", timing=Timing())
+        try:
+            with pytest.raises(TransientError, match="no more connections allowed"):
+                await db.connect(settings, application_name="test", timing=Timing())
+        finally:
+            only.terminate()

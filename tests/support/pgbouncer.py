@@ -35,8 +35,8 @@ async def obtain(directory: Path) -> Path:
 
 
 @asynccontextmanager
-async def pgbouncer(files: Path, directory: Path, *, url: str, mode: str) -> AsyncIterator[str]:
-    """Run a pooler in a mode for a block, and yield the URL of `url` through it."""
+async def pgbouncer(files: Path, directory: Path, *, url: str, mode: str, clients: int = 100) -> AsyncIterator[str]:
+    """Run a pooler in a mode for a number of clients for a block, and yield the URL of `url` through it."""
     parts, port, account = urlsplit(url), free_port(), server_account("nobody")
     async with private_home(directory, f"pgbouncer-{mode}", account=account) as home:
         settings = home / "pgbouncer.ini"
@@ -44,7 +44,7 @@ async def pgbouncer(files: Path, directory: Path, *, url: str, mode: str) -> Asy
             f"[databases]\n* = host={parts.hostname} port={parts.port}"
             f" user={parts.username} password={unquote(parts.password or '')}\n"
             f"[pgbouncer]\nlisten_addr = {HOST}\nlisten_port = {port}\nunix_socket_dir =\n"
-            f"auth_type = any\npool_mode = {mode}\n"
+            f"auth_type = any\npool_mode = {mode}\nmax_client_conn = {clients}\n"
         )
         settings.chmod(0o644)
 
