@@ -221,5 +221,5 @@ def _judge_drop_outs(history: History, game: Game) -> None:
         for player in set(before.players) - set(after.players) - game.people
     }
     notices = [row for row in history.rows_of(game.id) if row.what == NotificationKind.DROP_OUT]
-    told = {user for row in notices if row.outcome in _ATTEMPTED for user in row.user_ids}
+    reported = {user for row in notices if row.outcome in _ATTEMPTED for user in row.user_ids}
     assert not left - reported, f"lost: {left - reported} left {game}, {notices}"
