@@ -145,7 +145,7 @@ class GameCommands(app_commands.Group):
 
         async def work(session: AsyncSession) -> str:
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
-            require_manager(interaction, found, action="cancel")
+            require_manager(interaction, found, verb="cancel")
             title = f"**{escape(found.title, limit=200)}**"
             if await cancel_game(session, found.id):
                 return f"{title} is cancelled. I'm letting the players know."

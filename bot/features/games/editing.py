@@ -51,7 +51,7 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     """
     guild_id = interaction.guild_id or 0
     game = await find_game_by_text(session, options.game, guild_id=guild_id)
-    require_manager(interaction, game, action="change")
+    require_manager(interaction, game, verb="change")
     edit = _parse_options(interaction, options, zone=await get_guild_zone(session, guild_id))
     if edit == GameEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `when` or `players`.")

@@ -54,15 +54,15 @@ async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) 
     )
 
 
-def require_manager(interaction: Interaction, game: Game, *, action: str) -> None:
+def require_manager(interaction: Interaction, game: Game, *, verb: str) -> None:
     """Check that the user is the host, or has the permission Manage Events or Manage Server.
 
     Raises:
-        UserError: they are not, so they may not do this `action`.
+        UserError: they are not, so they may not `verb` this game.
     """
     if interaction.user.id != game.host_id and not _manages_all(interaction):
         raise UserError(
-            f"Only the host can {action} this game. "
+            f"Only the host can {verb} this game. "
             f"Ask {format_mention(game.host_id)}, or someone with the Manage Events permission."
         )
 
