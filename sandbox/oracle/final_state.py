@@ -88,7 +88,7 @@ def _check_cancellation(game: GameHistory, messages: Sequence[ClaimedMessage], v
 
 
 def _check_change(game: GameHistory, messages: Sequence[ClaimedMessage], verdict: Verdict) -> None:
-    """Check that everyone learnt of the last new time, and that no time was told more often than it changed."""
+    """Check that everyone learnt of the last new time, and that no time was announced more often than it changed."""
     moves = [after.at for before, after in pairwise(game.states) if before.starts_at != after.starts_at]
     name = f"the new time of {game.title}"
     if len({message.row.id for message in messages}) > len(moves):
@@ -112,9 +112,9 @@ def _check_drop_outs(game: GameHistory, messages: Sequence[ClaimedMessage], verd
         if after.status is GameStatus.SCHEDULED
         for player in before.players - after.players - game.final.players - {game.host_id}
     }
-    told = [message.message for message in messages if game.host_id in message.message.recipients]
+    notices = [message.message for message in messages if game.host_id in message.message.recipients]
     for player in left:
-        if not any(f"<@{player}>" in message.text for message in told):
+        if not any(f"<@{player}>" in message.text for message in notices):
             verdict.lost.append(f"the drop-out of {player} from {game.title}")
 
 

@@ -106,7 +106,7 @@ class GameCommands(app_commands.Group):
     @app_commands.command()
     @app_commands.describe(
         game="The title of the game",
-        when="The new start, in this server's time zone: “friday 8pm”. Everyone in the game is told",
+        when="The new start, in this server's time zone: “friday 8pm”. Everyone in the game is notified",
         title="The new title",
         duration="How long it lasts: “3h”, “90m”",
         players="How many players can join (0: no limit)",

@@ -73,7 +73,7 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
 
 def _confirm(game: Game, *, is_moved: bool, now: datetime) -> str:
     start = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
-    notice = " I'm telling everyone the new time." if is_moved else ""
+    notice = " I'm letting everyone know the new time." if is_moved else ""
     first = (
         f"**{escape(game.title, limit=200)}** is changed. "
         f"It starts on {start} and lasts {format_duration(game.duration)}.{notice}"

@@ -55,7 +55,7 @@ async def test_everything_can_be_changed_at_once(sandbox: SandboxDiscord, databa
     assert abs(changed.scheduled_at - datetime.now(UTC) - timedelta(hours=5)) < timedelta(seconds=30)
     assert (changed.version, changed.revision) == (game.version + 1, game.revision + 1)
     start = int(changed.scheduled_at.timestamp())
-    assert f"<t:{start}:F>" in text and "everyone the new time" in text
+    assert f"<t:{start}:F>" in text and "everyone know the new time" in text
     assert f"30 minutes before: <t:{start - 1800}:f>" in text
     rows = [row for row in await notifications(database, changed) if row.settled_at is None]
     kinds = {NotificationKind.ANNOUNCEMENT, NotificationKind.CHANGE, NotificationKind.REMINDER}
