@@ -147,6 +147,7 @@ async def _serving(behave: Behaviour) -> AsyncIterator[BrokerSettings]:
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     yield BrokerSettings(url=SecretStr(f"amqp://guest:guest@127.0.0.1:{port}/"))
+    await asyncio.sleep(0.01)  # accept what waits: asyncio never closes a connection that it accepts while this closes
     server.close()
     for writer in writers:
         writer.transport.abort()
