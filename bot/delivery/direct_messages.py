@@ -25,21 +25,21 @@ class DmChannels:
         self._limiter = limiter
         self._breaker = breaker
 
-    async def find(self, user_id: int) -> tuple[int, bool]:
+    async def find(self, user_id: int, *, urgent: bool) -> tuple[int, bool]:
         """Return a user's channel, and whether it was opened only now."""
         async with database.transaction(self._sessions) as session:
             known = await users.find_dm_channel(session, user_id)
-        return (known, False) if known is not None else (await self._open(user_id), True)
+        return (known, False) if known is not None else (await self._open(user_id, urgent=urgent), True)
 
-    async def reopen(self, user_id: int) -> int:
+    async def reopen(self, user_id: int, *, urgent: bool) -> int:
         """Forget a user's channel, and return it as Discord opens it now."""
         async with database.transaction(self._sessions) as session:
             await users.forget_dm_channel(session, user_id)
-        return await self._open(user_id)
+        return await self._open(user_id, urgent=urgent)
 
-    async def _open(self, user_id: int) -> int:
+    async def _open(self, user_id: int, *, urgent: bool) -> int:
         try:
-            async with self._limiter.acquire_dm_open():
+            async with self._limiter.acquire_dm_open(urgent=urgent):
                 with self._breaker.record():
                     opened = await self._client.open_dm(user_id)
         except UncertainResultError as error:

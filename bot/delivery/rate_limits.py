@@ -49,6 +49,8 @@ class RateLimiter:
         self._dm_opens = AsyncLimiter(1, 1.0 / DM_OPENS_PER_SECOND)
         self._in_flight: WeakValueDictionary[RateLimitKey, asyncio.Semaphore] = WeakValueDictionary()
         self._blocked_until: dict[RateLimitKey, float] = {}
+        self._urgent_opens_until = 0.0
+        """Until when an urgent DM that had to wait is expected again."""
         self._waiting = 0
         self._reserved = 0
 
@@ -100,15 +102,21 @@ class RateLimiter:
             self._waiting -= 1
 
     @asynccontextmanager
-    async def acquire_dm_open(self) -> AsyncIterator[None]:
+    async def acquire_dm_open(self, *, urgent: bool) -> AsyncIterator[None]:
         """Take the right to open a DM, without waiting. A temporary rejection pauses opening.
 
         Raises:
-            DeliveryDeferredError: another DM was just opened, or opening is paused. Nothing was sent.
+            DeliveryDeferredError: another DM was just opened, an urgent one comes first, or opening is paused. Nothing
+                was sent.
         """
         self._raise_if_blocked(DM_OPENS)
+        now, pause = asyncio.get_running_loop().time(), 1 / DM_OPENS_PER_SECOND
+        if not urgent and now < self._urgent_opens_until:
+            raise DeliveryDeferredError("direct messages of reminders are opened first", retry_after=2 * pause)
         if not self._dm_opens.has_capacity():
-            raise DeliveryDeferredError("direct messages are opened one by one", retry_after=1 / DM_OPENS_PER_SECOND)
+            if urgent:
+                self._urgent_opens_until = now + 3 * pause
+            raise DeliveryDeferredError("direct messages are opened one by one", retry_after=pause)
         await self._dm_opens.acquire()
         try:
             yield

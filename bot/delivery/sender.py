@@ -151,14 +151,15 @@ class Sender:
         delivery = attempt.delivery
         if delivery.recipient_kind is RecipientKind.CHANNEL:
             return await self._create_message(attempt, delivery.recipient_id)
-        channel_id, is_new = await self._dms.find(delivery.recipient_id)
+        urgent = CONTENT[attempt.context.notification.kind].is_urgent
+        channel_id, is_new = await self._dms.find(delivery.recipient_id, urgent=urgent)
         try:
             return await self._create_message(attempt, channel_id)
         except RequestRejectedError as error:
             if is_new or error.code in _CLOSED_DMS:
                 raise
         # The channel that we remember may be another bot's, or deleted.
-        return await self._create_message(attempt, await self._dms.reopen(delivery.recipient_id))
+        return await self._create_message(attempt, await self._dms.reopen(delivery.recipient_id, urgent=urgent))
 
     async def _create_message(self, attempt: SendAttempt, channel_id: int) -> int:
         if asyncio.get_running_loop().time() > attempt.deadline:
@@ -225,7 +226,7 @@ class Sender:
         if delivery.recipient_kind is RecipientKind.CHANNEL:
             channel_id = delivery.recipient_id
         else:
-            channel_id, _ = await self._dms.find(delivery.recipient_id)
+            channel_id, _ = await self._dms.find(delivery.recipient_id, urgent=True)
         try:
             return await find_message(
                 partial(self._read_page, channel_id),

@@ -95,3 +95,5 @@ class NotificationContent:
     """After the first attempt it must not mention anyone new, because it may already have been sent."""
     is_private: bool = False
     """Whether it is for its recipient alone, who need not be a player and is never mentioned in the channel instead."""
+    is_urgent: bool = True
+    """Whether its direct messages are opened before those of others."""

@@ -27,4 +27,4 @@ def _make_message(context: NotificationContext, delivery: NotificationDelivery, 
     return Message({**payload, "components": disabled_button("You're the host", nonce=delivery.nonce)}, mentions)
 
 
-DROP_OUT = NotificationContent(_list_recipients, _make_message)
+DROP_OUT = NotificationContent(_list_recipients, _make_message, is_urgent=False)

@@ -16,4 +16,4 @@ def _make_message(context: NotificationContext, delivery: NotificationDelivery, 
     return Message({**payload, "components": disabled_button("Not delivered", nonce=delivery.nonce)})
 
 
-WARNING = NotificationContent(_list_recipients, _make_message, is_private=True)
+WARNING = NotificationContent(_list_recipients, _make_message, is_private=True, is_urgent=False)

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from aiolimiter import AsyncLimiter
 
 from bot.delivery import rate_limits
 from bot.delivery.errors import DeliveryDeferredError
@@ -115,3 +116,18 @@ async def test_a_short_pause_does_not_end_a_long_one() -> None:
     with pytest.raises(DeliveryDeferredError):
         async with limiter.slot(CHANNEL):
             pass
+
+
+async def test_a_direct_message_that_can_wait_is_opened_after_the_urgent_ones() -> None:
+    limiter = RateLimiter()
+    async with limiter.acquire_dm_open(urgent=False):
+        pass
+    with pytest.raises(DeliveryDeferredError, match="one by one"):
+        async with limiter.acquire_dm_open(urgent=True):
+            pass
+    limiter._dm_opens = AsyncLimiter(1, 0.01)  # the next one may be opened
+    with pytest.raises(DeliveryDeferredError, match="of reminders are opened first"):
+        async with limiter.acquire_dm_open(urgent=False):
+            pass
+    async with limiter.acquire_dm_open(urgent=True):
+        pass
