@@ -14,16 +14,18 @@ branch_labels = None
 depends_on = None
 
 TABLE = "notification_schedule"
+USERS = ("user_ids", "next_user_ids")
 KINDS = ("reminder", "announcement", "cancellation", "warning")
 
 
 def upgrade() -> None:
     with online.step_by_step():
         online.add_column("guild", sa.Column("name", sa.Text()))
-        user_ids: sa.Column[list[int]] = sa.Column(
-            "user_ids", postgresql.ARRAY(sa.BigInteger()), server_default=sa.text("'{}'"), nullable=False
-        )
-        online.add_column(TABLE, user_ids)
+        for name in USERS:
+            users: sa.Column[list[int]] = sa.Column(
+                name, postgresql.ARRAY(sa.BigInteger()), server_default=sa.text("'{}'"), nullable=False
+            )
+            online.add_column(TABLE, users)
         online.allow_values(TABLE, "kind", *KINDS, "change", "drop_out")
 
 
@@ -31,5 +33,6 @@ def downgrade() -> None:
     with online.step_by_step():
         op.execute("DELETE FROM notification_schedule WHERE kind IN ('change', 'drop_out')")
         online.allow_values(TABLE, "kind", *KINDS)
-        op.drop_column(TABLE, "user_ids", if_exists=True)
+        for name in USERS:
+            op.drop_column(TABLE, name, if_exists=True)
         op.drop_column("guild", "name", if_exists=True)

@@ -118,6 +118,8 @@ class NotificationSchedule(DueRow, Base):
     """What a warning is about, a line for each reason."""
     user_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     """The players who have left, if it is about a drop-out."""
+    next_user_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
+    """Those who have left while its message may have been sent. The next notice names them."""
 
 
 class GameStatusSchedule(DueRow, Base):

@@ -140,14 +140,14 @@ async def update_drop_outs(
     """Notify a locked game's host of who has left. Those who left since the last notice was sent share one."""
     table = NotificationSchedule
     is_open = (table.game_id == game.id, table.kind == NotificationKind.DROP_OUT, table.settled_at.is_(None))
-    row = (await session.execute(select(table.id, table.user_ids).where(*is_open))).one_or_none()
-    before = list(row.user_ids) if row is not None else []
+    row = (await session.execute(select(table.id, table.user_ids, table.next_user_ids).where(*is_open))).one_or_none()
+    is_in_doubt = row is not None and (await session.scalars(select_in_doubt([row.id]))).first() is not None
+    before = [] if row is None else [*row.next_user_ids] if is_in_doubt else [*row.user_ids, *row.next_user_ids]
     now = list(dict.fromkeys(user for user in (*before, left) if user not in (None, returned)))
     if now == before:
         return
-    if row is not None and (await session.scalars(select_in_doubt([row.id]))).first() is not None:
-        if left is not None:
-            await session.execute(update(table).where(table.id == row.id).values(user_ids=now))
+    if row is not None and is_in_doubt:
+        await session.execute(update(table).where(table.id == row.id).values(next_user_ids=now))
     elif now:
         await add_notice(session, [game], NotificationKind.DROP_OUT, user_ids=now)
     else:

@@ -21,8 +21,8 @@ FOR SHARE SKIP LOCKED;
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
 -- uq_notification_delivery_recipient, pk_game, pk_guild.
 SELECT
-    kind, offset_minutes, game_scheduled_at, reason, user_ids, id, game_version, due_at, attempt_at, attempts,
-    failed_attempt, last_error, settled_at, outcome, outcome_detail, created_at, game_id,
+    kind, offset_minutes, game_scheduled_at, reason, user_ids, next_user_ids, id, game_version, due_at, attempt_at,
+    attempts, failed_attempt, last_error, settled_at, outcome, outcome_detail, created_at, game_id,
     kind = 'reminder' AND EXISTS (
         SELECT FROM notification_schedule AS later
         WHERE later.kind = 'reminder'

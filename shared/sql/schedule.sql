@@ -5,7 +5,8 @@
 -- Settle open notifications: those in `ids` with the outcomes given, those in `attempted` with the outcome of their
 -- deliveries once all of these are final. `unknown` counts as not delivered. A posted announcement stays open, because
 -- it is edited from then on. No delivery of a settled notification stays open: what may have been sent is `unknown`, and
--- what was not sent is `failed`, unless the reminder may be reopened.
+-- what was not sent is `failed`, unless the reminder may be reopened. Players who left while a notice may have been sent
+-- get the next one.
 -- Indexes: pk_notification_schedule, uq_notification_delivery_recipient.
 WITH settlement (id, outcome, detail, is_given) AS (
     SELECT given.*, true
@@ -37,7 +38,18 @@ settled AS (
         AND (settlement.is_given OR notification.kind <> 'announcement')
     RETURNING
         notification.id, notification.game_id, notification.attempts, notification.outcome,
-        notification.outcome_detail, notification.kind AS event_type
+        notification.outcome_detail, notification.kind AS event_type, notification.game_version,
+        notification.game_scheduled_at, notification.next_user_ids
+),
+followed AS (
+    INSERT INTO notification_schedule (
+        id, game_id, game_version, kind, game_scheduled_at, user_ids, due_at, attempt_at
+    )
+    SELECT
+        gen_random_uuid(), game_id, game_version, event_type, game_scheduled_at, next_user_ids,
+        clock_timestamp(), clock_timestamp()
+    FROM settled
+    WHERE cardinality(next_user_ids) > 0 AND outcome <> 'superseded'
 ),
 closed AS (
     UPDATE notification_delivery AS delivery

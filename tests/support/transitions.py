@@ -132,8 +132,8 @@ def _schedules() -> Iterator[Transition]:
         ("open",),
         "open",
         _CHANGE,
-        "Another player has left while the host's notice is being sent.",
-        ("user_ids",),
+        "Another player has left while the host's notice may be on its way. The next notice names that player.",
+        ("next_user_ids",),
         "NEW.kind = 'drop_out'",
     )
     yield Transition(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from sqlalchemy import update
 
+from sandbox.discord.faults.model import Match, Status
 from sandbox.discord.world.evidence import Accepted
 from shared import database as db
+from shared.errors import TransientError
 from shared.games import cancel_game, join_game, leave_game
 from shared.models import Game, Guild, NotificationKind, Outcome
 from tests.integration.delivery.conftest import Bot
@@ -15,6 +18,7 @@ from tests.integration.delivery.test_direct_messages import channel_messages, dm
 from tests.support.builders import rows_of
 
 DROP_OUT = NotificationKind.DROP_OUT
+CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
 
 
 async def hosted(bot: Bot, players: tuple[str, ...] = ("Mia", "Jonas")) -> Game:
@@ -113,6 +117,24 @@ async def test_a_player_who_is_back_is_no_drop_out(bot: Bot) -> None:
     async with db.transaction(bot.database.sessions) as session:
         await join_game(session, game.id, user_id=bot.discord.world.user("Jonas").id)
     assert {row.outcome for row in await rows_of(bot.database.sessions, game, DROP_OUT)} == {Outcome.SUPERSEDED}
+
+
+async def test_a_player_who_leaves_while_a_notice_may_be_sent_is_in_the_next_one(bot: Bot) -> None:
+    game = await hosted(bot, ("Mia", "Jonas", "Ben"))
+    await leave(bot, game, "Mia")
+    first = await bot.row(game, DROP_OUT)
+    bot.discord.faults.add(Status(502, accepted=True), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.deliver(first)
+    await leave(bot, game, "Jonas", "Ben")
+    async with db.transaction(bot.database.sessions) as session:
+        await join_game(session, game.id, user_id=bot.discord.world.user("Ben").id)
+    assert await bot.deliver_until_settled(first) is Outcome.DELIVERED
+    following = await bot.row(game, DROP_OUT)
+    assert following.user_ids == [bot.discord.world.user("Jonas").id]
+    assert await bot.deliver_until_settled(following) is Outcome.DELIVERED
+    for name, message in zip(("Mia", "Jonas"), dms_to(bot, "Priya"), strict=True):
+        assert f"<@{bot.discord.world.user(name).id}>" in message.content
 
 
 async def test_a_host_with_closed_dms_learns_of_drop_outs_in_the_channel(bot: Bot) -> None:
