@@ -19,6 +19,7 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.publisher import Publisher
 from shared.messaging.topology import queue_depths
 from shared.settings import BrokerSettings, Timing
+from tests.support.tcp_server import serving
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 CAPABILITIES = dict.fromkeys(("publisher_confirms", "basic.nack", "consumer_cancel_notify"), True)
@@ -133,25 +134,8 @@ async def broken(request: pytest.FixtureRequest) -> AsyncIterator[BrokerSettings
 
 @asynccontextmanager
 async def _serving(behave: Behaviour) -> AsyncIterator[BrokerSettings]:
-    writers: list[asyncio.StreamWriter] = []
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        try:
-            await behave(reader, writer)
-        except (OSError, EOFError):
-            return
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    yield BrokerSettings(url=SecretStr(f"amqp://guest:guest@127.0.0.1:{port}/"))
-    await asyncio.sleep(0.01)  # accept what waits: asyncio never closes a connection that it accepts while this closes
-    server.close()
-    for writer in writers:
-        writer.transport.abort()
-    await asyncio.sleep(0)  # asyncio closes the sockets in its next turn
+    async with serving(behave) as port:
+        yield BrokerSettings(url=SecretStr(f"amqp://guest:guest@127.0.0.1:{port}/"))
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from sandbox.servers.network import free_port
 from shared.errors import TransientError
 from shared.messaging.connection import CONNECT_TIMEOUT, connected
 from shared.settings import BrokerSettings
+from tests.support.tcp_server import serving
 
 
 def settings(url: str) -> BrokerSettings:
@@ -32,8 +33,7 @@ async def test_brokers_are_tried_in_turn(broker: BrokerSettings) -> None:
     async def say_nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(60)
 
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
-        port = silent.sockets[0].getsockname()[1]
+    async with serving(say_nothing) as port:
         began = time.monotonic()
         for several in (
             f"{credentials}@127.0.0.1:{free_port()},127.0.0.1:{port},{rest}",

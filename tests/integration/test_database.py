@@ -18,6 +18,7 @@ from shared.errors import TransientError
 from shared.schedule.retry import Backoff
 from shared.settings import DatabaseSettings, Timing
 from tests.support.database import Database
+from tests.support.tcp_server import serving
 from tests.support.waiting import eventually
 
 AT_ONCE = Backoff(first=0.01, longest=0.05)
@@ -43,10 +44,8 @@ async def test_a_server_that_disappears_during_connect_is_a_transient_error(said
         for answer in said:
             await reader.read(1024)
             writer.write(answer)
-        writer.close()
 
-    async with await asyncio.start_server(go_away, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with serving(go_away) as port:
         settings = DatabaseSettings(url=SecretStr(f"postgresql://somebody@127.0.0.1:{port}/questbell"))
         async with db.engine(settings, application_name="test", timing=Timing()) as engine:
             with pytest.raises(TransientError, match="QUESTBELL_DATABASE_URL"):

@@ -15,6 +15,7 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.envelope import AnyEvent
 from shared.schedule.retry import Backoff
 from shared.settings import BrokerSettings, Timing
+from tests.support.tcp_server import serving
 
 
 async def handle(_event: AnyEvent) -> None:
@@ -25,13 +26,11 @@ async def handle(_event: AnyEvent) -> None:
 async def silent() -> AsyncIterator[int]:
     """The port of a server that accepts connections and says nothing."""
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    async with server:
-        yield int(server.sockets[0].getsockname()[1])
+    async with serving(accept) as port:
+        yield port
 
 
 @pytest.mark.parametrize("broker", ["silent", "gone"])

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from shared.discord.client import DiscordClient
 from shared.discord.errors import LONGEST_PAUSE, RateLimitedError, TemporarilyUnavailableError, UncertainResultError
 from shared.settings import DiscordSettings, Timing
+from tests.support.tcp_server import serving
 
 Answer = Callable[[], web.Response]
 
@@ -83,14 +84,10 @@ async def test_a_code_of_another_type_is_no_code(code: str) -> None:
 
 
 async def test_a_request_ends_at_its_time_out_and_is_not_rounded_up() -> None:
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
-        await writer.wait_closed()
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with serving(accept) as port:
         settings = DiscordSettings(token=SecretStr("token"), api_url=f"http://127.0.0.1:{port}")
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(1.0 - clock() % 1.0)  # begin at a full second: rounding up would add the most
