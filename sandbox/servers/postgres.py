@@ -7,6 +7,7 @@ directory that is copied for every run, to save initdb's second, was rejected: i
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import signal
@@ -33,6 +34,7 @@ NAME = "questbell"
 _MAINTENANCE = "postgres"
 """The database that always exists: from there all others can be dropped or copied."""
 _ANSWER_SECONDS = 5.0
+_RELOAD_POLL_SECONDS = 0.01
 
 _SERVER_SETTINGS = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
 
@@ -77,6 +79,10 @@ class Postgres:
         change = "SET default_transaction_read_only = on" if is_read_only else "RESET default_transaction_read_only"
         await _execute(self.url, f"ALTER SYSTEM {change}")
         await _execute(self.url, "SELECT pg_reload_conf()")
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            # A new session shows that all others have been signalled: they obey before their next statement.
+            while await _is_read_only(self.url) is not is_read_only:  # noqa: ASYNC110 -- only the server knows
+                await asyncio.sleep(_RELOAD_POLL_SECONDS)
 
     async def stop(self) -> None:
         """Stop the server in order: connections end, transactions roll back."""
@@ -212,6 +218,14 @@ async def answers(url: str, *, database: str = _MAINTENANCE) -> bool:
         return False
     await connection.close(timeout=_ANSWER_SECONDS)
     return True
+
+
+async def _is_read_only(url: str) -> bool:
+    connection = await _connect(url)
+    try:
+        return bool(await connection.fetchval("SHOW default_transaction_read_only") == "on")
+    finally:
+        await connection.close(timeout=_ANSWER_SECONDS)
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -306,10 +306,14 @@ async def test_the_loop_waits_while_the_server_only_reads(
 ) -> None:
     running = await start()
     await eventually(lambda: running.loop.status().ready)
+
+    def is_waiting() -> bool:
+        running.loop.apply(running.loop.spec)  # the loop looks again: its session may learn of the change late
+        return "the server only reads" in running.loop.status().message
+
     await postgres_server.set_read_only(True)
     try:
-        running.loop.apply(running.loop.spec.model_copy(update={"batch_size": 10}))
-        await eventually(lambda: "the server only reads" in running.loop.status().message)
+        await eventually(is_waiting)
         assert not running.task.done()
     finally:
         await postgres_server.set_read_only(False)
