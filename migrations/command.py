@@ -76,7 +76,8 @@ async def _exclusively(engine: AsyncEngine, work: Callable[[Connection], None]) 
     async with engine.connect() as lock:
         await lock.execution_options(isolation_level="AUTOCOMMIT")
         # A statement that waits has a snapshot, for which CREATE INDEX CONCURRENTLY of the other process would wait.
-        while not await lock.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):  # noqa: ASYNC110
+        try_lock = text("SELECT pg_try_advisory_lock(:lock)")
+        while not await lock.scalar(try_lock, {"lock": _LOCK}):  # noqa: ASYNC110 -- only the server knows
             await asyncio.sleep(_POLL_SECONDS)
         try:
             await _run_until_locks_are_free(engine, work)
