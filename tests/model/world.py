@@ -97,16 +97,17 @@ class World:
         return self.broker.ready[: IN_FLIGHT_PER_CHANNEL - (by in self.bots.held)]
 
     async def settle_everything(self) -> None:
-        """End all trouble, and let every row that is due get its outcome.
+        """End all trouble, and let every row that is due, and every row that follows from one, get its outcome.
 
         Raises:
             AssertionError: a row does not.
         """
         for name in BOTS:
             await self.bots.kill(name)
-        due = [row.id for row in self.history.rows.values() if row.due_at <= self.history.now]
+        later = {row.id for row in self.history.rows.values() if row.due_at > self.history.now}
         for _ in range(_ROUNDS):
-            waiting = [at for row_id in due if (at := self.history.rows[row_id].attempt_at) is not None]
+            rows = [row for row in self.history.rows.values() if row.id not in later and row.is_open]
+            waiting = [row.attempt_at for row in rows if row.attempt_at is not None]
             if not waiting:
                 return
             await self.pass_time(max(timedelta(0), max(waiting) - self.history.now))
@@ -114,7 +115,7 @@ class World:
                 await self.controllers.dispatch(source)
             while messages := self.concurrent_messages(BOTS[0]):
                 await self.bots.handle(*messages)
-        raise AssertionError(f"unsettled: {[row for row_id in due if (row := self.history.rows[row_id]).is_open]}")
+        raise AssertionError(f"unsettled: {rows}")
 
     async def transitions(self) -> set[str]:
         """Return the keys of the transitions that were seen since the reset."""
