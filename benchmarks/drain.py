@@ -117,11 +117,9 @@ async def _watch(broker: BrokerSettings) -> list[Sample]:
     async with connected(broker, name="drain watch") as connection:
         while not samples or samples[-1][1] > 0:
             await asyncio.sleep(SAMPLE_EVERY)
-            channel = await connection.channel()
-            queue = await channel.declare_queue(QUEUE.dead_letters, passive=True)
-            await channel.close()
+            depths = await topology.queue_depths(connection, [QUEUE.dead_letters])
             highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            samples.append((time.monotonic() - began, queue.declaration_result.message_count or 0, highest))
+            samples.append((time.monotonic() - began, depths[QUEUE.dead_letters], highest))
     return samples
 
 

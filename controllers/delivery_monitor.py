@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import ChannelNotFoundEntity
 
 from controllers.loops.base import LoopStatus, format_capped
 from controllers.loops.sources import SOURCES, ScheduleTable
@@ -22,8 +21,8 @@ from shared import database, sql
 from shared.database import Sessions
 from shared.errors import QuestbellError
 from shared.formatting import join_words, plural
-from shared.messaging.connection import CALL_TIMEOUT, connected, open_channel, translated
-from shared.messaging.topology import Queue
+from shared.messaging.connection import CALL_TIMEOUT, connected, translated
+from shared.messaging.topology import Queue, inspect
 from shared.settings import BrokerSettings
 
 CHECK_INTERVAL = 10.0
@@ -95,18 +94,14 @@ class DeliveryMonitor:
     async def _describe_consumers(self, source: ScheduleTable) -> str:
         try:
             async with connected(self._broker, name="questbell delivery monitor") as connection:
-                idle = [queue.name for queue in source.queues if not await _count_consumers(connection, queue)]
+                idle = [queue.name for queue in source.queues if not await _is_consumed(connection, queue)]
         except QuestbellError as error:
             return f"The consumers are unknown: {error}"
         return f"Nobody consumes {join_words(idle)}: is the bot running?" if idle else "The bot consumes the queues"
 
 
-async def _count_consumers(connection: AbstractConnection, queue: Queue) -> int:
+async def _is_consumed(connection: AbstractConnection, queue: Queue) -> bool:
     with translated():
         async with asyncio.timeout(CALL_TIMEOUT):
-            channel = await open_channel(connection)
-            try:
-                declared = await channel.declare_queue(queue.name, passive=True)
-            except ChannelNotFoundEntity:
-                return 0
-            return declared.declaration_result.consumer_count or 0
+            state = await inspect(connection, queue.name)
+    return state is not None and state.consumer_count > 0

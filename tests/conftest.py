@@ -14,12 +14,12 @@ from migrations import command
 from sandbox.servers.postgres import Postgres, postgres
 from sandbox.servers.rabbitmq import RabbitMQ, rabbitmq
 from shared import database as db
-from shared.messaging import topology
 from shared.messaging.connection import connected
 from shared.messaging.publisher import Publisher
 from shared.messaging.topology import Queue
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
 from tests.support import transition_check
+from tests.support.broker import declare_all
 from tests.support.database import Database
 from tests.support.servers import report
 
@@ -76,7 +76,7 @@ def timing() -> Timing:
 async def declared(broker: BrokerSettings) -> BrokerSettings:
     """A broker on which our topology is declared."""
     async with connected(broker, name="test") as connection:
-        await topology.declare_all(connection)
+        await declare_all(connection)
     return broker
 
 

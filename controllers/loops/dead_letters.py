@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import ChannelNotFoundEntity
 
 from controllers.loops import queries, stats
 from controllers.loops.base import LoopStatus, Pause, PollingLoop, finish_uncancelled, format_capped
@@ -33,7 +32,7 @@ from shared.messaging.connection import (
     translated,
 )
 from shared.messaging.publisher import Publisher
-from shared.messaging.topology import queue_depths
+from shared.messaging.topology import inspect, queue_depths
 from shared.schedule.retry import Backoff
 from shared.settings import BrokerSettings, Timing
 
@@ -153,23 +152,26 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
         with translated():
             try:
                 async with asyncio.timeout(CALL_TIMEOUT):
-                    channel = await open_channel(await self._connected())
+                    connection = await self._connected()
+                    state = await inspect(connection, name)
+                    if state is None:
+                        raise TransientError(f"queue {name} does not exist yet; the controllers declare it")
+                    channel = await open_channel(connection)
                 try:
-                    await self._handle_batches(name, channel, run)
+                    await self._handle_batches(name, channel, run, remaining=state.message_count)
                 finally:
                     if not await close(channel):  # or its unacknowledged messages do not return
                         await self._disconnect()
-            except ChannelNotFoundEntity as error:
-                raise TransientError(f"queue {name} does not exist yet; the controllers declare it") from error
             except UNAVAILABLE:
                 await self._disconnect()
                 raise
 
-    async def _handle_batches(self, name: str, channel: AbstractChannel, run: Reconciliation) -> None:
+    async def _handle_batches(
+        self, name: str, channel: AbstractChannel, run: Reconciliation, *, remaining: int
+    ) -> None:
         async with asyncio.timeout(CALL_TIMEOUT):
-            queue = await channel.declare_queue(name, passive=True)
+            queue = await channel.get_queue(name, ensure=False)
             received, consumer_tag = await _consume(channel, queue, prefetch=self.spec.batch_size)
-        remaining = queue.declaration_result.message_count or 0
         while remaining > 0:  # it falls with each batch
             batch = await _receive(received, min(remaining, self.spec.batch_size))
             if not batch:

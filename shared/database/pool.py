@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, func, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
 
 from shared import metrics
 from shared.database.connection import ANSWER_TIMEOUT, CONNECT_TIMEOUT, check_session_mode, check_writable, connect
-from shared.database.errors import Cause, find_cause, read_only_error, translated
+from shared.database.errors import Cause, find_cause, translated
 from shared.settings import DatabaseSettings, Timing
 
 DIALECT = "postgresql+asyncpg://"
@@ -133,8 +133,8 @@ async def transaction(factory: Sessions) -> AsyncIterator[AsyncSession]:
 async def ping(factory: Sessions) -> None:
     """Wait for the answer that writes are accepted. Raises as `transaction`."""
     async with transaction(factory) as session:
-        if (await session.execute(text("SHOW transaction_read_only"))).scalar_one() == "on":
-            raise read_only_error()
+        connection = await (await session.connection()).get_raw_connection()
+        await check_writable(connection.driver_connection)
 
 
 async def now(session: AsyncSession) -> datetime:

@@ -70,16 +70,29 @@ DEAD_LETTER_QUEUES = tuple(dict.fromkeys(queue.dead_letters for queue in QUEUES)
 _DEAD_LETTER_ARGUMENTS: dict[str, FieldValue] = {"x-queue-type": "quorum", "x-delivery-limit": DEAD_DELIVERY_LIMIT}
 
 
+@dataclass(frozen=True)
+class QueueState:
+    """What the broker says of a queue."""
+
+    message_count: int
+    """Ready messages."""
+    consumer_count: int
+
+
+async def inspect(connection: AbstractConnection, name: str) -> QueueState | None:
+    """Return a queue's state, or None if it does not exist. Raises aio-pika's errors, and needs a time-out."""
+    channel = await open_channel(connection)
+    try:
+        declared = (await channel.declare_queue(name, passive=True)).declaration_result
+    except ChannelNotFoundEntity:
+        return None
+    await close(channel)
+    return QueueState(declared.message_count or 0, declared.consumer_count or 0)
+
+
 async def exists(connection: AbstractConnection, queue: Queue) -> bool:
     """Return whether a queue and its dead-letter queue exist. Otherwise it is new, or the broker lost its data."""
-    for name in (queue.name, queue.dead_letters):
-        channel = await open_channel(connection)
-        try:
-            await channel.declare_queue(name, passive=True)
-        except ChannelNotFoundEntity:
-            return False
-        await close(channel)
-    return True
+    return None not in [await inspect(connection, name) for name in (queue.name, queue.dead_letters)]
 
 
 async def declare(connection: AbstractConnection, queue: Queue) -> list[str]:
@@ -104,12 +117,6 @@ async def declare_exchange(channel: AbstractChannel) -> AbstractExchange:
     return await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
 
 
-async def declare_all(connection: AbstractConnection) -> None:
-    """Declare every queue."""
-    for queue in QUEUES:
-        await declare(connection, queue)
-
-
 async def _declare_queue(connection: AbstractConnection, name: str, arguments: dict[str, FieldValue]) -> bool:
     """Declare a queue. Return whether it has these arguments."""
     channel = await open_channel(connection)
@@ -129,13 +136,10 @@ async def queue_depths(connection: AbstractConnection, names: Sequence[str]) -> 
     """
     depths = {}
     with translated():
-        try:
-            for name in names:
-                async with asyncio.timeout(CALL_TIMEOUT):
-                    channel = await open_channel(connection)
-                    result = (await channel.declare_queue(name, passive=True)).declaration_result
-                    depths[name] = result.message_count or 0
-                    await close(channel)
-        except ChannelNotFoundEntity as error:
-            raise TransientError(f"queue {name} does not exist yet; the controllers declare it") from error
+        for name in names:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                state = await inspect(connection, name)
+            if state is None:
+                raise TransientError(f"queue {name} does not exist yet; the controllers declare it")
+            depths[name] = state.message_count
     return depths

@@ -23,7 +23,7 @@ from shared.messaging import topology
 from shared.messaging.connection import connected
 from shared.messaging.topology import EXCHANGE, NOTICES, QUEUES, REMINDERS
 from shared.settings import BrokerSettings
-from tests.support.broker import take
+from tests.support.broker import declare_all, take
 from tests.support.helm import RELEASE, SANDBOX, Helm, Rendered, Values
 
 
@@ -41,7 +41,7 @@ async def bot(
 ) -> AsyncIterator[BrokerSettings]:
     """The bot's account, where the controllers' has declared the topology."""
     async with connected(controllers, name="test") as connection:
-        await topology.declare_all(connection)
+        await declare_all(connection)
         assert all([await topology.exists(connection, queue) for queue in QUEUES])
     async with rabbitmq_server.user(_vhost(broker), _permissions(sandbox, "questbell_bot")) as url:
         yield BrokerSettings(url=SecretStr(url))

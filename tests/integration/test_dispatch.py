@@ -34,7 +34,7 @@ from shared.messaging.publisher import Publisher
 from shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
 from tests.chaos.fault_proxy import FaultProxy
-from tests.support.broker import queue_length, take
+from tests.support.broker import declare_all, queue_length, take
 from tests.support.builders import drop_notices, make_due, new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
@@ -181,7 +181,7 @@ async def test_two_loops_publish_ten_thousand_rows_exactly_once(
     await many_due(database, 10_000)
     seen: list[str | None] = []
     async with connected(broker, name="reader") as connection:
-        await topology.declare_all(connection)
+        await declare_all(connection)
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=500)
         queue = await channel.get_queue(topology.REMINDERS.name)

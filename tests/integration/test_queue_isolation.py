@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import aio_pika
 import pytest
-from aio_pika.exceptions import ChannelNotFoundEntity
 from sqlalchemy import text
 from yarl import URL
 
@@ -257,7 +256,6 @@ async def test_batches_whose_connection_is_closed_under_them_are_retried_not_rai
 
 
 async def _is_above(broker: BrokerSettings, queue: Queue, length: int) -> bool:
-    try:
-        return await queue_length(broker, queue.name) > length
-    except ChannelNotFoundEntity:
-        return False
+    async with connected(broker, name="test") as connection:
+        state = await topology.inspect(connection, queue.name)
+    return state is not None and state.message_count > length

@@ -1,9 +1,12 @@
-"""Reading a test's queues."""
+"""Declaring and reading a test's queues."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from aio_pika.abc import AbstractConnection
+
+from shared.messaging import topology
 from shared.messaging.connection import connected
 from shared.settings import BrokerSettings
 from tests.support.waiting import WAIT_TIMEOUT, eventually
@@ -12,9 +15,15 @@ from tests.support.waiting import WAIT_TIMEOUT, eventually
 async def queue_length(broker: BrokerSettings, name: str) -> int:
     """Return how many messages of a queue are ready."""
     async with connected(broker, name="test") as connection:
-        channel = await connection.channel()
-        queue = await channel.declare_queue(name, passive=True)
-        return queue.declaration_result.message_count or 0
+        state = await topology.inspect(connection, name)
+    assert state is not None, f"queue {name} does not exist"
+    return state.message_count
+
+
+async def declare_all(connection: AbstractConnection) -> None:
+    """Declare every queue."""
+    for queue in topology.QUEUES:
+        await topology.declare(connection, queue)
 
 
 async def take(broker: BrokerSettings, name: str, *, within: float = WAIT_TIMEOUT) -> Any:

@@ -20,7 +20,7 @@ from shared.discord.client import DiscordClient
 from shared.errors import ConfigurationError, QuestbellError
 from shared.formatting import plural
 from shared.messaging.connection import connected, open_channel, translated
-from shared.messaging.topology import EXCHANGE, QUEUES, Queue
+from shared.messaging.topology import EXCHANGE, QUEUES, Queue, inspect
 from shared.models import GameStatus, NotificationKind
 from shared.schema import GRANT_CREATE, REVISION
 from shared.settings import BrokerSettings, DatabaseSettings, DiscordSettings, Timing
@@ -134,7 +134,7 @@ async def _check_queues(connection: AbstractConnection) -> CheckResult:
     """
     name = "queues"
     queue_names = dict.fromkeys(name for queue in QUEUES for name in (queue.name, queue.dead_letters))
-    missing = [queue_name for queue_name in queue_names if not await _queue_exists(connection, queue_name)]
+    missing = [queue_name for queue_name in queue_names if await inspect(connection, queue_name) is None]
     if missing or not await _exchange_exists(connection):
         what = ", ".join(missing) or f"exchange {EXCHANGE}"
         return CheckResult.failed(name, f"missing: {what}", "start `questbell controllers`, which declares them")
@@ -143,16 +143,6 @@ async def _check_queues(connection: AbstractConnection) -> CheckResult:
         remedy = "if they are empty, delete them and restart the controllers"
         return CheckResult.failed(name, f"declared with other arguments: {', '.join(different)}", remedy)
     return CheckResult.passed(name, f"{', '.join(queue.name for queue in QUEUES)} and their dead-letter queues")
-
-
-async def _queue_exists(connection: AbstractConnection, queue: str) -> bool:
-    channel = await open_channel(connection)
-    try:
-        await channel.declare_queue(queue, passive=True)
-    except ChannelNotFoundEntity:
-        return False
-    await channel.close()
-    return True
 
 
 async def _exchange_exists(connection: AbstractConnection) -> bool:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import ChannelNotFoundEntity
 
 from cli.commands.connections import APPLICATION_NAME
 from shared.errors import EnvelopeError, QuestbellError
 from shared.messaging.connection import close, connected, open_channel, translated
 from shared.messaging.envelope import attempt_of, decode
-from shared.messaging.topology import QUEUES
+from shared.messaging.topology import QUEUES, inspect
 from shared.settings import BrokerSettings
 
 TIMEOUT = 10.0
@@ -74,17 +73,16 @@ async def peek(settings: BrokerSettings, names: Sequence[str], *, limit: int) ->
 
 
 async def _peek_queue(connection: AbstractConnection, name: str, limit: int) -> DeadLetterQueue:
-    channel = await open_channel(connection)
-    try:
-        queue = await channel.declare_queue(name, passive=True)
-    except ChannelNotFoundEntity:
+    state = await inspect(connection, name)
+    if state is None:
         return DeadLetterQueue(name, None, [])
-    depth = queue.declaration_result.message_count or 0
+    channel = await open_channel(connection)
+    queue = await channel.get_queue(name, ensure=False)
     messages: list[DeadLetter] = []
     while len(messages) < limit and (message := await queue.get(no_ack=False, fail=False)) is not None:
         messages.append(_parse(message))
     await close(channel)
-    return DeadLetterQueue(name, depth, messages)
+    return DeadLetterQueue(name, state.message_count, messages)
 
 
 def _parse(message: AbstractIncomingMessage) -> DeadLetter:
