@@ -108,8 +108,8 @@ def _find_lost(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: 
 
 
 def _find_unfair(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict) -> None:
-    """Check that a fault of some channels and people delays nobody else."""
-    if not evidence.affected:
+    """Check that a fault of some channels and people, or of no reminder, delays nobody else."""
+    if evidence.affected is None:
         return
     for message in messages:
         concerned = {message.message.channel_id} | message.message.recipients

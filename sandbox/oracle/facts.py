@@ -180,7 +180,7 @@ class Evidence:
     Attributes:
         messages: the messages that Discord created, oldest first.
         final_text: the text of each message at the end.
-        affected: the channels and people that a fault hits; empty when it hits everyone.
+        affected: the channels and people whose reminders the fault may delay; None for everyone.
         fault_ended_at: when the fault ended; None when there was none.
         late_arrivals: a request may arrive long after it was sent, so a message may belong to an earlier attempt.
         unknown_allowed: the fault can make the result of an attempt undecidable.
@@ -192,7 +192,7 @@ class Evidence:
     messages: Sequence[ObservedMessage]
     final_text: Mapping[int, str] = field(default_factory=dict)
     preferences: DmPreferences = field(default_factory=DmPreferences)
-    affected: frozenset[int] = frozenset()
+    affected: frozenset[int] | None = None
     fault_ended_at: datetime | None = None
     late_arrivals: bool = False
     unknown_allowed: bool = False

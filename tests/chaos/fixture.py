@@ -53,7 +53,7 @@ class Fixture:
 
     Attributes:
         ends: when the last reminder is due, by the clock of the event loop.
-        affected: the channels and people that the fault hits; empty when it hits everyone.
+        affected: the channels and people whose reminders the fault may delay; None for everyone.
         lost_primary: a copy of the data of a primary that was lost in a fail-over.
         injections: how often the fault was injected.
         fault_ended_at: when everything was well again.
@@ -69,7 +69,7 @@ class Fixture:
     bot: Workload
     controllers: Sequence[Workload]
     ends: float = 0.0
-    affected: frozenset[int] = frozenset()
+    affected: frozenset[int] | None = None
     lost_primary: Path | None = None
     injections: int = 0
     fault_ended_at: datetime | None = None

@@ -68,8 +68,8 @@ def inject_faults(
 
     async def inject(fixture: Fixture) -> None:
         matches = targets(fixture)
-        hit = (id_ for match in matches for id_ in (match.channel, match.user) if id_ is not None)
-        fixture.affected = frozenset(hit if is_fair else ())
+        hit = frozenset(id_ for match in matches for id_ in (match.channel, match.user) if id_ is not None)
+        fixture.affected = hit if hit and is_fair else None
         faults = [
             fixture.discord.faults.add(
                 action,

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.chaos.faults import servers
-from tests.chaos.scenarios.scenario import LONG, Scenario
+from shared.messaging.topology import ANNOUNCEMENTS
+from tests.chaos.faults import queues, servers
+from tests.chaos.scenarios.scenario import LONG, ROOMY, Scenario
 
 BROKER: Mapping[str, Scenario] = {
     "broker-restarted": Scenario(
         servers.restart_broker, "Publishers and consumers reconnect, and no confirmed message is lost.", quick=True
     ),
     "broker-wiped": Scenario(servers.wipe_broker, "A broker that lost all queues and messages loses no reminder."),
+    "announcements-stuck": Scenario(
+        queues.block(ANNOUNCEMENTS),
+        "A queue that takes no messages and is not consumed delays nothing of the other queues.",
+        load=ROOMY,
+    ),
 }
 
 DATABASE: Mapping[str, Scenario] = {

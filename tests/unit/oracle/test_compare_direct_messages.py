@@ -254,6 +254,14 @@ def test_players_whom_the_fault_does_not_hit_must_be_notified_within_a_second():
     assert ["unfair" in problem for problem in fairness_problems(evening, BEN)] == [True]
 
 
+def test_a_fault_that_hits_no_reminder_must_delay_none():
+    evening = delivered_in_channel_only(100.9)
+    evening.accept(to_ben(evening, 100.9), 100.9)
+    assert fairness_problems(evening) == []
+    late = delivered_directly(102)
+    assert ["unfair" in problem for problem in fairness_problems(late)] == [True]
+
+
 def test_the_end_of_the_fault_excuses_nobody_whom_it_did_not_hit():
     evening = delivered_directly(102)
     evidence = evening.evidence(affected=frozenset({TABLE}), fault_ended_at=at(105))
