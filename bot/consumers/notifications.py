@@ -87,7 +87,8 @@ class NotificationHandler:
         notification, pause = context.notification, pause_until_lifted(rejected, context, self._sender.timing)
         async with database.transaction(self._sessions) as session:
             await lock_game(session, context.game.id)
-            await warn_hosts(session, [(notification.id, describe_obstacle(rejected))])
+            warning = describe_obstacle(rejected, is_retried=pause is not None)
+            await warn_hosts(session, [(notification.id, warning)])
             if pause is None:
                 await _settle_undeliverable(session, context, detail=str(rejected))
         if pause is not None:

@@ -11,6 +11,8 @@ UNKNOWN_RESULT = (
     "Discord didn't say whether it accepted a message, and I can't read the channel to find out. "
     "I won't send it again. Give me Read Message History, and check the channel."
 )
+_RETRIED = "I'll keep trying: reminders until the game begins, other messages for an hour at least."
+"""What `refused_until` decides. One text for all kinds, because a host gets each reason of a game once."""
 _SHARE_OF_TIME_LEFT = 1 / 20
 """So that a reminder a day ahead asks every few minutes, and one at the start can still be in time."""
 
@@ -23,7 +25,7 @@ def pause_until_lifted(rejected: RequestRejectedError, context: NotificationCont
     return min(max(left * _SHARE_OF_TIME_LEFT, timing.backoff_max / 4), timing.backoff_max * 2)
 
 
-def describe_obstacle(rejected: RequestRejectedError) -> str:
+def describe_obstacle(rejected: RequestRejectedError, *, is_retried: bool) -> str:
     """Return the warning about a rejected request."""
-    end = "I'll keep trying until the game begins." if rejected.can_lift else "I won't try again."
+    end = _RETRIED if is_retried else "I won't try again."
     return f"Discord says: {rejected.advice}. {end}"

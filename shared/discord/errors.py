@@ -55,7 +55,10 @@ class Handling(enum.Enum):
     """What is done after an error code."""
 
     RETRY = "retried after a backoff, or after the pause that Discord asks for"
-    WAIT = "retried slowly until the game begins; a person can lift the obstacle, and the host is warned"
+    WAIT = (
+        "retried slowly until the game begins, and a notice for an hour at least; "
+        "a person can lift the obstacle, and the host is warned"
+    )
     GIVE_UP = "final; the host gets a warning"
 
 

@@ -78,7 +78,7 @@ async def test_a_reminder_waits_for_a_permission_and_the_host_is_warned(bot: Bot
     assert await bot.deliver_until_settled(warning) is Outcome.DELIVERED
     [message] = bot.discord.dms("Mia")
     assert "The Sunken Keep" in message.content
-    assert "I'll keep trying until the game begins." in message.content
+    assert "I'll keep trying: reminders until the game begins, other messages for an hour at least." in message.content
     bot.discord.world.restore(bot.channel)
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
     assert len(await warnings(bot, game)) == 1
@@ -113,9 +113,14 @@ async def test_an_announcement_that_cannot_be_posted_warns_and_is_given_up_after
         await bot.deliver(row)
     [warning] = await warnings(bot, game)
     assert "Embed Links" in (warning.reason or "")
+    await begin(bot, game, ago=timedelta(minutes=30))
+    with pytest.raises(DeliveryRefusedError):
+        await bot.deliver(row)
+    assert "I won't try again" not in (await warnings(bot, game))[0].reason
     await begin(bot, game)
     await bot.deliver(row)
     assert await bot.outcome(row) is Outcome.UNDELIVERABLE
+    assert "I won't try again" in (await warnings(bot, game))[-1].reason
 
 
 async def test_an_edit_that_is_refused_is_tried_again(bot: Bot) -> None:
