@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database
+from shared.audit import record_game_change
 from shared.games import list_players
-from shared.models import Game, GameStatus, NotificationKind
+from shared.models import AuditAction, Game, GameStatus, NotificationKind
 from shared.schedule.notices import add_notice, refresh_announcement
 from shared.schedule.populate import lock_game, populate_schedule
 
@@ -30,6 +31,10 @@ class GameEdit:
     reminder_offsets: tuple[int, ...] | None = None
 
 
+_NOT_RECORDED = frozenset({"description"})
+"""Long texts. The history says that they changed, but not how."""
+
+
 class EditResult(enum.Enum):
     """Result of `edit_game`."""
 
@@ -41,8 +46,11 @@ class EditResult(enum.Enum):
     TOO_FEW_SEATS = "too few seats"
 
 
-async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit) -> EditResult:
-    """Change a game that has not started. Its players are notified of a new time."""
+async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, actor_id: int | None = None) -> EditResult:
+    """Change a game that has not started. Its players are notified of a new time.
+
+    `actor_id` is who changes it, None if the bot does.
+    """
     game = await lock_game(session, game_id)
     changes = _list_changes(game, edit)
     if game.status is not GameStatus.SCHEDULED:
@@ -55,6 +63,7 @@ async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit) -> Edi
         return EditResult.TOO_FEW_SEATS
     if not changes:
         return EditResult.UNCHANGED
+    before = {name: getattr(game, name) for name in changes}
     for name, value in changes.items():
         setattr(game, name, value)
     if is_moved:
@@ -64,6 +73,9 @@ async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit) -> Edi
     await refresh_announcement(session, game)
     if is_moved:
         await add_notice(session, [game], NotificationKind.CHANGE)
+    both = {name: (before[name], value) for name, value in changes.items() if name not in _NOT_RECORDED}
+    unknown = dict.fromkeys(_NOT_RECORDED & changes.keys(), (None, None))
+    await record_game_change(session, game, AuditAction.EDITED, actor_id=actor_id, changes=both | unknown)
     return EditResult.MOVED if is_moved else EditResult.CHANGED
 
 

@@ -49,17 +49,19 @@ class OpenGames(NamedTuple):
 
 
 async def search_games(
-    session: AsyncSession, guild_id: int, text: str, *, limit: int, host_id: int | None = None
+    session: AsyncSession, guild_id: int, text: str, *, limit: int, host_id: int | None = None, is_over: bool = False
 ) -> Sequence[FoundGame]:
     """Return a server's open games with a text in their title, soonest first. An exact title comes before all others.
 
-    `host_id` leaves out the games of other hosts.
+    `host_id` leaves out the games of which they are neither host nor co-host. `is_over` finds
+    cancelled games and those of the last two days too.
     """
     parameters = {
         "guild_id": guild_id,
         "pattern": f"%{text.translate(_LIKE_SYNTAX)}%",
         "title": text,
         "host_id": host_id,
+        "is_over": is_over,
         "limit": limit,
     }
     return [FoundGame(*row) for row in await session.execute(_SQL["search_games"], parameters)]

@@ -16,7 +16,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from shared.models import Game, GameStatus, Guild, NotificationKind, Participant
+from shared.audit import record_game_change
+from shared.models import AuditAction, Game, GameStatus, Guild, NotificationKind, Participant
 from shared.schedule.notices import add_notice, refresh_announcement, update_drop_outs
 from shared.schedule.populate import lock_game, populate_schedule
 
@@ -64,13 +65,6 @@ async def get_guild_zone(session: AsyncSession, guild_id: int) -> str:
     return zone or "UTC"
 
 
-async def set_guild_zone(session: AsyncSession, guild_id: int, *, zone: str) -> None:
-    """Set a server's time zone. Existing games keep theirs."""
-    await session.execute(
-        insert(Guild).values(id=guild_id, zone=zone).on_conflict_do_update(index_elements=["id"], set_={"zone": zone})
-    )
-
-
 async def remember_guild_name(session: AsyncSession, guild_id: int, *, name: str) -> None:
     """Record a server's name, for messages outside it."""
     is_new = Guild.name.is_distinct_from(name)
@@ -103,11 +97,15 @@ async def create_game(session: AsyncSession, new: NewGame) -> Game:
     await session.flush()
     await populate_schedule(session, game.id)
     await add_notice(session, [game], NotificationKind.ANNOUNCEMENT)
+    await record_game_change(session, game, AuditAction.CREATED, actor_id=new.host_id)
     return game
 
 
-async def cancel_game(session: AsyncSession, game_id: UUID) -> bool:
-    """Cancel a game and notify its players. Return False if it is over or already cancelled."""
+async def cancel_game(session: AsyncSession, game_id: UUID, *, actor_id: int | None = None) -> bool:
+    """Cancel a game and notify its players. Return False if it is over or already cancelled.
+
+    `actor_id` is who cancels it, None if the bot does.
+    """
     game = await lock_game(session, game_id)
     if game.status.is_final:
         return False
@@ -116,6 +114,7 @@ async def cancel_game(session: AsyncSession, game_id: UUID) -> bool:
     await populate_schedule(session, game_id)
     await refresh_announcement(session, game)
     await add_notice(session, [game], NotificationKind.CANCELLATION)
+    await record_game_change(session, game, AuditAction.CANCELLED, actor_id=actor_id)
     return True
 
 

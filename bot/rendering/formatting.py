@@ -23,3 +23,13 @@ def format_timestamp(at: datetime, style: TimestampStyle) -> str:
 def format_mention(user_id: int) -> str:
     """Return a user's name as a link. It pings only if `allowed_mentions` permits it."""
     return f"<@{user_id}>"
+
+
+def format_role(role_id: int) -> str:
+    """Return a role's name. It pings only if `allowed_mentions` permits it."""
+    return f"<@&{role_id}>"
+
+
+def format_channel(channel_id: int) -> str:
+    """Return a channel's name as a link."""
+    return f"<#{channel_id}>"

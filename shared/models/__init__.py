@@ -1,8 +1,9 @@
 """The tables. PostgreSQL is the source of truth."""
 
+from shared.models.audit import AuditAction, AuditEntry
 from shared.models.base import Base, new_id
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind, delivery_id
-from shared.models.game import Game, GameStatus, Guild, Participant
+from shared.models.game import CoHost, Game, GameStatus, Guild, Participant
 from shared.models.interaction import Interaction
 from shared.models.parked import ParkedMessage, Resolution
 from shared.models.schedule import (
@@ -15,7 +16,10 @@ from shared.models.schedule import (
 from shared.models.user import User
 
 __all__ = [
+    "AuditAction",
+    "AuditEntry",
     "Base",
+    "CoHost",
     "DeliveryState",
     "DueRow",
     "Game",

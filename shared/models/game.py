@@ -35,6 +35,14 @@ class Guild(Base):
     zone: Mapped[str] = mapped_column(server_default=text("'UTC'"))
     name: Mapped[str | None]
     """None until someone creates or joins a game there."""
+    reminder_offsets: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
+    """Reminders of new games. None is the bot's default."""
+    channel_id: Mapped[int | None]
+    """Where new games are announced. None is where they are created."""
+    creator_role_id: Mapped[int | None]
+    """Who may create games. None is everybody."""
+    manager_role_id: Mapped[int | None]
+    """Who may change all games. None is who has Discord's permission for events."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -93,3 +101,13 @@ class Participant(Base):
     game_id: Mapped[UUID] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     joined_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class CoHost(Base):
+    """A user who may change a game as its host may."""
+
+    __tablename__ = "co_host"
+
+    game_id: Mapped[UUID] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    added_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

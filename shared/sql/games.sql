@@ -3,14 +3,18 @@
 
 -- name: search_games
 -- Find the open games whose title contains a text, an exact title first, then the soonest. Rosters are not read.
--- Index: ix_game_guild_id_scheduled_at.
+-- Indexes: ix_game_guild_id_scheduled_at, pk_co_host.
 SELECT id, title, scheduled_at
 FROM game
 WHERE guild_id = :guild_id
     AND scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
-    AND status IN ('scheduled', 'in_progress')
+    AND (status IN ('scheduled', 'in_progress') OR CAST(:is_over AS boolean))
     AND title ILIKE :pattern
-    AND (CAST(:host_id AS bigint) IS NULL OR host_id = CAST(:host_id AS bigint))
+    AND (
+        CAST(:host_id AS bigint) IS NULL
+        OR host_id = CAST(:host_id AS bigint)
+        OR EXISTS (SELECT FROM co_host WHERE game_id = game.id AND user_id = CAST(:host_id AS bigint))
+    )
 ORDER BY lower(title) = lower(:title) DESC, scheduled_at, id
 LIMIT :limit;
 

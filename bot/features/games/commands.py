@@ -6,33 +6,32 @@ whole group from a role but not one command.
 
 from __future__ import annotations
 
-import asyncio
-from datetime import datetime
-from zoneinfo import ZoneInfo
-
+import discord
 from discord import app_commands
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
-from bot.features.games.creation import DEFAULT_DURATION, DEFAULT_REMINDERS, CreateGameOptions, create_from_options
+from bot.features.games.co_host_commands import CoHostCommands
+from bot.features.games.creation import DEFAULT_DURATION, CreateGameOptions, create_from_options
 from bot.features.games.editing import NO_DESCRIPTION, EditGameOptions, edit_from_options
+from bot.features.games.history import show_history
 from bot.features.games.lookup import (
     find_game_by_text,
-    require_manager,
     suggest_games,
+    suggest_games_with_history,
     suggest_manageable_games,
     suggest_start_times,
-    suggest_time_zones,
 )
 from bot.features.games.preferences import DESTINATIONS, ReminderDestination, open_dm_channel
+from bot.features.games.roster import add_player, remove_player
 from bot.features.games.signup import signup_view
 from bot.features.interactions import Reply, respond, respond_in_transaction, respond_once, run_once
-from bot.features.times import find_time_zone
+from bot.features.rights import require_manager
 from bot.rendering import game_embed, game_list_embed
 from bot.rendering.escaping import escape
 from shared.game_search import list_games
-from shared.games import cancel_game, set_guild_zone
+from shared.games import cancel_game
 from shared.models import GameStatus
 from shared.users import remember_dm_channel, set_dm_preference
 
@@ -48,6 +47,7 @@ class GameCommands(app_commands.Group):
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
+        self.add_command(CoHostCommands())
 
     @app_commands.command()
     @app_commands.describe(
@@ -55,7 +55,7 @@ class GameCommands(app_commands.Group):
         when="When it starts, in this server's time zone: “friday 8pm”, “tomorrow 8-11pm”, “in 2 hours”",
         duration=f"How long it lasts: “3h”, “90m” (default: {DEFAULT_DURATION})",
         players="How many players can join (default: no limit)",
-        reminders=f"When to remind players: “1d, 1h, 0” (0 is the start) or “none” (default: {DEFAULT_REMINDERS})",
+        reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none” (default: the server's)",
         description="Anything else players should know",
     )
     @app_commands.autocomplete(when=suggest_start_times)
@@ -66,10 +66,10 @@ class GameCommands(app_commands.Group):
         when: app_commands.Range[str, 1, 100],
         duration: app_commands.Range[str, 1, 50] | None = None,
         players: app_commands.Range[int, 1, 500] | None = None,
-        reminders: app_commands.Range[str, 1, 100] = DEFAULT_REMINDERS,
+        reminders: app_commands.Range[str, 1, 100] | None = None,
         description: app_commands.Range[str, 1, 1000] = "",
     ) -> None:
-        """Plan a game and announce it in this channel."""
+        """Plan a game and announce it."""
         options = CreateGameOptions(
             title=title,
             when=when,
@@ -145,9 +145,9 @@ class GameCommands(app_commands.Group):
 
         async def work(session: AsyncSession) -> str:
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
-            require_manager(interaction, found, verb="cancel")
+            await require_manager(session, interaction, found, verb="cancel")
             title = f"**{escape(found.title, limit=200)}**"
-            if await cancel_game(session, found.id):
+            if await cancel_game(session, found.id, actor_id=interaction.user.id):
                 return f"{title} is cancelled. I'm letting the players know."
             if found.status is GameStatus.CANCELLED:
                 return f"{title} is already cancelled."
@@ -156,23 +156,25 @@ class GameCommands(app_commands.Group):
         await respond_once(interaction, work)
 
     @app_commands.command()
-    @app_commands.describe(zone="A big city in your time zone: “Berlin”, “New York”")
-    @app_commands.autocomplete(zone=suggest_time_zones)
-    async def timezone(self, interaction: Interaction, zone: str) -> None:
-        """Set this server's time zone."""
+    @app_commands.describe(player="Who plays", game="The title of the game")
+    @app_commands.autocomplete(game=suggest_manageable_games)
+    async def add(self, interaction: Interaction, player: discord.User, game: str) -> None:
+        """Add a player to a game."""
+        await respond_once(interaction, lambda session: add_player(session, interaction, game, player))
 
-        async def work(session: AsyncSession) -> str:
-            granted = interaction.permissions
-            if not (granted.manage_guild or granted.administrator):
-                raise UserError("You need the Manage Server permission to set the time zone. Ask a server admin.")
-            name = await asyncio.to_thread(find_time_zone, zone)
-            await set_guild_zone(session, interaction.guild_id or 0, zone=name)
-            return (
-                f"This server's time zone is now {name}, where it's {datetime.now(ZoneInfo(name)):%H:%M}. "
-                "Games that are already planned don't move."
-            )
+    @app_commands.command()
+    @app_commands.describe(player="Who doesn't play any more", game="The title of the game")
+    @app_commands.autocomplete(game=suggest_manageable_games)
+    async def remove(self, interaction: Interaction, player: discord.User, game: str) -> None:
+        """Remove a player from a game."""
+        await respond_once(interaction, lambda session: remove_player(session, interaction, game, player))
 
-        await respond_once(interaction, work)
+    @app_commands.command()
+    @app_commands.describe(game="The title of the game")
+    @app_commands.autocomplete(game=suggest_games_with_history)
+    async def history(self, interaction: Interaction, game: str) -> None:
+        """Show who changed a game."""
+        await respond_in_transaction(interaction, lambda session: show_history(session, interaction, game))
 
     @app_commands.command(name="remind-me")
     @app_commands.describe(where="A mention in the game's channel, or a DM")

@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import discord
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.lookup import format_locale
+from bot.features.posting import require_permission_to_post, require_permission_to_post_in
+from bot.features.rights import require_creator
 from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import clean, escape, is_blank
 from bot.rendering.formatting import format_timestamp
 from shared import database
 from shared.formatting import format_duration, join_words, plural
 from shared.game_search import count_open_games
-from shared.games import NewGame, create_game, get_guild_zone, remember_guild_name
+from shared.games import NewGame, create_game, remember_guild_name
+from shared.guild_settings import GuildSettings, get_guild_settings
 from shared.models import Game
 from shared.schedule.populate import reminder_times
 
@@ -33,7 +35,7 @@ class CreateGameOptions:
     when: str
     duration: str | None
     players: int | None
-    reminders: str
+    reminders: str | None
     description: str
 
 
@@ -41,12 +43,13 @@ async def create_from_options(session: AsyncSession, interaction: Interaction, o
     """Create the game, and return the confirmation. The delivery code posts its announcement.
 
     Raises:
-        UserError: an option is invalid, or the bot can't post in this channel.
+        UserError: an option is invalid, the user may not create games, or the bot can't post there.
     """
-    _require_permission_to_post(interaction)
+    settings = await get_guild_settings(session, interaction.guild_id or 0)
+    require_creator(interaction, settings)
+    channel_id = _choose_channel(interaction, settings)
     await _require_quota(session, interaction)
-    zone = await get_guild_zone(session, interaction.guild_id or 0)
-    game = await create_game(session, _parse_options(interaction, options, zone=zone))
+    game = await create_game(session, _parse_options(interaction, options, settings, channel_id=channel_id))
     if interaction.guild is not None and interaction.guild.name:
         await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
     return confirm_creation(game, now=await database.now(session))
@@ -63,7 +66,7 @@ def confirm_creation(game: Game, *, now: datetime) -> str:
     if reminder_times(game, after=now):
         lines.append("-# You get the reminders too. To take a seat yourself, press Join.")
     if game.zone == "UTC":
-        lines.append("-# Times on this server are in UTC. To change that, use `/game timezone`.")
+        lines.append("-# Times on this server are in UTC. To change that, use `/settings server`.")
     return "\n".join(lines)
 
 
@@ -119,28 +122,32 @@ async def _require_quota(session: AsyncSession, interaction: Interaction) -> Non
         )
 
 
-def _require_permission_to_post(interaction: Interaction) -> None:
-    granted = interaction.app_permissions
-    in_thread = isinstance(interaction.channel, discord.Thread)
-    needed = {
-        "View Channel": granted.view_channel,
-        "Send Messages": granted.send_messages_in_threads if in_thread else granted.send_messages,
-        "Embed Links": granted.embed_links,
-    }
-    missing = [name for name, is_granted in needed.items() if not (is_granted or granted.administrator)]
-    if missing:
-        permissions = "permission" if len(missing) == 1 else "permissions"
-        raise UserError(
-            f"I can't post in this channel without the {join_words(missing)} {permissions}. "
-            "Use another channel, or ask an admin to let me post here."
-        )
+def _choose_channel(interaction: Interaction, settings: GuildSettings) -> int:
+    """Return the server's channel for games, or where the command was used if it has none."""
+    here = interaction.channel_id or 0
+    if settings.channel_id in (None, here):
+        require_permission_to_post(interaction)
+        return here
+    advice = "Ask an admin to let me post there, or to choose another channel with `/settings server`."
+    require_permission_to_post_in(interaction, settings.channel_id, advice=advice)
+    return settings.channel_id
 
 
-def _parse_options(interaction: Interaction, options: CreateGameOptions, *, zone: str) -> NewGame:
+def choose_reminder_offsets(entered: str | None, settings: GuildSettings) -> tuple[int, ...]:
+    """Return the reminders that the host entered, or else the server's or the bot's default."""
+    if entered is None and settings.reminder_offsets is not None:
+        return settings.reminder_offsets
+    return parse_reminder_offsets(DEFAULT_REMINDERS if entered is None else entered)
+
+
+def _parse_options(
+    interaction: Interaction, options: CreateGameOptions, settings: GuildSettings, *, channel_id: int
+) -> NewGame:
+    zone = settings.zone
     start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
     return NewGame(
         guild_id=interaction.guild_id or 0,
-        channel_id=interaction.channel_id or 0,
+        channel_id=channel_id,
         host_id=interaction.user.id,
         title=parse_title(options.title),
         description=parse_description(options.description),
@@ -148,7 +155,7 @@ def _parse_options(interaction: Interaction, options: CreateGameOptions, *, zone
         zone=zone,
         duration=choose_duration(start.duration, options.duration) or parse_duration(DEFAULT_DURATION),
         capacity=options.players,
-        reminder_offsets=parse_reminder_offsets(options.reminders),
+        reminder_offsets=choose_reminder_offsets(options.reminders, settings),
         interaction_id=interaction.id,
     )
 

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.creation import choose_duration, describe_schedule, parse_description, parse_title
-from bot.features.games.lookup import find_game_by_text, format_locale, require_manager
+from bot.features.games.lookup import find_game_by_text, format_locale
+from bot.features.rights import require_manager
 from bot.features.times import parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_timestamp
@@ -51,12 +52,12 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     """
     guild_id = interaction.guild_id or 0
     game = await find_game_by_text(session, options.game, guild_id=guild_id)
-    require_manager(interaction, game, verb="change")
+    await require_manager(session, interaction, game, verb="change")
     edit = _parse_options(interaction, options, zone=await get_guild_zone(session, guild_id))
     if edit == GameEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `when` or `players`.")
     title = f"**{escape(game.title, limit=200)}**"
-    match result := await edit_game(session, game.id, edit):
+    match result := await edit_game(session, game.id, edit, actor_id=interaction.user.id):
         case EditResult.CLOSED:
             raise UserError(f"{title} {_CLOSED_REASONS[game.status]}")
         case EditResult.IN_THE_PAST:

@@ -16,14 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
+from bot.features.rights import manages_games
 from bot.features.times import format_zone_choice, give_examples, search_time_zones
 from bot.features.times import suggest_start_times as list_start_times
 from bot.rendering.escaping import clean, escape
-from bot.rendering.formatting import format_mention
 from shared import database, logs
 from shared.errors import TransientError
 from shared.game_search import search_games
 from shared.games import find_game, get_guild_zone
+from shared.guild_settings import get_guild_settings
 from shared.models import Game
 
 Choices = list[app_commands.Choice[str]]
@@ -33,8 +34,8 @@ _NAME_LIMIT = 100
 _TIMEOUT = 2.5
 
 
-async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) -> Game:
-    """Return the server's game with this id or with this text in its title.
+async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int, is_over: bool = False) -> Game:
+    """Return the server's game with this id or with this text in its title. It may also be over if `is_over`.
 
     Raises:
         UserError: no game matches, or several do.
@@ -42,7 +43,7 @@ async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) 
     game_id = _parse_id(text)
     if game_id is not None and (game := await find_game(session, game_id, guild_id=guild_id)) is not None:
         return game
-    found = await search_games(session, guild_id, clean(text), limit=_SUGGESTIONS_LIMIT)
+    found = await search_games(session, guild_id, clean(text), limit=_SUGGESTIONS_LIMIT, is_over=is_over)
     matches = [match for match in found if match.title.casefold() == clean(text).casefold()] or found
     if len(matches) == 1 and (game := await find_game(session, matches[0].id, guild_id=guild_id)) is not None:
         return game
@@ -52,24 +53,6 @@ async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int) 
         f"I can't find an upcoming game called “{escape(text, limit=80)}”. "
         "Pick one from the list that appears as you type, or see `/game list`."
     )
-
-
-def require_manager(interaction: Interaction, game: Game, *, verb: str) -> None:
-    """Check that the user is the host, or has the permission Manage Events or Manage Server.
-
-    Raises:
-        UserError: they are not, so they may not `verb` this game.
-    """
-    if interaction.user.id != game.host_id and not _manages_all(interaction):
-        raise UserError(
-            f"Only the host can {verb} this game. "
-            f"Ask {format_mention(game.host_id)}, or someone with the Manage Events permission."
-        )
-
-
-def _manages_all(interaction: Interaction) -> bool:
-    granted = interaction.permissions
-    return granted.manage_events or granted.manage_guild or granted.administrator
 
 
 async def suggest_start_times(interaction: Interaction, current: str) -> Choices:
@@ -100,8 +83,12 @@ async def suggest_games(interaction: Interaction, current: str) -> Choices:
 
 async def suggest_manageable_games(interaction: Interaction, current: str) -> Choices:
     """Return the matching games that the user may change or cancel."""
-    host_id = None if _manages_all(interaction) else interaction.user.id
-    return await _suggest_in_time(lambda: _matching_games(interaction, current, host_id=host_id))
+    return await _suggest_in_time(lambda: _matching_games(interaction, current, is_manageable=True))
+
+
+async def suggest_games_with_history(interaction: Interaction, current: str) -> Choices:
+    """Return the matching games that the user may change, or might have changed lately."""
+    return await _suggest_in_time(lambda: _matching_games(interaction, current, is_manageable=True, is_over=True))
 
 
 async def suggest_time_zones(_interaction: Interaction, current: str) -> Choices:
@@ -111,11 +98,17 @@ async def suggest_time_zones(_interaction: Interaction, current: str) -> Choices
     return [app_commands.Choice(name=format_zone_choice(zone, now=now), value=zone) for zone in zones]
 
 
-async def _matching_games(interaction: Interaction, text: str, *, host_id: int | None = None) -> Choices:
+async def _matching_games(
+    interaction: Interaction, text: str, *, is_manageable: bool = False, is_over: bool = False
+) -> Choices:
     guild_id = interaction.guild_id or 0
     async with database.transaction(interaction.client.sessions) as session:
-        zone = ZoneInfo(await get_guild_zone(session, guild_id))
-        games = await search_games(session, guild_id, clean(text), limit=_SUGGESTIONS_LIMIT, host_id=host_id)
+        settings = await get_guild_settings(session, guild_id)
+        zone = ZoneInfo(settings.zone)
+        host_id = interaction.user.id if is_manageable and not manages_games(interaction, settings) else None
+        games = await search_games(
+            session, guild_id, clean(text), limit=_SUGGESTIONS_LIMIT, host_id=host_id, is_over=is_over
+        )
     return [
         app_commands.Choice(name=_format_choice(game.title, game.scheduled_at, zone), value=str(game.id))
         for game in games

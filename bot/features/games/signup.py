@@ -15,8 +15,9 @@ from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import JOIN_ID, LEAVE_ID
 from shared import database
+from shared.audit import record_game_change
 from shared.games import JoinResult, LeaveResult, find_game, join_game, leave_game, remember_guild_name
-from shared.models import Game, GameStatus
+from shared.models import AuditAction, Game, GameStatus
 from shared.schedule.populate import reminder_times
 from shared.users import is_reached_by_dm
 
@@ -57,6 +58,8 @@ class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_I
             if interaction.guild is not None and interaction.guild.name:
                 await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
             result = await join_game(session, game.id, user_id=interaction.user.id)
+            if result is JoinResult.JOINED:
+                await record_game_change(session, game, AuditAction.JOINED, actor_id=interaction.user.id)
             if result in (JoinResult.JOINED, JoinResult.ALREADY_JOINED):
                 return f"{_describe_join(game, result)}{await _promise_reminders(session, game, interaction.user.id)}"
             return _describe_join(game, result)
@@ -84,6 +87,8 @@ class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE
         async def work(session: AsyncSession) -> str:
             game = await _require_game(session, self.game_id, guild_id=interaction.guild_id)
             result = await leave_game(session, game.id, user_id=interaction.user.id)
+            if result is LeaveResult.LEFT:
+                await record_game_change(session, game, AuditAction.LEFT, actor_id=interaction.user.id)
             return _describe_leave(game, result, is_host=interaction.user.id == game.host_id)
 
         await respond_once(interaction, work)

@@ -178,7 +178,7 @@ class TestCreate:
         assert not any(accepted.pings_everyone or accepted.pinged_users for accepted in sandbox.evidence)
 
     async def test_times_are_in_the_servers_time_zone(self, sandbox: SandboxDiscord, database: Database) -> None:
-        await reply_text(sandbox.slash(OWNER, "game timezone", zone="Asia/Tokyo"))
+        await reply_text(sandbox.slash(OWNER, "settings server", zone="Asia/Tokyo"))
         await reply_text(create(sandbox, when="tomorrow 8pm"))
         game = await only_game(database)
         assert game.zone == "Asia/Tokyo"
@@ -389,7 +389,7 @@ class TestCancel:
 
     async def test_other_members_cannot_cancel_it(self, sandbox: SandboxDiscord, database: Database) -> None:
         game = await plan_game(database, sandbox)
-        assert "Only the host" in await reply_text(sandbox.slash(OTHER, "game cancel", game=str(game.id)))
+        assert "Only the host and co-hosts can cancel" in await reply_text(sandbox.slash(OTHER, "game cancel", game=str(game.id)))
         assert (await only_game(database)).status is GameStatus.SCHEDULED
 
     @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ class TestRemindMe:
         assert (user.wants_dm, user.dm_channel_id) == (True, channel.id)
 
     async def test_the_choices_are_words(self, sandbox: SandboxDiscord) -> None:
-        [command] = sandbox.world.commands.all(None)
+        [command] = [found for found in sandbox.world.commands.all(None) if found["name"] == "game"]
         [remind_me] = [option for option in command["options"] if option["name"] == "remind-me"]
         [where] = remind_me["options"]
         assert [choice["name"] for choice in where["choices"]] == ["In the channel", "By DM"]
@@ -464,26 +464,26 @@ class TestTimezone:
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         before = await plan_game(database, sandbox)
-        assert "Europe/Berlin" in await reply_text(sandbox.slash(MANAGER, "game timezone", zone="berlin"))
+        assert "Europe/Berlin" in await reply_text(sandbox.slash(MANAGER, "settings server", zone="berlin"))
         after = await only_game(database)
         assert (after.scheduled_at, after.zone) == (before.scheduled_at, "UTC")
 
     async def test_only_members_who_manage_the_server_can_set_it(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        assert "Manage Server" in await reply_text(sandbox.slash(HOST, "game timezone", zone="Asia/Tokyo"))
+        assert "Manage Server" in await reply_text(sandbox.slash(HOST, "settings server", zone="Asia/Tokyo"))
         await reply_text(create(sandbox))
         assert (await only_game(database)).zone == "UTC"
 
     async def test_an_unknown_zone_gets_the_nearest_names(self, sandbox: SandboxDiscord) -> None:
-        assert "`Europe/Berlin`" in await reply_text(sandbox.slash(OWNER, "game timezone", zone="Europe/Berlinn"))
+        assert "`Europe/Berlin`" in await reply_text(sandbox.slash(OWNER, "settings server", zone="Europe/Berlinn"))
 
     async def test_time_zones_are_suggested(self, sandbox: SandboxDiscord) -> None:
-        result = await sandbox.autocomplete(OWNER, "game timezone", "zone", zone="lond")
+        result = await sandbox.autocomplete(OWNER, "settings server", "zone", zone="lond")
         assert result.choices[0]["value"] == "Europe/London"
 
     async def test_a_time_is_previewed_while_it_is_typed(self, sandbox: SandboxDiscord) -> None:
-        await reply_text(sandbox.slash(OWNER, "game timezone", zone="Asia/Tokyo"))
+        await reply_text(sandbox.slash(OWNER, "settings server", zone="Asia/Tokyo"))
         result = await sandbox.autocomplete(HOST, "game create", "when", when="2027-01-05 8pm")
         assert result.choices == [
             {"name": "2027-01-05 8pm · Tue 5 Jan 2027, 20:00 (Asia/Tokyo)", "value": "2027-01-05 20:00"}
@@ -498,7 +498,7 @@ class TestTimezone:
         assert ["ish" in choice["name"] for choice in result.choices] == [True]
 
     async def test_an_abbreviation_suggests_zones_with_the_time_there_now(self, sandbox: SandboxDiscord) -> None:
-        result = await sandbox.autocomplete(OWNER, "game timezone", "zone", zone="EST")
+        result = await sandbox.autocomplete(OWNER, "settings server", "zone", zone="EST")
         assert result.choices[0]["value"] == "America/New_York"
         assert " now (E" in result.choices[0]["name"]
 
@@ -636,5 +636,8 @@ async def test_buttons_work_after_the_bot_has_restarted(
 
 @pytest.mark.usefixtures("bot")
 def test_the_commands_are_for_servers_only(sandbox: SandboxDiscord) -> None:
-    [command] = sandbox.world.commands.all(None)
-    assert (command["name"], command["contexts"], command["integration_types"]) == ("game", [0], [0])
+    commands = sandbox.world.commands.all(None)
+    assert {(command["name"], *command["contexts"], *command["integration_types"]) for command in commands} == {
+        ("game", 0, 0),
+        ("settings", 0, 0),
+    }

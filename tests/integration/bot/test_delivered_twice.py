@@ -51,7 +51,7 @@ async def cancel(sandbox: SandboxDiscord, _database: Database, game: Game) -> In
 
 
 async def set_zone(sandbox: SandboxDiscord, _database: Database, _game: Game) -> InteractionResult:
-    return await sandbox.slash(MANAGER, "game timezone", zone="Asia/Tokyo")
+    return await sandbox.slash(MANAGER, "settings server", zone="Asia/Tokyo")
 
 
 async def choose_dms(sandbox: SandboxDiscord, _database: Database, _game: Game) -> InteractionResult:
@@ -64,7 +64,7 @@ ACTIONS = {
     "create": (plan, "is set for"),
     "refused": (plan_wrongly, "`3h`"),
     "cancel": (cancel, "is cancelled"),
-    "timezone": (set_zone, "is now Asia/Tokyo"),
+    "settings": (set_zone, "Time zone: Asia/Tokyo"),
     "remind-me": (choose_dms, "by DM"),
 }
 

@@ -111,7 +111,7 @@ async def test_a_change_to_what_it_is_already_changes_nothing(sandbox: SandboxDi
 
 async def test_the_host_and_those_who_manage_can_change_it(sandbox: SandboxDiscord, database: Database) -> None:
     game = await plan_game(database, sandbox)
-    assert "Only the host can change this game" in await edit(sandbox, game, who=OTHER, title="Mine")
+    assert "Only the host and co-hosts can change this game" in await edit(sandbox, game, who=OTHER, title="Mine")
     for who in (HOST, MANAGER, OWNER):
         assert "is changed" in await edit(sandbox, game, who=who, title=f"{who}'s")
     suggested = {

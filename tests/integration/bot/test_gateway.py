@@ -224,7 +224,7 @@ async def test_a_reply_in_progress_is_finished_before_the_bot_stops(
 ) -> None:
     sandbox.faults.add(Slow(seconds=0.5), Match(method="PATCH", route="@original"), times=1)
     async with start_bot(database.sessions):
-        result = await sandbox.slash("Mia", "game timezone", zone="Asia/Tokyo")
+        result = await sandbox.slash("Mia", "settings server", zone="Asia/Tokyo")
     assert "Asia/Tokyo" in result.content
 
 

@@ -1,0 +1,121 @@
+"""Players and co-hosts that somebody else adds to a game or removes from it."""
+
+from __future__ import annotations
+
+import discord
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.client import Interaction
+from bot.features.errors import UserError
+from bot.features.games.lookup import find_game_by_text
+from bot.features.rights import require_host, require_manager
+from bot.rendering.escaping import escape
+from bot.rendering.formatting import format_mention, format_timestamp
+from shared.audit import record_game_change
+from shared.co_hosts import add_co_host, remove_co_host
+from shared.games import JoinResult, LeaveResult, join_game, leave_game
+from shared.models import AuditAction, Game
+from shared.schedule.notices import update_drop_outs
+
+Player = discord.Member | discord.User
+"""Someone who has left the server is a `User`."""
+
+
+async def add_player(session: AsyncSession, interaction: Interaction, text: str, player: Player) -> str:
+    """Sign a player up, and return the confirmation.
+
+    Raises:
+        UserError: the user may not, or the player can't join.
+    """
+    game = await _find(session, interaction, text)
+    await require_manager(session, interaction, game, verb="add players to")
+    _require_member(player, verb="play")
+    title, who = _format_title(game), format_mention(player.id)
+    match await join_game(session, game.id, user_id=player.id):
+        case JoinResult.JOINED:
+            await _record(session, interaction, game, AuditAction.PLAYER_ADDED, player)
+            return (
+                f"{who} is in {title}, which starts on {format_timestamp(game.scheduled_at, 'F')}. "
+                "I don't tell them now, but they get the reminders."
+            )
+        case JoinResult.ALREADY_JOINED:
+            return f"{who} is already in {title}."
+        case JoinResult.FULL:
+            raise UserError(f"{title} is full. Allow more players with `/game edit`, or remove someone first.")
+        case JoinResult.CLOSED:
+            raise UserError(f"{title} has started or is over, so nobody can be added any more.")
+
+
+async def remove_player(session: AsyncSession, interaction: Interaction, text: str, player: Player) -> str:
+    """Take a player off the roster, and return the confirmation.
+
+    Raises:
+        UserError: the user may not, or the game is over.
+    """
+    game = await _find(session, interaction, text)
+    await require_manager(session, interaction, game, verb="remove players from")
+    title, who = _format_title(game), format_mention(player.id)
+    match await leave_game(session, game.id, user_id=player.id):
+        case LeaveResult.LEFT:
+            if interaction.user.id == game.host_id:
+                # The host knows it already.
+                await update_drop_outs(session, game, returned=player.id)
+            await _record(session, interaction, game, AuditAction.PLAYER_REMOVED, player)
+            return f"{who} is no longer in {title} and gets no more reminders for it. I don't tell them, so you might."
+        case LeaveResult.NOT_JOINED:
+            return f"{who} isn't in {title}."
+        case LeaveResult.OVER:
+            raise UserError(f"{title} is over, so nobody can be removed any more.")
+
+
+async def appoint_co_host(session: AsyncSession, interaction: Interaction, text: str, user: Player) -> str:
+    """Make a user a co-host, and return the confirmation.
+
+    Raises:
+        UserError: the acting user may not, or the other can't be one.
+    """
+    game = await _find(session, interaction, text)
+    await require_host(session, interaction, game, verb="choose co-hosts of")
+    _require_member(user, verb="be a co-host")
+    title, who = _format_title(game), format_mention(user.id)
+    if user.id == game.host_id:
+        raise UserError(f"{who} is the host of {title} already. Choose somebody else.")
+    if await add_co_host(session, game.id, user_id=user.id, actor_id=interaction.user.id):
+        return f"{who} is now a co-host of {title}, and can change and cancel it and add and remove players."
+    return f"{who} is already a co-host of {title}."
+
+
+async def dismiss_co_host(session: AsyncSession, interaction: Interaction, text: str, user: Player) -> str:
+    """Make a user a co-host no longer, and return the confirmation. Co-hosts may resign.
+
+    Raises:
+        UserError: the acting user may not.
+    """
+    game = await _find(session, interaction, text)
+    if user.id != interaction.user.id:
+        await require_host(session, interaction, game, verb="choose co-hosts of")
+    title, who = _format_title(game), format_mention(user.id)
+    if await remove_co_host(session, game.id, user_id=user.id, actor_id=interaction.user.id):
+        return f"{who} is no longer a co-host of {title}."
+    return f"{who} isn't a co-host of {title}."
+
+
+async def _find(session: AsyncSession, interaction: Interaction, text: str) -> Game:
+    return await find_game_by_text(session, text, guild_id=interaction.guild_id or 0)
+
+
+async def _record(
+    session: AsyncSession, interaction: Interaction, game: Game, action: AuditAction, player: Player
+) -> None:
+    await record_game_change(session, game, action, actor_id=interaction.user.id, user_id=player.id)
+
+
+def _require_member(user: Player, *, verb: str) -> None:
+    if user.bot:
+        raise UserError(f"{format_mention(user.id)} is a bot, which can't {verb}. Choose a person.")
+    if not isinstance(user, discord.Member):
+        raise UserError(f"{format_mention(user.id)} isn't on this server. Choose one of its members.")
+
+
+def _format_title(game: Game) -> str:
+    return f"**{escape(game.title, limit=200)}**"

@@ -1,0 +1,97 @@
+"""Renders who changed what as plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.rendering.escaping import escape, utf16_length
+from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.payload import CONTENT_LIMIT
+from shared.audit import Entry
+from shared.formatting import format_duration, join_words
+from shared.models import AuditAction
+
+_TITLE_LIMIT = 100
+_ACTIONS: Mapping[str, str] = {
+    AuditAction.CREATED: "created the game",
+    AuditAction.CANCELLED: "cancelled the game",
+    AuditAction.JOINED: "joined",
+    AuditAction.LEFT: "left",
+    AuditAction.PLAYER_ADDED: "added {user}",
+    AuditAction.PLAYER_REMOVED: "removed {user}",
+    AuditAction.CO_HOST_ADDED: "made {user} a co-host",
+    AuditAction.CO_HOST_REMOVED: "removed the co-host {user}",
+}
+"""What somebody did. Edits say what they changed."""
+
+
+def history_message(title: str, entries: Sequence[Entry]) -> str:
+    """Return the entries as a list, as many as fit into a message."""
+    text = f"**{escape(title, limit=2 * _TITLE_LIMIT)}**"
+    for entry in entries:
+        line = f"\n{format_timestamp(entry.at, 'R')}: {format_actor(entry.actor_id)} {_describe(entry)}"
+        if utf16_length(text) + utf16_length(line) > CONTENT_LIMIT:
+            break
+        text += line
+    return text if entries else f"{text}\nNothing has happened yet."
+
+
+def format_actor(user_id: int | None) -> str:
+    """Return who did something."""
+    return "Questbell" if user_id is None else format_mention(user_id)
+
+
+def describe_offsets(offsets: Iterable[int]) -> str:
+    """Return when reminders are sent, such as "1 hour before and at the start"."""
+    words = [
+        f"{format_duration(timedelta(minutes=offset))} before" if offset else "at the start"
+        for offset in sorted(offsets, reverse=True)
+    ]
+    return join_words(words) if words else "none"
+
+
+def _describe(entry: Entry) -> str:
+    if entry.action == AuditAction.EDITED:
+        changed: Mapping[str, Sequence[Any]] = entry.detail.get("changed", {})
+        parts = [_describe_change(name, before, after) for name, (before, after) in changed.items()]
+        return join_words(parts) if parts else "edited the game"
+    user_id = entry.detail.get("user_id")
+    return _ACTIONS.get(entry.action, entry.action).format(user=format_actor(user_id))
+
+
+def _describe_change(name: str, before: Any, after: Any) -> str:
+    if name not in _FIELDS:
+        return f"changed the {name.replace('_', ' ')}"
+    field, write = _FIELDS[name]
+    if before is None and after is None:
+        return f"changed {field}"
+    return f"changed {field} from {write(before)} to {write(after)}"
+
+
+def _write_title(value: Any) -> str:
+    return f"“{escape(str(value), limit=_TITLE_LIMIT)}”"
+
+
+def _write_time(value: Any) -> str:
+    return format_timestamp(datetime.fromisoformat(value), "f")
+
+
+def _write_duration(value: Any) -> str:
+    return format_duration(timedelta(seconds=value))
+
+
+def _write_capacity(value: Any) -> str:
+    return "no limit" if value is None else str(value)
+
+
+_FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "title": ("the title", _write_title),
+    "description": ("the description", str),
+    "scheduled_at": ("the start", _write_time),
+    "duration": ("the duration", _write_duration),
+    "capacity": ("the number of seats", _write_capacity),
+    "reminder_offsets": ("the reminders", describe_offsets),
+}
+"""The words for what can be edited, and how its values are written."""

@@ -1,0 +1,104 @@
+"""Records who changed what, in the transaction that changes it.
+
+Entries are for people and decide nothing. They are kept for 90 days, or until their game is deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import sql
+from shared.models import AuditAction, Game, new_id
+
+RETENTION = timedelta(days=90)
+
+Changes = Mapping[str, tuple[Any, Any]]
+"""What changed, by name, with the values before and after."""
+
+_SQL = sql.load("audit")
+_READ_GAME = _SQL["read_game_entries"].columns(detail=JSONB)
+_READ_SETTINGS = _SQL["read_settings_entries"].columns(detail=JSONB)
+
+
+class Entry(NamedTuple):
+    """What somebody did. `actor_id` is None for the bot, and only a newer release may know the `action`."""
+
+    actor_id: int | None
+    action: str
+    detail: Mapping[str, Any]
+    at: datetime
+
+
+async def record_game_change(
+    session: AsyncSession,
+    game: Game,
+    action: AuditAction,
+    *,
+    actor_id: int | None,
+    user_id: int | None = None,
+    changes: Changes | None = None,
+) -> None:
+    """Record a change of a game, or what was done to the player or co-host `user_id`."""
+    await _write(session, game.guild_id, game.id, action, actor_id, user_id=user_id, changes=changes)
+
+
+async def record_settings_change(session: AsyncSession, guild_id: int, *, actor_id: int, changes: Changes) -> None:
+    """Record a change of a server's settings."""
+    await _write(session, guild_id, None, AuditAction.SETTINGS_CHANGED, actor_id, changes=changes)
+
+
+async def list_game_entries(session: AsyncSession, game_id: UUID, *, limit: int) -> Sequence[Entry]:
+    """Return what was done with a game, the latest first."""
+    found = await session.execute(_READ_GAME, {"game_id": game_id, "limit": limit})
+    return [Entry(*row) for row in found]
+
+
+async def list_settings_entries(session: AsyncSession, guild_id: int, *, limit: int) -> Sequence[Entry]:
+    """Return who changed a server's settings, the latest first."""
+    found = await session.execute(_READ_SETTINGS, {"guild_id": guild_id, "limit": limit})
+    return [Entry(*row) for row in found]
+
+
+async def _write(
+    session: AsyncSession,
+    guild_id: int,
+    game_id: UUID | None,
+    action: AuditAction,
+    actor_id: int | None,
+    *,
+    user_id: int | None = None,
+    changes: Changes | None = None,
+) -> None:
+    detail: dict[str, Any] = {}
+    if user_id is not None:
+        detail["user_id"] = user_id
+    if changes:
+        detail["changed"] = {name: [_to_json(value) for value in values] for name, values in changes.items()}
+    parameters = {
+        "id": new_id(),
+        "guild_id": guild_id,
+        "game_id": game_id,
+        "actor_id": actor_id,
+        "action": action.value,
+        "detail": json.dumps(detail),
+        "retention": RETENTION,
+    }
+    await session.execute(_SQL["write_entry"], parameters)
+
+
+def _to_json(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case tuple():
+            return list(value)
+    return value

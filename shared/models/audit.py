@@ -1,0 +1,53 @@
+"""Who changed what, for `/game history`."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.models.base import Base, new_id
+
+
+class AuditAction(enum.StrEnum):
+    """What somebody did. A newer release may know more, so the column takes any text."""
+
+    CREATED = "created"
+    EDITED = "edited"
+    CANCELLED = "cancelled"
+    JOINED = "joined"
+    LEFT = "left"
+    PLAYER_ADDED = "player added"
+    PLAYER_REMOVED = "player removed"
+    CO_HOST_ADDED = "co-host added"
+    CO_HOST_REMOVED = "co-host removed"
+    SETTINGS_CHANGED = "settings changed"
+
+
+class AuditEntry(Base):
+    """One change of a game, or of a server's settings, which have no game. Nobody decides anything by it.
+
+    `guild_id` refers to no row, so that an entry does not lock its server's.
+    """
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (
+        Index("ix_audit_entry_game_id_at", "game_id", "at"),
+        Index("ix_audit_entry_settings", "guild_id", "at", postgresql_where=text("game_id IS NULL")),
+        Index("ix_audit_entry_at", "at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    guild_id: Mapped[int]
+    game_id: Mapped[UUID | None] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"))
+    actor_id: Mapped[int | None]
+    """None if the bot did it."""
+    action: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    """What the action was about: a `user_id`, or what was `changed`, with the values before and after."""
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
