@@ -1,6 +1,6 @@
 """Decides who may do what: create games, change one, and change the server's settings.
 
-The server's roles decide, and Discord's own permissions where no role is set. Whoever manages the server may do
+The server's roles decide, and Discord's own permissions where no role is set. Anyone who manages the server may do
 everything, because they can also change the roles. Every command and button asks here.
 """
 

@@ -17,7 +17,7 @@ from shared.database import Sessions
 from shared.settings import DatabaseSettings, Timing
 from tests.support.transition_check import allow_any_change
 
-LARGE_TABLES = {"notification_schedule", "game_status_schedule", "notification_delivery"}
+LARGE_TABLES = {"notification_schedule", "game_status_schedule", "notification_delivery", "audit_entry"}
 BATCH = 100
 """The number of rows that one execution of a statement is about."""
 
@@ -64,6 +64,14 @@ SELECT
 FROM game,
     generate_series(1, 75) AS number,
     LATERAL (SELECT scheduled_at > now() - interval '1 hour' AND number = 1 AS is_open) AS state;
+
+-- Of 75 changes, one is about settings, and two are old.
+INSERT INTO audit_entry (id, guild_id, game_id, actor_id, action, at)
+SELECT
+    gen_random_uuid(), CASE WHEN number = 75 THEN game.host_id + game.n ELSE 1 END,
+    CASE WHEN number < 75 THEN game.id END, 3, 'joined', now() - number * interval '12 hours'
+FROM (SELECT *, row_number() OVER () AS n FROM game) AS game,
+    generate_series(1, 75) AS number;
 
 ANALYZE
 """
@@ -116,6 +124,11 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
         "include_resolved": False,
         "resolution": "retried",
         "guild_id": 1,
+        "game_id": ids[0],
+        "actor_id": 3,
+        "action": "joined",
+        "detail": "{}",
+        "is_over": False,
         "title": "Keep",
         "pattern": "%keep%",
         "interaction_id": 10**18,

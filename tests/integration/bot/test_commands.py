@@ -389,7 +389,9 @@ class TestCancel:
 
     async def test_other_members_cannot_cancel_it(self, sandbox: SandboxDiscord, database: Database) -> None:
         game = await plan_game(database, sandbox)
-        assert "Only the host and co-hosts can cancel" in await reply_text(sandbox.slash(OTHER, "game cancel", game=str(game.id)))
+        assert "Only the host and co-hosts can cancel" in await reply_text(
+            sandbox.slash(OTHER, "game cancel", game=str(game.id))
+        )
         assert (await only_game(database)).status is GameStatus.SCHEDULED
 
     @pytest.mark.parametrize(
