@@ -66,12 +66,15 @@ def allow_values(table: str, column: str, *values: str) -> None:
     op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}")
 
 
-def create_index(name: str, table: str, columns: Sequence[str], *, unique: bool = False, where: str) -> None:
-    """Create a partial index while others write. One that was left unfinished is replaced."""
+def create_index(
+    name: str, table: str, columns: Sequence[str], *, unique: bool = False, where: str | None = None
+) -> None:
+    """Create an index while others write. One that was left unfinished is replaced."""
     op.execute("SET lock_timeout = 0")  # it waits for old transactions, and nobody waits for it
     op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
     kind = "UNIQUE INDEX" if unique else "INDEX"
-    op.execute(f"CREATE {kind} CONCURRENTLY {name} ON {table} ({', '.join(columns)}) WHERE {where}")
+    rows = "" if where is None else f" WHERE {where}"
+    op.execute(f"CREATE {kind} CONCURRENTLY {name} ON {table} ({', '.join(columns)}){rows}")
     op.execute(SHORT_LOCKS)
 
 

@@ -1,4 +1,4 @@
-"""Finds and counts the open games of a server, with statements whose cost is bounded."""
+"""Finds and counts the open games of a server or a user, with statements whose cost is bounded."""
 
 from __future__ import annotations
 
@@ -41,6 +41,16 @@ class ListedGame:
     player_count: int
 
 
+@dataclass(frozen=True)
+class OwnGame(ListedGame):
+    """A game that a user hosts, or has answered."""
+
+    guild_name: str | None
+    is_host: bool
+    answer: str | None
+    """None if a host has not answered."""
+
+
 class OpenGames(NamedTuple):
     """How many games are open."""
 
@@ -71,6 +81,14 @@ async def list_games(session: AsyncSession, guild_id: int, *, limit: int = LIST_
     """Return a server's open games, soonest first."""
     found = await session.execute(_SQL["list_games"], {"guild_id": guild_id, "limit": limit})
     return [ListedGame(*row) for row in found]
+
+
+async def list_own_games(
+    session: AsyncSession, user_id: int, *, guild_id: int | None, limit: int = LIST_LIMIT
+) -> Sequence[OwnGame]:
+    """Return the open games that a user hosts or has answered, soonest first: of all servers without `guild_id`."""
+    parameters = {"user_id": user_id, "guild_id": guild_id, "limit": limit}
+    return [OwnGame(*row) for row in await session.execute(_SQL["list_own_games"], parameters)]
 
 
 async def count_open_games(session: AsyncSession, guild_id: int, *, host_id: int) -> OpenGames:

@@ -106,7 +106,11 @@ async def _read_people(session: AsyncSession, game_ids: Iterable[UUID]) -> Mappi
     people: defaultdict[UUID, list[Person]] = defaultdict(list)
     for row in await session.execute(_SQL["people"], {"game_ids": list(game_ids)}):
         person = Person(
-            row.user_id, has_joined=row.has_joined, wants_dm=row.wants_dm, has_closed_dms=row.has_closed_dms
+            row.user_id,
+            has_joined=row.has_joined,
+            wants_dm=row.wants_dm,
+            has_closed_dms=row.has_closed_dms,
+            reminders_off=row.reminders_off,
         )
         people[row.game_id].append(person)
     return people

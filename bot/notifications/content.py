@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.rendering.payload import Payload
 from shared.models import Game, NotificationDelivery, NotificationSchedule, RecipientKind
+from shared.schedule.notices import VALIDITY
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Person:
     wants_dm: bool = False
     has_closed_dms: bool = False
     """Whether Discord rejected a direct message since they last asked for them."""
+    reminders_off: bool = False
+    """Whether they want no reminders. Every other notification is for them too."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,15 @@ class NotificationContext:
         return [person.user_id for person in self.people if person.has_joined]
 
     @property
+    def audience(self) -> list[Person]:
+        """The people whom it is for. A reminder is not for those who turned reminders off."""
+        is_reminder = VALIDITY[self.notification.kind].expires_at_begin
+        return [person for person in self.people if not (is_reminder and person.reminders_off)]
+
+    @property
     def user_ids(self) -> list[int]:
-        """The players in the order they joined, and the host."""
-        return [person.user_id for person in self.people]
+        """The people whom it is for: the players in the order they joined, and the host."""
+        return [person.user_id for person in self.audience]
 
     @property
     def host(self) -> Person:

@@ -16,7 +16,7 @@ def list_recipients(context: NotificationContext) -> list[Recipient]:
 
     The host is reminded like a player, because without the host there is no game.
     """
-    by_dm = [person.user_id for person in context.people if person.wants_dm and not person.has_closed_dms]
+    by_dm = [person.user_id for person in context.audience if person.wants_dm and not person.has_closed_dms]
     mentioned = [user for user in context.user_ids if user not in by_dm]
     in_channel = [
         Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=chunk, chunk=number)
@@ -28,8 +28,8 @@ def list_recipients(context: NotificationContext) -> list[Recipient]:
 def select_mentions(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> tuple[int, ...]:
     """Return the people whom a message mentions now.
 
-    Players who have left are omitted. New players are added to the channel's last message, unless it may have been
-    sent.
+    Players who have left, or want no reminders, are omitted. New players are added to the channel's last message,
+    unless it may have been sent.
     """
     remaining = [user for user in delivery.mentions if user in context.user_ids]
     channel = [row for row in context.deliveries if row.recipient_kind is RecipientKind.CHANNEL]
@@ -78,7 +78,8 @@ def _make_message(context: NotificationContext, delivery: NotificationDelivery, 
 def _describe_players(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
     if not context.roster:
         return NOBODY
-    return NOTIFIED_BY_DM if delivery.recipient_kind is RecipientKind.CHANNEL and not mentions else ""
+    is_quiet_channel = delivery.recipient_kind is RecipientKind.CHANNEL and not mentions
+    return NOTIFIED_BY_DM if is_quiet_channel and context.audience else ""
 
 
 REMINDER = NotificationContent(list_recipients, _make_message)

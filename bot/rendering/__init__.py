@@ -4,6 +4,7 @@ discord.py's objects were rejected because they would tie delivery to its HTTP c
 """
 
 from bot.rendering.embeds import announcement_message, game_embed, game_list_embed
+from bot.rendering.own_games import own_games_embed
 from bot.rendering.payload import Payload, disabled_button, leave_button, signup_buttons
 from bot.rendering.reminder_messages import (
     cancellation_message,
@@ -25,6 +26,7 @@ __all__ = [
     "game_embed",
     "game_list_embed",
     "leave_button",
+    "own_games_embed",
     "reminder_message",
     "server_note",
     "signup_buttons",

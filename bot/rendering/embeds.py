@@ -71,20 +71,25 @@ def game_embed(game: Game, players: Sequence[int]) -> Payload:
 
 def game_list_embed(games: Sequence[ListedGame]) -> Payload:
     """Return the embed that lists games, cut where it is full."""
-    lines: list[str] = []
-    room = _LIST_LIMIT
-    for game in games:
-        line = _list_line(game)
-        room -= utf16_length(line) + 2
-        if room < 0:
-            lines.append(f"and {len(games) - len(lines)} more")
-            break
-        lines.append(line)
     return {
         "title": "🎲 Upcoming games",
-        "description": "\n\n".join(lines) or "No games planned yet. To plan one, use `/game create`.",
+        "description": format_list([_list_line(game) for game in games])
+        or "No games planned yet. To plan one, use `/game create`.",
         "color": STATUS_STYLES[GameStatus.SCHEDULED].colour,
     }
+
+
+def format_list(entries: Sequence[str]) -> str:
+    """Return entries as the description of an embed, and how many more there are where it is full."""
+    shown: list[str] = []
+    room = _LIST_LIMIT
+    for entry in entries:
+        room -= utf16_length(entry) + 2
+        if room < 0:
+            shown.append(f"and {len(entries) - len(shown)} more")
+            break
+        shown.append(entry)
+    return "\n\n".join(shown)
 
 
 def seat_count(game: Game | ListedGame, player_count: int) -> str:

@@ -25,7 +25,7 @@ from shared.models import Game
 
 NOBODY = "Nobody has signed up yet."
 NOTIFIED_BY_DM = "I'm reminding the players by DM."
-CLOSED_DMS = "-# I couldn't DM you. Allow DMs from this server, then use `/game remind-me` again."
+CLOSED_DMS = "-# I couldn't DM you. Allow DMs from this server, then choose DMs again with `/settings me`."
 
 _TITLE_LIMIT = 200
 _LEAST_TITLE = 20

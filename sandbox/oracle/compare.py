@@ -80,6 +80,8 @@ def _why_wrong(claimed: ClaimedMessage, evidence: Evidence, *, decided_at: datet
     reminder, message, preferences = claimed.reminder, claimed.message, evidence.preferences
     if reminder is None:
         return None
+    if message.recipients & preferences.reminders_off:
+        return "a player was reminded who had turned reminders off"
     if message.user_id is not None and message.user_id not in preferences.possible:
         return "a player got a direct message without asking for it"
     if message.mentioned & claimed.game.people_at(reminder.due_at) & preferences.certain:

@@ -61,7 +61,7 @@ class ExpectedReminder:
     @property
     def missed_people(self) -> frozenset[int]:
         """The players, or the host, who should have been notified and were not, neither in the channel nor directly."""
-        due = self.game.people_at(self.due[-1].reminder.due_at)
+        due = self.game.people_at(self.due[-1].reminder.due_at) - self.evidence.preferences.reminders_off
         notified = [message.message.recipients for message in self.messages]
         unknown = [delivery.recipients for delivery in self.undecidable]
         missing = due.difference(*notified, *unknown)

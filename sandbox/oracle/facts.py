@@ -125,19 +125,21 @@ class ObservedMessage:
 
 @dataclass(frozen=True)
 class DmPreferences:
-    """The players who want direct messages.
+    """The players who want direct messages, or no reminders.
 
     Attributes:
         wanted: want them at the beginning.
         changing: change their preference during the run, in either direction.
         closed: asked for them, but Discord delivers none.
         unopened: no direct-message channel was ever opened with them.
+        reminders_off: turned reminders off before the run, and still get everything else.
     """
 
     wanted: frozenset[int] = frozenset()
     changing: frozenset[int] = frozenset()
     closed: frozenset[int] = frozenset()
     unopened: frozenset[int] = frozenset()
+    reminders_off: frozenset[int] = frozenset()
 
     @property
     def possible(self) -> frozenset[int]:

@@ -58,6 +58,7 @@ class Game(Base):
         CheckConstraint("capacity IS NULL OR capacity > 0", name="capacity"),
         CheckConstraint("duration > interval '0'", name="duration"),
         Index("ix_game_guild_id_scheduled_at", "guild_id", "scheduled_at"),
+        Index("ix_game_host_id_scheduled_at", "host_id", "scheduled_at"),
         Index("ix_game_message_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
     )
 
@@ -97,6 +98,7 @@ class Participant(Base):
     """A player of a game."""
 
     __tablename__ = "participant"
+    __table_args__ = (Index("ix_participant_user_id", "user_id"),)
 
     game_id: Mapped[UUID] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

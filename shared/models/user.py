@@ -1,4 +1,4 @@
-"""A user's notification preferences on all servers."""
+"""A user's settings on all servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.models.base import Base
 
 
 class User(Base):
-    """A Discord user who asked for DMs, or whose DMs are closed. Others have no row.
+    """A Discord user who changed a setting, or whose DMs are closed. Others have no row.
 
     The table has another name, because SQL reserves `user`.
     """
@@ -23,3 +23,7 @@ class User(Base):
     dm_channel_id: Mapped[int | None]
     dms_closed_at: Mapped[datetime | None]
     """Discord's last rejection of a DM. Asking for DMs again clears it."""
+    zone: Mapped[str | None]
+    """The IANA zone in which times are read that the user enters. NULL is the server's."""
+    reminders_off: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether the user gets no reminders. Cancellations and new times still reach them."""

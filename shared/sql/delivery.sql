@@ -52,7 +52,8 @@ WHERE id = ANY(CAST(:ids AS uuid[]))
 -- notified.
 -- Indexes: pk_participant, pk_game, pk_person.
 SELECT
-    game_id, user_id, has_joined, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms
+    game_id, user_id, has_joined, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms,
+    coalesce(reminders_off, false) AS reminders_off
 FROM (
     SELECT game_id, user_id, joined_at, true AS has_joined
     FROM participant

@@ -1,5 +1,5 @@
--- The statements that look for games of a server. None reads more rows than the server has open games, and only
--- `count_open_games` reads as many.
+-- The statements that look for games of a server or a user. None reads more rows than the server has open games, and
+-- only `count_open_games` reads as many. `list_own_games` reads the games that its user ever joined.
 
 -- name: search_games
 -- Find the open games whose title contains a text, an exact title first, then the soonest. Rosters are not read.
@@ -29,6 +29,32 @@ WHERE guild_id = :guild_id
     AND scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
     AND status IN ('scheduled', 'in_progress')
 ORDER BY scheduled_at
+LIMIT :limit;
+
+-- name: list_own_games
+-- List the open games that a user hosts or has joined, the soonest first, on one server or on all of them.
+-- Indexes: ix_participant_user_id, ix_game_host_id_scheduled_at, pk_game, pk_guild and pk_participant.
+SELECT
+    game.guild_id, game.channel_id, game.message_id, game.title, game.scheduled_at, game.capacity,
+    (SELECT count(*) FROM participant WHERE participant.game_id = game.id) AS player_count,
+    guild.name AS guild_name,
+    game.host_id = :user_id AS is_host,
+    own.answer
+FROM (
+    SELECT game_id, max(answer) AS answer
+    FROM (
+        SELECT game_id, 'going' AS answer FROM participant WHERE user_id = :user_id
+        UNION ALL
+        SELECT id, NULL FROM game WHERE host_id = :user_id AND scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
+    ) AS found
+    GROUP BY game_id
+) AS own
+JOIN game ON game.id = own.game_id
+JOIN guild ON guild.id = game.guild_id
+WHERE game.scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
+    AND game.status IN ('scheduled', 'in_progress')
+    AND (CAST(:guild_id AS bigint) IS NULL OR game.guild_id = CAST(:guild_id AS bigint))
+ORDER BY game.scheduled_at, game.id
 LIMIT :limit;
 
 -- name: lock_guild

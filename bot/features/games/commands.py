@@ -23,17 +23,15 @@ from bot.features.games.lookup import (
     suggest_manageable_games,
     suggest_start_times,
 )
-from bot.features.games.preferences import DESTINATIONS, ReminderDestination, open_dm_channel
 from bot.features.games.roster import add_player, remove_player
 from bot.features.games.signup import signup_view
-from bot.features.interactions import Reply, respond, respond_in_transaction, respond_once, run_once
+from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.features.rights import require_manager
 from bot.rendering import game_embed, game_list_embed
 from bot.rendering.escaping import escape
 from shared.game_search import list_games
 from shared.games import cancel_game
 from shared.models import GameStatus
-from shared.users import remember_dm_channel, set_dm_preference
 
 
 class GameCommands(app_commands.Group):
@@ -52,7 +50,7 @@ class GameCommands(app_commands.Group):
     @app_commands.command()
     @app_commands.describe(
         title="What you're going to play",
-        when="When it starts, in this server's time zone: “friday 8pm”, “tomorrow 8-11pm”, “in 2 hours”",
+        when="When it starts, in your time zone or this server's: “friday 8pm”, “tomorrow 8-11pm”, “in 2 hours”",
         duration=f"How long it lasts: “3h”, “90m” (default: {DEFAULT_DURATION})",
         players="How many players can join (default: no limit)",
         reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none” (default: the server's)",
@@ -106,7 +104,7 @@ class GameCommands(app_commands.Group):
     @app_commands.command()
     @app_commands.describe(
         game="The title of the game",
-        when="The new start, in this server's time zone: “friday 8pm”. Everyone in the game is notified",
+        when="The new start: “friday 8pm”. Everyone in the game is notified",
         title="The new title",
         duration="How long it lasts: “3h”, “90m”",
         players="How many players can join (0: no limit)",
@@ -175,25 +173,3 @@ class GameCommands(app_commands.Group):
     async def history(self, interaction: Interaction, game: str) -> None:
         """Show who changed a game."""
         await respond_in_transaction(interaction, lambda session: show_history(session, interaction, game))
-
-    @app_commands.command(name="remind-me")
-    @app_commands.describe(where="A mention in the game's channel, or a DM")
-    @app_commands.choices(where=DESTINATIONS)
-    async def remind_me(self, interaction: Interaction, where: app_commands.Choice[str]) -> None:
-        """Choose where you get reminders for the games you join."""
-        by_dm = where.value == ReminderDestination.DM
-
-        async def work() -> Reply:
-            channel_id = await open_dm_channel(interaction) if by_dm else None
-
-            async def save(session: AsyncSession) -> str:
-                await set_dm_preference(session, interaction.user.id, wants_dm=by_dm)
-                if channel_id is not None:
-                    await remember_dm_channel(session, interaction.user.id, channel_id=channel_id)
-                if by_dm:
-                    return "I'll remind you by DM. If that fails, I'll mention you in the game's channel."
-                return "I'll remind you with a mention in the game's channel."
-
-            return await run_once(interaction, save)
-
-        await respond(interaction, work)

@@ -22,6 +22,7 @@ from shared.games import NewGame, create_game, remember_guild_name
 from shared.guild_settings import GuildSettings, get_guild_settings
 from shared.models import Game
 from shared.schedule.populate import reminder_times
+from shared.users import find_zone
 
 DEFAULT_DURATION = "3h"
 DEFAULT_REMINDERS = "1h, 0"
@@ -49,7 +50,8 @@ async def create_from_options(session: AsyncSession, interaction: Interaction, o
     require_creator(interaction, settings)
     channel_id = _choose_channel(interaction, settings)
     await _require_quota(session, interaction)
-    game = await create_game(session, _parse_options(interaction, options, settings, channel_id=channel_id))
+    zone = await find_zone(session, interaction.user.id, guild_id=interaction.guild_id or 0)
+    game = await create_game(session, _parse_options(interaction, options, settings, zone=zone, channel_id=channel_id))
     if interaction.guild is not None and interaction.guild.name:
         await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
     return confirm_creation(game, now=await database.now(session))
@@ -66,7 +68,7 @@ def confirm_creation(game: Game, *, now: datetime) -> str:
     if reminder_times(game, after=now):
         lines.append("-# You get the reminders too. To take a seat yourself, press Join.")
     if game.zone == "UTC":
-        lines.append("-# Times on this server are in UTC. To change that, use `/settings server`.")
+        lines.append("-# I read times in UTC. To change that, use `/settings me`, or `/settings server` for all.")
     return "\n".join(lines)
 
 
@@ -141,9 +143,8 @@ def choose_reminder_offsets(entered: str | None, settings: GuildSettings) -> tup
 
 
 def _parse_options(
-    interaction: Interaction, options: CreateGameOptions, settings: GuildSettings, *, channel_id: int
+    interaction: Interaction, options: CreateGameOptions, settings: GuildSettings, *, zone: str, channel_id: int
 ) -> NewGame:
-    zone = settings.zone
     start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
     return NewGame(
         guild_id=interaction.guild_id or 0,

@@ -18,8 +18,9 @@ from bot.rendering.formatting import format_timestamp
 from shared import database
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.formatting import format_duration, plural
-from shared.games import get_guild_zone, list_players
+from shared.games import list_players
 from shared.models import Game, GameStatus
+from shared.users import find_zone
 
 NO_DESCRIPTION = "none"
 """What a host enters to remove the description."""
@@ -53,7 +54,8 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     guild_id = interaction.guild_id or 0
     game = await find_game_by_text(session, options.game, guild_id=guild_id)
     await require_manager(session, interaction, game, verb="change")
-    edit = _parse_options(interaction, options, zone=await get_guild_zone(session, guild_id))
+    zone = await find_zone(session, interaction.user.id, guild_id=guild_id)
+    edit = _parse_options(interaction, options, zone=zone)
     if edit == GameEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `when` or `players`.")
     title = f"**{escape(game.title, limit=200)}**"

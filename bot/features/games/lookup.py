@@ -23,9 +23,10 @@ from bot.rendering.escaping import clean, escape
 from shared import database, logs
 from shared.errors import TransientError
 from shared.game_search import search_games
-from shared.games import find_game, get_guild_zone
+from shared.games import find_game
 from shared.guild_settings import get_guild_settings
 from shared.models import Game
+from shared.users import find_zone
 
 Choices = list[app_commands.Choice[str]]
 
@@ -60,7 +61,7 @@ async def suggest_start_times(interaction: Interaction, current: str) -> Choices
 
     async def work() -> Choices:
         async with database.transaction(interaction.client.sessions) as session:
-            zone = await get_guild_zone(session, interaction.guild_id or 0)
+            zone = await find_zone(session, interaction.user.id, guild_id=interaction.guild_id or 0)
         now, locale = datetime.now(UTC), format_locale(interaction)
         return [
             app_commands.Choice(name=_join(text, meaning), value=value)
@@ -104,7 +105,7 @@ async def _matching_games(
     guild_id = interaction.guild_id or 0
     async with database.transaction(interaction.client.sessions) as session:
         settings = await get_guild_settings(session, guild_id)
-        zone = ZoneInfo(settings.zone)
+        zone = ZoneInfo(await find_zone(session, interaction.user.id, guild_id=guild_id))
         host_id = interaction.user.id if is_manageable and not manages_games(interaction, settings) else None
         games = await search_games(
             session, guild_id, clean(text), limit=_SUGGESTIONS_LIMIT, host_id=host_id, is_over=is_over

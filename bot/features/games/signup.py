@@ -19,7 +19,7 @@ from shared.audit import record_game_change
 from shared.games import JoinResult, LeaveResult, find_game, join_game, leave_game, remember_guild_name
 from shared.models import AuditAction, Game, GameStatus
 from shared.schedule.populate import reminder_times
-from shared.users import is_reached_by_dm
+from shared.users import read_own_settings
 
 ButtonInteraction = discord.Interaction[Any]
 """discord.py passes buttons the interaction of any client. Ours is a `QuestbellClient`."""
@@ -135,11 +135,13 @@ async def _promise_reminders(session: AsyncSession, game: Game, user_id: int) ->
     times = reminder_times(game, after=await database.now(session)).values()
     if not times:
         return ""
-    where = "by DM" if await is_reached_by_dm(session, user_id) else f"in <#{game.channel_id}>"
+    settings = await read_own_settings(session, user_id)
+    if settings.reminders_off:
+        return " I won't remind you, because you turned reminders off. To turn them on, use `/settings me`."
+    where = "by DM" if settings.is_reached_by_dm else f"in <#{game.channel_id}>"
     first = " first" if len(times) > 1 else ""
     return (
-        f" I'll remind you {where},{first} on {format_timestamp(min(times), 'f')}. "
-        "To choose where, use `/game remind-me`."
+        f" I'll remind you {where},{first} on {format_timestamp(min(times), 'f')}. To choose where, use `/settings me`."
     )
 
 

@@ -1,4 +1,7 @@
-"""The `/settings` commands. Permissions are checked when one runs, because Discord can hide only the whole group."""
+"""The `/settings` commands. Those of a user also work in direct messages, because they apply to all servers.
+
+Permissions are checked when one runs, because Discord can hide only the whole group.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,16 @@ from discord import app_commands
 from bot.client import Interaction
 from bot.features.games.lookup import suggest_time_zones
 from bot.features.interactions import respond_once
+from bot.features.settings.me import DESTINATIONS, SERVER_ZONE, SWITCH, OwnOptions, answer_own_settings
 from bot.features.settings.server import RESETS, ServerOptions, change_from_options
+
+
+async def suggest_own_time_zones(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Return the time zones that the text can mean, and the server's."""
+    found = await suggest_time_zones(interaction, current)
+    if not SERVER_ZONE.startswith(current.strip().casefold()):
+        return found
+    return [app_commands.Choice(name="The server's time zone", value=SERVER_ZONE), *found[:24]]
 
 
 class SettingsCommands(app_commands.Group):
@@ -18,10 +30,32 @@ class SettingsCommands(app_commands.Group):
         super().__init__(
             name="settings",
             description="Choose how the bot works.",
-            guild_only=True,
-            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
+
+    @app_commands.command()
+    @app_commands.describe(
+        zone="A big city in your time zone: “Berlin”, “New York”, or “server” for the server's",
+        where="Where I remind you: a mention in the game's channel, or a DM",
+        reminders="Whether I remind you at all",
+    )
+    @app_commands.choices(where=DESTINATIONS, reminders=SWITCH)
+    @app_commands.autocomplete(zone=suggest_own_time_zones)
+    async def me(
+        self,
+        interaction: Interaction,
+        zone: app_commands.Range[str, 1, 100] | None = None,
+        where: app_commands.Choice[str] | None = None,
+        reminders: app_commands.Choice[str] | None = None,
+    ) -> None:
+        """Show or change your settings on all servers. What you leave out stays as it is."""
+        options = OwnOptions(
+            zone=zone,
+            where=None if where is None else where.value,
+            reminders=None if reminders is None else reminders.value,
+        )
+        await answer_own_settings(interaction, options)
 
     @app_commands.command()
     @app_commands.describe(

@@ -55,7 +55,9 @@ async def change_from_options(session: AsyncSession, interaction: Interaction, o
     Raises:
         UserError: an option is invalid, or the user may not change the settings.
     """
-    guild_id = interaction.guild_id or 0
+    if interaction.guild_id is None:
+        raise UserError("Use this command in a channel of the server whose settings you mean.")
+    guild_id = interaction.guild_id
     changes = _reset(options.reset) | await _parse_options(interaction, options)
     if not changes:
         return await _describe(session, guild_id, await get_guild_settings(session, guild_id))

@@ -76,7 +76,7 @@ def give_examples(now: datetime, *, zone: str) -> list[str]:
 def _advice(found: Readings, *, zone: str, now: datetime, customs: Customs) -> str:
     if not found.times:
         *most, last = (f"`{example}`" for example in give_examples(now, zone=zone))
-        return f"Times on this server are in {zone}. Try {', '.join(most)} or {last}."
+        return f"I read times in {zone}. Try {', '.join(most)} or {last}."
     choices = [
         f"`{format_start_time(time, zone=zone)}` ({describe(time, zone=zone, customs=customs).rpartition(' (')[0]})"
         for time in found.times[:_MOST_READINGS]

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from bot.rendering import leave_button
-from sandbox.discord.faults.model import Drop, DuplicateInteraction, Match, Refuse, Status
+from sandbox.discord.faults.model import Drop, DuplicateInteraction, Match, Status
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.permissions import TALK, Overwrite, Permission
 from sandbox.servers.postgres import Postgres
@@ -29,7 +29,6 @@ from shared.models import (
     NotificationSchedule,
     Outcome,
     RecipientKind,
-    User,
     delivery_id,
 )
 from shared.schedule.settle import settle_and_log
@@ -425,42 +424,6 @@ class TestCancel:
 
 
 @pytest.mark.usefixtures("bot")
-class TestRemindMe:
-    async def test_asking_for_dms_opens_the_dm_channel(self, sandbox: SandboxDiscord, database: Database) -> None:
-        assert "by DM" in await reply_text(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
-        user = await load_user(database, sandbox)
-        channel = sandbox.world.dm(PLAYER)
-        assert channel is not None
-        assert (user.wants_dm, user.dm_channel_id) == (True, channel.id)
-
-    async def test_the_choices_are_words(self, sandbox: SandboxDiscord) -> None:
-        [command] = [found for found in sandbox.world.commands.all(None) if found["name"] == "game"]
-        [remind_me] = [option for option in command["options"] if option["name"] == "remind-me"]
-        [where] = remind_me["options"]
-        assert [choice["name"] for choice in where["choices"]] == ["In the channel", "By DM"]
-
-    async def test_a_user_can_go_back_to_mentions(self, sandbox: SandboxDiscord, database: Database) -> None:
-        await reply_text(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
-        await reply_text(sandbox.slash(PLAYER, "game remind-me", where="In the channel"))
-        assert (await load_user(database, sandbox)).wants_dm is False
-
-    async def test_the_preference_is_saved_even_if_discord_opens_no_dm_channel(
-        self, sandbox: SandboxDiscord, database: Database
-    ) -> None:
-        sandbox.faults.add(Refuse(40003), Match(method="POST", route=r"^/users/@me/channels$"))
-        await reply_text(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
-        user = await load_user(database, sandbox)
-        assert (user.wants_dm, user.dm_channel_id) == (True, None)
-
-
-async def load_user(database: Database, sandbox: SandboxDiscord) -> User:
-    async with db.transaction(database.sessions) as session:
-        user = await session.get(User, sandbox.world.user(PLAYER).id)
-    assert user is not None
-    return user
-
-
-@pytest.mark.usefixtures("bot")
 class TestTimezone:
     async def test_games_that_are_already_planned_keep_their_times(
         self, sandbox: SandboxDiscord, database: Database
@@ -536,7 +499,7 @@ class TestButtons:
     async def test_a_player_who_chose_dms_is_promised_a_dm_unless_theirs_are_closed(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
-        await reply_text(sandbox.slash(PLAYER, "game remind-me", where="By DM"))
+        await reply_text(sandbox.slash(PLAYER, "settings me", where="By DM"))
         game = await plan_game(database, sandbox)
         message_id = await post_announcement(sandbox, game)
         assert "I'll remind you by DM, first on <t:" in await press(sandbox, PLAYER, message_id, "join", game)
@@ -641,5 +604,6 @@ def test_the_commands_are_for_servers_only(sandbox: SandboxDiscord) -> None:
     commands = sandbox.world.commands.all(None)
     assert {(command["name"], *command["contexts"], *command["integration_types"]) for command in commands} == {
         ("game", 0, 0),
-        ("settings", 0, 0),
+        ("settings", 0, 1, 0),
+        ("my-games", 0, 1, 0),
     }

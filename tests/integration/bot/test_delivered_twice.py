@@ -55,7 +55,7 @@ async def set_zone(sandbox: SandboxDiscord, _database: Database, _game: Game) ->
 
 
 async def choose_dms(sandbox: SandboxDiscord, _database: Database, _game: Game) -> InteractionResult:
-    return await sandbox.slash(PLAYER, "game remind-me", where="By DM")
+    return await sandbox.slash(PLAYER, "settings me", where="By DM")
 
 
 ACTIONS = {
@@ -65,7 +65,7 @@ ACTIONS = {
     "refused": (plan_wrongly, "`3h`"),
     "cancel": (cancel, "is cancelled"),
     "settings": (set_zone, "Time zone: Asia/Tokyo"),
-    "remind-me": (choose_dms, "by DM"),
+    "settings me": (choose_dms, "by DM"),
 }
 
 
@@ -84,7 +84,10 @@ async def state(database: Database) -> list[tuple[object, ...]]:
     """Everything that an interaction can change."""
     async with db.transaction(database.sessions) as session:
         games = select(Game.status, Game.version, Game.revision, Game.zone).order_by(Game.id)
-        return [*map(tuple, await session.execute(games)), *map(tuple, await session.execute(select(User.wants_dm)))]
+        return [
+            *map(tuple, await session.execute(games)),
+            *map(tuple, await session.execute(select(User.wants_dm, User.zone))),
+        ]
 
 
 @pytest.mark.parametrize(("act", "text"), ACTIONS.values(), ids=ACTIONS)

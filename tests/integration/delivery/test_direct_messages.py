@@ -14,8 +14,8 @@ from sandbox.discord.world.evidence import Accepted
 from shared import database as db
 from shared import users
 from shared.errors import TransientError
-from shared.games import leave_game
-from shared.models import DeliveryState, NotificationDelivery, Outcome, User
+from shared.games import cancel_game, leave_game
+from shared.models import DeliveryState, NotificationDelivery, NotificationKind, Outcome, User
 from tests.integration.delivery.conftest import Bot
 from tests.support.transition_check import allow_any_change
 
@@ -180,3 +180,47 @@ async def test_dms_that_close_after_an_uncertain_attempt_are_searched_for_it(bot
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
     mentioned = [message for message in channel_messages(bot) if mia in message.pinged_users]
     assert (len(dms_to(bot, "Mia")), len(mentioned)) == ((1, 0) if accepted else (0, 1))
+
+
+async def turn_reminders_off(bot: Bot, *names: str) -> None:
+    async with db.transaction(bot.database.sessions) as session:
+        for name in names:
+            await users.change_own_settings(session, bot.discord.world.user(name).id, reminders_off=True)
+
+
+@pytest.mark.parametrize("wants_dm", [False, True], ids=["mention", "DM"])
+async def test_a_player_who_turned_reminders_off_gets_none_but_learns_of_the_cancellation(
+    bot: Bot, wants_dm: bool
+) -> None:
+    if wants_dm:
+        await request_dms(bot, "Mia")
+    await turn_reminders_off(bot, "Mia")
+    mia, jonas = (bot.discord.world.user(name).id for name in ("Mia", "Jonas"))
+    game = await bot.game(("Mia", "Jonas"))
+    assert await bot.deliver_until_settled(await bot.row(game)) is Outcome.DELIVERED
+    [reminder] = bot.sent()
+    assert (reminder.recipient_id, set(reminder.pinged_users) - {game.host_id}) == (None, {jonas})
+    async with db.transaction(bot.database.sessions) as session:
+        await cancel_game(session, game.id)
+    assert await bot.deliver_until_settled(await bot.row(game, NotificationKind.CANCELLATION)) is Outcome.DELIVERED
+    recipients = {user for message in bot.sent()[1:] for user in (*message.pinged_users, message.recipient_id)}
+    assert {mia, jonas} <= recipients
+
+
+async def test_a_player_who_turns_reminders_off_while_one_waits_gets_none(bot: Bot) -> None:
+    await request_dms(bot, "Mia", opened=False)
+    bot.discord.faults.add(Status(503), match=OPENING, times=1)
+    row = await bot.row(await bot.game(("Mia", "Jonas")))
+    with pytest.raises(TransientError):
+        await bot.deliver(row)
+    await turn_reminders_off(bot, "Mia")
+    assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+    assert dms_to(bot, "Mia") == []
+
+
+async def test_the_channel_does_not_speak_of_dms_if_nobody_wants_to_be_reminded(bot: Bot) -> None:
+    await turn_reminders_off(bot, "Mia")
+    row = await bot.row(await bot.game(("Mia",), host_id=bot.discord.world.user("Mia").id))
+    assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+    [public] = channel_messages(bot)
+    assert (len(public.pinged_users), "by DM" in public.content) == (0, False)

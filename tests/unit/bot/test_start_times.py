@@ -171,7 +171,7 @@ class TestAdvice:
             parse_reminder_offsets(example_)
 
     def test_a_time_in_the_past_names_the_servers_time_zone(self) -> None:
-        assert "Times on this server are in Europe/Berlin" in refusal("today 8am")
+        assert "I read times in Europe/Berlin" in refusal("today 8am")
 
     def test_an_error_quotes_the_text_without_formatting_or_mentions(self) -> None:
         message = refusal("**@everyone**")

@@ -283,3 +283,10 @@ def test_a_direct_message_is_missed_if_discord_created_none_although_the_ledger_
     to_ben(evening, 102, state=DeliveryState.SENT)
     assert evening.rows[0].outcome is Outcome.DELIVERED
     assert found(compare(evening.evidence())) == {"wrong": 1}
+
+
+def test_a_player_who_turned_reminders_off_is_not_missed_and_must_not_be_reminded():
+    evening = delivered_in_channel_only(preferences=DmPreferences(reminders_off=frozenset({BEN})))
+    assert found(compare(evening.evidence())) == {}
+    in_channel(evening, 103, BEN)
+    assert "wrong" in found(compare(evening.evidence()))
