@@ -1,11 +1,12 @@
-"""The Discord client with its database sessions and the interactions in progress."""
+"""The Discord client with its database sessions, its forms and the interactions in progress."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import discord
 
@@ -36,6 +37,23 @@ class QuestbellClient(discord.Client):
         self.sessions = sessions
         self.limits = limits
         self._in_progress: set[asyncio.Task[object]] = set()
+        self._forms: dict[re.Pattern[str], SubmitForm] = {}
+
+    def add_form(self, template: str, submit: SubmitForm) -> None:
+        """Call `submit` with each modal whose id matches the template.
+
+        discord.py only knows the modals that this process has opened. One that is open survives a restart.
+        """
+        self._forms[re.compile(template)] = submit
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """Pass a submitted modal on, with its values by their ids."""
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        data: Mapping[str, Any] = interaction.data or {}
+        for template, submit in self._forms.items():
+            if match := template.fullmatch(str(data.get("custom_id", ""))):
+                await submit(interaction, match, dict(_read_values(data.get("components", ()))))
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -59,4 +77,14 @@ class QuestbellClient(discord.Client):
         await super().close()
 
 
+def _read_values(parts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield the id and the text of each field, which are in rows or under labels."""
+    for part in parts:
+        if "value" in part:
+            yield str(part["custom_id"]), str(part["value"])
+        yield from _read_values(part.get("components", ()))
+        yield from _read_values([part["component"]] if "component" in part else ())
+
+
 Interaction: TypeAlias = discord.Interaction[QuestbellClient]
+SubmitForm: TypeAlias = Callable[[Interaction, re.Match[str], dict[str, str]], Awaitable[None]]

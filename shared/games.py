@@ -71,15 +71,9 @@ async def remember_guild_name(session: AsyncSession, guild_id: int, *, name: str
     await session.execute(update(Guild).where(Guild.id == guild_id, is_new).values(name=name))
 
 
-async def create_game(session: AsyncSession, new: NewGame) -> Game:
-    """Create a game, its schedule and its announcement, or return this request's existing game."""
-    if new.interaction_id is not None:
-        await session.execute(select(func.pg_advisory_xact_lock(new.interaction_id)))
-        existing = await session.execute(select(Game).where(Game.interaction_id == new.interaction_id))
-        if (game := existing.scalar_one_or_none()) is not None:
-            return game
-    await session.execute(insert(Guild).values(id=new.guild_id).on_conflict_do_nothing())
-    game = Game(
+def build_game(new: NewGame) -> Game:
+    """Return the game without saving it."""
+    return Game(
         interaction_id=new.interaction_id,
         guild_id=new.guild_id,
         channel_id=new.channel_id,
@@ -92,13 +86,29 @@ async def create_game(session: AsyncSession, new: NewGame) -> Game:
         duration=new.duration,
         capacity=new.capacity,
         reminder_offsets=sorted(set(new.reminder_offsets), reverse=True),
+        status=GameStatus.SCHEDULED,
     )
+
+
+async def create_game(session: AsyncSession, new: NewGame) -> Game:
+    """Create a game, its schedule and its announcement, or return this request's existing game."""
+    if new.interaction_id is not None:
+        await session.execute(select(func.pg_advisory_xact_lock(new.interaction_id)))
+        if (game := await find_requested_game(session, new.interaction_id)) is not None:
+            return game
+    await session.execute(insert(Guild).values(id=new.guild_id).on_conflict_do_nothing())
+    game = build_game(new)
     session.add(game)
     await session.flush()
     await populate_schedule(session, game.id)
     await add_notice(session, [game], NotificationKind.ANNOUNCEMENT)
     await record_game_change(session, game, AuditAction.CREATED, actor_id=new.host_id)
     return game
+
+
+async def find_requested_game(session: AsyncSession, interaction_id: int) -> Game | None:
+    """Return the game that a request has created, or None."""
+    return (await session.execute(select(Game).where(Game.interaction_id == interaction_id))).scalar_one_or_none()
 
 
 async def cancel_game(session: AsyncSession, game_id: UUID, *, actor_id: int | None = None) -> bool:

@@ -1,7 +1,8 @@
 """Answers interactions: acknowledge within three seconds, do the work, then edit the reply.
 
-A follow-up message was rejected because discord.py repeats webhook requests after a 5xx, so it could appear twice. All
-errors become replies here and nowhere else.
+A follow-up message was rejected because discord.py repeats webhook requests after a 5xx, so it could appear twice. A
+modal is the exception: Discord takes it as the first answer alone, so it is opened without waiting for the database, or
+not for long. All errors become replies here and nowhere else.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ ACKNOWLEDGE_TIMEOUT = 3.0
 
 Source: https://docs.discord.com/developers/interactions/receiving-and-responding
 """
+MODAL_TIMEOUT = 1.5
+"""Seconds for what a modal shows, which leave Discord as many to answer."""
 WORK_TIMEOUT = 30.0
 EDIT_TIMEOUT = 30.0
 ATTEMPTS = 3
@@ -40,6 +43,7 @@ _BACKOFF = Backoff(first=0.25, longest=1.0)
 _ALREADY_ACKNOWLEDGED = 40060
 _OUTDATED = "This command has just changed. Please try again in a minute. If that doesn't help, restart Discord."
 _TEMPORARY = "I couldn't do that just now, because my database is unavailable. Please try again in a minute."
+_NO_MODAL = "I couldn't open the form just now, because my database is slow. Please try again in a moment."
 
 T = TypeVar("T")
 
@@ -51,13 +55,18 @@ class Reply:
     text: str = ""
     embeds: list[Payload] = field(default_factory=list)
     view: discord.ui.View | None = None
+    keeps_rest: bool = False
+    """Whether only the text changes of a message that is edited in place: its embeds and buttons are still valid."""
 
 
-async def respond(interaction: Interaction, work: Callable[[], Awaitable[Reply]]) -> None:
-    """Show the reply that `work` returns, or why it failed. Never raises."""
+async def respond(interaction: Interaction, work: Callable[[], Awaitable[Reply]], *, in_place: bool = False) -> None:
+    """Show the reply that `work` returns, or why it failed. Never raises.
+
+    `in_place` replaces the message whose button was pressed, which must be an earlier reply to the user.
+    """
     log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
     with interaction.client.answering():
-        if await _acknowledge(interaction, log):
+        if await _acknowledge(interaction, log, in_place=in_place):
             reply, sessions = await _run(work, log), interaction.client.sessions
             text, warnings = await add_warnings(sessions, interaction.user.id, reply.text)
             message_id = await _show(interaction, replace(reply, text=text), log)
@@ -70,12 +79,26 @@ async def respond_in_transaction(interaction: Interaction, work: Callable[[Async
     await respond(interaction, lambda: _run_transaction(interaction, work))
 
 
-async def respond_once(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[str]]) -> None:
-    """Show the text that `work` returns from the one transaction in which it changes something. Never raises."""
-    await respond(interaction, lambda: run_once(interaction, work))
+async def respond_once(
+    interaction: Interaction,
+    work: Callable[[AsyncSession], Awaitable[str]],
+    *,
+    show: Callable[[AsyncSession], Awaitable[Reply]] | None = None,
+    in_place: bool = False,
+) -> None:
+    """Show the text that `work` returns from the one transaction in which it changes something. Never raises.
+
+    `show` reads the embeds and buttons that belong to the text, for each delivery as they are then.
+    """
+    await respond(interaction, lambda: run_once(interaction, work, show=show), in_place=in_place)
 
 
-async def run_once(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[str]]) -> Reply:
+async def run_once(
+    interaction: Interaction,
+    work: Callable[[AsyncSession], Awaitable[str]],
+    *,
+    show: Callable[[AsyncSession], Awaitable[Reply]] | None = None,
+) -> Reply:
     """Run `work` in a transaction and return its text or its refusal, for each delivery of the interaction the same.
 
     Raises:
@@ -83,19 +106,53 @@ async def run_once(interaction: Interaction, work: Callable[[AsyncSession], Awai
     """
 
     async def answer(session: AsyncSession) -> Reply:
-        recorded = await find_answer(session, interaction.id)
-        if recorded is not None:
-            return Reply(recorded)
-        try:
-            async with session.begin_nested():
-                text = await work(session)
-        except UserError as error:
-            _log_refusal(logs.get(interaction_id=interaction.id, command=command_name(interaction)))
-            text = str(error)
-        await record_answer(session, interaction.id, text)
-        return Reply(text)
+        text = await find_answer(session, interaction.id)
+        if text is None:
+            try:
+                async with session.begin_nested():
+                    text = await work(session)
+            except UserError as error:
+                _log_refusal(logs.get(interaction_id=interaction.id, command=command_name(interaction)))
+                text = str(error)
+            await record_answer(session, interaction.id, text)
+        return Reply(text) if show is None else replace(await show(session), text=text)
 
     return await _run_transaction(interaction, answer)
+
+
+async def respond_with_modal(interaction: Interaction, make: Callable[[], Awaitable[discord.ui.Modal]]) -> None:
+    """Open the modal that `make` returns in time, or say why it can't be opened. Never raises."""
+    log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
+    with interaction.client.answering():
+        made = await _make_modal(make, log)
+        try:
+            async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT - MODAL_TIMEOUT):
+                if isinstance(made, str):
+                    await interaction.response.send_message(made, ephemeral=True)
+                else:
+                    await interaction.response.send_modal(made)
+                    log.info("Opened a form", action="interaction_answered")
+        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            # A second delivery, or our first attempt, whose response was lost, has opened it already.
+            if not (isinstance(error, discord.HTTPException) and error.code == _ALREADY_ACKNOWLEDGED):
+                log.warning("Could not open the form", action="interaction_lost", error=describe(error))
+
+
+async def _make_modal(make: Callable[[], Awaitable[discord.ui.Modal]], log: Logger) -> discord.ui.Modal | str:
+    """Return the modal, or the reply that says why there is none."""
+    try:
+        async with asyncio.timeout(MODAL_TIMEOUT):
+            modal = await make()
+    except UserError as error:
+        _log_refusal(log)
+        return str(error)
+    except (TransientError, TimeoutError) as error:
+        log.warning("Could not read what the form shows", action="interaction_failed", error=str(error) or "timed out")
+        return _NO_MODAL
+    except Exception as error:
+        return _log_unexpected(log, error)
+    modal.stop()  # its submission is found by its id, so discord.py need not remember it
+    return modal
 
 
 async def _run_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
@@ -132,11 +189,11 @@ class QuestbellTree(app_commands.CommandTree[Any]):
             log.warning("Reply not shown", action="answer_lost", error=repr(failure))
 
 
-async def _acknowledge(interaction: Interaction, log: Logger) -> bool:
-    """Show "thinking…". Return False if the user may see a failure instead."""
+async def _acknowledge(interaction: Interaction, log: Logger, *, in_place: bool) -> bool:
+    """Show "thinking…", unless the answer replaces a message. Return False if the user may see a failure instead."""
     try:
         async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
-            await interaction.response.defer(ephemeral=True, thinking=True)
+            await interaction.response.defer(ephemeral=True, thinking=not in_place)
     except discord.HTTPException as error:
         # By our first attempt, whose response was lost, or by another process with this token.
         if error.code == _ALREADY_ACKNOWLEDGED:
@@ -155,13 +212,13 @@ async def _run(work: Callable[[], Awaitable[Reply]], log: Logger) -> Reply:
             reply = await work()
     except UserError as error:
         _log_refusal(log)
-        return Reply(str(error))
+        return Reply(str(error), keeps_rest=True)
     except (TransientError, TimeoutError) as error:
         log.warning("Could not save", action="interaction_failed", error=str(error) or "timed out")
-        return Reply(_TEMPORARY)
+        return Reply(_TEMPORARY, keeps_rest=True)
     # The user must get a reply whatever failed.
     except Exception as error:
-        return Reply(_log_unexpected(log, error))
+        return Reply(_log_unexpected(log, error), keeps_rest=True)
     log.info("Answered", action="interaction_answered")
     return reply
 
@@ -182,15 +239,13 @@ def _log_unexpected(log: Logger, error: Exception) -> str:
 async def _show(interaction: Interaction, reply: Reply, log: Logger) -> int | None:
     """Show a reply, and return the id of its message, None if it may not be shown."""
 
+    embeds = [discord.Embed.from_dict(embed) for embed in reply.embeds]
+    rest: dict[str, Any] = {} if reply.keeps_rest else {"embeds": embeds, "view": reply.view}
+
     async def edit() -> int:
         try:
             async with asyncio.timeout(EDIT_TIMEOUT):
-                shown = await interaction.edit_original_response(
-                    content=reply.text or None,
-                    embeds=[discord.Embed.from_dict(embed) for embed in reply.embeds],
-                    view=reply.view,
-                )
-                return shown.id
+                return (await interaction.edit_original_response(content=reply.text or None, **rest)).id
         except (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError) as error:
             raise TransientError(f"could not show the reply: {describe(error)}") from error
 

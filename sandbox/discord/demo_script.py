@@ -59,7 +59,7 @@ DEMO_GAMES = (
 
 
 async def create_game(discord: SandboxDiscord, game: DemoGame) -> Message:
-    """Create a game with the slash command and return its announcement.
+    """Create a game with the slash command, post it from its preview, and return its announcement.
 
     Raises:
         DemoScriptError: the bot did not respond, refused, or posted nothing.
@@ -76,6 +76,10 @@ async def create_game(discord: SandboxDiscord, game: DemoGame) -> Message:
         description=game.description,
     )
     await _wait_for_response(discord, result)
+    preview = result.message
+    if preview is None or not (post_it := button(preview, "draft-post")):
+        raise DemoScriptError(f"no preview of {game.title!r}; the bot responded: {result.content}")
+    await _wait_for_response(discord, await discord.click(game.host, preview.id, post_it))
     with suppress(TimeoutError):
         await discord.wait_for(lambda: announcement(discord, game) is not None, timeout=RESPONDS_WITHIN)
     post = announcement(discord, game)

@@ -3,6 +3,7 @@
 from shared.models.audit import AuditAction, AuditEntry
 from shared.models.base import Base, new_id
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind, delivery_id
+from shared.models.draft import Draft
 from shared.models.game import CoHost, Game, GameStatus, Guild, Participant
 from shared.models.interaction import Interaction
 from shared.models.parked import ParkedMessage, Resolution
@@ -21,6 +22,7 @@ __all__ = [
     "Base",
     "CoHost",
     "DeliveryState",
+    "Draft",
     "DueRow",
     "Game",
     "GameStatus",

@@ -11,9 +11,10 @@ from discord import app_commands
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
-from bot.features.errors import UserError
+from bot.features.games.cancellation import ask_to_cancel
 from bot.features.games.co_host_commands import CoHostCommands
-from bot.features.games.creation import DEFAULT_DURATION, CreateGameOptions, create_from_options
+from bot.features.games.creation import DEFAULT_DURATION, MOST_PLAYERS, CreateGameOptions
+from bot.features.games.drafts import open_form, respond_with_preview
 from bot.features.games.editing import NO_DESCRIPTION, EditGameOptions, edit_from_options
 from bot.features.games.history import show_history
 from bot.features.games.lookup import (
@@ -26,11 +27,8 @@ from bot.features.games.lookup import (
 from bot.features.games.roster import add_player, remove_player
 from bot.features.games.signup import signup_view
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
-from bot.features.rights import require_manager
 from bot.rendering import game_embed, game_list_embed
-from bot.rendering.escaping import escape
 from shared.game_search import list_games
-from shared.games import cancel_game
 from shared.models import GameStatus
 
 
@@ -49,7 +47,7 @@ class GameCommands(app_commands.Group):
 
     @app_commands.command()
     @app_commands.describe(
-        title="What you're going to play",
+        title="What you're going to play. To fill in a form instead, leave out title and time",
         when="When it starts, in your time zone or this server's: “friday 8pm”, “tomorrow 8-11pm”, “in 2 hours”",
         duration=f"How long it lasts: “3h”, “90m” (default: {DEFAULT_DURATION})",
         players="How many players can join (default: no limit)",
@@ -60,23 +58,26 @@ class GameCommands(app_commands.Group):
     async def create(
         self,
         interaction: Interaction,
-        title: app_commands.Range[str, 1, 100],
-        when: app_commands.Range[str, 1, 100],
-        duration: app_commands.Range[str, 1, 50] | None = None,
-        players: app_commands.Range[int, 1, 500] | None = None,
-        reminders: app_commands.Range[str, 1, 100] | None = None,
+        title: app_commands.Range[str, 1, 100] = "",
+        when: app_commands.Range[str, 1, 100] = "",
+        duration: app_commands.Range[str, 1, 50] = "",
+        players: app_commands.Range[int, 1, MOST_PLAYERS] | None = None,
+        reminders: app_commands.Range[str, 1, 100] = "",
         description: app_commands.Range[str, 1, 1000] = "",
     ) -> None:
-        """Plan a game and announce it."""
+        """Plan a game, and see a preview before you announce it."""
         options = CreateGameOptions(
             title=title,
             when=when,
             duration=duration,
-            players=players,
+            players="" if players is None else str(players),
             reminders=reminders,
             description=description,
         )
-        await respond_once(interaction, lambda session: create_from_options(session, interaction, options))
+        if title and when:
+            await respond_with_preview(interaction, options)
+        else:
+            await open_form(interaction, options)
 
     @app_commands.command(name="list")
     async def list_games(self, interaction: Interaction) -> None:
@@ -140,18 +141,7 @@ class GameCommands(app_commands.Group):
     @app_commands.autocomplete(game=suggest_manageable_games)
     async def cancel(self, interaction: Interaction, game: str) -> None:
         """Cancel a game and notify its players."""
-
-        async def work(session: AsyncSession) -> str:
-            found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
-            await require_manager(session, interaction, found, verb="cancel")
-            title = f"**{escape(found.title, limit=200)}**"
-            if await cancel_game(session, found.id, actor_id=interaction.user.id):
-                return f"{title} is cancelled. I'm letting the players know."
-            if found.status is GameStatus.CANCELLED:
-                return f"{title} is already cancelled."
-            raise UserError(f"{title} is already over, so there's nothing to cancel.")
-
-        await respond_once(interaction, work)
+        await ask_to_cancel(interaction, game)
 
     @app_commands.command()
     @app_commands.describe(player="Who plays", game="The title of the game")

@@ -1,9 +1,11 @@
-"""Creates a game from the options of `/game create`."""
+"""Reads the options of `/game create`, and creates the game from them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,30 +30,63 @@ DEFAULT_DURATION = "3h"
 DEFAULT_REMINDERS = "1h, 0"
 
 
+MOST_PLAYERS = 500
+_NO_LIMIT = {"", "none", "no limit", "unlimited", "-", "0"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class CreateGameOptions:
-    """The options of the command as the host entered them."""
+    """The options as the host entered them, also invalid ones. Empty means left out."""
 
-    title: str
-    when: str
-    duration: str | None
-    players: int | None
-    reminders: str | None
-    description: str
+    title: str = ""
+    when: str = ""
+    duration: str = ""
+    players: str = ""
+    reminders: str = ""
+    description: str = ""
+
+    @classmethod
+    def load(cls, saved: Mapping[str, Any]) -> Self:
+        """Return the options of a draft, without those that only another release knows."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in saved.items() if name in known})
 
 
-async def create_from_options(session: AsyncSession, interaction: Interaction, options: CreateGameOptions) -> str:
-    """Create the game, and return the confirmation. The delivery code posts its announcement.
+async def choose_place(session: AsyncSession, interaction: Interaction) -> tuple[GuildSettings, int]:
+    """Return the server's settings and the channel of a new game.
 
     Raises:
-        UserError: an option is invalid, the user may not create games, or the bot can't post there.
+        UserError: the user may not create games or has too many, or the bot can't post there.
     """
     settings = await get_guild_settings(session, interaction.guild_id or 0)
     require_creator(interaction, settings)
     channel_id = _choose_channel(interaction, settings)
     await _require_quota(session, interaction)
+    return settings, channel_id
+
+
+async def plan_game(
+    session: AsyncSession, interaction: Interaction, options: CreateGameOptions, *, request_id: int
+) -> NewGame:
+    """Return the game that the options describe.
+
+    Raises:
+        UserError: an option is invalid, the user may not create games or has too many, or the bot can't post there.
+    """
+    settings, channel_id = await choose_place(session, interaction)
     zone = await find_zone(session, interaction.user.id, guild_id=interaction.guild_id or 0)
-    game = await create_game(session, _parse_options(interaction, options, settings, zone=zone, channel_id=channel_id))
+    return _parse_options(interaction, options, settings, zone=zone, channel_id=channel_id, request_id=request_id)
+
+
+async def create_from_options(
+    session: AsyncSession, interaction: Interaction, options: CreateGameOptions, *, request_id: int
+) -> str:
+    """Create the game, and return the confirmation. The delivery code posts its announcement.
+
+    Raises:
+        UserError: an option is invalid, the user may not create games, or the bot can't post there.
+    """
+    game = await create_game(session, await plan_game(session, interaction, options, request_id=request_id))
     if interaction.guild is not None and interaction.guild.name:
         await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
     return confirm_creation(game, now=await database.now(session))
@@ -98,6 +133,23 @@ def parse_title(text: str) -> str:
     return title
 
 
+def parse_seats(text: str) -> int | None:
+    """Return how many players can join, None if all can.
+
+    Raises:
+        UserError: the text is no number, or too large a number.
+    """
+    entered = clean(text).casefold()
+    if entered in _NO_LIMIT:
+        return None
+    if entered.isdecimal() and 1 <= int(entered) <= MOST_PLAYERS:
+        return int(entered)
+    raise UserError(
+        f"I don't understand the number of players “{escape(text, limit=40)}”. "
+        f"Enter a number from 1 to {MOST_PLAYERS}, or leave it out for no limit."
+    )
+
+
 def parse_description(text: str) -> str:
     """Return a description as it is stored, empty if there is none.
 
@@ -135,29 +187,36 @@ def _choose_channel(interaction: Interaction, settings: GuildSettings) -> int:
     return settings.channel_id
 
 
-def choose_reminder_offsets(entered: str | None, settings: GuildSettings) -> tuple[int, ...]:
+def choose_reminder_offsets(entered: str, settings: GuildSettings) -> tuple[int, ...]:
     """Return the reminders that the host entered, or else the server's or the bot's default."""
-    if entered is None and settings.reminder_offsets is not None:
+    if not entered and settings.reminder_offsets is not None:
         return settings.reminder_offsets
-    return parse_reminder_offsets(DEFAULT_REMINDERS if entered is None else entered)
+    return parse_reminder_offsets(entered or DEFAULT_REMINDERS)
 
 
 def _parse_options(
-    interaction: Interaction, options: CreateGameOptions, settings: GuildSettings, *, zone: str, channel_id: int
+    interaction: Interaction,
+    options: CreateGameOptions,
+    settings: GuildSettings,
+    *,
+    zone: str,
+    channel_id: int,
+    request_id: int,
 ) -> NewGame:
+    title = parse_title(options.title)
     start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
     return NewGame(
         guild_id=interaction.guild_id or 0,
         channel_id=channel_id,
         host_id=interaction.user.id,
-        title=parse_title(options.title),
+        title=title,
         description=parse_description(options.description),
         scheduled_at=start.at,
         zone=zone,
-        duration=choose_duration(start.duration, options.duration) or parse_duration(DEFAULT_DURATION),
-        capacity=options.players,
+        duration=choose_duration(start.duration, options.duration or None) or parse_duration(DEFAULT_DURATION),
+        capacity=parse_seats(options.players),
         reminder_offsets=choose_reminder_offsets(options.reminders, settings),
-        interaction_id=interaction.id,
+        interaction_id=request_id,
     )
 
 

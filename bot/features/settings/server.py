@@ -106,7 +106,7 @@ def _list(settings: GuildSettings) -> list[str]:
     channel, creator, manager = settings.channel_id, settings.creator_role_id, settings.manager_role_id
     values = {
         "zone": f"{settings.zone}, where it's {now:%H:%M}",
-        "reminder_offsets": describe_offsets(choose_reminder_offsets(None, settings)),
+        "reminder_offsets": describe_offsets(choose_reminder_offsets("", settings)),
         "channel_id": "where `/game create` is used" if channel is None else format_channel(channel),
         "creator_role_id": "everyone can create games" if creator is None else format_role(creator),
         "manager_role_id": "members with Manage Events" if manager is None else format_role(manager),

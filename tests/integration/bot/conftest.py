@@ -7,6 +7,7 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import Any
 
 import aiohttp
 import pytest
@@ -78,6 +79,36 @@ async def reply_text(request: Awaitable[InteractionResult]) -> str:
     result = await request
     assert result.answered, "The application did not respond"
     return (await result.done()).content
+
+
+async def plan_and_post(sandbox: SandboxDiscord, who: str, **options: Any) -> InteractionResult:
+    """Run `/game create` and press "Post it" under its preview. A refusal is the first answer."""
+    preview = await sandbox.slash(who, "game create", **options)
+    if not preview.answered or preview.modal is not None:
+        return preview
+    await preview.done()
+    post = find_button(preview, "Post it")
+    return preview if post is None else await sandbox.click(who, message_of(preview), post)
+
+
+def find_button(result: InteractionResult, label: str) -> str | None:
+    """Return the id of the button with a label under an answer, None if there is none."""
+    assert result.message is not None
+    parts = [part for row in result.message.components for part in row["components"]]
+    return next((part["custom_id"] for part in parts if part["label"] == label), None)
+
+
+def message_of(result: InteractionResult) -> int:
+    """Return the id of an answer's message."""
+    assert result.message is not None
+    return result.message.id
+
+
+async def press_button(sandbox: SandboxDiscord, who: str, result: InteractionResult, label: str) -> InteractionResult:
+    """Press a button under an answer."""
+    button = find_button(result, label)
+    assert button is not None, f"no button {label!r}"
+    return await sandbox.click(who, message_of(result), button)
 
 
 async def post_announcement(sandbox: SandboxDiscord, game: Game, *players: int) -> int:

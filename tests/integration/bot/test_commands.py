@@ -34,7 +34,15 @@ from shared.models import (
 from shared.schedule.settle import settle_and_log
 from shared.schedule.warnings import warn_hosts
 from shared.users import mark_dms_closed
-from tests.integration.bot.conftest import StartBot, post, post_announcement, reply_text
+from tests.integration.bot.conftest import (
+    StartBot,
+    find_button,
+    plan_and_post,
+    post,
+    post_announcement,
+    press_button,
+    reply_text,
+)
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT
@@ -114,7 +122,7 @@ async def plan_game(database: Database, sandbox: SandboxDiscord, **fields: Any) 
 
 
 def create(sandbox: SandboxDiscord, **options: Any) -> Any:
-    return sandbox.slash(HOST, "game create", **({"title": "Curse of Strahd", "when": "in 2 hours"} | options))
+    return plan_and_post(sandbox, HOST, **({"title": "Curse of Strahd", "when": "in 2 hours"} | options))
 
 
 async def press(sandbox: SandboxDiscord, who: str, message_id: int, button: str, game: Game) -> str:
@@ -215,10 +223,12 @@ class TestCreate:
     async def test_a_request_that_arrives_twice_creates_one_game(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
+        preview = await sandbox.slash(HOST, "game create", title="Curse of Strahd", when="in 2 hours")
+        await preview.done()
         sandbox.faults.add(DuplicateInteraction(), times=1)
-        await reply_text(create(sandbox))
+        await press_button(sandbox, HOST, preview, "Post it")
         await sandbox.wait_for(
-            lambda: [record.kind for record in sandbox.evidence].count("edit") == 2, timeout=WAIT_TIMEOUT
+            lambda: [record.kind for record in sandbox.evidence].count("edit") == 3, timeout=WAIT_TIMEOUT
         )
         assert len(await all_games(database)) == 1
 
@@ -373,24 +383,52 @@ class TestListAndShow:
         ]
 
 
+async def cancel(sandbox: SandboxDiscord, who: str, game: Game) -> str:
+    """Run `/game cancel` and confirm it. Return what the user reads in the end."""
+    asked = await sandbox.slash(who, "game cancel", game=str(game.id))
+    await asked.done()
+    if find_button(asked, "Cancel the game") is None:
+        return asked.content
+    return await reply_text(press_button(sandbox, who, asked, "Cancel the game"))
+
+
 @pytest.mark.usefixtures("bot")
 class TestCancel:
     async def test_cancelling_a_game_notifies_its_players_and_drops_its_reminders(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         game = await plan_game(database, sandbox)
-        assert "is cancelled" in await reply_text(sandbox.slash(HOST, "game cancel", game=str(game.id)))
+        assert "is cancelled" in await cancel(sandbox, HOST, game)
         assert (await only_game(database)).status is GameStatus.CANCELLED
         rows = await notifications(database, game)
         assert NotificationKind.CANCELLATION in {row.kind for row in rows if row.settled_at is None}
         reminders = [row for row in rows if row.kind is NotificationKind.REMINDER]
         assert {row.outcome for row in reminders} == {Outcome.SUPERSEDED}
 
+    async def test_nothing_is_cancelled_before_the_host_confirms_it(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        async with db.transaction(database.sessions) as session:
+            await join_game(session, game.id, user_id=sandbox.world.user(PLAYER).id)
+        asked = await (await sandbox.slash(HOST, "game cancel", game=str(game.id))).done()
+        assert asked.ephemeral
+        assert "I'll notify its 1 player." in asked.content
+        assert (await only_game(database)).status is GameStatus.SCHEDULED
+        assert "stays as it is" in await reply_text(press_button(sandbox, HOST, asked, "Keep it"))
+        assert find_button(asked, "Cancel the game") is None
+        assert (await only_game(database)).status is GameStatus.SCHEDULED
+
+    async def test_pressing_twice_cancels_once(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox)
+        asked = await (await sandbox.slash(HOST, "game cancel", game=str(game.id))).done()
+        await asyncio.gather(*(press_button(sandbox, HOST, asked, "Cancel the game") for _ in range(3)))
+        await sandbox.wait_for(lambda: find_button(asked, "Cancel the game") is None, timeout=WAIT_TIMEOUT)
+        assert (await only_game(database)).version == game.version + 1
+
     async def test_other_members_cannot_cancel_it(self, sandbox: SandboxDiscord, database: Database) -> None:
         game = await plan_game(database, sandbox)
-        assert "Only the host and co-hosts can cancel" in await reply_text(
-            sandbox.slash(OTHER, "game cancel", game=str(game.id))
-        )
+        assert "Only the host and co-hosts can cancel" in await cancel(sandbox, OTHER, game)
         assert (await only_game(database)).status is GameStatus.SCHEDULED
 
     @pytest.mark.parametrize(
@@ -403,14 +441,14 @@ class TestCancel:
         role = sandbox.world.add_role(guild, "Stewards", TALK | permission)
         guild.members[sandbox.world.user(OTHER).id].role_ids.append(role.id)
         game = await plan_game(database, sandbox)
-        assert "is cancelled" in await reply_text(sandbox.slash(OTHER, "game cancel", game=str(game.id)))
+        assert "is cancelled" in await cancel(sandbox, OTHER, game)
 
     async def test_cancelling_twice_says_that_it_is_already_cancelled(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         game = await plan_game(database, sandbox)
-        await reply_text(sandbox.slash(HOST, "game cancel", game=str(game.id)))
-        assert "already cancelled" in await reply_text(sandbox.slash(HOST, "game cancel", game=str(game.id)))
+        await cancel(sandbox, HOST, game)
+        assert "already cancelled" in await cancel(sandbox, HOST, game)
 
     async def test_only_games_that_the_user_can_cancel_are_suggested(
         self, sandbox: SandboxDiscord, database: Database

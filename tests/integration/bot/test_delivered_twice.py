@@ -14,9 +14,9 @@ from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.games import join_game, leave_game
 from shared.interactions import RETENTION, find_answer, record_answer
-from shared.models import Game, Interaction, User
+from shared.models import Draft, Game, Interaction, User
 from tests.integration.bot.conftest import StartBot, post_announcement
-from tests.integration.bot.test_commands import HOST, MANAGER, PLAYER, create, plan_game, players_of
+from tests.integration.bot.test_commands import HOST, MANAGER, PLAYER, plan_game, players_of
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT
 
@@ -39,11 +39,11 @@ async def leave(sandbox: SandboxDiscord, database: Database, game: Game) -> Inte
 
 
 async def plan(sandbox: SandboxDiscord, _database: Database, _game: Game) -> InteractionResult:
-    return await create(sandbox)
+    return await sandbox.slash(HOST, "game create", title="Curse of Strahd", when="in 2 hours")
 
 
 async def plan_wrongly(sandbox: SandboxDiscord, _database: Database, _game: Game) -> InteractionResult:
-    return await create(sandbox, duration="long")
+    return await sandbox.slash(HOST, "game create", title="Curse of Strahd", when="in 2 hours", duration="long")
 
 
 async def cancel(sandbox: SandboxDiscord, _database: Database, game: Game) -> InteractionResult:
@@ -61,9 +61,9 @@ async def choose_dms(sandbox: SandboxDiscord, _database: Database, _game: Game) 
 ACTIONS = {
     "join": (join, "You're in"),
     "leave": (leave, "You've left"),
-    "create": (plan, "is set for"),
+    "create": (plan, "This is a preview"),
     "refused": (plan_wrongly, "`3h`"),
-    "cancel": (cancel, "is cancelled"),
+    "cancel": (cancel, "This can't be undone."),
     "settings": (set_zone, "Time zone: Asia/Tokyo"),
     "settings me": (choose_dms, "by DM"),
 }
@@ -84,10 +84,9 @@ async def state(database: Database) -> list[tuple[object, ...]]:
     """Everything that an interaction can change."""
     async with db.transaction(database.sessions) as session:
         games = select(Game.status, Game.version, Game.revision, Game.zone).order_by(Game.id)
-        return [
-            *map(tuple, await session.execute(games)),
-            *map(tuple, await session.execute(select(User.wants_dm, User.zone))),
-        ]
+        columns = (User.wants_dm, User.zone, Draft.options)
+        others = [await session.execute(select(column)) for column in columns]
+        return [*map(tuple, await session.execute(games)), *(tuple(row) for rows in others for row in rows)]
 
 
 @pytest.mark.parametrize(("act", "text"), ACTIONS.values(), ids=ACTIONS)

@@ -16,7 +16,7 @@ from shared import database as db
 from shared.games import cancel_game
 from shared.models import Game
 from shared.settings import DiscordSettings, GameSettings
-from tests.integration.bot.conftest import StartBot, reply_text, running_bot
+from tests.integration.bot.conftest import StartBot, plan_and_post, reply_text, running_bot
 from tests.integration.bot.test_commands import HOST, MANAGER, PLAYER, all_games, create, plan_game
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
@@ -112,10 +112,8 @@ class TestQuotas:
         for _ in range(2):
             assert "is set for" in await reply_text(create(sandbox))
         assert "`/game cancel`" in await reply_text(create(sandbox))
-        assert "is set for" in await reply_text(
-            sandbox.slash(PLAYER, "game create", title="Another", when="in 2 hours")
-        )
-        refused = await reply_text(sandbox.slash(MANAGER, "game create", title="Full", when="in 2 hours"))
+        assert "is set for" in await reply_text(plan_and_post(sandbox, PLAYER, title="Another", when="in 2 hours"))
+        refused = await reply_text(plan_and_post(sandbox, MANAGER, title="Full", when="in 2 hours"))
         assert "This server already has 3 open games" in refused
         assert len(await all_games(database)) == 3
 

@@ -13,7 +13,7 @@ from shared import database as db
 from shared.co_hosts import list_co_hosts
 from shared.games import join_game
 from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule
-from tests.integration.bot.conftest import StartBot, post_announcement, reply_text
+from tests.integration.bot.conftest import StartBot, plan_and_post, post_announcement, reply_text
 from tests.integration.bot.test_commands import (
     HOST,
     MANAGER,
@@ -21,6 +21,7 @@ from tests.integration.bot.test_commands import (
     OWNER,
     PLAYER,
     all_games,
+    cancel,
     create,
     only_game,
     plan_game,
@@ -33,6 +34,8 @@ COMMANDS = ("game edit", "game cancel", "game add", "game remove", "game history
 
 
 async def run(sandbox: SandboxDiscord, who: str, command: str, game: Game, **options: Any) -> str:
+    if command == "game cancel":
+        return await cancel(sandbox, who, game)
     return await reply_text(sandbox.slash(who, command, game=str(game.id), **options))
 
 
@@ -63,15 +66,13 @@ class TestRoles:
         async with start_bot(database.sessions):
             await reply_text(sandbox.slash(OWNER, "settings server", **{"creator-role": "Hosts"}))
             for who in (HOST, PLAYER, MANAGER, OWNER):
-                text = await reply_text(sandbox.slash(who, "game create", title="Keep", when="in 2 hours"))
+                text = await reply_text(plan_and_post(sandbox, who, title="Keep", when="in 2 hours"))
                 assert "is set for" in text, who
-            refusal = await reply_text(sandbox.slash(OTHER, "game create", title="Keep", when="in 2 hours"))
+            refusal = await reply_text(plan_and_post(sandbox, OTHER, title="Keep", when="in 2 hours"))
             assert "can create games on this server. Ask a server admin" in refusal
             assert len(await all_games(database)) == 4
             await reply_text(sandbox.slash(OWNER, "settings server", reset="Creator role"))
-            assert "is set for" in await reply_text(
-                sandbox.slash(OTHER, "game create", title="Keep", when="in 2 hours")
-            )
+            assert "is set for" in await reply_text(plan_and_post(sandbox, OTHER, title="Keep", when="in 2 hours"))
 
     @pytest.mark.parametrize("command", COMMANDS)
     async def test_a_manager_role_replaces_manage_events(

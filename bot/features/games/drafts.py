@@ -1,0 +1,236 @@
+"""The preview of a game, and its buttons to post, edit and discard it.
+
+Only the host sees it. It is made from a row, and its buttons carry the row's id, so they work after a restart and on
+any replica.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import Any, Self
+from uuid import UUID
+
+import discord
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.client import Interaction
+from bot.features.errors import UserError
+from bot.features.games.creation import (
+    CreateGameOptions,
+    choose_place,
+    confirm_creation,
+    create_from_options,
+    describe_schedule,
+    plan_game,
+)
+from bot.features.games.form import ON_THE_FORM, game_form, read_form
+from bot.features.interactions import Reply, respond_once, respond_with_modal
+from bot.rendering import game_embed
+from bot.rendering.escaping import escape
+from bot.rendering.formatting import format_timestamp
+from shared import database
+from shared.drafts import discard_draft, find_draft, find_requested_draft, lock_draft, save_draft
+from shared.formatting import format_duration
+from shared.games import build_game, find_requested_game
+from shared.models import Draft, new_id
+
+ButtonInteraction = discord.Interaction[Any]
+"""discord.py passes buttons the interaction of any client. Ours is a `QuestbellClient`."""
+
+POST_ID = "questbell:draft-post:"
+EDIT_ID = "questbell:draft-edit:"
+DISCARD_ID = "questbell:draft-discard:"
+ID = r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+
+_GONE = "This draft is gone. To plan a game, use `/game create`."
+_POSTED = "This game is already posted. To change it, use `/game edit`."
+
+
+async def respond_with_preview(interaction: Interaction, options: CreateGameOptions) -> None:
+    """Save the options as a draft, and show its preview."""
+    draft_id = new_id()
+
+    async def work(session: AsyncSession) -> str:
+        await choose_place(session, interaction)
+        return (await _preview(session, interaction, await _save(session, interaction, draft_id, options))).text
+
+    async def show(session: AsyncSession) -> Reply:
+        draft = await find_requested_draft(session, interaction.id)
+        return Reply() if draft is None else await _preview(session, interaction, draft)
+
+    await respond_once(interaction, work, show=show)
+
+
+async def open_form(interaction: Interaction, options: CreateGameOptions) -> None:
+    """Open the form of a new draft. Only options that are not on it have to be saved before."""
+    draft_id = new_id()
+    entered = asdict(options)
+    off_the_form = any(entered[name] for name in entered.keys() - ON_THE_FORM)
+
+    async def make() -> discord.ui.Modal:
+        saved_id = draft_id
+        if off_the_form:
+            async with database.transaction(interaction.client.sessions) as session:
+                saved_id = (await _save(session, interaction, draft_id, options)).id
+        return game_form(saved_id, options)
+
+    await respond_with_modal(interaction, make)
+
+
+async def submit_form(interaction: Interaction, match: re.Match[str], values: dict[str, str]) -> None:
+    """Save what the host entered in the form, and show the preview."""
+    draft_id = UUID(match["id"])
+
+    async def work(session: AsyncSession) -> str:
+        draft = await lock_draft(session, draft_id)
+        if draft is None:
+            options = read_form(values, CreateGameOptions())
+            draft = await _save(session, interaction, draft_id, options)
+        elif draft.is_posted:
+            raise UserError(_POSTED)
+        else:
+            draft.options = asdict(read_form(values, CreateGameOptions.load(draft.options)))
+            await session.flush()
+        return (await _preview(session, interaction, draft)).text
+
+    in_place = interaction.message is not None  # the form was opened from the preview
+    await respond_once(interaction, work, show=_shown_preview(interaction, draft_id), in_place=in_place)
+
+
+class PostButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=POST_ID + ID):
+    """Creates the game."""
+
+    def __init__(self, draft_id: UUID) -> None:
+        style = discord.ButtonStyle.success
+        super().__init__(discord.ui.Button(label="Post it", style=style, custom_id=f"{POST_ID}{draft_id}"))
+        self.draft_id = draft_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Create the pressed button."""
+        return cls(UUID(match["id"]))
+
+    async def callback(self, interaction: ButtonInteraction) -> None:
+        """Create the game once, however often it is pressed."""
+
+        async def work(session: AsyncSession) -> str:
+            draft = await lock_draft(session, self.draft_id)
+            if draft is None:
+                raise UserError(_GONE)
+            if (game := await find_requested_game(session, draft.interaction_id)) is not None:
+                return confirm_creation(game, now=await database.now(session))
+            options, request_id = CreateGameOptions.load(draft.options), draft.interaction_id
+            draft.is_posted = True
+            return await create_from_options(session, interaction, options, request_id=request_id)
+
+        await respond_once(interaction, work, show=_shown_preview(interaction, self.draft_id), in_place=True)
+
+
+class EditButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=EDIT_ID + ID):
+    """Opens the form with what was entered."""
+
+    def __init__(self, draft_id: UUID) -> None:
+        super().__init__(discord.ui.Button(label="Edit", custom_id=f"{EDIT_ID}{draft_id}"))
+        self.draft_id = draft_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Create the pressed button."""
+        return cls(UUID(match["id"]))
+
+    async def callback(self, interaction: ButtonInteraction) -> None:
+        """Open the form."""
+
+        async def make() -> discord.ui.Modal:
+            async with database.transaction(interaction.client.sessions) as session:
+                draft = await find_draft(session, self.draft_id)
+                if draft is None:
+                    raise UserError(_GONE)
+                if draft.is_posted:
+                    raise UserError(_POSTED)
+                return game_form(draft.id, CreateGameOptions.load(draft.options))
+
+        await respond_with_modal(interaction, make)
+
+
+class DiscardButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=DISCARD_ID + ID):
+    """Deletes the draft."""
+
+    def __init__(self, draft_id: UUID) -> None:
+        super().__init__(discord.ui.Button(label="Discard", custom_id=f"{DISCARD_ID}{draft_id}"))
+        self.draft_id = draft_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Create the pressed button."""
+        return cls(UUID(match["id"]))
+
+    async def callback(self, interaction: ButtonInteraction) -> None:
+        """Delete the draft."""
+
+        async def work(session: AsyncSession) -> str:
+            draft = await lock_draft(session, self.draft_id)
+            if draft is None:
+                raise UserError(_GONE)
+            if draft.is_posted:
+                raise UserError(_POSTED)
+            await discard_draft(session, draft)
+            return "Discarded. Nothing was posted."
+
+        await respond_once(interaction, work, show=_shown_preview(interaction, self.draft_id), in_place=True)
+
+
+def draft_view(draft_id: UUID, *, is_valid: bool) -> discord.ui.View:
+    """Return the buttons under a preview. What is invalid can't be posted."""
+    view = discord.ui.View(timeout=None)
+    if is_valid:
+        view.add_item(PostButton(draft_id))
+    view.add_item(EditButton(draft_id))
+    view.add_item(DiscardButton(draft_id))
+    return view
+
+
+def _shown_preview(interaction: Interaction, draft_id: UUID) -> Any:
+    async def show(session: AsyncSession) -> Reply:
+        draft = await find_draft(session, draft_id)
+        return Reply() if draft is None or draft.is_posted else await _preview(session, interaction, draft)
+
+    return show
+
+
+async def _preview(session: AsyncSession, interaction: Interaction, draft: Draft) -> Reply:
+    """Return what the announcement will look like, or what has to be changed first."""
+    if draft.is_posted:
+        return Reply(_POSTED)
+    options = CreateGameOptions.load(draft.options)
+    try:
+        new = await plan_game(session, interaction, options, request_id=draft.interaction_id)
+    except UserError as error:
+        return Reply(f"{error}\n-# To change what you entered, press Edit.", view=draft_view(draft.id, is_valid=False))
+    game = build_game(new)
+    lines = [
+        f"This is a preview that only you see. To announce the game in <#{game.channel_id}>, press **Post it**.",
+        f"“{escape(options.when, limit=100)}” is {format_timestamp(game.scheduled_at, 'F')} "
+        f"({format_timestamp(game.scheduled_at, 'R')}), for {format_duration(game.duration)}.",
+        *describe_schedule(game, now=await database.now(session)),
+    ]
+    return Reply("\n".join(lines), embeds=[game_embed(game, [])], view=draft_view(draft.id, is_valid=True))
+
+
+async def _save(session: AsyncSession, interaction: Interaction, draft_id: UUID, options: CreateGameOptions) -> Draft:
+    return await save_draft(
+        session,
+        draft_id,
+        interaction_id=interaction.id,
+        user_id=interaction.user.id,
+        guild_id=interaction.guild_id or 0,
+        channel_id=interaction.channel_id or 0,
+        options=asdict(options),
+    )

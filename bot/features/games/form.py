@@ -1,0 +1,53 @@
+"""The form of a game: a modal with the options that hosts fill in most.
+
+Its id carries the draft, so it can be submitted after a restart and to any process. It starts with what was entered
+before, also after a mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from uuid import UUID
+
+import discord
+
+from bot.features.games.creation import DEFAULT_DURATION, CreateGameOptions
+
+FORM_ID = "questbell:draft-form:"
+
+ON_THE_FORM = frozenset({"title", "when", "duration", "players", "description"})
+"""Discord allows five fields."""
+
+
+def game_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
+    """Return the form of a draft, with the options that were entered so far."""
+    form = discord.ui.Modal(title="Plan a game", custom_id=f"{FORM_ID}{draft_id}")
+    times = "friday 8pm, tomorrow 19:30, in 2 hours"
+    for label, field in (
+        ("Title", _field("title", options.title, 100, hint="Curse of Strahd", required=True)),
+        ("When", _field("when", options.when, 100, hint=times, required=True)),
+        ("Duration", _field("duration", options.duration, 50, hint=f"3h, 90m (default: {DEFAULT_DURATION})")),
+        ("Players", _field("players", options.players, 20, hint="How many can join (default: no limit)")),
+        ("Description", _field("description", options.description, 1000, several_lines=True)),
+    ):
+        form.add_item(discord.ui.Label(text=label, component=field))
+    return form
+
+
+def read_form(values: Mapping[str, str], options: CreateGameOptions) -> CreateGameOptions:
+    """Return the options with the values of a submitted form. Those that are not on it stay as they are."""
+    return replace(options, **{name: value for name, value in values.items() if name in ON_THE_FORM})
+
+
+def _field(
+    name: str, value: str, limit: int, *, hint: str = "", required: bool = False, several_lines: bool = False
+) -> discord.ui.TextInput[discord.ui.Modal]:
+    return discord.ui.TextInput(
+        custom_id=name,
+        default=value[:limit] or None,
+        placeholder=hint or None,
+        required=required,
+        max_length=limit,
+        style=discord.TextStyle.paragraph if several_lines else discord.TextStyle.short,
+    )
