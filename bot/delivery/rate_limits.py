@@ -7,6 +7,7 @@ over announcement edits.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
@@ -24,15 +25,22 @@ BURST = 4
 """Requests allowed at once after a pause. A bucket as large as the limit would let twice as many pass in one second."""
 EDITS_SHARE = 0.5
 """The share of requests that edits may use."""
-DM_OPENS_PER_SECOND = 0.5
-"""Opening DMs "too quickly" gets a bot limited or blocked, at an unpublished rate
-(https://docs.discord.com/developers/resources/user#create-dm)."""
+DM_OPENS_LIMIT, DM_OPENS_WINDOW = 10, 20.0
+"""At most so many DMs are opened in any so many seconds. Opening "a significant amount of DMs too quickly" gets a bot
+limited or blocked, at an unpublished rate (https://docs.discord.com/developers/resources/user#create-dm). Several at
+once work, and a few dozen do not (https://github.com/DasWolke/SnowTransfer/issues/43). Even the limit that is reported
+for accounts of people, 10 in ten minutes (https://github.com/V4NSH4J/discord-mass-DM-GO/issues/52), lets 10 pass at
+once. One every two seconds was rejected: it opens as many in a minute, and lets all but the first wait."""
+DM_OPENS_RESERVED = 3
+"""The part of the limit that is kept for urgent DMs."""
 DM_OPEN_PAUSE = 30.0
 """Seconds without opening DMs after a rejection without a delay."""
 IN_FLIGHT_PER_CHANNEL = 2
 """Concurrent requests for one channel."""
 CHANNEL_WAIT_TIMEOUT = 0.5
 """Seconds to wait for a channel before its notifications are deferred."""
+_DEFERRED_RETURN = 4.0
+"""Seconds within which a deferred notification is tried again, once it may be."""
 
 RateLimitKey = tuple[int, bool]
 """A channel or user, and whether the request is urgent. Discord limits edits separately."""
@@ -46,7 +54,8 @@ class RateLimiter:
     def __init__(self, requests_per_second: float = REQUESTS_PER_SECOND, *, burst: float = BURST) -> None:
         self._requests = AsyncLimiter(burst, burst / (requests_per_second - burst))
         self._edits = AsyncLimiter(requests_per_second * EDITS_SHARE, 1.0)
-        self._dm_opens = AsyncLimiter(1, 1.0 / DM_OPENS_PER_SECOND)
+        self._dm_opens: deque[float] = deque(maxlen=DM_OPENS_LIMIT)
+        """When the last DMs were opened."""
         self._in_flight: WeakValueDictionary[RateLimitKey, asyncio.Semaphore] = WeakValueDictionary()
         self._blocked_until: dict[RateLimitKey, float] = {}
         self._urgent_opens_until = 0.0
@@ -106,18 +115,19 @@ class RateLimiter:
         """Take the right to open a DM, without waiting. A temporary rejection pauses opening.
 
         Raises:
-            DeliveryDeferredError: another DM was just opened, an urgent one comes first, or opening is paused. Nothing
+            DeliveryDeferredError: many DMs were just opened, an urgent one comes first, or opening is paused. Nothing
                 was sent.
         """
         self._raise_if_blocked(DM_OPENS)
-        now, pause = asyncio.get_running_loop().time(), 1 / DM_OPENS_PER_SECOND
-        if not urgent and now < self._urgent_opens_until:
-            raise DeliveryDeferredError("direct messages of reminders are opened first", retry_after=2 * pause)
-        if not self._dm_opens.has_capacity():
+        now = asyncio.get_running_loop().time()
+        if not urgent and (wait := self._urgent_opens_until - now) > 0:
+            raise DeliveryDeferredError("direct messages of reminders are opened first", retry_after=wait)
+        limit = DM_OPENS_LIMIT if urgent else DM_OPENS_LIMIT - DM_OPENS_RESERVED
+        if len(self._dm_opens) >= limit and (wait := self._dm_opens[-limit] + DM_OPENS_WINDOW - now) > 0:
             if urgent:
-                self._urgent_opens_until = now + 3 * pause
-            raise DeliveryDeferredError("direct messages are opened one by one", retry_after=pause)
-        await self._dm_opens.acquire()
+                self._urgent_opens_until = now + wait + _DEFERRED_RETURN
+            raise DeliveryDeferredError("many direct messages were just opened", retry_after=wait)
+        self._dm_opens.append(now)
         try:
             yield
         except ConnectFailedError:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import pytest
-from aiolimiter import AsyncLimiter
 
 from bot.delivery import rate_limits
 from bot.delivery.errors import DeliveryDeferredError
-from bot.delivery.rate_limits import BURST, IN_FLIGHT_PER_CHANNEL, REQUESTS_PER_SECOND, RateLimiter
+from bot.delivery.rate_limits import (
+    BURST,
+    DM_OPENS_LIMIT,
+    DM_OPENS_RESERVED,
+    DM_OPENS_WINDOW,
+    IN_FLIGHT_PER_CHANNEL,
+    REQUESTS_PER_SECOND,
+    RateLimiter,
+)
 from shared.discord.errors import RateLimitedError
 
 CHANNEL, ANOTHER = 1, 2
@@ -118,14 +126,63 @@ async def test_a_short_pause_does_not_end_a_long_one() -> None:
             pass
 
 
-async def test_a_direct_message_that_can_wait_is_opened_after_the_urgent_ones() -> None:
+@dataclass
+class Clock:
+    """The time of the event loop."""
+
+    now: float = 1_000.0
+
+
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock.now)
+    return clock
+
+
+async def open_dms(limiter: RateLimiter, *, urgent: bool = True) -> int:
+    """Open direct messages until one is deferred, and return how many there were."""
+    opened = 0
+    while True:
+        try:
+            async with limiter.acquire_dm_open(urgent=urgent):
+                opened += 1
+        except DeliveryDeferredError:
+            return opened
+
+
+async def test_the_first_direct_messages_are_opened_at_once_and_no_minute_has_more_than_thirty(clock: Clock) -> None:
+    limiter, opened = RateLimiter(), []
+    for _ in range(180):
+        opened.append(await open_dms(limiter))
+        clock.now += 1.0
+    assert opened[0] == 10
+    assert max(sum(opened[start : start + 60]) for start in range(120)) == 30
+    assert sum(opened) == 90
+
+
+async def test_a_deferred_direct_message_is_told_when_it_may_be_opened(clock: Clock) -> None:
     limiter = RateLimiter()
-    async with limiter.acquire_dm_open(urgent=False):
-        pass
-    with pytest.raises(DeliveryDeferredError, match="one by one"):
+    await open_dms(limiter)
+    clock.now += 5.0
+    with pytest.raises(DeliveryDeferredError) as deferred:
         async with limiter.acquire_dm_open(urgent=True):
             pass
-    limiter._dm_opens = AsyncLimiter(1, 0.01)  # the next one may be opened
+    assert deferred.value.retry_after == DM_OPENS_WINDOW - 5.0
+    clock.now += DM_OPENS_WINDOW - 5.0
+    assert await open_dms(limiter) == DM_OPENS_LIMIT
+
+
+async def test_direct_messages_that_can_wait_leave_a_part_of_the_limit_to_the_urgent_ones(clock: Clock) -> None:
+    limiter = RateLimiter()
+    assert await open_dms(limiter, urgent=False) == DM_OPENS_LIMIT - DM_OPENS_RESERVED
+    assert await open_dms(limiter) == DM_OPENS_RESERVED
+
+
+async def test_a_direct_message_that_can_wait_is_opened_after_the_urgent_ones(clock: Clock) -> None:
+    limiter = RateLimiter()
+    await open_dms(limiter)
+    clock.now += DM_OPENS_WINDOW  # more may be opened
     with pytest.raises(DeliveryDeferredError, match="of reminders are opened first"):
         async with limiter.acquire_dm_open(urgent=False):
             pass
