@@ -102,6 +102,13 @@ def test_time_outs_are_passed_to_every_workload_and_the_broker(helm: Helm) -> No
     assert "consumer_timeout = 90000\n" in rendered.of("ConfigMap", "rabbitmq")["data"]["questbell.conf"]
 
 
+def test_the_bot_gets_the_limits_on_open_games(sandbox: Rendered, helm: Helm) -> None:
+    few = helm.template({**SANDBOX, "bot": {"limits": {"gamesPerHost": 3, "gamesPerServer": 100_000}}})
+    for rendered, limits in ((sandbox, ("20", "200")), (few, ("3", "100000"))):
+        variables = _env(dict(rendered.containers())["bot/bot"])
+        assert (variables["QUESTBELL_GAMES_PER_HOST"], variables["QUESTBELL_GAMES_PER_SERVER"]) == limits
+
+
 def test_each_workload_gets_only_its_own_secrets(sandbox: Rendered) -> None:
     given = {name: _secrets(sandbox, name, container) for name, container in sandbox.containers()}
     assert given == {

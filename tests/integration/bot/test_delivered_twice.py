@@ -14,7 +14,7 @@ from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.games import join_game, leave_game
 from shared.interactions import RETENTION, find_answer, record_answer
-from shared.models import Draft, Game, Interaction, User
+from shared.models import AuditEntry, CoHost, Draft, Game, Interaction, User
 from tests.integration.bot.conftest import StartBot, post_announcement
 from tests.integration.bot.test_commands import HOST, MANAGER, PLAYER, plan_game, players_of
 from tests.support.database import Database
@@ -58,12 +58,22 @@ async def choose_dms(sandbox: SandboxDiscord, _database: Database, _game: Game) 
     return await sandbox.slash(PLAYER, "settings me", where="By DM")
 
 
+async def add(sandbox: SandboxDiscord, _database: Database, game: Game) -> InteractionResult:
+    return await sandbox.slash(HOST, "game add", game=str(game.id), player=PLAYER)
+
+
+async def appoint(sandbox: SandboxDiscord, _database: Database, game: Game) -> InteractionResult:
+    return await sandbox.slash(HOST, "game co-host add", game=str(game.id), user=PLAYER)
+
+
 ACTIONS = {
     "join": (join, "You're in"),
     "leave": (leave, "You've left"),
     "create": (plan, "This is a preview"),
     "refused": (plan_wrongly, "`3h`"),
     "cancel": (cancel, "This can't be undone."),
+    "add": (add, "I don't tell them now"),
+    "co-host": (appoint, "is now a co-host"),
     "settings": (set_zone, "Time zone: Asia/Tokyo"),
     "settings me": (choose_dms, "by DM"),
 }
@@ -84,7 +94,7 @@ async def state(database: Database) -> list[tuple[object, ...]]:
     """Everything that an interaction can change."""
     async with db.transaction(database.sessions) as session:
         games = select(Game.status, Game.version, Game.revision, Game.zone).order_by(Game.id)
-        columns = (User.wants_dm, User.zone, Draft.options)
+        columns = (User.wants_dm, User.zone, Draft.options, AuditEntry.id, CoHost.user_id)
         others = [await session.execute(select(column)) for column in columns]
         return [*map(tuple, await session.execute(games)), *(tuple(row) for rows in others for row in rows)]
 
