@@ -17,9 +17,10 @@ from sqlalchemy import delete, func, select
 from sandbox.demo.environment import SandboxEnvironment, sandbox_environment
 from sandbox.demo.progress import Progress
 from shared import database, logs, process
-from shared.games import NewGame, create_game, join_game
+from shared.games import NewGame, create_game
 from shared.models import NotificationKind, NotificationSchedule
 from shared.settings import LogSettings
+from shared.signup import join_game
 
 Row = NotificationSchedule
 CHANNELS = 3

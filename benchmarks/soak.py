@@ -27,8 +27,9 @@ from sandbox.discord.demo_script import CHANNEL
 from sandbox.discord.rate_limits import Limits
 from shared import database, logs, process
 from shared.editing import GameEdit, edit_game
-from shared.games import NewGame, cancel_game, create_game, join_game, leave_game
+from shared.games import NewGame, cancel_game, create_game
 from shared.settings import LogSettings
+from shared.signup import join_game, leave_game
 
 SAMPLE_EVERY = 5.0
 """Seconds."""

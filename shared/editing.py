@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database
 from shared.audit import record_game_change
-from shared.games import list_players
 from shared.models import AuditAction, Game, GameStatus, NotificationKind
 from shared.schedule.notices import add_notice, refresh_announcement
 from shared.schedule.populate import lock_game, populate_schedule
+from shared.signup import fill_seats, list_players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,8 @@ async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, act
         game.local_time = game.scheduled_at.astimezone(ZoneInfo(game.zone)).replace(tzinfo=None)
         game.version += 1
     await populate_schedule(session, game_id)
+    if "capacity" in changes:
+        await fill_seats(session, game)
     await refresh_announcement(session, game)
     if is_moved:
         await add_notice(session, [game], NotificationKind.CHANGE)

@@ -1,24 +1,23 @@
-"""Everything that can be done with a game, in the caller's transaction and without Discord.
+"""Creates, cancels and finds games, in the caller's transaction and without Discord.
 
 Every change locks the game first, and updates its schedule and notices too.
 """
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from shared.audit import record_game_change
-from shared.models import AuditAction, Game, GameStatus, Guild, NotificationKind, Participant
-from shared.schedule.notices import add_notice, refresh_announcement, update_drop_outs
+from shared.models import AuditAction, Game, GameStatus, Guild, NotificationKind
+from shared.schedule.notices import add_notice, refresh_announcement
 from shared.schedule.populate import lock_game, populate_schedule
 
 
@@ -40,23 +39,6 @@ class NewGame:
     capacity: int | None = None
     reminder_offsets: tuple[int, ...] = ()
     interaction_id: int | None = None
-
-
-class LeaveResult(enum.Enum):
-    """Result of `leave_game`."""
-
-    LEFT = "left"
-    NOT_JOINED = "not joined"
-    OVER = "over"
-
-
-class JoinResult(enum.Enum):
-    """Result of `join_game`."""
-
-    JOINED = "joined"
-    ALREADY_JOINED = "already joined"
-    FULL = "full"
-    CLOSED = "closed"
 
 
 async def get_guild_zone(session: AsyncSession, guild_id: int) -> str:
@@ -128,53 +110,11 @@ async def cancel_game(session: AsyncSession, game_id: UUID, *, actor_id: int | N
     return True
 
 
-async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> JoinResult:
-    """Sign a player up. The game's lock decides who gets the last seat."""
-    game = await lock_game(session, game_id)
-    if game.status is not GameStatus.SCHEDULED:
-        return JoinResult.CLOSED
-    players = await list_players(session, game_id)
-    if user_id in players:
-        return JoinResult.ALREADY_JOINED
-    if game.capacity is not None and len(players) >= game.capacity:
-        return JoinResult.FULL
-    session.add(Participant(game_id=game_id, user_id=user_id))
-    await update_drop_outs(session, game, returned=user_id)
-    await refresh_announcement(session, game)
-    return JoinResult.JOINED
-
-
-async def leave_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> LeaveResult:
-    """Remove a player. Before the start, the host is notified."""
-    game = await lock_game(session, game_id)
-    if game.status.is_final:
-        return LeaveResult.OVER
-    removed = await session.execute(
-        delete(Participant)
-        .where(Participant.game_id == game_id, Participant.user_id == user_id)
-        .returning(Participant.user_id)
-    )
-    if removed.scalar_one_or_none() is None:
-        return LeaveResult.NOT_JOINED
-    if game.status is GameStatus.SCHEDULED and user_id != game.host_id:
-        await update_drop_outs(session, game, left=user_id)
-    await refresh_announcement(session, game)
-    return LeaveResult.LEFT
-
-
-async def list_players(session: AsyncSession, game_id: UUID) -> list[int]:
-    """Return a game's players in joining order."""
-    statement = (
-        select(Participant.user_id)
-        .where(Participant.game_id == game_id)
-        .order_by(Participant.joined_at, Participant.user_id)
-    )
-    return list((await session.execute(statement)).scalars())
-
-
 async def find_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game | None:
-    """Return a game and its participants, or None. A direct message has no `guild_id`, so it finds any server's."""
-    statement = select(Game).where(Game.id == game_id).options(selectinload(Game.participants))
+    """Return a game with its players and responses, or None. A direct message has no `guild_id`, so it finds any
+    server's."""
+    answers = (selectinload(Game.participants), selectinload(Game.responses))
+    statement = select(Game).where(Game.id == game_id).options(*answers)
     if guild_id is not None:
         statement = statement.where(Game.guild_id == guild_id)
     return (await session.execute(statement)).scalar_one_or_none()

@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.delivery.batch import LOCKED, GameLock
 from bot.delivery.ledger import read_deliveries
 from bot.notifications import CONTENT, NotificationContext, Person
+from bot.rendering import Responder
 from shared import sql
-from shared.models import DeliveryState, Game, NotificationSchedule, Outcome
+from shared.models import Answer, DeliveryState, Game, NotificationKind, NotificationSchedule, Outcome
 from shared.schedule.notices import staleness
 from shared.schedule.settle import Settlement, log_settled, settle, wait_until_due
 
@@ -30,6 +31,7 @@ _LOCK_GAMES = {
 _CHECKS = (
     column("is_overtaken", Boolean),
     column("may_be_posted", Boolean),
+    column("has_left", Boolean),
     column("guild_name", Text),
     column("checked_at", DateTime(timezone=True)),
 )
@@ -52,13 +54,17 @@ async def check(
     rows: list[tuple[NotificationSchedule, str | None, datetime]] = []
     invalid: dict[UUID, Settlement] = {}
     parameters = {"ids": list(ids), "kinds": list(CONTENT)}
-    for row, is_overtaken, may_be_posted, guild_name, now in await session.execute(_OPEN_NOTIFICATIONS, parameters):
+    for row, is_overtaken, may_be_posted, has_left, guild_name, now in await session.execute(
+        _OPEN_NOTIFICATIONS, parameters
+    ):
         game = games.get(row.game_id)
         if game is None:
             checked |= {} if wait else {row.id: LOCKED}
             continue
         rows.append((row, guild_name, now))
-        if settlement := _judge(row, game, is_overtaken=is_overtaken, may_be_posted=may_be_posted, now=now):
+        if settlement := _judge(
+            row, game, is_overtaken=is_overtaken, may_be_posted=may_be_posted, has_left=has_left, now=now
+        ):
             invalid[row.id] = settlement
     if missing := set(ids) - {row.id for row, *_ in rows} - checked.keys():
         await wait_until_due(session, NotificationSchedule, missing)
@@ -68,6 +74,8 @@ async def check(
     for settled in await settle(session, NotificationSchedule, finished):
         log_settled(settled)
     people = await _read_people(session, {row.game_id for row, *_ in rows if row.id not in finished})
+    shown = {row.game_id for row, *_ in rows if row.kind is NotificationKind.ANNOUNCEMENT}
+    responses = await _read_responses(session, shown) if shown else {}
     for row, guild_name, now in rows:
         if row.id not in finished:
             checked[row.id] = NotificationContext(
@@ -77,6 +85,7 @@ async def check(
                 people[row.game_id],
                 deliveries[row.id],
                 guild_name=guild_name or "",
+                responses=responses.get(row.game_id, ()),
                 is_stale=row.id in stale,
             )
     return checked
@@ -89,12 +98,14 @@ async def check_one(session: AsyncSession, notification_id: UUID) -> Notificatio
 
 
 def _judge(
-    row: NotificationSchedule, game: Game, *, is_overtaken: bool, may_be_posted: bool, now: datetime
+    row: NotificationSchedule, game: Game, *, is_overtaken: bool, may_be_posted: bool, has_left: bool, now: datetime
 ) -> Settlement | None:
     if is_overtaken:
         return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "a later reminder was due too")
     if may_be_posted and game.message_id is None:
         return Settlement(Outcome.UNDELIVERABLE, "the announcement may be posted already, which is unknown")
+    if has_left:
+        return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "the player has left")
     return staleness(row, game, now=now)
 
 
@@ -114,3 +125,10 @@ async def _read_people(session: AsyncSession, game_ids: Iterable[UUID]) -> Mappi
         )
         people[row.game_id].append(person)
     return people
+
+
+async def _read_responses(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Responder]]:
+    responses: defaultdict[UUID, list[Responder]] = defaultdict(list)
+    for game_id, user_id, answer in await session.execute(_SQL["responses"], {"game_ids": list(game_ids)}):
+        responses[game_id].append(Responder(user_id, Answer(answer)))
+    return responses

@@ -7,6 +7,7 @@ from bot.notifications.cancellation import CANCELLATION
 from bot.notifications.change import CHANGE
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Person, Recipient
 from bot.notifications.drop_out import DROP_OUT
+from bot.notifications.promotion import PROMOTION
 from bot.notifications.reminder import REMINDER
 from bot.notifications.warning import WARNING
 from shared.models import NotificationKind
@@ -16,6 +17,7 @@ CONTENT: Mapping[NotificationKind, NotificationContent] = {
     NotificationKind.CANCELLATION: CANCELLATION,
     NotificationKind.CHANGE: CHANGE,
     NotificationKind.DROP_OUT: DROP_OUT,
+    NotificationKind.PROMOTION: PROMOTION,
     NotificationKind.ANNOUNCEMENT: ANNOUNCEMENT,
     NotificationKind.WARNING: WARNING,
 }

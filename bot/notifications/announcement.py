@@ -12,7 +12,7 @@ def _list_recipients(context: NotificationContext) -> list[Recipient]:
 
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
-    payload = announcement_message(context.game, context.roster)
+    payload = announcement_message(context.game, context.roster, context.responses)
     if payload["components"]:
         payload["components"] = signup_buttons(context.game.id, nonce=delivery.nonce)
     else:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.rendering.embeds import Responder
 from bot.rendering.payload import Payload
 from shared.models import Game, NotificationDelivery, NotificationSchedule, RecipientKind
 from shared.schedule.notices import VALIDITY
@@ -42,6 +43,8 @@ class NotificationContext:
     is_stale: bool = False
     """Whether it is no longer valid. It is not sent to anyone, but what may have been sent is not known yet."""
     guild_name: str = ""
+    responses: Sequence[Responder] = ()
+    """The answers of users who have no seat, in the order they answered. Only announcements have them."""
     read_at: float = field(default_factory=time.monotonic)
     """When `now` was read, by this process's monotonic clock."""
 
@@ -65,6 +68,11 @@ class NotificationContext:
     def host(self) -> Person:
         """The host."""
         return next(person for person in self.people if person.user_id == self.game.host_id)
+
+    @property
+    def addressee(self) -> Person | None:
+        """The only recipient, None if it is for everybody or the user has left."""
+        return next((person for person in self.people if person.user_id == self.notification.user_id), None)
 
     @property
     def contacted(self) -> set[int]:

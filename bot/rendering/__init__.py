@@ -3,13 +3,14 @@
 discord.py's objects were rejected because they would tie delivery to its HTTP client.
 """
 
-from bot.rendering.embeds import announcement_message, game_embed, game_list_embed
+from bot.rendering.embeds import Responder, announcement_message, game_embed, game_list_embed
 from bot.rendering.own_games import own_games_embed
 from bot.rendering.payload import Payload, disabled_button, leave_button, signup_buttons
 from bot.rendering.reminder_messages import (
     cancellation_message,
     change_message,
     drop_out_message,
+    promotion_message,
     reminder_message,
     server_note,
     split_into_chunks,
@@ -18,6 +19,7 @@ from bot.rendering.reminder_messages import (
 
 __all__ = [
     "Payload",
+    "Responder",
     "announcement_message",
     "cancellation_message",
     "change_message",
@@ -27,6 +29,7 @@ __all__ = [
     "game_list_embed",
     "leave_button",
     "own_games_embed",
+    "promotion_message",
     "reminder_message",
     "server_note",
     "signup_buttons",

@@ -18,14 +18,25 @@ from bot.rendering.payload import (
 )
 from shared.formatting import format_duration, plural
 from shared.game_search import ListedGame
-from shared.models import Game, GameStatus
+from shared.models import Answer, Game, GameStatus
 
 _DESCRIPTION_LIMIT = 2000
 """Below Discord's 4096, so that the whole embed stays within 6000."""
 _ONE_LINE_EACH = 10
 """Larger rosters are shown as running text."""
+_WAITLIST_LIMIT = 700
+_OTHERS_LIMIT = 400
+"""These stay below Discord's 1024, so that the whole embed stays within 6000 however many answer."""
 _LIST_LIMIT = 4000
 """Of the 4096 characters of an embed's description."""
+
+
+@dataclass(frozen=True)
+class Responder:
+    """A user without a seat, and their answer."""
+
+    user_id: int
+    answer: Answer
 
 
 @dataclass(frozen=True)
@@ -44,17 +55,18 @@ STATUS_STYLES = {
 }
 
 
-def announcement_message(game: Game, players: Sequence[int]) -> Payload:
-    """Return a game's announcement, with `players` in the order of joining."""
+def announcement_message(game: Game, players: Sequence[int], responses: Sequence[Responder] = ()) -> Payload:
+    """Return a game's announcement, with `players` in the order of joining, and the answers of those without a seat."""
     return {
-        "embeds": [game_embed(game, players)],
+        "embeds": [game_embed(game, players, responses)],
         "components": signup_buttons(game.id) if game.status is GameStatus.SCHEDULED else [],
         "allowed_mentions": allowed_mentions(()),
     }
 
 
-def game_embed(game: Game, players: Sequence[int]) -> Payload:
+def game_embed(game: Game, players: Sequence[int], responses: Sequence[Responder] = ()) -> Payload:
     """Return the embed with all details of a game."""
+    answers = {answer: [it.user_id for it in responses if it.answer is answer] for answer in Answer}
     return {
         "title": _title(game),
         "description": _description(game, players),
@@ -64,6 +76,9 @@ def game_embed(game: Game, players: Sequence[int]) -> Payload:
             _field("Duration", format_duration(game.duration), inline=True),
             _field("Host", format_mention(game.host_id), inline=True),
             _field(f"Players {seat_count(game, len(players))}", _roster(players)),
+            *_waitlist(answers[Answer.WAITLISTED]),
+            *_others("Maybe", answers[Answer.MAYBE]),
+            *_others("Can't", answers[Answer.DECLINED]),
         ],
         "footer": {"text": "Times are shown in your time zone."},
     }
@@ -106,7 +121,7 @@ def _description(game: Game, players: Sequence[int]) -> str:
     line = STATUS_STYLES[game.status].line
     if game.status is GameStatus.SCHEDULED and game.capacity is not None:
         free = game.capacity - len(players)
-        line += f" · {plural(free, 'seat')} left" if free > 0 else " · full"
+        line += f" · {plural(free, 'seat')} left" if free > 0 else " · full, but you can join the waitlist"
     text = escape(game.description, limit=_DESCRIPTION_LIMIT, keep_lines=True)
     return f"{line}\n\n{text}" if text else line
 
@@ -115,13 +130,31 @@ def _roster(players: Sequence[int]) -> str:
     if not players:
         return "Nobody yet"
     separator = "\n" if len(players) <= _ONE_LINE_EACH else " "
-    room = FIELD_LIMIT - utf16_length(f"{separator}and {len(players)} more")
+    return _fold(players, separator=separator, limit=FIELD_LIMIT)
+
+
+def _waitlist(user_ids: Sequence[int]) -> list[Payload]:
+    if not user_ids:
+        return []
+    value = _fold(user_ids, separator="\n", limit=_WAITLIST_LIMIT, is_numbered=True)
+    return [_field(f"Waitlist {len(user_ids)}", value)]
+
+
+def _others(name: str, user_ids: Sequence[int]) -> list[Payload]:
+    if not user_ids:
+        return []
+    return [_field(f"{name} {len(user_ids)}", _fold(user_ids, separator=" ", limit=_OTHERS_LIMIT), inline=True)]
+
+
+def _fold(user_ids: Sequence[int], *, separator: str, limit: int, is_numbered: bool = False) -> str:
+    """Return as many mentions as fit, and how many do not."""
+    room = limit - utf16_length(f"{separator}and {len(user_ids)} more")
     shown: list[str] = []
-    for player in players:
-        name = format_mention(player)
+    for number, user_id in enumerate(user_ids, start=1):
+        name = f"{number}. {format_mention(user_id)}" if is_numbered else format_mention(user_id)
         room -= utf16_length(name + separator)
         if room < 0:
-            return separator.join([*shown, f"and {len(players) - len(shown)} more"])
+            return separator.join([*shown, f"and {len(user_ids) - len(shown)} more"])
         shown.append(name)
     return separator.join(shown)
 

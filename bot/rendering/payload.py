@@ -31,6 +31,7 @@ SUPPRESS_EMBEDS = 1 << 2
 UNTITLED = "Untitled game"
 
 JOIN_ID = "questbell:join:"
+MAYBE_ID = "questbell:maybe:"
 LEAVE_ID = "questbell:leave:"
 DISABLED_ID = "questbell:closed"
 
@@ -51,10 +52,11 @@ def message_link(game: Game | ListedGame) -> str | None:
 
 
 def signup_buttons(game_id: UUID, *, nonce: str = "") -> list[Payload]:
-    """Return Join and Leave. A full game keeps Join, because an edit that re-enables it could be late."""
+    """Return the buttons of the three answers. In a full game, Join leads to the waitlist."""
     return _row(
         {"style": _GREEN, "label": "Join", "custom_id": f"{JOIN_ID}{game_id}"},
-        {"style": _GREY, "label": "Leave", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"},
+        {"style": _GREY, "label": "Maybe", "custom_id": f"{MAYBE_ID}{game_id}"},
+        {"style": _GREY, "label": "Can't", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"},
     )
 
 

@@ -1,4 +1,4 @@
-"""The messages that ping: reminders, cancellations, new times and drop-outs.
+"""The messages that ping: reminders, cancellations, new times, drop-outs and promotions.
 
 They are plain content, because only mentions in the content notify and a phone shows the first line.
 """
@@ -76,6 +76,17 @@ def drop_out_message(
         shown.append(f"{len(left) - _MOST_NAMES} more")
     sentence = (
         f"👋 {join_words(shown)} can't make it to **{{title}}** on {format_timestamp(game.scheduled_at, 'F')}. "
+        f"Players: {seat_count(game, len(players))}."
+    )
+    return _compose(game, sentence, mentions, notes=notes)
+
+
+def promotion_message(
+    game: Game, *, players: Sequence[int], mentions: Sequence[int], notes: Sequence[str] = ()
+) -> Payload:
+    """Return the notice to a user who has got a seat from the waitlist. It pings exactly `mentions`."""
+    sentence = (
+        f"🎉 A seat is free, and it's yours: **{{title}}** on {format_timestamp(game.scheduled_at, 'F')}. "
         f"Players: {seat_count(game, len(players))}."
     )
     return _compose(game, sentence, mentions, notes=notes)

@@ -54,7 +54,13 @@ REMINDERS = Queue("bot.reminders", "game.reminder_due", (NotificationKind.REMIND
 NOTICES = Queue(
     "bot.notices",
     "game.notice_due",
-    (NotificationKind.CANCELLATION, NotificationKind.CHANGE, NotificationKind.DROP_OUT, NotificationKind.WARNING),
+    (
+        NotificationKind.CANCELLATION,
+        NotificationKind.CHANGE,
+        NotificationKind.PROMOTION,
+        NotificationKind.DROP_OUT,
+        NotificationKind.WARNING,
+    ),
     "bot.notices.dlq",
 )
 ANNOUNCEMENTS = Queue(

@@ -4,7 +4,7 @@ from shared.models.audit import AuditAction, AuditEntry
 from shared.models.base import Base, new_id
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind, delivery_id
 from shared.models.draft import Draft
-from shared.models.game import CoHost, Game, GameStatus, Guild, Participant
+from shared.models.game import Answer, CoHost, Game, GameStatus, Guild, Participant, Response
 from shared.models.interaction import Interaction
 from shared.models.parked import ParkedMessage, Resolution
 from shared.models.schedule import (
@@ -17,6 +17,7 @@ from shared.models.schedule import (
 from shared.models.user import User
 
 __all__ = [
+    "Answer",
     "AuditAction",
     "AuditEntry",
     "Base",
@@ -37,6 +38,7 @@ __all__ = [
     "Participant",
     "RecipientKind",
     "Resolution",
+    "Response",
     "User",
     "delivery_id",
     "new_id",

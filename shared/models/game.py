@@ -26,6 +26,15 @@ class GameStatus(enum.StrEnum):
         return self in (GameStatus.COMPLETED, GameStatus.CANCELLED)
 
 
+class Answer(enum.StrEnum):
+    """A user's answer to a game."""
+
+    GOING = "going"
+    MAYBE = "maybe"
+    DECLINED = "declined"
+    WAITLISTED = "waitlisted"
+
+
 class Guild(Base):
     """A Discord server and its settings."""
 
@@ -87,6 +96,9 @@ class Game(Base):
     participants: Mapped[list[Participant]] = relationship(
         order_by="Participant.joined_at, Participant.user_id", passive_deletes=True, lazy="raise"
     )
+    responses: Mapped[list[Response]] = relationship(
+        order_by="Response.answered_at, Response.user_id", passive_deletes=True, lazy="raise"
+    )
 
     @property
     def ends_at(self) -> datetime:
@@ -95,7 +107,7 @@ class Game(Base):
 
 
 class Participant(Base):
-    """A player of a game."""
+    """A player who has a seat in a game."""
 
     __tablename__ = "participant"
     __table_args__ = (Index("ix_participant_user_id", "user_id"),)
@@ -113,3 +125,19 @@ class CoHost(Base):
     game_id: Mapped[UUID] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     added_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Response(Base):
+    """The answer of a user who has no seat. A user who has one is a `Participant` and has no row here.
+
+    The previous release takes every participant for a player, so other answers are not kept in that table.
+    """
+
+    __tablename__ = "response"
+    __table_args__ = (CheckConstraint("answer <> 'going'", name="has_no_seat"),)
+
+    game_id: Mapped[UUID] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    answer: Mapped[Answer] = mapped_column(text_enum(Answer, name="answer"))
+    answered_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    """The order of the waitlist."""

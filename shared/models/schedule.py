@@ -29,6 +29,8 @@ class NotificationKind(enum.StrEnum):
     """The game has another time."""
     DROP_OUT = "drop_out"
     """Players have left. Only the host is notified."""
+    PROMOTION = "promotion"
+    """The user has got a seat from the waitlist."""
 
 
 class Outcome(enum.StrEnum):
@@ -107,7 +109,14 @@ class NotificationSchedule(DueRow, Base):
             "game_id",
             "kind",
             unique=True,
-            postgresql_where=text("kind <> 'reminder' AND settled_at IS NULL"),
+            postgresql_where=text("kind <> 'reminder' AND user_id IS NULL AND settled_at IS NULL"),
+        ),
+        Index(
+            "uq_notification_schedule_open_promotion",
+            "game_id",
+            "user_id",
+            unique=True,
+            postgresql_where=text("kind = 'promotion' AND settled_at IS NULL"),
         ),
     )
 
@@ -120,6 +129,8 @@ class NotificationSchedule(DueRow, Base):
     """The players who have left, if it is about a drop-out."""
     next_user_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     """Those who have left while its message may have been sent. The next notice names them."""
+    user_id: Mapped[int | None]
+    """The only recipient, None if it is for everybody."""
 
 
 class GameStatusSchedule(DueRow, Base):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text, update
+from sqlalchemy import Select, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +18,7 @@ from shared.errors import TransientError
 from shared.models import (
     DeliveryState,
     Game,
+    GameStatus,
     NotificationDelivery,
     NotificationKind,
     NotificationSchedule,
@@ -58,6 +59,11 @@ VALIDITY: dict[NotificationKind, Validity] = {
         bound_to_version=False,
         superseded_by=frozenset({NotificationKind.DROP_OUT, NotificationKind.CANCELLATION}),
     ),
+    NotificationKind.PROMOTION: Validity(
+        expires_at_begin=False,
+        bound_to_version=False,
+        superseded_by=frozenset({NotificationKind.CANCELLATION}),
+    ),
 }
 _NOTICE_REFUSED_FOR = timedelta(hours=1)
 
@@ -79,6 +85,8 @@ def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settle
     validity = VALIDITY[row.kind]
     if validity.bound_to_version and row.game_version != game.version:
         return Settlement(Outcome.SUPERSEDED, f"the game changed (version {game.version})")
+    if game.status is GameStatus.CANCELLED and NotificationKind.CANCELLATION in validity.superseded_by:
+        return Settlement(Outcome.SUPERSEDED, "the game is cancelled")
     if row.offset_minutes is not None and row.offset_minutes not in game.reminder_offsets:
         return Settlement(Outcome.SUPERSEDED, "the game no longer has this reminder")
     if validity.expires_at_begin and has_begun(row.game_scheduled_at, now=now):
@@ -120,7 +128,7 @@ async def add_notice(
         .values(due_at=now, attempt_at=now)
         .on_conflict_do_nothing(
             index_elements=[table.game_id, table.kind],
-            index_where=text("kind <> 'reminder' AND settled_at IS NULL"),
+            index_where=text("kind <> 'reminder' AND user_id IS NULL AND settled_at IS NULL"),
         ),
         notices,
     )
@@ -154,6 +162,36 @@ async def update_drop_outs(
         await _supersede(session, [game], [NotificationKind.DROP_OUT], detail="the players are back")
 
 
+async def add_promotion(session: AsyncSession, game: Game, user_id: int) -> None:
+    """Notify a user who has got a seat of a locked game. A notice that is still open suffices."""
+    table = NotificationSchedule
+    now = func.clock_timestamp()
+    await session.execute(
+        insert(table)
+        .values(
+            id=new_id(),
+            game_id=game.id,
+            game_version=game.version,
+            kind=NotificationKind.PROMOTION,
+            game_scheduled_at=game.scheduled_at,
+            user_id=user_id,
+            due_at=now,
+            attempt_at=now,
+        )
+        .on_conflict_do_nothing(
+            index_elements=[table.game_id, table.user_id],
+            index_where=text("kind = 'promotion' AND settled_at IS NULL"),
+        )
+    )
+    await notify_loops(session)
+
+
+async def withdraw_promotion(session: AsyncSession, game: Game, user_id: int) -> None:
+    """Supersede the notice of a seat that the user has given up before reading of it."""
+    detail = "the player has left"
+    await _supersede(session, [game], [NotificationKind.PROMOTION], user_id=user_id, detail=detail)
+
+
 def select_in_doubt(notifications: Sequence[UUID]) -> Select[UUID]:
     """Select the notifications of which an attempt has no result. The bot finds out whether it was sent."""
     return select(NotificationDelivery.notification_id).where(
@@ -162,14 +200,20 @@ def select_in_doubt(notifications: Sequence[UUID]) -> Select[UUID]:
 
 
 async def _supersede(
-    session: AsyncSession, games: Sequence[Game], kinds: Sequence[NotificationKind], *, detail: str
+    session: AsyncSession,
+    games: Sequence[Game],
+    kinds: Sequence[NotificationKind],
+    *,
+    user_id: int | None = None,
+    detail: str,
 ) -> set[NotificationKind]:
     """Supersede open notices. Return the kinds of those that may have been sent, which stay open."""
     if not kinds:
         return set()
     table = NotificationSchedule
     in_games = table.game_id.in_([game.id for game in games])
-    is_open = (in_games, table.kind.in_(kinds), table.settled_at.is_(None))
+    of_user = true() if user_id is None else table.user_id == user_id
+    is_open = (in_games, table.kind.in_(kinds), of_user, table.settled_at.is_(None))
     open_rows = {row.id: row.kind for row in await session.execute(select(table.id, table.kind).where(*is_open))}
     in_doubt = set(await session.scalars(select_in_doubt(list(open_rows))))
     row_ids = open_rows.keys() - in_doubt

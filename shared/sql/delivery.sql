@@ -19,9 +19,9 @@ FOR SHARE SKIP LOCKED;
 -- the latest is delivered: after an outage nobody gets four of them. An announcement may be posted already if it is
 -- unknown whether an earlier attempt posted it.
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
--- uq_notification_delivery_recipient, pk_game, pk_guild.
+-- uq_notification_delivery_recipient, pk_participant, pk_game, pk_guild.
 SELECT
-    kind, offset_minutes, game_scheduled_at, reason, user_ids, next_user_ids, id, game_version, due_at, attempt_at,
+    kind, offset_minutes, game_scheduled_at, reason, user_ids, next_user_ids, user_id, id, game_version, due_at, attempt_at,
     attempts, failed_attempt, last_error, settled_at, outcome, outcome_detail, created_at, game_id,
     kind = 'reminder' AND EXISTS (
         SELECT FROM notification_schedule AS later
@@ -37,6 +37,10 @@ SELECT
             ON delivery.notification_id = earlier.id
         WHERE earlier.game_id = notification.game_id AND earlier.kind = 'announcement'
     )) AS may_be_posted,
+    user_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM participant
+        WHERE participant.game_id = notification.game_id AND participant.user_id = notification.user_id
+    ) AS has_left,
     (
         SELECT guild.name FROM game JOIN guild ON guild.id = game.guild_id WHERE game.id = notification.game_id
     ) AS guild_name,
@@ -65,6 +69,14 @@ FROM (
         AND NOT EXISTS (SELECT FROM participant WHERE game_id = game.id AND user_id = game.host_id)
 ) AS people LEFT JOIN person USING (user_id)
 ORDER BY joined_at, user_id;
+
+-- name: responses
+-- Read the answers of users who have no seat, in the order they answered.
+-- Index: pk_response.
+SELECT game_id, user_id, answer
+FROM response
+WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
+ORDER BY answered_at, user_id;
 
 -- name: deliveries
 -- Read the deliveries of notifications in the order they are sent.

@@ -93,7 +93,7 @@ WHERE notification.kind <> 'warning'
     )
 GROUP BY game.id, game.version, game.scheduled_at
 ORDER BY game.id
-ON CONFLICT (game_id, kind) WHERE kind <> 'reminder' AND settled_at IS NULL
+ON CONFLICT (game_id, kind) WHERE kind <> 'reminder' AND user_id IS NULL AND settled_at IS NULL
 DO UPDATE SET reason = concat_ws(E'\n', notification_schedule.reason, excluded.reason)
 WHERE position(excluded.reason IN notification_schedule.reason) = 0;
 

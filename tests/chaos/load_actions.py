@@ -17,7 +17,8 @@ from shared import database
 from shared.database import Sessions
 from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
-from shared.games import cancel_game, join_game, leave_game
+from shared.games import cancel_game
+from shared.signup import join_game, leave_game
 from tests.chaos.games import Guild, ScheduledGame
 
 Step = Callable[[AsyncSession], Awaitable[object]]

@@ -16,7 +16,6 @@ from sandbox.oracle.final_state import check_all_delivered
 from sandbox.oracle.verdict import Verdict
 from shared import database as db
 from shared.editing import GameEdit, edit_game
-from shared.games import join_game, leave_game
 from shared.models import (
     DeliveryState,
     NotificationDelivery,
@@ -27,6 +26,7 @@ from shared.models import (
     delivery_id,
     new_id,
 )
+from shared.signup import join_game, leave_game
 from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change

@@ -10,14 +10,7 @@ from sqlalchemy import select
 
 from shared import database as db
 from shared.editing import GameEdit, edit_game
-from shared.games import (
-    JoinResult,
-    LeaveResult,
-    cancel_game,
-    join_game,
-    leave_game,
-    list_players,
-)
+from shared.games import cancel_game
 from shared.models import (
     Game,
     GameStatus,
@@ -119,27 +112,6 @@ async def test_a_cancelled_game_has_only_its_cancellation_left(database: Databas
 async def test_many_changes_share_one_update_of_the_announcement(database: Database) -> None:
     game = await new_game(database.sessions, players=range(1, 8))
     assert len(await rows_of(database.sessions, game, NotificationKind.ANNOUNCEMENT)) == 1
-
-
-async def test_the_last_seat_is_taken_once(database: Database) -> None:
-    game = await new_game(database.sessions, capacity=3)
-
-    async def join(user: int) -> JoinResult:
-        async with db.transaction(database.sessions) as session:
-            return await join_game(session, game.id, user_id=user)
-
-    answers = await asyncio.gather(*(join(user) for user in range(1, 9)))
-    assert sorted(answer.value for answer in answers) == ["full"] * 5 + ["joined"] * 3
-    async with db.transaction(database.sessions) as session:
-        assert len(await list_players(session, game.id)) == 3
-
-
-async def test_joining_twice_and_leaving_twice_have_their_own_results(database: Database) -> None:
-    game = await new_game(database.sessions, players=(7,))
-    async with db.transaction(database.sessions) as session:
-        assert await join_game(session, game.id, user_id=7) is JoinResult.ALREADY_JOINED
-        assert await leave_game(session, game.id, user_id=7) is LeaveResult.LEFT
-        assert await leave_game(session, game.id, user_id=7) is LeaveResult.NOT_JOINED
 
 
 async def test_a_repeated_request_creates_one_game(database: Database) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy import delete, select, text, update
 
 from shared import database as db
 from shared.database import Sessions
-from shared.games import NewGame, create_game, join_game
+from shared.games import NewGame, create_game
 from shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule
+from shared.signup import join_game
 from tests.support.transition_check import allow_any_change
 
 GUILD, CHANNEL, HOST = 900, 901, 902

@@ -1,4 +1,4 @@
-"""The `/game` commands, their previews and questions, and the buttons to join and leave. The delivery code sends
+"""The `/game` commands, their previews and questions, and the buttons to answer a game. The delivery code sends
 messages from the rows they write."""
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from bot.features.games.cancellation import CancelButton, KeepButton
 from bot.features.games.commands import GameCommands
 from bot.features.games.drafts import ID, DiscardButton, EditButton, PostButton, submit_form
 from bot.features.games.form import FORM_ID
-from bot.features.games.signup import JoinButton, LeaveButton
+from bot.features.games.signup import JoinButton, LeaveButton, MaybeButton
 
 
 def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClient]) -> None:
     """Add the feature to a client before it connects."""
     tree.add_command(GameCommands())
-    client.add_dynamic_items(JoinButton, LeaveButton)
+    client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton)
     client.add_dynamic_items(PostButton, EditButton, DiscardButton, CancelButton, KeepButton)
     client.add_form(FORM_ID + ID, submit_form)

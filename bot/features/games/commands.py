@@ -27,7 +27,7 @@ from bot.features.games.lookup import (
 from bot.features.games.roster import add_player, remove_player
 from bot.features.games.signup import signup_view
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
-from bot.rendering import game_embed, game_list_embed
+from bot.rendering import Responder, game_embed, game_list_embed
 from shared.game_search import list_games
 from shared.models import GameStatus
 
@@ -97,8 +97,11 @@ class GameCommands(app_commands.Group):
         async def work(session: AsyncSession) -> Reply:
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
             players = [participant.user_id for participant in found.participants]
+            responses = [Responder(response.user_id, response.answer) for response in found.responses]
             is_open = found.status is GameStatus.SCHEDULED
-            return Reply(embeds=[game_embed(found, players)], view=signup_view(found.id) if is_open else None)
+            return Reply(
+                embeds=[game_embed(found, players, responses)], view=signup_view(found.id) if is_open else None
+            )
 
         await respond_in_transaction(interaction, work)
 

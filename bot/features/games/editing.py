@@ -18,8 +18,8 @@ from bot.rendering.formatting import format_timestamp
 from shared import database
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.formatting import format_duration, plural
-from shared.games import list_players
 from shared.models import Game, GameStatus
+from shared.signup import list_players
 from shared.users import find_zone
 
 NO_DESCRIPTION = "none"

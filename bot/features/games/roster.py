@@ -11,11 +11,11 @@ from bot.features.games.lookup import find_game_by_text
 from bot.features.rights import require_host, require_manager
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
+from shared import signup
 from shared.audit import record_game_change
 from shared.co_hosts import add_co_host, remove_co_host
-from shared.games import JoinResult, LeaveResult, join_game, leave_game
 from shared.models import AuditAction, Game
-from shared.schedule.notices import update_drop_outs
+from shared.signup import JoinResult, LeaveResult, join_game
 
 Player = discord.Member | discord.User
 """Someone who has left the server is a `User`."""
@@ -40,8 +40,11 @@ async def add_player(session: AsyncSession, interaction: Interaction, text: str,
             )
         case JoinResult.ALREADY_JOINED:
             return f"{who} is already in {title}."
-        case JoinResult.FULL:
-            raise UserError(f"{title} is full. Allow more players with `/game edit`, or remove someone first.")
+        case JoinResult.WAITLISTED:
+            await _record(session, interaction, game, AuditAction.PLAYER_ADDED, player)
+            return f"{title} is full, so {who} is on the waitlist. To add seats, use `/game edit`."
+        case JoinResult.ALREADY_WAITLISTED:
+            raise UserError(f"{who} is on the waitlist of {title}, which is full. Add seats with `/game edit`.")
         case JoinResult.CLOSED:
             raise UserError(f"{title} has started or is over, so nobody can be added any more.")
 
@@ -55,14 +58,14 @@ async def remove_player(session: AsyncSession, interaction: Interaction, text: s
     game = await _find(session, interaction, text)
     await require_manager(session, interaction, game, verb="remove players from")
     title, who = _format_title(game), format_mention(player.id)
-    match await leave_game(session, game.id, user_id=player.id):
+    match await signup.remove_player(session, game.id, user_id=player.id, by=interaction.user.id):
         case LeaveResult.LEFT:
-            if interaction.user.id == game.host_id:
-                # The host knows it already.
-                await update_drop_outs(session, game, returned=player.id)
             await _record(session, interaction, game, AuditAction.PLAYER_REMOVED, player)
             return f"{who} is no longer in {title} and gets no more reminders for it. I don't tell them, so you might."
-        case LeaveResult.NOT_JOINED:
+        case LeaveResult.LEFT_WAITLIST | LeaveResult.ANSWERED:
+            await _record(session, interaction, game, AuditAction.PLAYER_REMOVED, player)
+            return f"{who} is off the list of {title}. I don't tell them, so you might."
+        case LeaveResult.UNCHANGED:
             return f"{who} isn't in {title}."
         case LeaveResult.OVER:
             raise UserError(f"{title} is over, so nobody can be removed any more.")

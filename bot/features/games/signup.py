@@ -1,4 +1,4 @@
-"""The Join and Leave buttons. Their ids carry the game, so they work after a restart and on any replica."""
+"""The buttons Join, Maybe and Can't. Their ids carry the game, so they work after a restart and on any replica."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from bot.features.errors import UserError
 from bot.features.interactions import respond_once
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
-from bot.rendering.payload import JOIN_ID, LEAVE_ID
+from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID
 from shared import database
 from shared.audit import record_game_change
-from shared.games import JoinResult, LeaveResult, find_game, join_game, leave_game, remember_guild_name
-from shared.models import AuditAction, Game, GameStatus
+from shared.games import find_game, remember_guild_name
+from shared.models import Answer, AuditAction, Game, GameStatus
 from shared.schedule.populate import reminder_times
+from shared.signup import JoinResult, LeaveResult, join_game, leave_game, list_waitlist
 from shared.users import read_own_settings
 
 ButtonInteraction = discord.Interaction[Any]
@@ -34,9 +35,12 @@ _CLOSED_REASONS = {
     GameStatus.CANCELLED: "is cancelled.",
 }
 
+_JOINED = {JoinResult.JOINED: AuditAction.JOINED, JoinResult.WAITLISTED: AuditAction.WAITLISTED}
+_SEAT_FREE = "If a seat becomes free, it's yours, and I'll let you know."
+
 
 class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_ID + _GAME + _NONCE):
-    """Signs the user up for a game."""
+    """Gives the user a seat in a game, or a place on its waitlist."""
 
     def __init__(self, game_id: UUID) -> None:
         style = discord.ButtonStyle.success
@@ -58,20 +62,18 @@ class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_I
             if interaction.guild is not None and interaction.guild.name:
                 await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
             result = await join_game(session, game.id, user_id=interaction.user.id)
-            if result is JoinResult.JOINED:
-                await record_game_change(session, game, AuditAction.JOINED, actor_id=interaction.user.id)
-            if result in (JoinResult.JOINED, JoinResult.ALREADY_JOINED):
-                return f"{_describe_join(game, result)}{await _promise_reminders(session, game, interaction.user.id)}"
-            return _describe_join(game, result)
+            if result in _JOINED:
+                await record_game_change(session, game, _JOINED[result], actor_id=interaction.user.id)
+            return await _describe_join(session, game, result, interaction.user.id)
 
         await respond_once(interaction, work)
 
 
-class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE_ID + _GAME + _NONCE):
-    """Takes the user off a game's roster."""
+class MaybeButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=MAYBE_ID + _GAME + _NONCE):
+    """Records that the user may come."""
 
     def __init__(self, game_id: UUID) -> None:
-        super().__init__(discord.ui.Button(label="Leave", custom_id=f"{LEAVE_ID}{game_id}"))
+        super().__init__(discord.ui.Button(label="Maybe", custom_id=f"{MAYBE_ID}{game_id}"))
         self.game_id = game_id
 
     @classmethod
@@ -82,36 +84,63 @@ class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE
         return cls(UUID(match["game"]))
 
     async def callback(self, interaction: ButtonInteraction) -> None:
-        """Leave."""
+        """Answer that the user may come."""
+        await _answer_without_seat(interaction, self.game_id, Answer.MAYBE)
 
-        async def work(session: AsyncSession) -> str:
-            game = await _require_game(session, self.game_id, guild_id=interaction.guild_id)
-            result = await leave_game(session, game.id, user_id=interaction.user.id)
-            if result is LeaveResult.LEFT:
-                await record_game_change(session, game, AuditAction.LEFT, actor_id=interaction.user.id)
-            return _describe_leave(game, result, is_host=interaction.user.id == game.host_id)
 
-        await respond_once(interaction, work)
+class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE_ID + _GAME + _NONCE):
+    """Records that the user cannot come, and frees their seat."""
+
+    def __init__(self, game_id: UUID) -> None:
+        super().__init__(discord.ui.Button(label="Can't", custom_id=f"{LEAVE_ID}{game_id}"))
+        self.game_id = game_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Create the pressed button."""
+        return cls(UUID(match["game"]))
+
+    async def callback(self, interaction: ButtonInteraction) -> None:
+        """Answer that the user cannot come."""
+        await _answer_without_seat(interaction, self.game_id, Answer.DECLINED)
+
+
+async def _answer_without_seat(interaction: ButtonInteraction, game_id: UUID, answer: Answer) -> None:
+    async def work(session: AsyncSession) -> str:
+        game = await _require_game(session, game_id, guild_id=interaction.guild_id)
+        result = await leave_game(session, game.id, user_id=interaction.user.id, answer=answer)
+        if result not in (LeaveResult.UNCHANGED, LeaveResult.OVER):
+            action = AuditAction.MAYBE if answer is Answer.MAYBE else AuditAction.LEFT
+            await record_game_change(session, game, action, actor_id=interaction.user.id)
+        if answer is Answer.MAYBE:
+            return _describe_maybe(game, result)
+        return _describe_leave(game, result, is_host=interaction.user.id == game.host_id)
+
+    await respond_once(interaction, work)
 
 
 def signup_view(game_id: UUID) -> discord.ui.View:
-    """Return both buttons for a reply."""
+    """Return the buttons for a reply."""
     view = discord.ui.View(timeout=None)
-    view.add_item(JoinButton(game_id))
-    view.add_item(LeaveButton(game_id))
+    for button in (JoinButton, MaybeButton, LeaveButton):
+        view.add_item(button(game_id))
     return view
 
 
-def _describe_join(game: Game, result: JoinResult) -> str:
+async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, user_id: int) -> str:
     title = _format_title(game)
     when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     match result:
         case JoinResult.JOINED:
-            return f"You're in! {title} starts on {when}."
+            return f"You're in! {title} starts on {when}.{await _promise_reminders(session, game, user_id)}"
         case JoinResult.ALREADY_JOINED:
-            return f"You're already in. {title} starts on {when}."
-        case JoinResult.FULL:
-            return f"{title} is full. Try again if someone drops out."
+            return f"You're already in. {title} starts on {when}.{await _promise_reminders(session, game, user_id)}"
+        case JoinResult.WAITLISTED | JoinResult.ALREADY_WAITLISTED:
+            place = (await list_waitlist(session, game.id)).index(user_id) + 1
+            is_full = "is still full" if result is JoinResult.ALREADY_WAITLISTED else "is full"
+            return f"{title} {is_full}. You're number {place} on the waitlist. {_SEAT_FREE}"
         case JoinResult.CLOSED:
             reason = _CLOSED_REASONS.get(game.status, "isn't open for sign-ups.")
             return f"{title} {reason.format(host=format_mention(game.host_id))}"
@@ -124,8 +153,27 @@ def _describe_leave(game: Game, result: LeaveResult, *, is_host: bool) -> str:
             return f"You've left {title}. I'll still remind you, because you're the host."
         case LeaveResult.LEFT:
             return f"You've left {title}. I won't remind you about it."
-        case LeaveResult.NOT_JOINED:
-            return f"You're not in {title}."
+        case LeaveResult.LEFT_WAITLIST:
+            return f"You're off the waitlist of {title}."
+        case LeaveResult.ANSWERED:
+            return f"Noted: you can't make it to {title}."
+        case LeaveResult.UNCHANGED:
+            return f"You've already said that you can't make it to {title}."
+        case LeaveResult.OVER:
+            return f"{title} {_CLOSED_REASONS[game.status]}"
+
+
+def _describe_maybe(game: Game, result: LeaveResult) -> str:
+    title = _format_title(game)
+    match result:
+        case LeaveResult.LEFT:
+            return f"You're a maybe for {title} now, and your seat is free for someone else. To take one, press Join."
+        case LeaveResult.LEFT_WAITLIST:
+            return f"You're a maybe for {title} now, and off the waitlist."
+        case LeaveResult.ANSWERED:
+            return f"You're a maybe for {title}. I won't remind you. To take a seat, press Join."
+        case LeaveResult.UNCHANGED:
+            return f"You're already a maybe for {title}."
         case LeaveResult.OVER:
             return f"{title} {_CLOSED_REASONS[game.status]}"
 

@@ -25,6 +25,7 @@ EMOJI = {
     NotificationKind.CANCELLATION: "❌",
     NotificationKind.CHANGE: "📅",
     NotificationKind.DROP_OUT: "👋",
+    NotificationKind.PROMOTION: "🎉",
     NotificationKind.WARNING: "⚠️",
 }
 """The first character of each kind's messages."""

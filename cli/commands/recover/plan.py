@@ -176,8 +176,10 @@ def _plan_channel(rows: Sequence[UncertainRow], messages: Sequence[ChannelMessag
 
 
 def _plan_row(row: UncertainRow, message: ChannelMessage | None, messages: Sequence[ChannelMessage]) -> Step:
-    if row.kind is NotificationKind.DROP_OUT and message is None:
-        return _step(row, Action.MARK_UNDELIVERABLE, f"{UNKNOWN}: it is a direct message, and those are not searched")
+    if row.kind in (NotificationKind.DROP_OUT, NotificationKind.PROMOTION) and message is None:
+        return _step(
+            row, Action.MARK_UNDELIVERABLE, f"{UNKNOWN}: it may be a direct message, and those are not searched"
+        )
     action = Action.MARK_DELIVERED
     if row.kind is NotificationKind.ANNOUNCEMENT:
         action = Action.KEEP_ANNOUNCEMENT

@@ -19,7 +19,7 @@ from sandbox.discord.world.permissions import TALK, Overwrite, Permission
 from sandbox.servers.postgres import Postgres
 from shared import database as db
 from shared.database import Sessions
-from shared.games import NewGame, create_game, join_game, list_players
+from shared.games import NewGame, create_game
 from shared.models import (
     DeliveryState,
     Game,
@@ -33,6 +33,7 @@ from shared.models import (
 )
 from shared.schedule.settle import settle_and_log
 from shared.schedule.warnings import warn_hosts
+from shared.signup import join_game, list_players
 from shared.users import mark_dms_closed
 from tests.integration.bot.conftest import (
     StartBot,

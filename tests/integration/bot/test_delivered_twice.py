@@ -12,9 +12,9 @@ from sandbox.discord.faults.model import DuplicateInteraction
 from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
-from shared.games import join_game, leave_game
 from shared.interactions import RETENTION, find_answer, record_answer
 from shared.models import AuditEntry, CoHost, Draft, Game, Interaction, User
+from shared.signup import join_game, leave_game
 from tests.integration.bot.conftest import StartBot, post_announcement
 from tests.integration.bot.test_commands import HOST, MANAGER, PLAYER, plan_game, players_of
 from tests.support.database import Database

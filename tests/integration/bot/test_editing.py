@@ -10,8 +10,9 @@ from sqlalchemy import update
 
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
-from shared.games import cancel_game, join_game
+from shared.games import cancel_game
 from shared.models import Game, GameStatus, NotificationKind
+from shared.signup import join_game
 from tests.integration.bot.conftest import reply_text
 from tests.integration.bot.test_commands import (
     HOST,

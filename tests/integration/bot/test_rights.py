@@ -11,8 +11,8 @@ from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.permissions import TALK, Permission
 from shared import database as db
 from shared.co_hosts import list_co_hosts
-from shared.games import join_game
 from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule
+from shared.signup import join_game
 from tests.integration.bot.conftest import StartBot, plan_and_post, post_announcement, reply_text
 from tests.integration.bot.test_commands import (
     HOST,

@@ -15,7 +15,7 @@ from shared import database as db
 from shared.discord.ids import nonce_for
 from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
-from shared.games import cancel_game, join_game, leave_game
+from shared.games import cancel_game
 from shared.messaging.envelope import StatusTransitionDue
 from shared.models import (
     DeliveryState,
@@ -28,6 +28,7 @@ from shared.models import (
     Outcome,
 )
 from shared.settings import Timing
+from shared.signup import join_game, leave_game
 from tests.integration.delivery.conftest import Bot
 from tests.support.builders import make_due, make_due_now, rows_of
 from tests.support.transition_check import allow_any_change

@@ -14,8 +14,9 @@ from sandbox.discord.world.evidence import Accepted
 from shared import database as db
 from shared import users
 from shared.errors import TransientError
-from shared.games import cancel_game, leave_game
+from shared.games import cancel_game
 from shared.models import DeliveryState, NotificationDelivery, NotificationKind, Outcome, User
+from shared.signup import leave_game
 from tests.integration.delivery.conftest import Bot
 from tests.support.transition_check import allow_any_change
 

@@ -11,8 +11,9 @@ from sandbox.discord.faults.model import Match, Status
 from sandbox.discord.world.evidence import Accepted
 from shared import database as db
 from shared.errors import TransientError
-from shared.games import cancel_game, join_game, leave_game
+from shared.games import cancel_game
 from shared.models import Game, Guild, NotificationKind, Outcome
+from shared.signup import join_game, leave_game
 from tests.integration.delivery.conftest import Bot
 from tests.integration.delivery.test_direct_messages import channel_messages, dms_to, request_dms
 from tests.support.builders import rows_of

@@ -10,8 +10,9 @@ import pytest
 
 from sandbox.discord.faults.model import Refuse
 from shared import database as db
-from shared.games import cancel_game, join_game, leave_game
+from shared.games import cancel_game
 from shared.models import NotificationKind, Outcome
+from shared.signup import join_game, leave_game
 from tests.integration.delivery.conftest import Bot
 from tests.integration.delivery.test_direct_messages import channel_messages, dm_request, dms_to, request_dms
 

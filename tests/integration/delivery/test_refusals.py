@@ -14,7 +14,6 @@ from sandbox.discord.faults.model import Match, Refuse
 from sandbox.discord.world.entities import Channel
 from shared import database as db
 from shared import users
-from shared.games import join_game
 from shared.models import (
     DeliveryState,
     Game,
@@ -26,6 +25,7 @@ from shared.models import (
 )
 from shared.schedule.populate import lock_game
 from shared.schedule.warnings import warn_hosts
+from shared.signup import join_game
 from tests.integration.delivery.conftest import Bot
 from tests.support.builders import rows_of
 from tests.support.transition_check import allow_any_change

@@ -106,6 +106,7 @@ class TestAnnouncement:
         [row] = announcement_message(game(), [])["components"]
         assert [button["custom_id"] for button in row["components"]] == [
             f"questbell:join:{GAME_ID}",
+            f"questbell:maybe:{GAME_ID}",
             f"questbell:leave:{GAME_ID}",
         ]
 
