@@ -24,6 +24,7 @@ class AuditAction(enum.StrEnum):
     WAITLISTED = "waitlisted"
     PROMOTED = "promoted"
     MAYBE = "maybe"
+    DECLINED = "declined"
     LEFT = "left"
     PLAYER_ADDED = "player added"
     PLAYER_REMOVED = "player removed"

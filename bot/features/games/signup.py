@@ -112,7 +112,8 @@ async def _answer_without_seat(interaction: ButtonInteraction, game_id: UUID, an
         game = await _require_game(session, game_id, guild_id=interaction.guild_id)
         result = await leave_game(session, game.id, user_id=interaction.user.id, answer=answer)
         if result not in (LeaveResult.UNCHANGED, LeaveResult.OVER):
-            action = AuditAction.MAYBE if answer is Answer.MAYBE else AuditAction.LEFT
+            declined = AuditAction.LEFT if result is LeaveResult.LEFT else AuditAction.DECLINED
+            action = AuditAction.MAYBE if answer is Answer.MAYBE else declined
             await record_game_change(session, game, action, actor_id=interaction.user.id)
         if answer is Answer.MAYBE:
             return _describe_maybe(game, result)

@@ -551,7 +551,7 @@ class TestButtons:
         message_id = await self.remind_by_dm(sandbox, database, game)
         assert "You've left" in await press(sandbox, PLAYER, message_id, "leave", game)
         assert await players_of(database, game) == []
-        assert "You're not in" in await press(sandbox, PLAYER, message_id, "leave", game)
+        assert "already said that you can't" in await press(sandbox, PLAYER, message_id, "leave", game)
 
     @pytest.mark.parametrize(
         ("status", "reason"), [(GameStatus.COMPLETED, "is over"), (GameStatus.CANCELLED, "is cancelled")]
@@ -587,7 +587,8 @@ class TestButtons:
     async def test_pressing_twice_changes_nothing(self, sandbox: SandboxDiscord, database: Database) -> None:
         game = await plan_game(database, sandbox)
         message_id = await post_announcement(sandbox, game)
-        assert "You're not in" in await press(sandbox, PLAYER, message_id, "leave", game)
+        assert "Noted: you can't" in await press(sandbox, PLAYER, message_id, "leave", game)
+        assert "already said that you can't" in await press(sandbox, PLAYER, message_id, "leave", game)
         await press(sandbox, PLAYER, message_id, "join", game)
         assert "already" in await press(sandbox, PLAYER, message_id, "join", game)
         assert len(await players_of(database, game)) == 1
@@ -598,7 +599,22 @@ class TestButtons:
         users = (OWNER, MANAGER, PLAYER, OTHER)
         texts = await asyncio.gather(*(press(sandbox, who, message_id, "join", game) for who in users))
         assert sorted("is full" in text for text in texts) == [False, True, True, True]
+        assert all(any(f"number {place} on the waitlist" in text for text in texts) for place in (1, 2, 3))
         assert len(await players_of(database, game)) == 1
+
+    async def test_the_first_who_waits_gets_the_seat_of_a_maybe(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox, capacity=1)
+        message_id = await post_announcement(sandbox, game)
+        await press(sandbox, PLAYER, message_id, "join", game)
+        assert "number 1 on the waitlist" in await press(sandbox, OTHER, message_id, "join", game)
+        assert "number 2 on the waitlist" in await press(sandbox, MANAGER, message_id, "join", game)
+        assert "still full. You're number 2" in await press(sandbox, MANAGER, message_id, "join", game)
+        assert "your seat is free" in await press(sandbox, PLAYER, message_id, "maybe", game)
+        assert await players_of(database, game) == [sandbox.world.user(OTHER).id]
+        assert "already a maybe" in await press(sandbox, PLAYER, message_id, "maybe", game)
+        assert "off the waitlist" in await press(sandbox, MANAGER, message_id, "leave", game)
 
     @pytest.mark.parametrize(
         ("status", "reason"),

@@ -6,18 +6,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from sandbox.discord.faults.model import DuplicateInteraction
 from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.interactions import RETENTION, find_answer, record_answer
-from shared.models import AuditEntry, CoHost, Draft, Game, Interaction, User
-from shared.signup import join_game, leave_game
+from shared.models import AuditEntry, CoHost, Draft, Game, GameStatus, Interaction, User
+from shared.signup import join_game
 from tests.integration.bot.conftest import StartBot, post_announcement
 from tests.integration.bot.test_commands import HOST, MANAGER, PLAYER, plan_game, players_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT
 
 Act = Callable[[SandboxDiscord, Database, Game], Awaitable[InteractionResult]]
@@ -145,23 +146,26 @@ async def test_a_late_second_delivery_does_not_undo_what_the_user_did_since(
     await wait_for_answers(sandbox, joined, 2)
     assert await players_of(database, game) == []
     again = await click(sandbox, game, "leave")  # another click is another interaction
-    assert "You're not in" in (await again.done()).content
+    assert "already said that you can't" in (await again.done()).content
 
 
 @pytest.mark.usefixtures("bot")
 async def test_a_refusal_stays_a_refusal(sandbox: SandboxDiscord, database: Database) -> None:
-    game = await plan_game(database, sandbox, capacity=1)
-    other = sandbox.world.user(HOST).id
-    async with db.transaction(database.sessions) as session:
-        await join_game(session, game.id, user_id=other)
+    game = await plan_game(database, sandbox)
+    await set_status(database, GameStatus.IN_PROGRESS)
     refused = await click(sandbox, game, "join")
     await wait_for_answers(sandbox, refused, 1)
-    async with db.transaction(database.sessions) as session:
-        await leave_game(session, game.id, user_id=other)
+    await set_status(database, GameStatus.SCHEDULED)
     sandbox.gateway.deliver(refused.interaction)
     await wait_for_answers(sandbox, refused, 2)
-    assert ["is full" in text for text in answers(sandbox, refused)] == [True, True]
+    assert ["has started" in text for text in answers(sandbox, refused)] == [True, True]
     assert await players_of(database, game) == []
+
+
+async def set_status(database: Database, status: GameStatus) -> None:
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        await session.execute(update(Game).values(status=status))
 
 
 async def test_old_answers_are_forgotten(database: Database) -> None:
