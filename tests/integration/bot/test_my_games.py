@@ -10,9 +10,10 @@ from sqlalchemy import text
 
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
-from shared.games import NewGame, cancel_game, create_game, join_game, remember_guild_name
+from shared.games import NewGame, cancel_game, create_game, remember_guild_name
 from shared.guild_settings import change_guild_settings
 from shared.models import Game
+from shared.signup import join_game
 from tests.integration.bot.conftest import post_announcement
 from tests.integration.bot.test_commands import HOST, OTHER, PLAYER, plan_game
 from tests.support.builders import new_game
