@@ -31,8 +31,9 @@ def require_permission_to_post_in(interaction: Interaction, channel_id: int, *, 
         UserError: the channel is gone, or a permission is missing.
     """
     guild = interaction.guild
-    channel = None if guild is None else guild.get_channel(channel_id)
-    if guild is None or channel is None:
+    if guild is None or not guild.roles:  # Discord describes the server soon after the bot has connected
+        raise UserError("I've only just started. Please try again in a few seconds.")
+    if (channel := guild.get_channel(channel_id)) is None:
         raise UserError(f"I can't see the channel {format_channel(channel_id)}. {advice}")
     if missing := _list_missing(channel.permissions_for(guild.me), in_thread=False):
         raise UserError(f"I can't post in {format_channel(channel_id)} without the {missing}. {advice}")

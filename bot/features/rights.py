@@ -96,5 +96,5 @@ def _describe_managers(settings: GuildSettings) -> str:
 
 
 def _has_role(interaction: Interaction, role_id: int) -> bool:
-    user = interaction.user
-    return isinstance(user, discord.Member) and user.get_role(role_id) is not None
+    # `get_role` would also ask for the role itself, which is unknown until Discord has described the server.
+    return isinstance(interaction.user, discord.Member) and interaction.user._roles.has(role_id)

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from cli.commands.connections import log_to_stderr, open_sessions
 from cli.commands.output import safe_text, show
 from cli.commands.trace.lookup import load_trace_data
-from cli.commands.trace.timeline import DeliveryTrace, RowTrace, TraceReport, build_report
+from cli.commands.trace.timeline import DeliveryTrace, GameChange, RowTrace, TraceReport, build_report
 from shared import database, process
 from shared.formatting import format_offset, format_relative, format_utc, plural
 from shared.settings import Timing, load
@@ -35,11 +35,20 @@ def _render(report: TraceReport) -> Iterator[RenderableType]:
     yield safe_text(game.title, "bold")
     yield safe_text(f"game {game.id}: {game.status}, version {game.version}, starts {starts}")
     yield safe_text(f"guild {game.guild_id}, channel {game.channel_id}, {announcement}")
+    for change in report.history:
+        yield safe_text(f"  {format_utc(change.at)}  {_describe_change(change)}")
     for row in report.rows:
         yield safe_text("")
         yield from _render_row(row, report.now)
     if not report.rows:
         yield safe_text("No notifications or status changes.")
+
+
+def _describe_change(change: GameChange) -> str:
+    actor = "the bot" if change.actor_id is None else f"user {change.actor_id}"
+    about = "" if change.user_id is None else f" user {change.user_id}"
+    fields = f" {', '.join(change.changed)}" if change.changed else ""
+    return f"{change.action}{about}{fields} by {actor}"
 
 
 def _render_row(row: RowTrace, now: datetime) -> Iterator[RenderableType]:

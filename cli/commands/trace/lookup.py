@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database, sql
+from shared.audit import Entry, list_game_entries
 from shared.discord.ids import delivery_id_of
 from shared.errors import QuestbellError
 from shared.models import (
@@ -30,6 +31,7 @@ from shared.models import (
 T = TypeVar("T", NotificationSchedule, GameStatusSchedule)
 
 _SQL = sql.load("cli")
+_HISTORY_LIMIT = 100
 _SNOWFLAKE_LIMIT = 2**63
 _MESSAGE_LINK = re.compile(r"<?https?://(?:\w+\.)?discord(?:app)?\.com/channels/(?:\d+|@me)/\d+/(\d+)/?(?:\?\S*)?>?")
 """What "Copy Message Link" gives, from any version of Discord."""
@@ -44,6 +46,8 @@ class TraceData:
     transitions: Sequence[GameStatusSchedule]
     deliveries: Sequence[NotificationDelivery]
     parked: Sequence[ParkedMessage]
+    history: Sequence[Entry]
+    """Who changed the game, the latest first. Empty for one row."""
     now: datetime
 
 
@@ -73,8 +77,9 @@ async def load_trace_data(session: AsyncSession, id_text: str) -> TraceData:
     rows: list[DueRow] = [*notifications, *transitions]
     message_ids = [str(row.id) for row in rows]
     parked = await session.scalars(select(ParkedMessage).where(ParkedMessage.message_id.in_(message_ids)))
+    history = [] if row_id is not None else await list_game_entries(session, game_id, limit=_HISTORY_LIMIT)
     now = await database.now(session)
-    return TraceData(game, notifications, transitions, deliveries.all(), parked.all(), now)
+    return TraceData(game, notifications, transitions, deliveries.all(), parked.all(), history, now)
 
 
 async def _find(session: AsyncSession, id_text: str) -> tuple[UUID, UUID | None] | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from cli.commands.trace.explain import StateExplanation, explain_delivery, explain_row, lateness_seconds
 from cli.commands.trace.lookup import TraceData
+from shared.audit import Entry
 from shared.discord.ids import created_at, nonce_for
 from shared.formatting import plural
 from shared.models import (
@@ -87,18 +89,42 @@ class GameSummary:
 
 
 @dataclass(frozen=True)
+class GameChange:
+    """Who changed the game. `actor_id` is None for the bot."""
+
+    at: datetime
+    actor_id: str | None
+    action: str
+    user_id: str | None
+    changed: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class TraceReport:
     """The output of `trace`. `now` is the database's clock."""
 
     now: datetime
     game: GameSummary
+    history: list[GameChange]
     rows: list[RowTrace]
 
 
 def build_report(data: TraceData, *, timing: Timing) -> TraceReport:
     """Return the history of the rows, by due time."""
     rows: list[DueRow] = sorted((*data.notifications, *data.transitions), key=lambda row: row.due_at)
-    return TraceReport(data.now, _summarize(data.game), [_trace_row(row, data, timing) for row in rows])
+    history = [_list_change(entry) for entry in reversed(data.history)]
+    return TraceReport(data.now, _summarize(data.game), history, [_trace_row(row, data, timing) for row in rows])
+
+
+def _list_change(entry: Entry) -> GameChange:
+    user_id = entry.detail.get("user_id")
+    return GameChange(
+        at=entry.at,
+        actor_id=None if entry.actor_id is None else str(entry.actor_id),
+        action=entry.action,
+        user_id=None if user_id is None else str(user_id),
+        changed=entry.detail.get("changed", {}),
+    )
 
 
 def _summarize(game: Game) -> GameSummary:

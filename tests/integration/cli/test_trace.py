@@ -19,8 +19,10 @@ from cli.commands.trace.command import trace
 from sandbox.discord.faults.model import Match, Refuse, Status
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
+from shared.co_hosts import add_co_host
 from shared.discord.client import DiscordClient
 from shared.discord.ids import nonce_for
+from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
 from shared.games import cancel_game
 from shared.messaging.envelope import GameReminderDue
@@ -33,7 +35,7 @@ from shared.models import (
 )
 from shared.settings import DiscordSettings, Timing
 from tests.integration.cli.conftest import Run
-from tests.support.builders import new_game, rows_of
+from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
 
@@ -199,3 +201,24 @@ async def test_a_database_without_our_tables_must_be_migrated(
     output = await run(trace, "12345")
     assert output.code == 2
     assert "run `questbell migrate`" in output.err
+
+
+async def test_the_trace_of_a_game_says_who_changed_it(run: Run, database: Database) -> None:
+    game = await new_game(database.sessions)
+    async with db.transaction(database.sessions) as session:
+        await add_co_host(session, game.id, user_id=7, actor_id=HOST)
+        await edit_game(session, game.id, GameEdit(title="Tomb", capacity=4), actor_id=7)
+    async with db.transaction(database.sessions) as session:
+        await cancel_game(session, game.id)
+    changes = [
+        "created by user 902",
+        "co-host added user 7 by user 902",
+        "edited title, capacity by user 7",
+        "cancelled by the bot",
+    ]
+    output = await run(trace, str(game.id))
+    assert [line.strip().split("  ")[1] for line in output.out.splitlines() if " by " in line] == changes
+    [row, *_] = await rows_of(database.sessions, game)
+    assert (await run(trace, str(row.id), as_json=True)).document["history"] == []
+    document = (await run(trace, str(game.id), as_json=True)).document
+    assert document["history"][2]["changed"] == {"title": ["The Sunken Keep", "Tomb"], "capacity": [None, 4]}
