@@ -1,15 +1,19 @@
-"""Whether a queue is full, without changing with every batch while a backlog drains."""
+"""Whether a queue is full, or takes no messages at all, without changing with every batch while a backlog drains."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from shared import logs
+from shared.messaging.publisher import PublishResult
 
 ROOM_AFTER = 10.0
 """Seconds without a rejected message after which a queue has room again."""
 DEGRADED_AFTER = 30.0
 """Seconds. A burst fills a queue for a few seconds, which needs nobody's attention."""
+STUCK_AFTER = 120.0
+"""Seconds. A broker that restarts takes less to recover its queues."""
 
 
 class Fullness:
@@ -42,3 +46,23 @@ class Fullness:
     def is_degraded(self) -> bool:
         """Whether the queue has been full for long."""
         return self._full_since is not None and self._full_at - self._full_since >= DEGRADED_AFTER
+
+
+class Acceptance:
+    """Observes whether a queue takes any messages."""
+
+    def __init__(self) -> None:
+        self._refused_since: float | None = None
+
+    def observe(self, results: Collection[PublishResult]) -> None:
+        """Record the results of the latest batch, if there was one."""
+        if PublishResult.CONFIRMED in results:
+            self._refused_since = None
+        elif results and self._refused_since is None:
+            self._refused_since = asyncio.get_running_loop().time()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the queue has taken nothing for minutes."""
+        since = self._refused_since
+        return since is not None and asyncio.get_running_loop().time() - since >= STUCK_AFTER

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from controllers.loops import queries
 from controllers.loops.base import LoopStatus, Pause, PollingLoop, finish_uncancelled
-from controllers.loops.fullness import ROOM_AFTER, Fullness
+from controllers.loops.fullness import ROOM_AFTER, Acceptance, Fullness
 from controllers.loops.notify_listener import NotifyListener
 from controllers.loops.publishing import RowPublisher
 from controllers.loops.sources import ClaimedRow, ScheduleTable
@@ -29,6 +29,8 @@ ROWS_LOCKED_PAUSE = Backoff(first=0.2, longest=0.2)
 """Seconds, with jitter, if other replicas have locked the due rows."""
 RECONNECT = Backoff(first=0.2, longest=5.0)
 """Delays while a server is unavailable. Early retries cost nothing."""
+INSPECT_INTERVAL = 10.0
+"""Seconds between questions to the broker about a queue that takes no messages."""
 
 
 class QueueDispatch(PollingLoop[SchedulerSpec]):
@@ -58,6 +60,10 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
         self._row_publisher = RowPublisher(source, publisher, timing, log)
         self._notified = asyncio.Event()
         self._fullness = Fullness(log)
+        self._acceptance = Acceptance()
+        self._inspect_at = 0.0
+        self._is_broken = False
+        """Whether the queue takes no messages although it is empty."""
         self._adaptive_batch_size = spec.batch_size
         """The rows that the queue is likely to accept: halved if it is full, doubled if not."""
 
@@ -95,6 +101,8 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
                 rows = batch.rows
         queue_is_full = bool(rows.get(PublishResult.FULL))
         self._fullness.observe(is_full=queue_is_full)
+        self._acceptance.observe([result for result, published in rows.items() if published])
+        await self._inspect()
         self._degraded = self._find_problem(rows)
         if queue_is_full:
             self._adaptive_batch_size = max(1, batch_size // 2)
@@ -112,8 +120,28 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
             return 0.0 if has_claimed else ROWS_LOCKED_PAUSE.delay(1)
         return float(longest) if seconds is None else min(seconds, longest)
 
+    async def _inspect(self) -> None:
+        """Find out whether a queue that takes no messages is broken. One that is full has messages."""
+        if not self._acceptance.is_stuck:
+            self._is_broken = False
+            return
+        now = asyncio.get_running_loop().time()
+        if now < self._inspect_at:
+            return
+        self._inspect_at = now + INSPECT_INTERVAL
+        state = await self._publisher.inspect(self._queue)
+        is_broken = state is not None and state.message_count == 0
+        if is_broken and not self._is_broken:
+            self._log.warning("The queue takes no messages although it is empty", action="queue_broken")
+        self._is_broken = is_broken
+
     def _find_problem(self, rows: Mapping[PublishResult, Sequence[ClaimedRow]]) -> str | None:
         name = self._queue.name
+        if self._is_broken:
+            return (
+                f"{name} has taken no messages for minutes although it is empty and RabbitMQ answers: "
+                "see QuestbellQueueFull in the runbook"
+            )
         if unroutable := rows.get(PublishResult.UNROUTABLE):
             return f"{name}: {len(unroutable)} messages were unroutable; the binding is declared again"
         if failed := rows.get(PublishResult.FAILED):

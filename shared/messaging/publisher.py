@@ -19,7 +19,7 @@ from shared.errors import BodyTooLargeError, TransientError
 from shared.messaging import topology
 from shared.messaging.connection import UNAVAILABLE, close, connect, is_unavailable, open_channel, translated
 from shared.messaging.envelope import ATTEMPT_HEADER, AnyEvent, encode
-from shared.messaging.topology import Queue
+from shared.messaging.topology import Queue, QueueState
 from shared.settings import BrokerSettings, Timing
 
 MAX_BODY = 256_000
@@ -102,6 +102,12 @@ class Publisher:
         for error in await asyncio.gather(*map(self._set_up, routes), return_exceptions=True):
             if error is not None:
                 raise error
+
+    async def inspect(self, queue: Queue) -> QueueState | None:
+        """Return a queue's state, or None if it does not exist. Raises as `connect`."""
+        with translated():
+            async with asyncio.timeout(self._timing.publish_timeout):
+                return await topology.inspect(await self._connected(), queue.name)
 
     def problem(self, queue: Queue) -> str | None:
         """Return what an operator should know about a queue, or None."""

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from yarl import URL
 
-from controllers.loops import queries
+from controllers.loops import fullness, queries, queue_dispatch
 from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.notify_listener import NotifyListener
 from controllers.loops.queries import requeue_published
@@ -127,7 +127,7 @@ async def test_a_policy_that_lets_a_queue_hold_nothing(
     await fill(database)
     async with dispatching(database, declared, patient):
         await expect_all(declared)
-        assert await queue_length(declared, ANNOUNCEMENTS.name) < 100
+        assert await queue_length(declared, ANNOUNCEMENTS.name) < REFRESHES / 10  # a batch passes before it is known
 
 
 @pytest.mark.parametrize(
@@ -147,6 +147,47 @@ async def test_a_queue_that_an_operator_declared_otherwise(
         await expect_all(declared)
         await eventually(lambda: _is_above(declared, ANNOUNCEMENTS, 2))  # it is used as it is
         await eventually(lambda: "bot.announcements has other arguments" in (loop.status().degraded or ""))
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fullness, "STUCK_AFTER", 0.5)
+    monkeypatch.setattr(queue_dispatch, "INSPECT_INTERVAL", 0.5)
+
+
+def is_called_broken(loop: DispatchLoop) -> bool:
+    return "bot.announcements has taken no messages for minutes although it is empty" in (loop.status().degraded or "")
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_a_queue_that_takes_nothing_although_it_is_empty_is_named_until_it_does(
+    database: Database, declared: BrokerSettings, patient: Timing
+) -> None:
+    """So a quorum queue looks whose state RabbitMQ lost: it rejects every message, and has none."""
+    await fill(database)
+    async with connected(declared, name="test") as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(ANNOUNCEMENTS.name)
+        dead = await channel.declare_queue(
+            ANNOUNCEMENTS.name, durable=True, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}
+        )
+        await dead.bind(topology.EXCHANGE, ANNOUNCEMENTS.routing_key)
+        async with dispatching(database, declared, patient) as loop:
+            await eventually(lambda: is_called_broken(loop))
+            await expect_all(declared)
+            await dead.delete()
+            await eventually(lambda: not is_called_broken(loop))
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_a_full_queue_is_not_called_broken(
+    database: Database, declared: BrokerSettings, patient: Timing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fullness, "DEGRADED_AFTER", 2.0)
+    await fill(database)
+    async with dispatching(database, declared, patient) as loop:
+        await eventually(lambda: "bot.announcements is full" in (loop.status().degraded or ""))
+        assert not is_called_broken(loop)
 
 
 async def test_a_queue_that_is_exclusive_to_another_connection(
