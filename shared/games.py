@@ -19,6 +19,7 @@ from shared.audit import record_game_change
 from shared.models import AuditAction, Game, GameStatus, Guild, NotificationKind
 from shared.schedule.notices import add_notice, refresh_announcement
 from shared.schedule.populate import lock_game, populate_schedule
+from shared.series.occurrences import open_next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ async def find_requested_game(session: AsyncSession, interaction_id: int) -> Gam
 
 
 async def cancel_game(session: AsyncSession, game_id: UUID, *, actor_id: int | None = None) -> bool:
-    """Cancel a game and notify its players. Return False if it is over or already cancelled.
+    """Cancel a game, notify its players, and make the next one of its series. Return False if it is over already.
 
     `actor_id` is who cancels it, None if the bot does.
     """
@@ -107,6 +108,7 @@ async def cancel_game(session: AsyncSession, game_id: UUID, *, actor_id: int | N
     await refresh_announcement(session, game)
     await add_notice(session, [game], NotificationKind.CANCELLATION)
     await record_game_change(session, game, AuditAction.CANCELLED, actor_id=actor_id)
+    await open_next(session, game)
     return True
 
 

@@ -1,4 +1,7 @@
-"""Applies statuses to games, in batches because many begin at the full hour. A separate notice shows them."""
+"""Applies statuses to games, in batches because many begin at the full hour. A separate notice shows them.
+
+The transaction that completes a game of a series makes the next one.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from shared.messaging.envelope import AnyEvent
 from shared.models import Game, GameStatus, GameStatusSchedule, Outcome
 from shared.schedule.notices import refresh_announcement
 from shared.schedule.settle import Settlement, log_settled, settle, wait_until_due
+from shared.series.occurrences import lock_series, open_occurrences
 
 _ORDER = list(GameStatus)
 _SQL = sql.load("delivery")
@@ -41,7 +45,7 @@ class TransitionHandler:
 
 
 async def apply_transitions(session: AsyncSession, ids: Sequence[UUID], *, wait: bool = False) -> list[GameLock | bool]:
-    """Commit the statuses that their games have not passed. Locked games are left out unless `wait`.
+    """Commit the statuses that their games have not passed. Locked games and series are left out unless `wait`.
 
     A result is False for a row that is settled, deleted, not due yet, or of a status that only a newer release knows.
 
@@ -50,12 +54,19 @@ async def apply_transitions(session: AsyncSession, ids: Sequence[UUID], *, wait:
     row_ids = list(set(ids))
     games = {game.id: game for game in await session.scalars(_LOCK_GAMES[wait], {"ids": row_ids})}
     rows = (await session.execute(_OPEN_TRANSITIONS, {"ids": row_ids, "kinds": _ORDER})).all()
+    ending = {row.game_id for row, _ in rows if row.target_status.is_final} & games.keys()
+    series_ids = {series_id for game_id in ending if (series_id := games[game_id].series_id) is not None}
+    series = await lock_series(session, series_ids, wait=wait)
+    games = {
+        game_id: game for game_id, game in games.items() if game_id not in ending or game.series_id in (None, *series)
+    }
     settlements = {row.id: _apply(row, games[row.game_id]) for row, _ in rows if row.game_id in games}
     applied = [
         row.game_id for row, _ in rows if row.id in settlements and settlements[row.id].outcome is Outcome.APPLIED
     ]
     if applied:
         await refresh_announcement(session, *(games[game_id] for game_id in dict.fromkeys(applied)))
+    await open_occurrences(session, series.values())
     await _settle(session, settlements, {row.id: _measure_latency(row, now) for row, now in rows})
     if missing := set(row_ids) - {row.id for row, _ in rows}:
         await wait_until_due(session, GameStatusSchedule, missing)

@@ -14,6 +14,7 @@ from shared.models.schedule import (
     NotificationSchedule,
     Outcome,
 )
+from shared.models.series import ExceptionKind, GameSeries, SeriesException, SeriesState
 from shared.models.user import User
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "DeliveryState",
     "Draft",
     "DueRow",
+    "ExceptionKind",
     "Game",
+    "GameSeries",
     "GameStatus",
     "GameStatusSchedule",
     "Guild",
@@ -39,6 +42,8 @@ __all__ = [
     "RecipientKind",
     "Resolution",
     "Response",
+    "SeriesException",
+    "SeriesState",
     "User",
     "delivery_id",
     "new_id",

@@ -69,6 +69,13 @@ class Game(Base):
         Index("ix_game_guild_id_scheduled_at", "guild_id", "scheduled_at"),
         Index("ix_game_host_id_scheduled_at", "host_id", "scheduled_at"),
         Index("ix_game_message_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
+        Index(
+            "uq_game_occurrence",
+            "series_id",
+            "occurrence",
+            unique=True,
+            postgresql_where=text("series_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -91,6 +98,11 @@ class Game(Base):
     )
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     revision: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    series_id: Mapped[UUID | None] = mapped_column(ForeignKey("game_series.id", ondelete="CASCADE"))
+    occurrence: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
+    """The local time that the series' rule gave the game. It stays when the game is moved."""
+    series_rule: Mapped[str | None]
+    """The series' rule, for the announcement."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     participants: Mapped[list[Participant]] = relationship(

@@ -6,8 +6,9 @@ row in flight would be delivered again under a new id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text, update
@@ -53,6 +54,20 @@ async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
     moment = await database.now(session)
     await _populate_reminders(session, game, moment=moment)
     await _populate_transitions(session, game, moment=moment)
+    await notify_loops(session)
+
+
+async def populate_new_games(session: AsyncSession, games: Sequence[Game], *, moment: datetime) -> None:
+    """Write the rows of games that have none yet. Many games take as few statements as one."""
+    reminders = [row for game in games for row in _make_reminders(game, reminder_times(game, after=moment))]
+    if reminders:
+        await session.execute(insert(NotificationSchedule), reminders)
+    session.add_all(
+        _make_transition(game, status, due_at, moment=moment)
+        for game in games
+        for status, due_at in transition_times(game).items()
+    )
+    await session.flush()
     await notify_loops(session)
 
 
@@ -104,20 +119,7 @@ async def _populate_reminders(session: AsyncSession, game: Game, *, moment: date
 
 async def _insert_reminders(session: AsyncSession, game: Game, due_times: Mapping[int, datetime]) -> None:
     table = NotificationSchedule
-    rows = [
-        {
-            "id": new_id(),
-            "game_id": game.id,
-            "game_version": game.version,
-            "kind": NotificationKind.REMINDER,
-            "offset_minutes": offset,
-            "game_scheduled_at": game.scheduled_at,
-            "due_at": due_at,
-            "attempt_at": due_at,
-        }
-        for offset, due_at in sorted(due_times.items())
-    ]
-    statement = insert(table).values(rows)
+    statement = insert(table).values(_make_reminders(game, due_times))
     # If a game is moved and moved back, its reminder was superseded in between. A reminder is delivered only once, so
     # the row is reopened together with its ledger. This is the only write to a settled row.
     await session.execute(
@@ -136,6 +138,22 @@ async def _insert_reminders(session: AsyncSession, game: Game, due_times: Mappin
     )
 
 
+def _make_reminders(game: Game, due_times: Mapping[int, datetime]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": new_id(),
+            "game_id": game.id,
+            "game_version": game.version,
+            "kind": NotificationKind.REMINDER,
+            "offset_minutes": offset,
+            "game_scheduled_at": game.scheduled_at,
+            "due_at": due_at,
+            "attempt_at": due_at,
+        }
+        for offset, due_at in sorted(due_times.items())
+    ]
+
+
 async def _populate_transitions(session: AsyncSession, game: Game, *, moment: datetime) -> None:
     table = GameStatusSchedule
     wanted = transition_times(game)
@@ -149,16 +167,18 @@ async def _populate_transitions(session: AsyncSession, game: Game, *, moment: da
     await session.execute(update(table).where(*open_and_known).values(game_version=game.version))
     for status, due_at in wanted.items():
         if status not in kept:
-            session.add(
-                table(
-                    game_id=game.id,
-                    game_version=game.version,
-                    target_status=status,
-                    due_at=due_at,
-                    attempt_at=max(due_at, moment),
-                )
-            )
+            session.add(_make_transition(game, status, due_at, moment=moment))
     await session.flush()
+
+
+def _make_transition(game: Game, status: GameStatus, due_at: datetime, *, moment: datetime) -> GameStatusSchedule:
+    return GameStatusSchedule(
+        game_id=game.id,
+        game_version=game.version,
+        target_status=status,
+        due_at=due_at,
+        attempt_at=max(due_at, moment),
+    )
 
 
 async def _supersede(

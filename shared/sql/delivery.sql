@@ -8,7 +8,7 @@
 -- Indexes: pk_notification_schedule, pk_game.
 SELECT
     id, guild_id, channel_id, message_id, interaction_id, host_id, title, description, scheduled_at, zone, local_time,
-    duration, capacity, reminder_offsets, status, version, revision, created_at
+    duration, capacity, reminder_offsets, status, version, revision, series_id, occurrence, series_rule, created_at
 FROM game
 WHERE id = ANY(ARRAY(SELECT game_id FROM notification_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id
@@ -205,7 +205,7 @@ RETURNING delivery.state;
 -- Indexes: pk_game_status_schedule, pk_game.
 SELECT
     id, guild_id, channel_id, message_id, interaction_id, host_id, title, description, scheduled_at, zone, local_time,
-    duration, capacity, reminder_offsets, status, version, revision, created_at
+    duration, capacity, reminder_offsets, status, version, revision, series_id, occurrence, series_rule, created_at
 FROM game
 WHERE id = ANY(ARRAY(SELECT game_id FROM game_status_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id

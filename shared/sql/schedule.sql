@@ -103,7 +103,8 @@ WHERE position(excluded.reason IN notification_schedule.reason) = 0;
 SELECT
     game.id, game.guild_id, game.channel_id, game.message_id, game.interaction_id, game.host_id, game.title,
     game.description, game.scheduled_at, game.zone, game.local_time, game.duration, game.capacity,
-    game.reminder_offsets, game.status, game.version, game.revision, game.created_at,
+    game.reminder_offsets, game.status, game.version, game.revision, game.series_id, game.occurrence,
+    game.series_rule, game.created_at,
     delivery.id AS delivery_id, warning.reason
 FROM notification_schedule AS warning
 JOIN game ON game.id = warning.game_id

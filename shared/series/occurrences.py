@@ -1,0 +1,157 @@
+"""Makes the next games of series, in the transaction that ends the ones before.
+
+All transactions lock games first, then series by id. The lock of a series and the unique index on its occurrences let
+nobody make one twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import database, sql
+from shared.models import (
+    ExceptionKind,
+    Game,
+    GameSeries,
+    GameStatus,
+    NotificationKind,
+    Participant,
+    SeriesException,
+    SeriesState,
+)
+from shared.schedule.notices import add_notice
+from shared.schedule.populate import populate_new_games
+from shared.series.planning import Plan, plan_occurrences, resolve
+from shared.series.rule import Rule
+
+OPEN = (GameStatus.SCHEDULED, GameStatus.IN_PROGRESS)
+
+_SQL = sql.load("series")
+
+
+async def lock_series(session: AsyncSession, ids: Collection[UUID], *, wait: bool = True) -> dict[UUID, GameSeries]:
+    """Return locked series. Those that somebody else has locked are left out unless `wait`."""
+    if not ids:
+        return {}
+    statement = (
+        select(GameSeries)
+        .where(GameSeries.id.in_(ids))
+        .order_by(GameSeries.id)
+        .with_for_update(key_share=True, skip_locked=not wait)
+        .execution_options(populate_existing=True)
+    )
+    return {series.id: series for series in await session.scalars(statement)}
+
+
+async def open_next(session: AsyncSession, game: Game) -> None:
+    """Make what follows a locked game that is over, if it is of a series."""
+    if game.series_id is not None:
+        await open_occurrences(session, list((await lock_series(session, [game.series_id])).values()))
+
+
+async def open_occurrences(session: AsyncSession, locked: Collection[GameSeries]) -> list[Game]:
+    """Make as many games as series shall have open, record what was missed, and end a series that has no more."""
+    active = [series for series in locked if series.state is SeriesState.ACTIVE]
+    if not active:
+        return []
+    await session.flush()
+    now = await database.now(session)
+    open_counts = await _count_open(session, active)
+    exceptions = await read_exceptions(session, active)
+    games: list[Game] = []
+    for series in active:
+        wanted = max(0, series.open_ahead - open_counts[series.id])
+        plan = plan_next(series, now=now, wanted=wanted, left_out=exceptions.get(series.id, {}))
+        series.planned_until = max((series.planned_until, *plan.opened, *plan.missed))
+        for local in plan.missed:
+            session.add(SeriesException(series_id=series.id, occurrence=local, kind=ExceptionKind.MISSED))
+        games.extend(make_game(series, local) for local in plan.opened)
+        if plan.is_complete and not plan.opened and not open_counts[series.id]:
+            series.state = SeriesState.ENDED
+    session.add_all(games)
+    await session.flush()
+    if games:
+        await _sign_up(session, games, {series.id: series for series in active})
+        await populate_new_games(session, games, moment=now)
+        await add_notice(session, games, NotificationKind.ANNOUNCEMENT)
+    return games
+
+
+def plan_next(series: GameSeries, *, now: datetime, wanted: int, left_out: Collection[datetime] = ()) -> Plan:
+    """Return what follows in a series after what was made and missed."""
+    return plan_occurrences(
+        Rule.parse(series.rule),
+        start=series.local_start,
+        zone=ZoneInfo(series.zone),
+        after=series.planned_until,
+        now=now,
+        wanted=wanted,
+        left_out=left_out,
+    )
+
+
+async def read_exceptions(
+    session: AsyncSession, many: Collection[GameSeries]
+) -> dict[UUID, dict[datetime, ExceptionKind]]:
+    """Return the dates that have no game, of each series."""
+    statement = select(SeriesException).where(SeriesException.series_id.in_([series.id for series in many]))
+    found: dict[UUID, dict[datetime, ExceptionKind]] = {}
+    for row in await session.scalars(statement.order_by(SeriesException.occurrence)):
+        found.setdefault(row.series_id, {})[row.occurrence] = row.kind
+    return found
+
+
+def make_game(series: GameSeries, occurrence: datetime) -> Game:
+    """Return the game of an occurrence, which is not saved yet."""
+    at = resolve(occurrence, ZoneInfo(series.zone))
+    return Game(
+        guild_id=series.guild_id,
+        channel_id=series.channel_id,
+        host_id=series.host_id,
+        title=series.title,
+        description=series.description,
+        scheduled_at=at,
+        zone=series.zone,
+        local_time=at.astimezone(ZoneInfo(series.zone)).replace(tzinfo=None),
+        duration=series.duration,
+        capacity=series.capacity,
+        reminder_offsets=list(series.reminder_offsets),
+        series_id=series.id,
+        occurrence=occurrence,
+        series_rule=series.rule,
+    )
+
+
+async def _count_open(session: AsyncSession, many: Sequence[GameSeries]) -> Counter[UUID]:
+    statement = (
+        select(Game.series_id, func.count())
+        .where(Game.series_id.in_([series.id for series in many]), Game.status.in_(OPEN))
+        .group_by(Game.series_id)
+    )
+    return Counter({series_id: count for series_id, count in await session.execute(statement) if series_id})
+
+
+async def _sign_up(session: AsyncSession, games: Sequence[Game], by_id: Mapping[UUID, GameSeries]) -> None:
+    """Give seats to the regulars, then to the players of the game before, as far as there are seats."""
+    carrying = [series.id for series in by_id.values() if series.carries_roster]
+    before: dict[UUID, list[int]] = {}
+    for series_id, user_id in await session.execute(_SQL["rosters_before"], {"ids": carrying}) if carrying else ():
+        before.setdefault(series_id, []).append(user_id)
+    rows = [
+        {"game_id": game.id, "user_id": user_id}
+        for game in games
+        if game.series_id is not None
+        for user_id in list(dict.fromkeys([*by_id[game.series_id].regulars, *before.get(game.series_id, ())]))[
+            : game.capacity
+        ]
+    ]
+    if rows:
+        await session.execute(insert(Participant), rows)
