@@ -19,7 +19,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.client import LOGIN_TIMEOUT, QuestbellClient
-from bot.features import games, my_games, settings
+from bot.features import games, my_games, series, settings
 from bot.features.interactions import QuestbellTree
 from bot.features.registration import keep_commands_registered
 from bot.gateway_errors import BAD_TOKEN, GatewayClosedError, bad_token_error, starts_used_up_error, translated
@@ -60,7 +60,7 @@ class QuestbellBot(QuestbellClient):
 
     async def setup_hook(self) -> None:
         """Add the features and register their commands after the login."""
-        for feature in (games, my_games, settings):
+        for feature in (games, my_games, series, settings):
             feature.setup(self, self.tree)
         self._registration = await keep_commands_registered(self.tree)
 

@@ -14,7 +14,7 @@ from bot.features.errors import UserError
 from bot.rendering.formatting import format_mention, format_role
 from shared.co_hosts import is_co_host
 from shared.guild_settings import GuildSettings, get_guild_settings
-from shared.models import Game
+from shared.models import Game, GameSeries
 
 
 def manages_server(interaction: Interaction) -> bool:
@@ -85,7 +85,23 @@ async def require_host(session: AsyncSession, interaction: Interaction, game: Ga
         )
 
 
-def _is_above(interaction: Interaction, game: Game, settings: GuildSettings) -> bool:
+async def require_series_manager(
+    session: AsyncSession, interaction: Interaction, series: GameSeries, *, verb: str
+) -> None:
+    """Check that the user is the host, or manages all games.
+
+    Raises:
+        UserError: they are not, so they may not `verb` this series.
+    """
+    settings = await get_guild_settings(session, series.guild_id)
+    if not _is_above(interaction, series, settings):
+        raise UserError(
+            f"Only the host can {verb} this series. "
+            f"Ask {format_mention(series.host_id)}, or someone {_describe_managers(settings)}."
+        )
+
+
+def _is_above(interaction: Interaction, game: Game | GameSeries, settings: GuildSettings) -> bool:
     return interaction.user.id == game.host_id or manages_games(interaction, settings)
 
 

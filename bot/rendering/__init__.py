@@ -16,6 +16,7 @@ from bot.rendering.reminder_messages import (
     split_into_chunks,
     warning_message,
 )
+from bot.rendering.series_embeds import series_embed, series_list_embed
 
 __all__ = [
     "Payload",
@@ -31,6 +32,8 @@ __all__ = [
     "own_games_embed",
     "promotion_message",
     "reminder_message",
+    "series_embed",
+    "series_list_embed",
     "server_note",
     "signup_buttons",
     "split_into_chunks",

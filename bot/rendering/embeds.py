@@ -19,6 +19,7 @@ from bot.rendering.payload import (
 from shared.formatting import format_duration, plural
 from shared.game_search import ListedGame
 from shared.models import Answer, Game, GameStatus
+from shared.series.rule import Rule
 
 _DESCRIPTION_LIMIT = 2000
 """Below Discord's 4096, so that the whole embed stays within 6000."""
@@ -122,6 +123,8 @@ def _description(game: Game, players: Sequence[int]) -> str:
     if game.status is GameStatus.SCHEDULED and game.capacity is not None:
         free = game.capacity - len(players)
         line += f" · {plural(free, 'seat')} left" if free > 0 else " · full, but you can join the waitlist"
+    if game.series_rule is not None:
+        line += f"\n🔁 {Rule.parse(game.series_rule).describe()}"
     text = escape(game.description, limit=_DESCRIPTION_LIMIT, keep_lines=True)
     return f"{line}\n\n{text}" if text else line
 

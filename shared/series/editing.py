@@ -38,7 +38,9 @@ class SeriesEdit:
     regulars: tuple[int, ...] | None = None
 
 
-async def edit_series(session: AsyncSession, series_id: UUID, edit: SeriesEdit) -> EditResult:
+async def edit_series(
+    session: AsyncSession, series_id: UUID, edit: SeriesEdit, *, actor_id: int | None = None
+) -> EditResult:
     """Change a series and its games that have not started, whose players are notified of a new time.
 
     After a refusal, the caller has to roll back.
@@ -46,7 +48,7 @@ async def edit_series(session: AsyncSession, series_id: UUID, edit: SeriesEdit) 
     series, open_games = await lock_series_games(session, series_id)
     games = [game for game in open_games if game.status is GameStatus.SCHEDULED]
     for game in games:
-        result = await edit_game(session, game.id, _edit_of_game(series, game, edit))
+        result = await edit_game(session, game.id, _edit_of_game(series, game, edit), actor_id=actor_id)
         if result in (EditResult.IN_THE_PAST, EditResult.TOO_FEW_SEATS):
             return result
     _change_template(series, edit)

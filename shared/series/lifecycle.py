@@ -93,7 +93,9 @@ async def list_next(
     return dict(sorted(found.items())[:limit])
 
 
-async def skip_occurrence(session: AsyncSession, series_id: UUID, occurrence: datetime | None = None) -> SkipResult:
+async def skip_occurrence(
+    session: AsyncSession, series_id: UUID, occurrence: datetime | None = None, *, actor_id: int | None = None
+) -> SkipResult:
     """Leave out an occurrence, the next one by default. If its game is planned, it is cancelled."""
     series, games = await lock_series_games(session, series_id)
     if occurrence is None:
@@ -106,7 +108,7 @@ async def skip_occurrence(session: AsyncSession, series_id: UUID, occurrence: da
             if game.status is not GameStatus.SCHEDULED:
                 return SkipResult.STARTED
             await _except(session, series, occurrence)
-            await cancel_game(session, game.id)
+            await cancel_game(session, game.id, actor_id=actor_id)
             return SkipResult.CANCELLED
     if occurrence <= series.planned_until:
         return SkipResult.NO_SUCH_DATE

@@ -22,6 +22,7 @@ from bot.features.games.lookup import (
     suggest_games,
     suggest_games_with_history,
     suggest_manageable_games,
+    suggest_repeats,
     suggest_start_times,
 )
 from bot.features.games.roster import add_player, remove_player
@@ -53,8 +54,9 @@ class GameCommands(app_commands.Group):
         players="How many players can join (default: no limit)",
         reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none” (default: the server's)",
         description="Anything else players should know",
+        repeat="How it repeats: “every friday”, “every 2 weeks”, “monthly on the 15th, 10 times” (default: once)",
     )
-    @app_commands.autocomplete(when=suggest_start_times)
+    @app_commands.autocomplete(when=suggest_start_times, repeat=suggest_repeats)
     async def create(
         self,
         interaction: Interaction,
@@ -64,6 +66,7 @@ class GameCommands(app_commands.Group):
         players: app_commands.Range[int, 1, MOST_PLAYERS] | None = None,
         reminders: app_commands.Range[str, 1, 100] = "",
         description: app_commands.Range[str, 1, 1000] = "",
+        repeat: app_commands.Range[str, 1, 100] = "",
     ) -> None:
         """Plan a game, and see a preview before you announce it."""
         options = CreateGameOptions(
@@ -73,6 +76,7 @@ class GameCommands(app_commands.Group):
             players="" if players is None else str(players),
             reminders=reminders,
             description=description,
+            repeat=repeat,
         )
         if title and when:
             await respond_with_preview(interaction, options)

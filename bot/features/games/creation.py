@@ -13,6 +13,7 @@ from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.lookup import format_locale
 from bot.features.posting import require_permission_to_post, require_permission_to_post_in
+from bot.features.repeats import make_series
 from bot.features.rights import require_creator
 from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import clean, escape, is_blank
@@ -44,6 +45,7 @@ class CreateGameOptions:
     players: str = ""
     reminders: str = ""
     description: str = ""
+    repeat: str = ""
 
     @classmethod
     def load(cls, saved: Mapping[str, Any]) -> Self:
@@ -89,7 +91,8 @@ async def create_from_options(
     game = await create_game(session, await plan_game(session, interaction, options, request_id=request_id))
     if interaction.guild is not None and interaction.guild.name:
         await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
-    return confirm_creation(game, now=await database.now(session))
+    repeats = [] if not options.repeat else await make_series(session, game, options.repeat)
+    return "\n".join([confirm_creation(game, now=await database.now(session)), *repeats])
 
 
 def confirm_creation(game: Game, *, now: datetime) -> str:

@@ -26,6 +26,7 @@ from bot.features.games.creation import (
 )
 from bot.features.games.form import ON_THE_FORM, game_form, read_form
 from bot.features.interactions import Reply, respond_once, respond_with_modal
+from bot.features.repeats import plan_series
 from bot.rendering import game_embed
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_timestamp
@@ -211,15 +212,16 @@ async def _preview(session: AsyncSession, interaction: Interaction, draft: Draft
         return Reply(_POSTED)
     options = CreateGameOptions.load(draft.options)
     try:
-        new = await plan_game(session, interaction, options, request_id=draft.interaction_id)
+        game = build_game(await plan_game(session, interaction, options, request_id=draft.interaction_id))
+        repeats = plan_series(game, options.repeat) if options.repeat else []
     except UserError as error:
         return Reply(f"{error}\n-# To change what you entered, press Edit.", view=draft_view(draft.id, is_valid=False))
-    game = build_game(new)
     lines = [
         f"This is a preview that only you see. To announce the game in <#{game.channel_id}>, press **Post it**.",
         f"“{escape(options.when, limit=100)}” is {format_timestamp(game.scheduled_at, 'F')} "
         f"({format_timestamp(game.scheduled_at, 'R')}), for {format_duration(game.duration)}.",
         *describe_schedule(game, now=await database.now(session)),
+        *repeats,
     ]
     return Reply("\n".join(lines), embeds=[game_embed(game, [])], view=draft_view(draft.id, is_valid=True))
 

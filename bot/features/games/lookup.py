@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
+from bot.features.repeats import list_repeats
 from bot.features.rights import manages_games
-from bot.features.times import format_zone_choice, give_examples, search_time_zones
+from bot.features.times import format_zone_choice, give_examples, parse_start_time, search_time_zones
 from bot.features.times import suggest_start_times as list_start_times
 from bot.rendering.escaping import clean, escape
 from shared import database, logs
@@ -69,7 +70,7 @@ async def suggest_start_times(interaction: Interaction, current: str) -> Choices
             for meaning, value in list_start_times(text, zone=zone, now=now, locale=locale)
         ]
 
-    return await _suggest_in_time(work)
+    return await suggest_in_time(work)
 
 
 def format_locale(interaction: Interaction) -> str | None:
@@ -79,17 +80,38 @@ def format_locale(interaction: Interaction) -> str | None:
 
 async def suggest_games(interaction: Interaction, current: str) -> Choices:
     """Return the upcoming games whose titles contain the text."""
-    return await _suggest_in_time(lambda: _matching_games(interaction, current))
+    return await suggest_in_time(lambda: _matching_games(interaction, current))
 
 
 async def suggest_manageable_games(interaction: Interaction, current: str) -> Choices:
     """Return the matching games that the user may change or cancel."""
-    return await _suggest_in_time(lambda: _matching_games(interaction, current, is_manageable=True))
+    return await suggest_in_time(lambda: _matching_games(interaction, current, is_manageable=True))
 
 
 async def suggest_games_with_history(interaction: Interaction, current: str) -> Choices:
     """Return the matching games that the user may change, or might have changed lately."""
-    return await _suggest_in_time(lambda: _matching_games(interaction, current, is_manageable=True, is_over=True))
+    return await suggest_in_time(lambda: _matching_games(interaction, current, is_manageable=True, is_over=True))
+
+
+async def suggest_repeats(interaction: Interaction, current: str) -> Choices:
+    """Return the ways to repeat that the text can mean, from the start on that is entered already."""
+
+    async def work() -> Choices:
+        async with database.transaction(interaction.client.sessions) as session:
+            zone = await find_zone(session, interaction.user.id, guild_id=interaction.guild_id or 0)
+        now = datetime.now(UTC)
+        entered = getattr(interaction.namespace, "when", None) or ""
+        try:
+            start = parse_start_time(entered, zone=zone, now=now, locale=format_locale(interaction)).at
+        except UserError:
+            start = now
+        local = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        return [
+            app_commands.Choice(name=meaning[:_NAME_LIMIT], value=wording)
+            for meaning, wording in list_repeats(current, start=local)
+        ]
+
+    return await suggest_in_time(work)
 
 
 async def suggest_time_zones(_interaction: Interaction, current: str) -> Choices:
@@ -127,7 +149,8 @@ def _join(text: str, meaning: str) -> str:
     return f"{shown if len(shown) <= room else shown[: room - 1] + '…'} · {meaning}"
 
 
-async def _suggest_in_time(work: Callable[[], Awaitable[Choices]]) -> Choices:
+async def suggest_in_time(work: Callable[[], Awaitable[Choices]]) -> Choices:
+    """Return the choices that `work` finds, or none after a failure."""
     try:
         async with asyncio.timeout(_TIMEOUT):
             return await work()

@@ -1,5 +1,6 @@
 """Reads times, durations and time zones strictly. A misread game is worse than one more question."""
 
+from bot.features.times.dates import parse_clock, parse_date
 from bot.features.times.durations import parse_duration, parse_reminder_offsets
 from bot.features.times.readings import StartTime
 from bot.features.times.start_times import give_examples, parse_start_time, suggest_start_times
@@ -10,6 +11,8 @@ __all__ = [
     "find_time_zone",
     "format_zone_choice",
     "give_examples",
+    "parse_clock",
+    "parse_date",
     "parse_duration",
     "parse_reminder_offsets",
     "parse_start_time",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from migrations import online
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
 UNIQUE, REFERENCE = "uq_game_occurrence", "fk_game_series_id"
-COLUMNS: dict[str, sa.types.TypeEngine[object]] = {
+COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
     "series_id": sa.Uuid(),
     "occurrence": sa.DateTime(),
     "series_rule": sa.Text(),

@@ -1,0 +1,93 @@
+"""Series as embeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot.rendering.escaping import escape, utf16_length
+from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.payload import EMBED_TITLE_LIMIT, UNTITLED, Payload, message_link
+from shared.formatting import format_duration, plural
+from shared.models import ExceptionKind, Game, GameSeries, SeriesState
+from shared.series.planning import resolve
+from shared.series.rule import Rule
+
+_COLOURS = {SeriesState.ACTIVE: 0xD9A441, SeriesState.PAUSED: 0x7A818C, SeriesState.ENDED: 0x7A818C}
+_STATES = {SeriesState.ACTIVE: "", SeriesState.PAUSED: " · ⏸️ paused", SeriesState.ENDED: " · 🏁 ended"}
+_EXCEPTIONS = {ExceptionKind.SKIPPED: "skipped", ExceptionKind.MISSED: "missed"}
+_EXCEPTIONS_SHOWN = 5
+_REGULARS_SHOWN = 30
+_LIST_LIMIT = 4000
+"""Of the 4096 characters of an embed's description."""
+
+
+def series_list_embed(many: Sequence[tuple[GameSeries, datetime | None]]) -> Payload:
+    """Return the embed that lists series with their next starts, cut where it is full."""
+    lines: list[str] = []
+    room = _LIST_LIMIT
+    for series, start in many:
+        line = f"**{escape(series.title, limit=150) or UNTITLED}**{_STATES[series.state]}\n{_rule(series)}"
+        line += "" if start is None else f" · next {format_timestamp(start, 'F')}"
+        room -= utf16_length(line) + 2
+        if room < 0:
+            lines.append(f"and {len(many) - len(lines)} more")
+            break
+        lines.append(line)
+    return {
+        "title": "🔁 Series",
+        "description": "\n\n".join(lines) or "No game repeats yet. To repeat one, fill in `repeat` in `/game create`.",
+        "color": _COLOURS[SeriesState.ACTIVE],
+    }
+
+
+def series_embed(
+    series: GameSeries, upcoming: Mapping[datetime, Game | None], exceptions: Mapping[datetime, ExceptionKind]
+) -> Payload:
+    """Return the embed with all details of a series. Times are local ones of its zone."""
+    seats = "no limit" if series.capacity is None else plural(series.capacity, "seat")
+    ahead = plural(series.open_ahead, "game")
+    fields = [
+        _field("Next", "\n".join(_describe_date(series, *entry) for entry in upcoming.items()) or "No more dates"),
+        _field("Duration", format_duration(series.duration), inline=True),
+        _field("Players", seats, inline=True),
+        _field("Host", format_mention(series.host_id), inline=True),
+        _field("Open at once", ahead, inline=True),
+        _field("Roster", "Carries over" if series.carries_roster else "Starts empty", inline=True),
+    ]
+    if series.regulars:
+        shown = " ".join(map(format_mention, series.regulars[:_REGULARS_SHOWN]))
+        more = len(series.regulars) - _REGULARS_SHOWN
+        fields.append(_field("Regulars", f"{shown} and {more} more" if more > 0 else shown))
+    if exceptions:
+        latest = sorted(exceptions.items())[-_EXCEPTIONS_SHOWN:]
+        lines = (f"{_timestamp(series, local)} {_EXCEPTIONS[kind]}" for local, kind in latest)
+        fields.append(_field("Left out", "\n".join(lines)))
+    return {
+        "title": f"🔁 {escape(series.title, limit=EMBED_TITLE_LIMIT - 8) or UNTITLED}",
+        "description": f"{_rule(series)} at {series.local_start:%H:%M} ({series.zone}){_STATES[series.state]}",
+        "color": _COLOURS[series.state],
+        "fields": fields,
+        "footer": {"text": "Dates are shown in your time zone."},
+    }
+
+
+def _describe_date(series: GameSeries, local: datetime, game: Game | None) -> str:
+    if game is None:
+        return _timestamp(series, local)
+    link = message_link(game)
+    announced = f" · [announced]({link})" if link else " · announced"
+    return f"{format_timestamp(game.scheduled_at, 'F')}{announced}"
+
+
+def _timestamp(series: GameSeries, local: datetime) -> str:
+    return format_timestamp(resolve(local, ZoneInfo(series.zone)), "F")
+
+
+def _rule(series: GameSeries) -> str:
+    return Rule.parse(series.rule).describe()
+
+
+def _field(name: str, value: str, *, inline: bool = False) -> Payload:
+    return {"name": name, "value": value, "inline": inline}

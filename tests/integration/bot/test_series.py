@@ -1,0 +1,291 @@
+"""`repeat` of `/game create` and `/series`, with unmodified discord.py, a sandbox Discord and a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from bot.rendering import announcement_message
+from sandbox.discord.faults.model import DuplicateInteraction
+from sandbox.discord.server import SandboxDiscord
+from shared import database as db
+from shared.games import cancel_game, join_game, list_players, set_guild_zone
+from shared.models import ExceptionKind, Game, GameSeries, GameStatus, NotificationKind, SeriesException, SeriesState
+from tests.integration.bot.conftest import reply_text
+from tests.integration.bot.test_commands import (
+    CHANNEL,
+    HOST,
+    MANAGER,
+    OTHER,
+    PLAYER,
+    all_games,
+    create,
+    notifications,
+    only_game,
+)
+from tests.support.database import Database
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+NOON = (datetime.now(UTC) + timedelta(days=2)).replace(hour=12, minute=0, second=0, microsecond=0)
+WHEN = f"{NOON:%Y-%m-%d %H:%M}"
+DAY = timedelta(days=1)
+
+
+async def repeat(sandbox: SandboxDiscord, text: str = "daily", **options: Any) -> str:
+    return await reply_text(create(sandbox, when=WHEN, repeat=text, **options))
+
+
+async def series(sandbox: SandboxDiscord, command: str, *, who: str = HOST, **options: Any) -> str:
+    name = {} if command == "list" else {"series": "strahd"}
+    return await reply_text(sandbox.slash(who, f"series {command}", **(name | options)))
+
+
+async def embed(sandbox: SandboxDiscord, command: str, **options: Any) -> str:
+    shown = await (await sandbox.slash(HOST, f"series {command}", **options)).done()
+    assert shown.message is not None
+    return str(shown.message.embeds)
+
+
+async def only_series(database: Database) -> GameSeries:
+    async with db.transaction(database.sessions) as session:
+        return (await session.execute(select(GameSeries))).scalar_one()
+
+
+async def open_games(database: Database) -> list[Game]:
+    games = [game for game in await all_games(database) if not game.status.is_final]
+    return sorted(games, key=lambda game: game.scheduled_at)
+
+
+async def join(sandbox: SandboxDiscord, database: Database, game: Game, *who: str) -> None:
+    async with db.transaction(database.sessions) as session:
+        for player in who:
+            await join_game(session, game.id, user_id=sandbox.world.user(player).id)
+
+
+async def players(database: Database, game: Game) -> Sequence[int]:
+    async with db.transaction(database.sessions) as session:
+        return await list_players(session, game.id)
+
+
+def stamps(start: datetime, *days: int, style: str = "f") -> list[str]:
+    return [f"<t:{int((start + n * DAY).timestamp())}:{style}>" for n in days]
+
+
+async def test_a_game_that_repeats_is_confirmed_with_its_next_dates_and_announced_as_such(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    text = await repeat(sandbox, "every 2 days, 5 times")
+    game, of = await only_game(database), await only_series(database)
+    assert "🔁 Every 2 days, 5 times. Next: {}, {} and {}.".format(*stamps(NOON, 2, 4, 6)) in text
+    assert (game.series_id, game.occurrence) == (of.id, NOON.replace(tzinfo=None))
+    assert of.rule == "FREQ=DAILY;INTERVAL=2;COUNT=5"
+    assert "🔁 Every 2 days, 5 times" in str(announcement_message(game, ()))
+    async with db.transaction(database.sessions) as session:
+        await cancel_game(session, game.id)
+    [following] = await open_games(database)
+    assert following.scheduled_at == NOON + 2 * DAY
+    assert NotificationKind.ANNOUNCEMENT in {row.kind for row in await notifications(database, following)}
+
+
+async def test_a_request_that_arrives_twice_starts_one_series(sandbox: SandboxDiscord, database: Database) -> None:
+    sandbox.faults.add(DuplicateInteraction())
+    await repeat(sandbox)
+    await only_game(database)
+    await only_series(database)
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"repeat": "now and then"}, "Try `every friday`"),
+        ({"repeat": f"every {NOON + DAY:%A}"}, f"enter `{NOON + DAY:%Y-%m-%d} 12:00` as `when`"),
+        ({"repeat": "daily", "duration": "30h"}, "lasts 1 day 6 hours, but the next one starts after 1 day"),
+        ({"repeat": "every 100 weeks"}, "every 1 to 26 weeks"),
+        ({"repeat": "daily, 1 times"}, "has 2 to 500 games"),
+        ({"repeat": "monthly until tomorrow"}, "would end with its first game"),
+        ({"repeat": "daily until whenever"}, "isn't a day that I know"),
+    ],
+)
+async def test_what_cannot_repeat_is_explained_and_nothing_is_saved(
+    sandbox: SandboxDiscord, database: Database, options: dict[str, Any], hint: str
+) -> None:
+    assert hint in await reply_text(create(sandbox, when=WHEN, **options))
+    assert await all_games(database) == []
+
+
+async def test_the_host_is_told_about_a_time_that_the_clocks_skip_or_repeat(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    async with db.transaction(database.sessions) as session:
+        await set_guild_zone(session, sandbox.world.channel(CHANNEL).guild_id, zone="Europe/Berlin")
+    text = await reply_text(create(sandbox, when=f"{NOON:%Y-%m-%d} 02:30", repeat="daily"))
+    assert "the clocks skip 02:30, so that game starts at 03:30" in text
+    assert "the clocks show 02:30 twice, and that game starts at the first of them" in text
+    assert "the clocks" not in await reply_text(create(sandbox, when=f"{NOON:%Y-%m-%d} 20:00", repeat="daily"))
+
+
+async def test_ways_to_repeat_are_suggested_with_their_dates(sandbox: SandboxDiscord) -> None:
+    async def suggest(text: str) -> dict[str, str]:
+        options = {"when": WHEN, "repeat": text}
+        found = await sandbox.autocomplete(HOST, "game create", "repeat", **options)
+        return {choice["name"]: choice["value"] for choice in found.choices}
+
+    first, second = (f"{NOON + n * DAY:%a} {(NOON + n * DAY).day} {NOON + n * DAY:%b}" for n in (0, 7))
+    weekly = [name for name in await suggest("") if name.startswith(f"Every {NOON:%A} · {first}, {second}")]
+    assert len(weekly) == 1
+    assert any(name.startswith("Every 3 days · ") for name in await suggest("every three days"))
+    assert {"every week, 4 times", "every day, 4 times"} <= set((await suggest("4 times")).values())
+    assert await suggest("now and then") == {}
+
+
+async def test_the_series_of_a_server_are_listed_and_shown(sandbox: SandboxDiscord, database: Database) -> None:
+    assert "fill in `repeat`" in await embed(sandbox, "list")
+    await repeat(sandbox, players=4)
+    listed = await embed(sandbox, "list")
+    assert "Curse of Strahd" in listed and f"Every day · next {stamps(NOON, 0, style='F')[0]}" in listed
+    await series(sandbox, "skip", date=(NOON + DAY).replace(tzinfo=None).isoformat())
+    shown = await embed(sandbox, "show", series="Curse of Strahd")
+    assert f"{stamps(NOON, 1, style='F')[0]} skipped" in shown
+    assert all(stamp in shown for stamp in stamps(NOON, 0, 2, 3, style="F"))
+    assert "4 seats" in shown and "Starts empty" in shown
+
+
+async def test_the_next_game_is_skipped(sandbox: SandboxDiscord, database: Database) -> None:
+    await repeat(sandbox)
+    await join(sandbox, database, await only_game(database), PLAYER)
+    text = await series(sandbox, "skip")
+    assert "is cancelled. I'm letting the players know" in text
+    assert stamps(NOON, 1)[0] in text
+    [following] = await open_games(database)
+    assert following.scheduled_at == NOON + DAY
+    assert await players(database, following) == []
+
+
+async def test_a_later_date_is_skipped_that_was_picked_from_the_list(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    await repeat(sandbox)
+    of = await only_series(database)
+    found = await sandbox.autocomplete(HOST, "series skip", "date", series=str(of.id), date="")
+    assert [choice["name"].endswith("announced") for choice in found.choices[:3]] == [True, False, False]
+    second = found.choices[1]["value"]
+    assert "leaves out" in await series(sandbox, "skip", date=second)
+    assert "already" in await series(sandbox, "skip", date=second)
+    assert "Pick a date" in await series(sandbox, "skip", date="2020-01-01T12:00:00")
+    assert "Pick a date" in await series(sandbox, "skip", date="someday")
+    async with db.transaction(database.sessions) as session:
+        [exception] = await session.scalars(select(SeriesException))
+    assert (exception.kind, exception.occurrence) == (ExceptionKind.SKIPPED, datetime.fromisoformat(second))
+
+
+async def test_a_series_is_paused_resumed_and_ended(sandbox: SandboxDiscord, database: Database) -> None:
+    await repeat(sandbox)
+    game = await only_game(database)
+    assert "stays planned, unless" in await series(sandbox, "pause")
+    assert "paused already" in await series(sandbox, "pause")
+    async with db.transaction(database.sessions) as session:
+        await cancel_game(session, game.id)
+    assert await open_games(database) == []
+    assert "I'm announcing the next game" in await series(sandbox, "resume")
+    [following] = await open_games(database)
+    assert following.scheduled_at == NOON + DAY
+    assert "has ended. The game on" in await series(sandbox, "end")
+    assert "has ended already" in await series(sandbox, "end")
+    assert (await only_series(database)).state is SeriesState.ENDED
+    assert "goes on" in await series(sandbox, "resume")
+
+
+async def test_all_following_games_are_changed(sandbox: SandboxDiscord, database: Database) -> None:
+    await repeat(sandbox)
+    await join(sandbox, database, await only_game(database), PLAYER)
+    regular = sandbox.world.user(OTHER).id
+    options = {"time": "1:30pm", "title": "Strahd again", "open-at-once": 2, "carry-over": True, "players": 6}
+    text = await series(sandbox, "edit", **options, regulars=f"<@{regular}>")
+    assert "letting everyone know the new time" in text
+    moved = NOON + timedelta(hours=1, minutes=30)
+    assert "Every day at 13:30. Next: {} and {}.".format(*stamps(moved, 0, 1)).split(" and")[0] in text
+    first, second = await open_games(database)
+    assert [game.scheduled_at for game in (first, second)] == [moved, moved + DAY]
+    assert (first.title, second.title, second.capacity) == ("Strahd again", "Strahd again", 6)
+    kinds = [row.kind for row in await notifications(database, first)]
+    assert kinds.count(NotificationKind.CHANGE) == 1
+    async with db.transaction(database.sessions) as session:
+        await cancel_game(session, first.id)
+    third = (await open_games(database))[-1]
+    assert await players(database, second) == [regular]
+    assert set(await players(database, third)) == {regular, sandbox.world.user(PLAYER).id}
+
+
+async def test_the_rule_of_a_series_is_changed(sandbox: SandboxDiscord, database: Database) -> None:
+    await repeat(sandbox)
+    text = await series(sandbox, "edit", repeat="every 3 days")
+    assert "Every 3 days at 12:00. Next: {}, {} and {}.".format(*stamps(NOON, 0, 3, 6)) in text
+    assert "stays on its day" in text
+    assert "🔁 Every 3 days" in str(announcement_message(await only_game(database), ()))
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({}, "such as `time` or `repeat`"),
+        ({"time": "soon"}, "`8pm` or `19:30`"),
+        ({"time": "8:30"}, "can mean several times"),
+        ({"players": 1}, "already has more players"),
+        ({"regulars": "Aiko"}, "Mention the players"),
+        ({"duration": "2d"}, "the next one starts after 1 day"),
+        ({"repeat": "sometimes"}, "isn't a way to repeat"),
+    ],
+)
+async def test_an_invalid_change_is_explained_and_nothing_is_saved(
+    sandbox: SandboxDiscord, database: Database, options: dict[str, Any], hint: str
+) -> None:
+    await repeat(sandbox)
+    await join(sandbox, database, await only_game(database), PLAYER, OTHER)
+    before = await only_game(database)
+    assert hint in await series(sandbox, "edit", **({"title": "Other"} | options if options else {}))
+    after, of = await only_game(database), await only_series(database)
+    assert (after.revision, after.title, of.title) == (before.revision, before.title, before.title)
+
+
+async def test_only_the_host_and_those_who_manage_can_change_a_series(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    await repeat(sandbox)
+    for command in ("skip", "pause", "resume", "end"):
+        assert "Only the host can" in await series(sandbox, command, who=OTHER)
+    assert "Only the host can change" in await series(sandbox, "edit", who=OTHER, title="Mine")
+    assert len(await open_games(database)) == 1
+    suggested = {
+        who: len((await sandbox.autocomplete(who, "series pause", "series", series="")).choices)
+        for who in (HOST, MANAGER, OTHER)
+    }
+    assert suggested == {HOST: 1, MANAGER: 1, OTHER: 0}
+    assert "is paused" in await series(sandbox, "pause", who=MANAGER)
+
+
+async def test_a_series_that_does_not_exist_or_is_one_of_several_is_explained(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    assert "can't find a series" in await series(sandbox, "pause")
+    await repeat(sandbox)
+    await repeat(sandbox)
+    assert "2 series match" in await series(sandbox, "pause")
+
+
+async def test_an_occurrence_is_moved_and_cancelled_like_every_game(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    await repeat(sandbox)
+    game = await only_game(database)
+    later = f"{NOON + timedelta(hours=3):%Y-%m-%d %H:%M}"
+    await reply_text(sandbox.slash(HOST, "game edit", game=str(game.id), when=later))
+    [moved] = await open_games(database)
+    assert (moved.scheduled_at, moved.occurrence) == (NOON + timedelta(hours=3), game.occurrence)
+    assert "is cancelled" in await reply_text(sandbox.slash(HOST, "game cancel", game=str(game.id)))
+    assert {game.status for game in await all_games(database)} == {GameStatus.CANCELLED, GameStatus.SCHEDULED}
+    assert [game.scheduled_at for game in await open_games(database)] == [NOON + DAY]
