@@ -117,7 +117,7 @@ async def cancel(sessions: Sessions, game: Game) -> bool:
 
 
 async def shift_into_past(sessions: Sessions, series: GameSeries, *, days: int) -> None:
-    """Let a series and its games be older, as if nothing had happened for so long."""
+    """Let a series and its games be older, as if nothing had happened in that time."""
     async with db.transaction(sessions) as session:
         await allow_any_change(session)
         shift = {"id": series.id, "by": timedelta(days=days)}

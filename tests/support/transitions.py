@@ -405,7 +405,7 @@ _DELIVERIES = (
 _NEVER_FALLS = "NEW.version >= OLD.version AND NEW.revision >= OLD.revision"
 
 _GAMES = (
-    Transition(GAMES, "created", (NONE,), "scheduled", "host", "`/game create`."),
+    Transition(GAMES, "created", (NONE,), "scheduled", "host or bot", "`/game create`, or the next of a series."),
     Transition(
         GAMES,
         "changed",

@@ -13,7 +13,8 @@ from bot.rendering import announcement_message
 from sandbox.discord.faults.model import DuplicateInteraction
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
-from shared.games import cancel_game, join_game, list_players, set_guild_zone
+from shared.games import cancel_game, join_game, list_players
+from shared.guild_settings import change_guild_settings
 from shared.models import ExceptionKind, Game, GameSeries, GameStatus, NotificationKind, SeriesException, SeriesState
 from tests.integration.bot.conftest import reply_text
 from tests.integration.bot.test_commands import (
@@ -122,7 +123,8 @@ async def test_the_host_is_told_about_a_time_that_the_clocks_skip_or_repeat(
     sandbox: SandboxDiscord, database: Database
 ) -> None:
     async with db.transaction(database.sessions) as session:
-        await set_guild_zone(session, sandbox.world.channel(CHANNEL).guild_id, zone="Europe/Berlin")
+        guild_id, host_id = sandbox.world.channel(CHANNEL).guild_id, sandbox.world.user(HOST).id
+        await change_guild_settings(session, guild_id, {"zone": "Europe/Berlin"}, actor_id=host_id)
     text = await reply_text(create(sandbox, when=f"{NOON:%Y-%m-%d} 02:30", repeat="daily"))
     assert "the clocks skip 02:30, so that game starts at 03:30" in text
     assert "the clocks show 02:30 twice, and that game starts at the first of them" in text
