@@ -18,7 +18,7 @@ from bot.delivery.batch import LOCKED
 from shared import database as db
 from shared.database import Sessions
 from shared.editing import EditResult, GameEdit, edit_game
-from shared.games import cancel_game, join_game, list_players
+from shared.games import cancel_game
 from shared.models import (
     ExceptionKind,
     Game,
@@ -41,6 +41,7 @@ from shared.series.lifecycle import (
 )
 from shared.series.planning import resolve
 from shared.series.rule import Frequency, Rule
+from shared.signup import join_game, list_players
 from tests.support.builders import new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change

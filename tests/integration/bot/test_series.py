@@ -13,9 +13,10 @@ from bot.rendering import announcement_message
 from sandbox.discord.faults.model import DuplicateInteraction
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
-from shared.games import cancel_game, join_game, list_players
+from shared.games import cancel_game
 from shared.guild_settings import change_guild_settings
 from shared.models import ExceptionKind, Game, GameSeries, GameStatus, NotificationKind, SeriesException, SeriesState
+from shared.signup import join_game, list_players
 from tests.integration.bot.conftest import reply_text
 from tests.integration.bot.test_commands import (
     CHANNEL,
@@ -24,6 +25,7 @@ from tests.integration.bot.test_commands import (
     OTHER,
     PLAYER,
     all_games,
+    cancel,
     create,
     notifications,
     only_game,
@@ -91,6 +93,16 @@ async def test_a_game_that_repeats_is_confirmed_with_its_next_dates_and_announce
     [following] = await open_games(database)
     assert following.scheduled_at == NOON + 2 * DAY
     assert NotificationKind.ANNOUNCEMENT in {row.kind for row in await notifications(database, following)}
+
+
+async def test_a_preview_shows_the_next_dates_and_plans_nothing(sandbox: SandboxDiscord, database: Database) -> None:
+    options = {"title": "Curse of Strahd", "when": WHEN, "repeat": "every 2 days"}
+    preview = await (await sandbox.slash(HOST, "game create", **options)).done()
+    assert preview.message is not None
+    assert "🔁 Every 2 days. Next: {}, {} and {}.".format(*stamps(NOON, 2, 4, 6)) in preview.content
+    assert "🔁 Every 2 days" in str(preview.message.embeds)
+    async with db.transaction(database.sessions) as session:
+        assert (await session.scalars(select(GameSeries))).all() == []
 
 
 async def test_a_request_that_arrives_twice_starts_one_series(sandbox: SandboxDiscord, database: Database) -> None:
@@ -288,6 +300,6 @@ async def test_an_occurrence_is_moved_and_cancelled_like_every_game(
     await reply_text(sandbox.slash(HOST, "game edit", game=str(game.id), when=later))
     [moved] = await open_games(database)
     assert (moved.scheduled_at, moved.occurrence) == (NOON + timedelta(hours=3), game.occurrence)
-    assert "is cancelled" in await reply_text(sandbox.slash(HOST, "game cancel", game=str(game.id)))
+    assert "is cancelled" in await cancel(sandbox, HOST, game)
     assert {game.status for game in await all_games(database)} == {GameStatus.CANCELLED, GameStatus.SCHEDULED}
     assert [game.scheduled_at for game in await open_games(database)] == [NOON + DAY]

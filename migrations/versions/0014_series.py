@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql
 
 from migrations import online
 
-revision = "0012"
-down_revision = "0011"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
