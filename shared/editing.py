@@ -69,15 +69,15 @@ async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, act
     if is_moved:
         game.local_time = game.scheduled_at.astimezone(ZoneInfo(game.zone)).replace(tzinfo=None)
         game.version += 1
+    both = {name: (before[name], value) for name, value in changes.items() if name not in _NOT_RECORDED}
+    unknown = dict.fromkeys(_NOT_RECORDED & changes.keys(), (None, None))
+    await record_game_change(session, game, AuditAction.EDITED, actor_id=actor_id, changes=both | unknown)
     await populate_schedule(session, game_id)
     if "capacity" in changes:
         await fill_seats(session, game)
     await refresh_announcement(session, game)
     if is_moved:
         await add_notice(session, [game], NotificationKind.CHANGE)
-    both = {name: (before[name], value) for name, value in changes.items() if name not in _NOT_RECORDED}
-    unknown = dict.fromkeys(_NOT_RECORDED & changes.keys(), (None, None))
-    await record_game_change(session, game, AuditAction.EDITED, actor_id=actor_id, changes=both | unknown)
     return EditResult.MOVED if is_moved else EditResult.CHANGED
 
 

@@ -40,8 +40,11 @@ class LeaveResult(enum.Enum):
     OVER = "over"
 
 
-async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> JoinResult:
-    """Give a user a seat, or a place on the waitlist of a full game. The game's lock decides who gets the last seat."""
+async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int, by: int | None = None) -> JoinResult:
+    """Give a user a seat, or a place on the waitlist of a full game. The game's lock decides who gets the last seat.
+
+    `by` is who adds the user, if they do not join themselves.
+    """
     game = await lock_game(session, game_id)
     if game.status is not GameStatus.SCHEDULED:
         return JoinResult.CLOSED
@@ -51,9 +54,11 @@ async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int) -> Jo
     if _is_full(game, players):
         if not await _respond(session, game, user_id, Answer.WAITLISTED):
             return JoinResult.ALREADY_WAITLISTED
+        await _record_join(session, game, AuditAction.WAITLISTED, user_id=user_id, by=by)
         await refresh_announcement(session, game)
         return JoinResult.WAITLISTED
     await _seat(session, game, user_id)
+    await _record_join(session, game, AuditAction.JOINED, user_id=user_id, by=by)
     await refresh_announcement(session, game)
     return JoinResult.JOINED
 
@@ -69,6 +74,9 @@ async def leave_game(
     was_waiting = await _is_waiting(session, game, user_id)
     if not await _respond(session, game, user_id, answer) and not had_seat:
         return LeaveResult.UNCHANGED
+    gave_up = AuditAction.LEFT if had_seat else AuditAction.DECLINED
+    action = AuditAction.MAYBE if answer is Answer.MAYBE else gave_up
+    await record_game_change(session, game, action, actor_id=user_id)
     if had_seat and game.status is GameStatus.SCHEDULED and user_id != game.host_id:
         await update_drop_outs(session, game, left=user_id)
     await fill_seats(session, game)
@@ -89,6 +97,7 @@ async def remove_player(session: AsyncSession, game_id: UUID, *, user_id: int, b
     had_answer = (await session.execute(delete(Response).where(*of_user).returning(Response.user_id))).first()
     if not had_seat and had_answer is None:
         return LeaveResult.UNCHANGED
+    await record_game_change(session, game, AuditAction.PLAYER_REMOVED, actor_id=by, user_id=user_id)
     if had_seat and game.status is GameStatus.SCHEDULED and game.host_id not in (user_id, by):
         await update_drop_outs(session, game, left=user_id)
     await fill_seats(session, game)
@@ -136,6 +145,13 @@ async def list_waitlist(session: AsyncSession, game_id: UUID) -> list[int]:
 
 def _is_full(game: Game, players: Sequence[int]) -> bool:
     return game.capacity is not None and len(players) >= game.capacity
+
+
+async def _record_join(session: AsyncSession, game: Game, action: AuditAction, *, user_id: int, by: int | None) -> None:
+    if by is None:
+        await record_game_change(session, game, action, actor_id=user_id)
+    else:
+        await record_game_change(session, game, AuditAction.PLAYER_ADDED, actor_id=by, user_id=user_id)
 
 
 async def _seat(session: AsyncSession, game: Game, user_id: int) -> None:

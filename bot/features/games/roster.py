@@ -12,9 +12,8 @@ from bot.features.rights import require_host, require_manager
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
 from shared import signup
-from shared.audit import record_game_change
 from shared.co_hosts import add_co_host, remove_co_host
-from shared.models import AuditAction, Game
+from shared.models import Game
 from shared.signup import JoinResult, LeaveResult, join_game
 
 Player = discord.Member | discord.User
@@ -31,9 +30,8 @@ async def add_player(session: AsyncSession, interaction: Interaction, text: str,
     await require_manager(session, interaction, game, verb="add players to")
     _require_member(player, verb="play")
     title, who = _format_title(game), format_mention(player.id)
-    match await join_game(session, game.id, user_id=player.id):
+    match await join_game(session, game.id, user_id=player.id, by=interaction.user.id):
         case JoinResult.JOINED:
-            await _record(session, interaction, game, AuditAction.PLAYER_ADDED, player)
             return (
                 f"{who} is in {title}, which starts on {format_timestamp(game.scheduled_at, 'F')}. "
                 "I don't tell them now, but they get the reminders."
@@ -41,7 +39,6 @@ async def add_player(session: AsyncSession, interaction: Interaction, text: str,
         case JoinResult.ALREADY_JOINED:
             return f"{who} is already in {title}."
         case JoinResult.WAITLISTED:
-            await _record(session, interaction, game, AuditAction.PLAYER_ADDED, player)
             return f"{title} is full, so {who} is on the waitlist. To add seats, use `/game edit`."
         case JoinResult.ALREADY_WAITLISTED:
             raise UserError(f"{who} is on the waitlist of {title}, which is full. Add seats with `/game edit`.")
@@ -60,10 +57,8 @@ async def remove_player(session: AsyncSession, interaction: Interaction, text: s
     title, who = _format_title(game), format_mention(player.id)
     match await signup.remove_player(session, game.id, user_id=player.id, by=interaction.user.id):
         case LeaveResult.LEFT:
-            await _record(session, interaction, game, AuditAction.PLAYER_REMOVED, player)
             return f"{who} is no longer in {title} and gets no more reminders for it. I don't tell them, so you might."
         case LeaveResult.LEFT_WAITLIST | LeaveResult.ANSWERED:
-            await _record(session, interaction, game, AuditAction.PLAYER_REMOVED, player)
             return f"{who} is off the list of {title}. I don't tell them, so you might."
         case LeaveResult.UNCHANGED:
             return f"{who} isn't in {title}."
@@ -105,12 +100,6 @@ async def dismiss_co_host(session: AsyncSession, interaction: Interaction, text:
 
 async def _find(session: AsyncSession, interaction: Interaction, text: str) -> Game:
     return await find_game_by_text(session, text, guild_id=interaction.guild_id or 0)
-
-
-async def _record(
-    session: AsyncSession, interaction: Interaction, game: Game, action: AuditAction, player: Player
-) -> None:
-    await record_game_change(session, game, action, actor_id=interaction.user.id, user_id=player.id)
 
 
 def _require_member(user: Player, *, verb: str) -> None:

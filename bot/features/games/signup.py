@@ -15,9 +15,8 @@ from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID
 from shared import database
-from shared.audit import record_game_change
 from shared.games import find_game, remember_guild_name
-from shared.models import Answer, AuditAction, Game, GameStatus
+from shared.models import Answer, Game, GameStatus
 from shared.schedule.populate import reminder_times
 from shared.signup import JoinResult, LeaveResult, join_game, leave_game, list_waitlist
 from shared.users import read_own_settings
@@ -35,7 +34,6 @@ _CLOSED_REASONS = {
     GameStatus.CANCELLED: "is cancelled.",
 }
 
-_JOINED = {JoinResult.JOINED: AuditAction.JOINED, JoinResult.WAITLISTED: AuditAction.WAITLISTED}
 _SEAT_FREE = "If a seat becomes free, it's yours, and I'll let you know."
 
 
@@ -62,8 +60,6 @@ class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_I
             if interaction.guild is not None and interaction.guild.name:
                 await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
             result = await join_game(session, game.id, user_id=interaction.user.id)
-            if result in _JOINED:
-                await record_game_change(session, game, _JOINED[result], actor_id=interaction.user.id)
             return await _describe_join(session, game, result, interaction.user.id)
 
         await respond_once(interaction, work)
@@ -111,10 +107,6 @@ async def _answer_without_seat(interaction: ButtonInteraction, game_id: UUID, an
     async def work(session: AsyncSession) -> str:
         game = await _require_game(session, game_id, guild_id=interaction.guild_id)
         result = await leave_game(session, game.id, user_id=interaction.user.id, answer=answer)
-        if result not in (LeaveResult.UNCHANGED, LeaveResult.OVER):
-            declined = AuditAction.LEFT if result is LeaveResult.LEFT else AuditAction.DECLINED
-            action = AuditAction.MAYBE if answer is Answer.MAYBE else declined
-            await record_game_change(session, game, action, actor_id=interaction.user.id)
         if answer is Answer.MAYBE:
             return _describe_maybe(game, result)
         return _describe_leave(game, result, is_host=interaction.user.id == game.host_id)

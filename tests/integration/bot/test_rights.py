@@ -225,6 +225,26 @@ class TestHistory:
             f"{host} created the game",
         ]
 
+    async def test_a_seat_that_goes_to_the_waitlist_follows_what_freed_it(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox, capacity=1)
+        for player in (PLAYER, OTHER, MANAGER):
+            await run(sandbox, HOST, "game add", game, player=player)
+        message_id = await post_announcement(sandbox, game)
+        await press(sandbox, PLAYER, message_id, "leave", game)
+        await run(sandbox, HOST, "game edit", game, players=2)
+        await run(sandbox, HOST, "game remove", game, player=OTHER)
+        host, manager, player, other = (f"<@{sandbox.world.user(who).id}>" for who in (HOST, MANAGER, PLAYER, OTHER))
+        _title, *lines = (await run(sandbox, HOST, "game history", game)).splitlines()
+        assert [line.partition(":R>: ")[2] for line in lines[:5]] == [
+            f"{host} removed {other}",
+            f"Questbell gave a free seat to {manager}",
+            f"{host} changed the number of seats from 1 to 2",
+            f"Questbell gave a free seat to {other}",
+            f"{player} left",
+        ]
+
     async def test_a_cancelled_game_can_still_be_found(self, sandbox: SandboxDiscord, database: Database) -> None:
         game = await plan_game(database, sandbox)
         await run(sandbox, HOST, "game cancel", game)
