@@ -19,7 +19,8 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.client import LOGIN_TIMEOUT, QuestbellClient
-from bot.features import games, my_games, series, settings
+from bot.features import games, help, my_games, series, settings, templates
+from bot.features.help.hello import greet
 from bot.features.interactions import QuestbellTree
 from bot.features.registration import keep_commands_registered
 from bot.gateway_errors import BAD_TOKEN, GatewayClosedError, bad_token_error, starts_used_up_error, translated
@@ -60,7 +61,7 @@ class QuestbellBot(QuestbellClient):
 
     async def setup_hook(self) -> None:
         """Add the features and register their commands after the login."""
-        for feature in (games, my_games, series, settings):
+        for feature in (games, help, my_games, series, settings, templates):
             feature.setup(self, self.tree)
         self._registration = await keep_commands_registered(self.tree)
 
@@ -93,6 +94,10 @@ class QuestbellBot(QuestbellClient):
     async def on_resumed(self) -> None:
         """Record a resumed gateway session."""
         self._state.record_connected()
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Say hello on a new server."""
+        await greet(self, guild)
 
     async def on_disconnect(self) -> None:
         """Record a lost connection, and end the client if there were too many."""

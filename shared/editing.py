@@ -14,7 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import database
 from shared.audit import record_game_change
 from shared.models import AuditAction, Game, GameStatus, NotificationKind
-from shared.schedule.notices import add_notice, refresh_announcement
+from shared.schedule.notices import (
+    add_notice,
+    find_announcement_time,
+    is_unknown,
+    refresh_announcement,
+    withdraw_announcement,
+)
 from shared.schedule.populate import lock_game, populate_schedule
 from shared.signup import fill_seats, list_players
 
@@ -75,8 +81,12 @@ async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, act
     await populate_schedule(session, game_id)
     if "capacity" in changes:
         await fill_seats(session, game)
+    notifies = is_moved and not await is_unknown(session, game)
+    announce_at = await find_announcement_time(session, game_id)
+    if announce_at is not None and announce_at >= game.scheduled_at:
+        await withdraw_announcement(session, game, detail="the game starts before it was to be announced")
     await refresh_announcement(session, game)
-    if is_moved:
+    if notifies:
         await add_notice(session, [game], NotificationKind.CHANGE)
     return EditResult.MOVED if is_moved else EditResult.CHANGED
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import selectinload
 
 from shared.audit import record_game_change
 from shared.models import AuditAction, Game, GameStatus, Guild, NotificationKind
-from shared.schedule.notices import add_notice, refresh_announcement
+from shared.schedule.notices import add_notice, is_unknown, refresh_announcement, withdraw_announcement
 from shared.schedule.populate import lock_game, populate_schedule
 from shared.series.occurrences import open_next
 
@@ -40,6 +40,8 @@ class NewGame:
     capacity: int | None = None
     reminder_offsets: tuple[int, ...] = ()
     interaction_id: int | None = None
+    announce_at: datetime | None = None
+    """None is at once."""
 
 
 async def get_guild_zone(session: AsyncSession, guild_id: int) -> str:
@@ -84,7 +86,7 @@ async def create_game(session: AsyncSession, new: NewGame) -> Game:
     session.add(game)
     await session.flush()
     await populate_schedule(session, game.id)
-    await add_notice(session, [game], NotificationKind.ANNOUNCEMENT)
+    await add_notice(session, [game], NotificationKind.ANNOUNCEMENT, due_at=new.announce_at)
     await record_game_change(session, game, AuditAction.CREATED, actor_id=new.host_id)
     return game
 
@@ -105,8 +107,11 @@ async def cancel_game(session: AsyncSession, game_id: UUID, *, actor_id: int | N
     game.status = GameStatus.CANCELLED
     game.version += 1
     await populate_schedule(session, game_id)
-    await refresh_announcement(session, game)
-    await add_notice(session, [game], NotificationKind.CANCELLATION)
+    notifies = not await is_unknown(session, game)
+    if not await withdraw_announcement(session, game, detail="the game was cancelled before it was announced"):
+        await refresh_announcement(session, game)
+    if notifies:
+        await add_notice(session, [game], NotificationKind.CANCELLATION)
     await record_game_change(session, game, AuditAction.CANCELLED, actor_id=actor_id)
     await open_next(session, game)
     return True

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -54,3 +54,10 @@ async def change_guild_settings(
         both = {name: (getattr(before, name), value) for name, value in changed.items()}
         await record_settings_change(session, guild_id, actor_id=actor_id, changes=both)
     return after
+
+
+async def mark_greeted(session: AsyncSession, guild_id: int) -> bool:
+    """Record that the bot says hello on a server. Return False if it has done so before."""
+    await session.execute(insert(Guild).values(id=guild_id).on_conflict_do_nothing())
+    is_first = update(Guild).where(Guild.id == guild_id, Guild.greeted_at.is_(None)).values(greeted_at=func.now())
+    return (await session.execute(is_first.returning(Guild.id))).scalar_one_or_none() is not None

@@ -56,6 +56,16 @@ def require_creator(interaction: Interaction, settings: GuildSettings) -> None:
     )
 
 
+def require_games_manager(interaction: Interaction, settings: GuildSettings, *, verb: str) -> None:
+    """Check that the user manages all games of the server.
+
+    Raises:
+        UserError: they do not, so they may not `verb`.
+    """
+    if not manages_games(interaction, settings):
+        raise UserError(f"Only members {_describe_managers(settings)} can {verb}. Ask one of them.")
+
+
 async def require_manager(session: AsyncSession, interaction: Interaction, game: Game, *, verb: str) -> None:
     """Check that the user is the host or a co-host, or manages all games.
 

@@ -15,6 +15,7 @@ from shared.models.schedule import (
     Outcome,
 )
 from shared.models.series import ExceptionKind, GameSeries, SeriesException, SeriesState
+from shared.models.template import GameTemplate
 from shared.models.user import User
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "GameSeries",
     "GameStatus",
     "GameStatusSchedule",
+    "GameTemplate",
     "Guild",
     "Interaction",
     "NotificationDelivery",

@@ -52,6 +52,8 @@ class Guild(Base):
     """Who may create games. None is everybody."""
     manager_role_id: Mapped[int | None]
     """Who may change all games. None is who has Discord's permission for events."""
+    greeted_at: Mapped[datetime | None]
+    """When the bot said hello there, which it does once."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -18,7 +18,7 @@ from shared.models.game import GameStatus
 
 
 class NotificationKind(enum.StrEnum):
-    """All but reminders are notices: due immediately, and without TTL."""
+    """All but reminders are notices: due immediately, and without TTL. Only an announcement may be due later."""
 
     REMINDER = "reminder"
     ANNOUNCEMENT = "announcement"

@@ -1,6 +1,7 @@
 """Writes notices, and decides whether a notification is still valid.
 
-A notice is due at once, has no TTL, and stays valid after the game starts.
+A notice is due at once, has no TTL, and stays valid after the game starts. Only an announcement may be due later, and
+changes before then wait for it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, select, text, true, update
@@ -23,6 +25,7 @@ from shared.models import (
     NotificationKind,
     NotificationSchedule,
     Outcome,
+    Participant,
     new_id,
 )
 from shared.schedule.notify import notify_loops
@@ -95,7 +98,12 @@ def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settle
 
 
 async def add_notice(
-    session: AsyncSession, games: Sequence[Game], kind: NotificationKind, *, user_ids: Sequence[int] = ()
+    session: AsyncSession,
+    games: Sequence[Game],
+    kind: NotificationKind,
+    *,
+    user_ids: Sequence[int] = (),
+    due_at: datetime | None = None,
 ) -> None:
     """Write a notice for each game, which the caller has locked. It supersedes those that it makes obsolete.
 
@@ -122,10 +130,10 @@ async def add_notice(
         }
         for game in games
     ]
-    now = func.clock_timestamp()
+    due: Any = func.clock_timestamp() if due_at is None else due_at
     await session.execute(
         insert(table)
-        .values(due_at=now, attempt_at=now)
+        .values(due_at=due, attempt_at=due)
         .on_conflict_do_nothing(
             index_elements=[table.game_id, table.kind],
             index_where=text("kind <> 'reminder' AND user_id IS NULL AND settled_at IS NULL"),
@@ -140,6 +148,33 @@ async def refresh_announcement(session: AsyncSession, *games: Game) -> None:
     for game in games:
         game.revision += 1
     await add_notice(session, games, NotificationKind.ANNOUNCEMENT)
+
+
+async def find_announcement_time(session: AsyncSession, game_id: UUID) -> datetime | None:
+    """Return when a game will be announced, or None if it is announced already or at once."""
+    table = NotificationSchedule
+    statement = select(table.due_at).where(
+        table.game_id == game_id,
+        table.kind == NotificationKind.ANNOUNCEMENT,
+        table.settled_at.is_(None),
+        table.due_at > func.clock_timestamp(),
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def is_unknown(session: AsyncSession, game: Game) -> bool:
+    """Return whether only the host knows of a game: it is to be announced later, and nobody has joined yet."""
+    if await find_announcement_time(session, game.id) is None:
+        return False
+    return (await session.scalar(select(Participant.user_id).where(Participant.game_id == game.id).limit(1))) is None
+
+
+async def withdraw_announcement(session: AsyncSession, game: Game, *, detail: str) -> bool:
+    """Give up the announcement of a locked game that is to be announced later. Return False if there is none."""
+    if await find_announcement_time(session, game.id) is None:
+        return False
+    await _supersede(session, [game], [NotificationKind.ANNOUNCEMENT], detail=detail)
+    return True
 
 
 async def update_drop_outs(

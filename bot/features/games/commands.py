@@ -14,19 +14,22 @@ from bot.client import Interaction
 from bot.features.games.cancellation import ask_to_cancel
 from bot.features.games.co_host_commands import CoHostCommands
 from bot.features.games.creation import DEFAULT_DURATION, MOST_PLAYERS, CreateGameOptions
-from bot.features.games.drafts import open_form, respond_with_preview
+from bot.features.games.drafts import create_from_command, respond_with_preview
 from bot.features.games.editing import NO_DESCRIPTION, EditGameOptions, edit_from_options
 from bot.features.games.history import show_history
 from bot.features.games.lookup import (
     find_game_by_text,
+    suggest_all_games,
     suggest_games,
     suggest_games_with_history,
     suggest_manageable_games,
     suggest_repeats,
     suggest_start_times,
+    suggest_templates,
 )
 from bot.features.games.roster import add_player, remove_player
 from bot.features.games.signup import signup_view
+from bot.features.games.templates import copy_options
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.rendering import Responder, game_embed, game_list_embed
 from shared.game_search import list_games
@@ -55,8 +58,12 @@ class GameCommands(app_commands.Group):
         reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none” (default: the server's)",
         description="Anything else players should know",
         repeat="How it repeats: “every friday”, “every 2 weeks”, “monthly on the 15th, 10 times” (default: once)",
+        template="What this server's games have in common. It fills in what you leave out",
+        announce="When to announce it: “friday 9am”, “in 2 hours” (default: when you post it)",
     )
-    @app_commands.autocomplete(when=suggest_start_times, repeat=suggest_repeats)
+    @app_commands.autocomplete(
+        when=suggest_start_times, repeat=suggest_repeats, template=suggest_templates, announce=suggest_start_times
+    )
     async def create(
         self,
         interaction: Interaction,
@@ -67,6 +74,8 @@ class GameCommands(app_commands.Group):
         reminders: app_commands.Range[str, 1, 100] = "",
         description: app_commands.Range[str, 1, 1000] = "",
         repeat: app_commands.Range[str, 1, 100] = "",
+        template: app_commands.Range[str, 1, 100] = "",
+        announce: app_commands.Range[str, 1, 100] = "",
     ) -> None:
         """Plan a game, and see a preview before you announce it."""
         options = CreateGameOptions(
@@ -77,11 +86,25 @@ class GameCommands(app_commands.Group):
             reminders=reminders,
             description=description,
             repeat=repeat,
+            template=template,
+            announce=announce,
         )
-        if title and when:
-            await respond_with_preview(interaction, options)
-        else:
-            await open_form(interaction, options)
+        await create_from_command(interaction, options)
+
+    @app_commands.command()
+    @app_commands.describe(
+        game="The title of the game, which may be over",
+        when="When the new one starts: “friday 8pm”, “tomorrow 8-11pm”, “in 2 hours”",
+    )
+    @app_commands.autocomplete(game=suggest_all_games, when=suggest_start_times)
+    async def clone(self, interaction: Interaction, game: str, when: app_commands.Range[str, 1, 100]) -> None:
+        """Plan a game like another one, and see a preview before you announce it."""
+
+        async def read(session: AsyncSession) -> CreateGameOptions:
+            found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0, is_over=True)
+            return copy_options(found, when=when)
+
+        await respond_with_preview(interaction, read)
 
     @app_commands.command(name="list")
     async def list_games(self, interaction: Interaction) -> None:

@@ -24,6 +24,7 @@ from shared.game_search import count_open_games
 from shared.games import NewGame, create_game, remember_guild_name
 from shared.guild_settings import GuildSettings, get_guild_settings
 from shared.models import Game
+from shared.schedule.notices import find_announcement_time
 from shared.schedule.populate import reminder_times
 from shared.users import find_zone
 
@@ -46,6 +47,8 @@ class CreateGameOptions:
     reminders: str = ""
     description: str = ""
     repeat: str = ""
+    template: str = ""
+    announce: str = ""
 
     @classmethod
     def load(cls, saved: Mapping[str, Any]) -> Self:
@@ -92,15 +95,17 @@ async def create_from_options(
     if interaction.guild is not None and interaction.guild.name:
         await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
     repeats = [] if not options.repeat else await make_series(session, game, options.repeat)
-    return "\n".join([confirm_creation(game, now=await database.now(session)), *repeats])
+    return "\n".join([await confirm_creation(session, game), *repeats])
 
 
-def confirm_creation(game: Game, *, now: datetime) -> str:
+async def confirm_creation(session: AsyncSession, game: Game) -> str:
     """Return the host's confirmation, with the reminders that will be sent or are too late."""
+    now, announce_at = await database.now(session), await find_announcement_time(session, game.id)
+    posting = "I'm posting it" if announce_at is None else f"On {format_timestamp(announce_at, 'F')}, I'll post it"
     lines = [
         f"**{escape(game.title, limit=200)}** is set for {format_timestamp(game.scheduled_at, 'F')} "
         f"({format_timestamp(game.scheduled_at, 'R')}) and lasts {format_duration(game.duration)}. "
-        f"I'm posting it in <#{game.channel_id}>.",
+        f"{posting} in <#{game.channel_id}>.",
         *describe_schedule(game, now=now),
     ]
     if reminder_times(game, after=now):
@@ -208,6 +213,9 @@ def _parse_options(
 ) -> NewGame:
     title = parse_title(options.title)
     start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
+    announce_at = None
+    if options.announce:
+        announce_at = _parse_announcement(interaction, options.announce, zone=zone, start=start.at)
     return NewGame(
         guild_id=interaction.guild_id or 0,
         channel_id=channel_id,
@@ -220,7 +228,15 @@ def _parse_options(
         capacity=parse_seats(options.players),
         reminder_offsets=choose_reminder_offsets(options.reminders, settings),
         interaction_id=request_id,
+        announce_at=announce_at,
     )
+
+
+def _parse_announcement(interaction: Interaction, text: str, *, zone: str, start: datetime) -> datetime:
+    at = parse_start_time(text, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction)).at
+    if at >= start:
+        raise UserError("The game starts before it would be announced. Enter an earlier time for `announce`.")
+    return at
 
 
 def choose_duration(from_when: timedelta | None, entered: str | None) -> timedelta | None:

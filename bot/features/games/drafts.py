@@ -7,6 +7,7 @@ any replica.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Self
 from uuid import UUID
@@ -25,6 +26,7 @@ from bot.features.games.creation import (
     plan_game,
 )
 from bot.features.games.form import ON_THE_FORM, game_form, read_form
+from bot.features.games.templates import fill_from_template, require_unlocked
 from bot.features.interactions import Reply, respond_once, respond_with_modal
 from bot.features.repeats import plan_series
 from bot.rendering import game_embed
@@ -39,6 +41,8 @@ from shared.models import Draft, new_id
 ButtonInteraction = discord.Interaction[Any]
 """discord.py passes buttons the interaction of any client. Ours is a `QuestbellClient`."""
 
+ReadOptions = Callable[[AsyncSession], Awaitable[CreateGameOptions]]
+
 POST_ID = "questbell:draft-post:"
 EDIT_ID = "questbell:draft-edit:"
 DISCARD_ID = "questbell:draft-discard:"
@@ -48,13 +52,14 @@ _GONE = "This draft is gone. To plan a game, use `/game create`."
 _POSTED = "This game is already posted. To change it, use `/game edit`."
 
 
-async def respond_with_preview(interaction: Interaction, options: CreateGameOptions) -> None:
-    """Save the options as a draft, and show its preview."""
+async def respond_with_preview(interaction: Interaction, read: ReadOptions) -> None:
+    """Save the options that `read` returns as a draft, and show its preview."""
     draft_id = new_id()
 
     async def work(session: AsyncSession) -> str:
         await choose_place(session, interaction)
-        return (await _preview(session, interaction, await _save(session, interaction, draft_id, options))).text
+        draft = await _save(session, interaction, draft_id, await read(session))
+        return (await _preview(session, interaction, draft)).text
 
     async def show(session: AsyncSession) -> Reply:
         draft = await find_requested_draft(session, interaction.id)
@@ -63,18 +68,30 @@ async def respond_with_preview(interaction: Interaction, options: CreateGameOpti
     await respond_once(interaction, work, show=show)
 
 
-async def open_form(interaction: Interaction, options: CreateGameOptions) -> None:
+async def create_from_command(interaction: Interaction, options: CreateGameOptions) -> None:
+    """Show the preview of a game, or the form if the options do not suffice."""
+
+    async def read(session: AsyncSession) -> CreateGameOptions:
+        return await fill_from_template(session, interaction.guild_id or 0, options)
+
+    if options.when and (options.title or options.template):
+        await respond_with_preview(interaction, read)
+    else:
+        await _open_form(interaction, options, read)
+
+
+async def _open_form(interaction: Interaction, options: CreateGameOptions, read: ReadOptions) -> None:
     """Open the form of a new draft. Only options that are not on it have to be saved before."""
     draft_id = new_id()
     entered = asdict(options)
     off_the_form = any(entered[name] for name in entered.keys() - ON_THE_FORM)
 
     async def make() -> discord.ui.Modal:
-        saved_id = draft_id
-        if off_the_form:
-            async with database.transaction(interaction.client.sessions) as session:
-                saved_id = (await _save(session, interaction, draft_id, options)).id
-        return game_form(saved_id, options)
+        if not off_the_form:
+            return game_form(draft_id, options)
+        async with database.transaction(interaction.client.sessions) as session:
+            draft = await _save(session, interaction, draft_id, await read(session))
+            return game_form(draft.id, CreateGameOptions.load(draft.options))
 
     await respond_with_modal(interaction, make)
 
@@ -122,9 +139,10 @@ class PostButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=POST_I
             if draft is None:
                 raise UserError(_GONE)
             if (game := await find_requested_game(session, draft.interaction_id)) is not None:
-                return confirm_creation(game, now=await database.now(session))
+                return await confirm_creation(session, game)
             options, request_id = CreateGameOptions.load(draft.options), draft.interaction_id
             draft.is_posted = True
+            await require_unlocked(session, draft.guild_id, options)
             return await create_from_options(session, interaction, options, request_id=request_id)
 
         await respond_once(interaction, work, show=_shown_preview(interaction, self.draft_id), in_place=True)
@@ -198,7 +216,7 @@ def draft_view(draft_id: UUID, *, is_valid: bool) -> discord.ui.View:
     return view
 
 
-def _shown_preview(interaction: Interaction, draft_id: UUID) -> Any:
+def _shown_preview(interaction: Interaction, draft_id: UUID) -> Callable[[AsyncSession], Awaitable[Reply]]:
     async def show(session: AsyncSession) -> Reply:
         draft = await find_draft(session, draft_id)
         return Reply() if draft is None or draft.is_posted else await _preview(session, interaction, draft)
@@ -212,12 +230,15 @@ async def _preview(session: AsyncSession, interaction: Interaction, draft: Draft
         return Reply(_POSTED)
     options = CreateGameOptions.load(draft.options)
     try:
-        game = build_game(await plan_game(session, interaction, options, request_id=draft.interaction_id))
+        await require_unlocked(session, draft.guild_id, options)
+        new = await plan_game(session, interaction, options, request_id=draft.interaction_id)
+        game = build_game(new)
         repeats = plan_series(game, options.repeat) if options.repeat else []
     except UserError as error:
         return Reply(f"{error}\n-# To change what you entered, press Edit.", view=draft_view(draft.id, is_valid=False))
+    later = "" if new.announce_at is None else f" on {format_timestamp(new.announce_at, 'F')}"
     lines = [
-        f"This is a preview that only you see. To announce the game in <#{game.channel_id}>, press **Post it**.",
+        f"This is a preview that only you see. To announce the game in <#{game.channel_id}>{later}, press **Post it**.",
         f"“{escape(options.when, limit=100)}” is {format_timestamp(game.scheduled_at, 'F')} "
         f"({format_timestamp(game.scheduled_at, 'R')}), for {format_duration(game.duration)}.",
         *describe_schedule(game, now=await database.now(session)),

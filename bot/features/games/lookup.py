@@ -27,6 +27,7 @@ from shared.game_search import search_games
 from shared.games import find_game
 from shared.guild_settings import get_guild_settings
 from shared.models import Game
+from shared.templates import list_templates
 from shared.users import find_zone
 
 Choices = list[app_commands.Choice[str]]
@@ -109,6 +110,27 @@ async def suggest_repeats(interaction: Interaction, current: str) -> Choices:
         return [
             app_commands.Choice(name=meaning[:_NAME_LIMIT], value=wording)
             for meaning, wording in list_repeats(current, start=local)
+        ]
+
+    return await suggest_in_time(work)
+
+
+async def suggest_all_games(interaction: Interaction, current: str) -> Choices:
+    """Return the matching games, also those that were lately over."""
+    return await suggest_in_time(lambda: _matching_games(interaction, current, is_over=True))
+
+
+async def suggest_templates(interaction: Interaction, current: str) -> Choices:
+    """Return the server's templates whose names contain the text."""
+
+    async def work() -> Choices:
+        async with database.transaction(interaction.client.sessions) as session:
+            templates = await list_templates(session, interaction.guild_id or 0)
+        wanted = clean(current).casefold()
+        return [
+            app_commands.Choice(name=template.name[:_NAME_LIMIT], value=template.name)
+            for template in templates
+            if wanted in template.key
         ]
 
     return await suggest_in_time(work)

@@ -67,7 +67,8 @@ def event_for(world: World, change: Change) -> Event | None:
             deleted = {"id": str(message.id), **_place(message.channel)}
             return Event("MESSAGE_DELETE", encode(deleted), _intent(message.channel), message.channel.guild_id)
         case changes.GuildCreated(guild):
-            return Event("GUILD_CREATE", encode(guild_create_payload(world, guild)), Intent.GUILDS, guild.id)
+            payload = guild_create_payload(world, guild, is_new=True)
+            return Event("GUILD_CREATE", encode(payload), Intent.GUILDS, guild.id)
         case changes.ChannelCreated(channel) if channel.guild_id is not None:
             return _channel("CREATE", channel)
         case changes.ChannelUpdated(channel):

@@ -171,13 +171,16 @@ def guild_payload(guild: Guild) -> Json:
     }
 
 
-def guild_create_payload(world: World, guild: Guild) -> Json:
-    """Return the gateway's form of a guild. Without the members intent, the bot is its only member."""
+def guild_create_payload(world: World, guild: Guild, *, is_new: bool = False) -> Json:
+    """Return the gateway's form of a guild. Without the members intent, the bot is its only member.
+
+    A guild that the bot has just joined lacks `unavailable`, by which clients tell it from one that it was in before.
+    """
     return {
         **guild_payload(guild),
         "joined_at": timestamp(guild.members[world.bot.id].joined_at),
         "large": len(guild.members) > 250,
-        "unavailable": False,
+        **({} if is_new else {"unavailable": False}),
         "member_count": len(guild.members),
         "members": [member_payload(guild.members[world.bot.id])],
         "channels": [channel_payload(channel) for channel in guild.channels.values()],

@@ -6,7 +6,8 @@ before whether a request is allowed, so that a test can put the world into any s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from sandbox.discord import changes
 from sandbox.discord.changes import ChangeFeed
@@ -95,14 +96,23 @@ class World:
         self._by_name[name.casefold()] = user
         return user
 
-    def add_guild(self, name: str, *, owner: UserRef, everyone: Permission = TALK) -> Guild:
-        """Create a guild with its owner and the bot as members."""
+    def add_guild(
+        self,
+        name: str,
+        *,
+        owner: UserRef,
+        everyone: Permission = TALK,
+        channels: Mapping[str, Iterable[Overwrite]] = MappingProxyType({}),
+    ) -> Guild:
+        """Create a guild with its owner and the bot as members. `channels` are there before the bot joins."""
         guild = Guild(self.ids.place(), name, self.user(owner).id)
         guild.roles[guild.id] = Role(guild.id, "@everyone", everyone)
         self.guilds[guild.id] = guild
         self._join(guild, self.user(owner), ())
         bot_role = self.add_role(guild, self.bot.display_name, TALK | Permission.MENTION_EVERYONE, managed=True)
         self._join(guild, self.bot, (bot_role,))
+        for channel_name, overwrites in channels.items():
+            self.add_channel(guild, channel_name).overwrites.extend(overwrites)
         self._feed.publish(changes.GuildCreated(guild))
         return guild
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +16,14 @@ from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.messages import walk_components
 from shared import database as db
 from shared.drafts import RETENTION, first_draft_id_at, save_draft
-from shared.models import Draft
+from shared.models import Draft, Game, NotificationKind
 from tests.integration.bot.conftest import StartBot, find_button, press_button, reply_text
 from tests.integration.bot.test_commands import (
     CHANNEL,
     HOST,
     FailingSessions,
     all_games,
+    cancel,
     notifications,
     only_game,
     plan_game,
@@ -196,6 +197,52 @@ class TestForm:
             lambda: [record.kind for record in sandbox.evidence].count("edit") == 2, timeout=WAIT_TIMEOUT
         )
         assert await count_drafts(database) == 1
+
+
+@pytest.mark.usefixtures("bot")
+class TestAnnouncement:
+    async def plan(self, sandbox: SandboxDiscord, database: Database) -> Game:
+        shown = await preview(sandbox, when="in 72 hours", announce="in 24 hours")
+        assert " on <t:" in shown.content
+        assert "I'll post it" in await reply_text(press_button(sandbox, HOST, shown, "Post it"))
+        return await only_game(database)
+
+    async def due_times(self, database: Database, game: Game) -> list[datetime]:
+        """When open announcements of the game are due."""
+        rows = await notifications(database, game)
+        return [row.due_at for row in rows if row.kind is NotificationKind.ANNOUNCEMENT and row.settled_at is None]
+
+    async def test_it_waits_for_its_time_also_when_the_game_changes_before(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await self.plan(sandbox, database)
+        [due_at] = await self.due_times(database, game)
+        assert timedelta(hours=47) < game.scheduled_at - due_at < timedelta(hours=49)
+        await reply_text(
+            sandbox.slash(HOST, "game edit", game=str(game.id), title="Something else", when="in 60 hours")
+        )
+        assert await self.due_times(database, game) == [due_at]
+
+    async def test_a_game_that_now_starts_before_is_announced_at_once(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await self.plan(sandbox, database)
+        await reply_text(sandbox.slash(HOST, "game edit", game=str(game.id), when="in 2 hours"))
+        [due_at] = await self.due_times(database, game)
+        async with db.transaction(database.sessions) as session:
+            assert due_at <= await db.now(session)
+
+    async def test_a_game_that_is_cancelled_before_is_never_announced(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await self.plan(sandbox, database)
+        await cancel(sandbox, HOST, game)
+        assert await self.due_times(database, game) == []
+        assert NotificationKind.CANCELLATION not in {row.kind for row in await notifications(database, game)}
+
+    async def test_it_must_be_before_the_start(self, sandbox: SandboxDiscord) -> None:
+        shown = await preview(sandbox, when="in 2 hours", announce="in 3 hours")
+        assert "Enter an earlier time for `announce`" in shown.content
 
 
 class TestRestart:
