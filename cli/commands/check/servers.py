@@ -62,7 +62,7 @@ async def _check_rows(session: AsyncSession) -> list[CheckResult]:
         newer += counts.mappings().one()["newer"]
     if not newer:
         return []
-    message = f"{plural(newer, 'row')} of a newer release wait for it"
+    message = f"a newer release wrote {plural(newer, 'row')} that only it can handle"
     return [CheckResult.failed("rows", message, "upgrade to that release again; the other rows are not affected")]
 
 

@@ -13,9 +13,11 @@ from sandbox.discord.server import SandboxDiscord
 from sandbox.servers.postgres import Postgres
 from shared import database as db
 from shared.messaging.connection import connected
-from shared.messaging.topology import NOTICES
+from shared.messaging.topology import EXCHANGE, NOTICES
+from shared.models import NotificationKind
 from shared.settings import BrokerSettings
 from tests.integration.cli.conftest import Output, Run
+from tests.support.builders import become_newer, new_game, rows_of
 from tests.support.database import Database
 
 
@@ -64,6 +66,22 @@ async def test_an_older_schema_must_be_migrated_and_a_newer_one_passes(
     async with db.transaction(database.sessions) as session:
         await session.execute(text("DROP TABLE alembic_version"))
     assert result_of(await check_as_json(run), "schema")["remedy"] == "run `questbell migrate`"
+
+
+async def test_rows_of_a_newer_release_are_counted(run: Run, database: Database, declared: BrokerSettings) -> None:
+    assert all(result["name"] != "rows" for result in (await check_as_json(run)).document["results"])
+    game = await new_game(database.sessions, offsets=(10,))
+    await become_newer(database.sessions, *await rows_of(database.sessions, game, NotificationKind.REMINDER))
+    result = result_of(await check_as_json(run), "rows")
+    assert (result["status"], result["message"]) == ("failed", "a newer release wrote 1 row that only it can handle")
+    assert "upgrade to that release again" in result["remedy"]
+
+
+async def test_a_missing_exchange_is_reported(run: Run, declared: BrokerSettings) -> None:
+    async with connected(declared, name="test") as connection:
+        await (await connection.channel()).exchange_delete(EXCHANGE)
+    result = result_of(await check_as_json(run), "queues")
+    assert (result["status"], result["message"]) == ("failed", "missing: exchange game_events")
 
 
 async def test_missing_queues_are_reported_and_not_declared(run: Run, broker: BrokerSettings) -> None:

@@ -14,18 +14,23 @@ from bot.consumers.handler import EventHandler
 from bot.delivery.rate_limits import RateLimiter
 from bot.delivery.sender import Sender
 from bot.main import event_handler
+from cli.commands.recover import plan
 from cli.commands.recover.command import recover
 from sandbox.discord.faults.model import Match, Status, TooMany
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
+from shared import users
 from shared.discord import client
 from shared.discord.client import DiscordClient
+from shared.editing import GameEdit, edit_game
 from shared.games import cancel_game
 from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
+from shared.schedule.warnings import warn_hosts
 from shared.settings import DiscordSettings, Timing
+from shared.signup import leave_game
 from tests.integration.cli.conftest import Run
-from tests.support.builders import make_due, new_game, rows_of
+from tests.support.builders import become_newer, make_due, new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
 
@@ -145,6 +150,82 @@ async def test_a_cancellation_is_found_by_its_own_emoji(
     assert steps((await run(recover, an_hour_ago(), as_json=True)).document)[str(row.id)] == "mark_delivered"
 
 
+async def test_a_new_time_is_found_and_not_sent_again(
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler, channel: int
+) -> None:
+    game = await new_game(database.sessions, channel_id=channel, players=(1,))
+    async with db.transaction(database.sessions) as session:
+        await edit_game(session, game.id, GameEdit(scheduled_at=game.scheduled_at + timedelta(hours=1)))
+    row = await due(database, game, NotificationKind.CHANGE)
+    await handle(event_of(row))
+    await restore(database)
+    assert (await run(recover, an_hour_ago(), yes=True)).code == 0
+    assert (await state(database, row))[0] is Outcome.DELIVERED
+    await handle(event_of(row))
+    assert [message.content[0] for message in discord.messages(channel)] == ["📅"]
+
+
+@pytest.mark.parametrize("in_channel", [True, False], ids=["in the channel", "as a direct message"])
+async def test_a_drop_out_is_found_in_the_channel_or_given_up_as_a_direct_message(
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler, channel: int, in_channel: bool
+) -> None:
+    host = discord.world.user("Mia").id
+    game = await new_game(database.sessions, channel_id=channel, host_id=host, players=(1, 2))
+    async with db.transaction(database.sessions) as session:
+        await leave_game(session, game.id, user_id=1)
+        if in_channel:
+            await users.mark_dms_closed(session, host)
+    row = await due(database, game, NotificationKind.DROP_OUT)
+    await handle(event_of(row))
+    assert len(discord.messages(channel) if in_channel else discord.dms("Mia")) == 1
+    await restore(database)
+    assert (await run(recover, an_hour_ago(), yes=True)).code == 0
+    outcome, detail = await state(database, row)
+    if in_channel:
+        assert outcome is Outcome.DELIVERED
+    else:
+        assert outcome is Outcome.UNDELIVERABLE
+        assert "it may be a direct message, and those are not searched" in (detail or "")
+    await handle(event_of(row))
+    assert len(discord.messages(channel)) + len(discord.dms("Mia")) == 1
+
+
+async def test_a_warning_is_left_to_the_bot_because_a_second_one_does_no_harm(
+    run: Run, database: Database, discord: SandboxDiscord, channel: int
+) -> None:
+    row = await due(database, await new_game(database.sessions, channel_id=channel))
+    async with db.transaction(database.sessions) as session:
+        await warn_hosts(session, [(row.id, "reason")])
+    warning = await due(database, Game(id=row.game_id), NotificationKind.WARNING)
+    planned = steps((await run(recover, an_hour_ago(), as_json=True)).document)
+    assert str(row.id) in planned
+    assert str(warning.id) not in planned
+
+
+async def test_rows_of_a_newer_release_need_its_own_command(
+    run: Run, database: Database, discord: SandboxDiscord, channel: int
+) -> None:
+    row = await due(database, await new_game(database.sessions, channel_id=channel))
+    await become_newer(database.sessions, row)
+    output = await run(recover, an_hour_ago(), yes=True)
+    assert output.code == 1
+    assert "a newer release wrote notifications of the kind future_kind; run its `questbell recover`" in output.err
+
+
+async def test_a_channel_that_is_too_busy_to_be_read_makes_the_outcome_unknown(
+    run: Run, database: Database, discord: SandboxDiscord, channel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
+    monkeypatch.setattr(plan, "MAX_PAGES", 2)
+    row = await due(database, await new_game(database.sessions, channel_id=channel))
+    for number in range(6):
+        discord.say("Mia", f"noise {number}", where=channel)
+    assert (await run(recover, an_hour_ago(), yes=True)).code == 0
+    outcome, detail = await state(database, row)
+    assert outcome is Outcome.UNDELIVERABLE
+    assert "messages since then" in (detail or "")
+
+
 async def test_a_reminder_not_in_the_channel_stays_open_and_is_sent_by_the_bot(
     run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler, channel: int
 ) -> None:
@@ -171,8 +252,8 @@ async def test_another_games_reminder_is_not_mistaken_for_this_one(
     rows = [await due(database, game) for game in games]
     await handle(event_of(rows[0]))
     await restore(database)
-    plan = steps((await run(recover, an_hour_ago(), as_json=True)).document)
-    assert [plan[str(row.id)] for row in rows] == ["mark_delivered", "leave_open", "leave_open"]
+    planned = steps((await run(recover, an_hour_ago(), as_json=True)).document)
+    assert [planned[str(row.id)] for row in rows] == ["mark_delivered", "leave_open", "leave_open"]
 
 
 @pytest.mark.parametrize("trouble", ["the channel is gone", "no history"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import func, make_url, select, update
+from sqlalchemy import ColumnElement, func, make_url, select, update
 
 from bot.consumers.handler import EventHandler
 from bot.delivery.rate_limits import RateLimiter
@@ -25,17 +25,20 @@ from shared.discord.ids import nonce_for
 from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
 from shared.games import cancel_game
-from shared.messaging.envelope import GameReminderDue
+from shared.messaging.envelope import GameReminderDue, NoticeDue
 from shared.models import (
+    DeliveryState,
     Game,
     GameStatusSchedule,
     NotificationDelivery,
     NotificationKind,
     NotificationSchedule,
+    Outcome,
 )
 from shared.settings import DiscordSettings, Timing
+from shared.signup import leave_game
 from tests.integration.cli.conftest import Run
-from tests.support.builders import HOST, new_game, rows_of
+from tests.support.builders import HOST, become_newer, new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
 
@@ -57,10 +60,14 @@ async def reminder(database: Database, discord: SandboxDiscord) -> NotificationS
     return (await rows_of(database.sessions, game, NotificationKind.REMINDER))[0]
 
 
-async def change(database: Database, table: type[Any], **values: Any) -> None:
+async def change(database: Database, table: type[Any], *where: ColumnElement[bool], **values: Any) -> None:
     async with db.transaction(database.sessions) as session:
         await allow_any_change(session)
-        await session.execute(update(table).values(**values))
+        await session.execute(update(table).where(*where).values(**values))
+
+
+def notice_of(row: NotificationSchedule) -> NoticeDue:
+    return NoticeDue(row_id=row.id, game_id=row.game_id, kind=row.kind)
 
 
 def event_of(row: NotificationSchedule) -> GameReminderDue:
@@ -138,6 +145,108 @@ async def test_a_rejected_reminder_shows_the_reason(
     output = await run(trace, str(row.id))
     assert "reminder 10 minutes before: undeliverable" in output.out
     assert "the channel was deleted" in output.out
+
+
+async def explanation_of(run: Run, row: NotificationSchedule) -> dict[str, Any]:
+    [traced] = (await run(trace, str(row.id), as_json=True)).document["rows"]
+    return dict(traced["explanation"])
+
+
+async def test_the_notices_of_two_new_times_show_that_only_the_second_was_sent(
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler
+) -> None:
+    game = await new_game(database.sessions, channel_id=next(iter(discord.world.channels)), players=(1,))
+    for hours in (1, 2):
+        async with db.transaction(database.sessions) as session:
+            later = game.scheduled_at + timedelta(hours=hours)
+            await edit_game(session, game.id, GameEdit(scheduled_at=later))
+    first, second = await rows_of(database.sessions, game, NotificationKind.CHANGE)
+    await handle(notice_of(second))
+    explanation = await explanation_of(run, first)
+    assert (explanation["state"], explanation["summary"]) == ("superseded", "Superseded; not sent.")
+    assert (await explanation_of(run, second))["summary"].startswith("Delivered ")
+    output = await run(trace, str(game.id))
+    assert "change: delivered" in output.out
+    assert "change: superseded" in output.out
+    assert "Reason: replaced by a newer notice (change)" in output.out
+
+
+async def test_the_notice_of_a_drop_out_names_the_host_as_its_recipient(
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler
+) -> None:
+    host = discord.world.user("Mia").id
+    game = await new_game(
+        database.sessions, channel_id=next(iter(discord.world.channels)), host_id=host, players=(1, 2)
+    )
+    async with db.transaction(database.sessions) as session:
+        await leave_game(session, game.id, user_id=1)
+    [row] = await rows_of(database.sessions, game, NotificationKind.DROP_OUT)
+    assert (await explanation_of(run, row))["state"] == "due"
+    await handle(notice_of(row))
+    [traced] = (await run(trace, str(row.id), as_json=True)).document["rows"]
+    assert (traced["label"], traced["explanation"]["state"]) == ("drop_out", "delivered")
+    [delivery] = traced["deliveries"]
+    assert (delivery["recipient_kind"], delivery["recipient_id"]) == ("user", str(host))
+
+
+async def test_a_warning_is_traced_with_its_reason_and_what_became_of_it(
+    run: Run, database: Database, discord: SandboxDiscord, handle: EventHandler
+) -> None:
+    host = discord.world.user("Mia").id
+    row = await reminder(database, discord)
+    await change(database, Game, host_id=host)
+    discord.faults.add(Refuse(10003), match=CREATE, times=1)
+    await handle(event_of(row))
+    [warning] = await rows_of(database.sessions, Game(id=row.game_id), NotificationKind.WARNING)
+    assert (await explanation_of(run, warning))["state"] == "due"
+    discord.world.close_dms("Mia")
+    await handle(notice_of(warning))
+    explanation = await explanation_of(run, warning)
+    assert explanation["state"] == "undeliverable"
+    assert explanation["summary"] == "Not sent; it will not be retried."
+
+
+async def test_a_row_of_a_newer_release_is_left_to_it(run: Run, database: Database) -> None:
+    game = await new_game(database.sessions, offsets=(10,))
+    [row] = await rows_of(database.sessions, game, NotificationKind.REMINDER)
+    await become_newer(database.sessions, row)
+    explanation = await explanation_of(run, row)
+    assert explanation["state"] == "newer"
+    assert "Only a newer release knows what this is." in explanation["summary"]
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "summary", "of_delivery"),
+    [
+        (DeliveryState.UNKNOWN, Outcome.UNDELIVERABLE, "1 message may or may not have been sent", "Check the channel."),
+        (DeliveryState.UNKNOWN, Outcome.PARTLY_DELIVERED, "0 of 1 message sent.", "It may or may not have been sent"),
+        (DeliveryState.SENDING, Outcome.DELIVERED, "Delivered ", "was settled before this was known"),
+        (DeliveryState.PENDING, Outcome.SUPERSEDED, "Superseded; not sent.", "the notification was settled first"),
+        (DeliveryState.PENDING, Outcome.EXPIRED, "the game had started", "the notification was settled first"),
+        (DeliveryState.SENDING, None, "Attempt 1 was published.", "A bot is sending it, or died while sending."),
+        (DeliveryState.PENDING, None, "Attempt 1 was published.", "It is sent at the next attempt."),
+    ],
+)
+async def test_each_state_of_a_delivery_and_outcome_is_explained(
+    run: Run,
+    database: Database,
+    discord: SandboxDiscord,
+    handle: EventHandler,
+    state: DeliveryState,
+    outcome: Outcome | None,
+    summary: str,
+    of_delivery: str,
+) -> None:
+    row = await reminder(database, discord)
+    await handle(event_of(row))
+    is_sending = state is DeliveryState.SENDING and outcome is None
+    lease_until = func.clock_timestamp() + timedelta(minutes=1) if is_sending else None
+    await change(database, NotificationDelivery, state=state, message_id=None, lease_until=lease_until)
+    settled = {} if outcome else {"settled_at": None, "attempt_at": func.clock_timestamp() + timedelta(minutes=1)}
+    await change(database, NotificationSchedule, NotificationSchedule.id == row.id, outcome=outcome, **settled)
+    [traced] = (await run(trace, str(row.id), as_json=True)).document["rows"]
+    assert summary in traced["explanation"]["summary"]
+    assert of_delivery in traced["deliveries"][0]["explanation"]
 
 
 async def test_an_overdue_row_points_to_the_controllers(run: Run, database: Database) -> None:
