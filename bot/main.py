@@ -17,7 +17,7 @@ from shared.discord.client import DiscordClient
 from shared.liveness import Watched
 from shared.messaging import topology
 from shared.messaging.consumer import Consumer
-from shared.messaging.envelope import GameReminderDue, NoticeDue, StatusTransitionDue
+from shared.messaging.envelope import GameReminderDue, NoticeDue, PersonalReminderDue, StatusTransitionDue
 from shared.probes import Dependency
 from shared.schedule.retry import Backoff
 from shared.settings import (
@@ -93,6 +93,7 @@ def event_handler(sender: Sender) -> EventHandler:
         Backoff.of(sender.timing),
         {
             GameReminderDue: deliver_notification,
+            PersonalReminderDue: deliver_notification,
             NoticeDue: deliver_notification,
             StatusTransitionDue: TransitionHandler(sender.sessions).apply_transition,
         },

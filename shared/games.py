@@ -18,6 +18,7 @@ from sqlalchemy.orm import selectinload
 from shared.audit import record_game_change
 from shared.models import AuditAction, Game, GameStatus, Guild, NotificationKind
 from shared.schedule.notices import add_notice, is_unknown, refresh_announcement, withdraw_announcement
+from shared.schedule.personal import share_settings
 from shared.schedule.populate import lock_game, populate_schedule
 from shared.series.occurrences import open_next
 
@@ -42,12 +43,6 @@ class NewGame:
     interaction_id: int | None = None
     announce_at: datetime | None = None
     """None is at once."""
-
-
-async def get_guild_zone(session: AsyncSession, guild_id: int) -> str:
-    """Return a server's IANA time zone, "UTC" by default."""
-    zone = (await session.execute(select(Guild.zone).where(Guild.id == guild_id))).scalar_one_or_none()
-    return zone or "UTC"
 
 
 async def remember_guild_name(session: AsyncSession, guild_id: int, *, name: str) -> None:
@@ -82,6 +77,7 @@ async def create_game(session: AsyncSession, new: NewGame) -> Game:
         if (game := await find_requested_game(session, new.interaction_id)) is not None:
             return game
     await session.execute(insert(Guild).values(id=new.guild_id).on_conflict_do_nothing())
+    await share_settings(session, [new.host_id])
     game = build_game(new)
     session.add(game)
     await session.flush()

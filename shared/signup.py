@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.audit import record_game_change
 from shared.models import Answer, AuditAction, Game, GameStatus, Participant, Response
 from shared.schedule.notices import add_promotion, refresh_announcement, update_drop_outs, withdraw_promotion
+from shared.schedule.personal import populate_personal_reminders, share_settings
 from shared.schedule.populate import lock_game
 
 
@@ -155,8 +156,10 @@ async def _record_join(session: AsyncSession, game: Game, action: AuditAction, *
 
 
 async def _seat(session: AsyncSession, game: Game, user_id: int) -> None:
+    await share_settings(session, [user_id])
     await session.execute(delete(Response).where(Response.game_id == game.id, Response.user_id == user_id))
     await session.execute(insert(Participant).values(game_id=game.id, user_id=user_id))
+    await populate_personal_reminders(session, [game.id], user_id=user_id)
     await update_drop_outs(session, game, returned=user_id)
 
 
@@ -170,6 +173,7 @@ async def _unseat(session: AsyncSession, game: Game, user_id: int) -> bool:
     if removed.scalar_one_or_none() is None:
         return False
     await withdraw_promotion(session, game, user_id)
+    await populate_personal_reminders(session, [game.id], user_id=user_id)
     return True
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models import Guild, User
+from shared.schedule.personal import lock_settings, populate_reminders_of_user
 
 DEFAULT_ZONE = "UTC"
 
@@ -21,6 +22,7 @@ class OwnSettings:
     zone: str | None = None
     wants_dm: bool = False
     has_closed_dms: bool = False
+    extra_offset_minutes: int | None = None
     reminders_off: bool = False
 
     @property
@@ -38,16 +40,21 @@ async def read_own_settings(session: AsyncSession, user_id: int) -> OwnSettings:
         zone=user.zone,
         wants_dm=user.wants_dm,
         has_closed_dms=user.dms_closed_at is not None,
+        extra_offset_minutes=user.extra_offset_minutes,
         reminders_off=user.reminders_off,
     )
 
 
-async def change_own_settings(session: AsyncSession, user_id: int, **changes: str | bool | None) -> OwnSettings:
+async def change_own_settings(session: AsyncSession, user_id: int, **changes: str | int | bool | None) -> OwnSettings:
     """Change some settings of a user, and return all. After a choice of where to be reminded, closed DMs are tried
-    again."""
+    again. The user's personal reminders follow the settings.
+    """
+    await lock_settings(session, user_id)
     if "wants_dm" in changes:
         await set_dm_preference(session, user_id, wants_dm=bool(changes["wants_dm"]))
     await _upsert(session, user_id, **changes)
+    if {"extra_offset_minutes", "reminders_off"} & changes.keys():
+        await populate_reminders_of_user(session, user_id)
     return await read_own_settings(session, user_id)
 
 

@@ -27,7 +27,7 @@ from shared.schedule.warnings import warn_hosts
 
 
 class NotificationHandler:
-    """Handles `GameReminderDue` and `NoticeDue`."""
+    """Handles `GameReminderDue`, `PersonalReminderDue` and `NoticeDue`."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender

@@ -105,7 +105,9 @@ def _judge(
     if may_be_posted and game.message_id is None:
         return Settlement(Outcome.UNDELIVERABLE, "the announcement may be posted already, which is unknown")
     if has_left:
-        return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "the player has left")
+        return staleness(row, game, now=now) or Settlement(
+            Outcome.SUPERSEDED, "the player has left or wants no reminders"
+        )
     return staleness(row, game, now=now)
 
 

@@ -15,7 +15,7 @@ from shared.game_search import list_own_games
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def my_games(interaction: Interaction) -> None:
-    """Show the upcoming games that you play in or host."""
+    """Show the upcoming games that you host or have answered."""
 
     async def work(session: AsyncSession) -> Reply:
         games = await list_own_games(session, interaction.user.id, guild_id=interaction.guild_id)

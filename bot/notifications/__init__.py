@@ -7,6 +7,7 @@ from bot.notifications.cancellation import CANCELLATION
 from bot.notifications.change import CHANGE
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Person, Recipient
 from bot.notifications.drop_out import DROP_OUT
+from bot.notifications.personal_reminder import PERSONAL_REMINDER
 from bot.notifications.promotion import PROMOTION
 from bot.notifications.reminder import REMINDER
 from bot.notifications.warning import WARNING
@@ -14,6 +15,7 @@ from shared.models import NotificationKind
 
 CONTENT: Mapping[NotificationKind, NotificationContent] = {
     NotificationKind.REMINDER: REMINDER,
+    NotificationKind.PERSONAL_REMINDER: PERSONAL_REMINDER,
     NotificationKind.CANCELLATION: CANCELLATION,
     NotificationKind.CHANGE: CHANGE,
     NotificationKind.DROP_OUT: DROP_OUT,

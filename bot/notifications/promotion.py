@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
-from bot.notifications.reminder import make_closed_dms_note, make_server_note
+from bot.notifications.content import Message, NotificationContent, NotificationContext
+from bot.notifications.reminder import list_addressee, make_closed_dms_note, make_server_note
 from bot.rendering import leave_button, promotion_message
-from shared.models import NotificationDelivery, RecipientKind
-
-
-def _list_recipients(context: NotificationContext) -> list[Recipient]:
-    person = context.addressee
-    if person is None:
-        return []
-    if person.wants_dm and not person.has_closed_dms:
-        return [Recipient(RecipientKind.USER, person.user_id)]
-    return [Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=(person.user_id,))]
+from shared.models import NotificationDelivery
 
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
@@ -24,4 +15,4 @@ def _make_message(context: NotificationContext, delivery: NotificationDelivery, 
     return Message({**payload, "components": leave_button(context.game.id, nonce=delivery.nonce)}, mentions)
 
 
-PROMOTION = NotificationContent(_list_recipients, _make_message)
+PROMOTION = NotificationContent(list_addressee, _make_message)

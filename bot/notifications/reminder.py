@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
-from bot.rendering import Payload, disabled_button, leave_button, reminder_message, server_note, split_into_chunks
+from bot.rendering import (
+    Payload,
+    add_snooze_buttons,
+    disabled_button,
+    leave_button,
+    reminder_message,
+    server_note,
+    split_into_chunks,
+)
 from bot.rendering.payload import MENTIONS_LIMIT
 from bot.rendering.reminder_messages import CLOSED_DMS, NOBODY, NOTIFIED_BY_DM
 from shared.models import NotificationDelivery, RecipientKind
@@ -23,6 +31,16 @@ def list_recipients(context: NotificationContext) -> list[Recipient]:
         for number, chunk in enumerate(split_into_chunks(mentioned) or [()])
     ]
     return [*in_channel, *(Recipient(RecipientKind.USER, user) for user in by_dm)]
+
+
+def list_addressee(context: NotificationContext) -> list[Recipient]:
+    """Return the only recipient of a notification for one user: by direct message, or in the channel."""
+    person = context.addressee
+    if person is None:
+        return []
+    if person.wants_dm and not person.has_closed_dms:
+        return [Recipient(RecipientKind.USER, person.user_id)]
+    return [Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=(person.user_id,))]
 
 
 def select_mentions(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> tuple[int, ...]:
@@ -59,6 +77,12 @@ def make_buttons(context: NotificationContext, delivery: NotificationDelivery) -
     return leave_button(context.game.id, nonce=delivery.nonce)
 
 
+def make_reminder_buttons(context: NotificationContext, delivery: NotificationDelivery) -> list[Payload]:
+    """Return the buttons of any reminder: those that snooze it until before the start, then the usual one."""
+    left = context.game.scheduled_at - context.now
+    return add_snooze_buttons(make_buttons(context, delivery), context.game.id, left=left)
+
+
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
     mentions = select_mentions(context, delivery, is_first)
     payload = reminder_message(
@@ -72,7 +96,7 @@ def _make_message(context: NotificationContext, delivery: NotificationDelivery, 
             make_closed_dms_note(context, delivery, mentions),
         ),
     )
-    return Message({**payload, "components": make_buttons(context, delivery)}, mentions)
+    return Message({**payload, "components": make_reminder_buttons(context, delivery)}, mentions)
 
 
 def _describe_players(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:

@@ -5,11 +5,12 @@ discord.py's objects were rejected because they would tie delivery to its HTTP c
 
 from bot.rendering.embeds import Responder, announcement_message, game_embed, game_list_embed
 from bot.rendering.own_games import own_games_embed
-from bot.rendering.payload import Payload, disabled_button, leave_button, signup_buttons
+from bot.rendering.payload import Payload, add_snooze_buttons, disabled_button, leave_button, signup_buttons
 from bot.rendering.reminder_messages import (
     cancellation_message,
     change_message,
     drop_out_message,
+    personal_reminder_message,
     promotion_message,
     reminder_message,
     server_note,
@@ -21,6 +22,7 @@ from bot.rendering.series_embeds import series_embed, series_list_embed
 __all__ = [
     "Payload",
     "Responder",
+    "add_snooze_buttons",
     "announcement_message",
     "cancellation_message",
     "change_message",
@@ -30,6 +32,7 @@ __all__ = [
     "game_list_embed",
     "leave_button",
     "own_games_embed",
+    "personal_reminder_message",
     "promotion_message",
     "reminder_message",
     "series_embed",

@@ -10,6 +10,7 @@ https://docs.discord.com/developers/components/reference
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +34,11 @@ UNTITLED = "Untitled game"
 JOIN_ID = "questbell:join:"
 MAYBE_ID = "questbell:maybe:"
 LEAVE_ID = "questbell:leave:"
+SNOOZE_ID = "questbell:snooze:"
 DISABLED_ID = "questbell:closed"
+
+SNOOZE_DELAYS = {15: "Snooze 15 min", 60: "Snooze 1 h"}
+"""The buttons that snooze a reminder, by minutes."""
 
 _ACTION_ROW, _BUTTON = 1, 2
 _GREY, _GREEN = 2, 3
@@ -63,6 +68,20 @@ def signup_buttons(game_id: UUID, *, nonce: str = "") -> list[Payload]:
 def leave_button(game_id: UUID, *, nonce: str) -> list[Payload]:
     """Return the row under a reminder."""
     return _row({"style": _GREY, "label": "Can't make it", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"})
+
+
+def add_snooze_buttons(rows: list[Payload], game_id: UUID, *, left: timedelta) -> list[Payload]:
+    """Return a reminder's row with those buttons before the others that end before the start, which is `left` away.
+
+    Their ids do not end with the game's id, by which announcements are recognised.
+    """
+    [row] = rows
+    buttons = [
+        {"type": _BUTTON, "style": _GREY, "label": label, "custom_id": f"{SNOOZE_ID}{game_id}:{minutes}"}
+        for minutes, label in SNOOZE_DELAYS.items()
+        if timedelta(minutes=minutes) < left
+    ]
+    return [{**row, "components": [*buttons, *row["components"]]}]
 
 
 def disabled_button(label: str, *, nonce: str) -> list[Payload]:

@@ -51,8 +51,16 @@ def reminder_message(
     It pings exactly `mentions`, at most `MENTIONS_LIMIT`.
     """
     sentence = f"🔔 **{{title}}** {_format_start(game, now=now)}."
-    late = _format_lateness(game, offset_minutes=offset_minutes, now=now)
+    late = _format_lateness(game, due_at=game.scheduled_at - offset_minutes * _MINUTE, now=now)
     return _compose(game, sentence, mentions, notes=(late, *notes))
+
+
+def personal_reminder_message(
+    game: Game, *, due_at: datetime, mentions: Sequence[int], now: datetime, notes: Sequence[str] = ()
+) -> Payload:
+    """Return a reminder that one player asked for. It pings exactly `mentions`."""
+    sentence = f"⏰ **{{title}}** {_format_start(game, now=now)}."
+    return _compose(game, sentence, mentions, notes=(_format_lateness(game, due_at=due_at, now=now), *notes))
 
 
 def cancellation_message(game: Game, *, mentions: Sequence[int], notes: Sequence[str] = ()) -> Payload:
@@ -118,9 +126,9 @@ def _format_start(game: Game, *, now: datetime) -> str:
     return f"starts in {span}, at {format_timestamp(game.scheduled_at, 't')}"
 
 
-def _format_lateness(game: Game, *, offset_minutes: int, now: datetime) -> str:
+def _format_lateness(game: Game, *, due_at: datetime, now: datetime) -> str:
     """Return the line of a late reminder, empty after the start."""
-    late = now - (game.scheduled_at - offset_minutes * _MINUTE)
+    late = now - due_at
     if late < _LATE or now >= game.scheduled_at:
         return ""
     return f"-# Sorry, this reminder is {format_duration(round(late / _MINUTE) * _MINUTE)} late."

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from controllers.resources.models import Source
 from shared.messaging import topology
-from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, StatusTransitionDue
+from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, PersonalReminderDue, StatusTransitionDue
 from shared.messaging.topology import Queue
 from shared.models import GameStatus, GameStatusSchedule, NotificationKind, NotificationSchedule
 from shared.schedule.settle import Table
@@ -40,6 +40,8 @@ def build_notification_event(due: ClaimedRow) -> tuple[AnyEvent, int | None]:
     """Build the event of a notification."""
     if due.details["kind"] == NotificationKind.REMINDER:
         return build_game_reminder_event(due)
+    if due.details["kind"] == NotificationKind.PERSONAL_REMINDER:
+        return build_personal_reminder_event(due)
     return build_notice_event(due)
 
 
@@ -52,8 +54,20 @@ def build_game_reminder_event(due: ClaimedRow) -> tuple[GameReminderDue, int]:
         game_scheduled_at=starts_at,
         offset_minutes=due.details["offset_minutes"],
     )
+    return event, _compute_ttl(due)
+
+
+def build_personal_reminder_event(due: ClaimedRow) -> tuple[PersonalReminderDue, int]:
+    """Build a reminder of one player, with the TTL of any reminder."""
+    starts_at: datetime = due.details["game_scheduled_at"]
+    event = PersonalReminderDue(row_id=due.id, game_id=due.game_id, game_scheduled_at=starts_at)
+    return event, _compute_ttl(due)
+
+
+def _compute_ttl(due: ClaimedRow) -> int:
+    starts_at: datetime = due.details["game_scheduled_at"]
     until_start = (starts_at - due.claimed_at) // timedelta(milliseconds=1)
-    return event, min(max(MINIMUM_TTL, until_start), MAXIMUM_TTL)
+    return min(max(MINIMUM_TTL, until_start), MAXIMUM_TTL)
 
 
 def build_notice_event(due: ClaimedRow) -> tuple[NoticeDue, None]:

@@ -44,10 +44,18 @@ class GameReminderDue(Event):
     offset_minutes: int | None = None
 
 
+class PersonalReminderDue(Event):
+    """A reminder of one player is due. An older bot leaves it alone, because it does not know this type."""
+
+    kinds = frozenset({NotificationKind.PERSONAL_REMINDER})
+    event_type: Literal["game.personal_reminder_due"] = "game.personal_reminder_due"
+    game_scheduled_at: AwareDatetime | None = None
+
+
 class NoticeDue(Event):
     """A notice or announcement update is due."""
 
-    kinds = frozenset(NotificationKind) - GameReminderDue.kinds
+    kinds = frozenset(NotificationKind) - GameReminderDue.kinds - PersonalReminderDue.kinds
     event_type: Literal["game.notice_due"] = "game.notice_due"
     kind: NotificationKind | str | None = None
 
@@ -60,9 +68,10 @@ class StatusTransitionDue(Event):
     target_status: GameStatus | str | None = None
 
 
-AnyEvent = GameReminderDue | NoticeDue | StatusTransitionDue
+AnyEvent = GameReminderDue | PersonalReminderDue | NoticeDue | StatusTransitionDue
 EVENT_TYPES: dict[str, type[AnyEvent]] = {
-    str(event.model_fields["event_type"].default): event for event in (GameReminderDue, NoticeDue, StatusTransitionDue)
+    str(event.model_fields["event_type"].default): event
+    for event in (GameReminderDue, PersonalReminderDue, NoticeDue, StatusTransitionDue)
 }
 
 

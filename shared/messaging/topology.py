@@ -50,7 +50,12 @@ class Queue:
         }
 
 
-REMINDERS = Queue("bot.reminders", "game.reminder_due", (NotificationKind.REMINDER,), "bot.reminders.dlq")
+REMINDERS = Queue(
+    "bot.reminders",
+    "game.reminder_due",
+    (NotificationKind.REMINDER, NotificationKind.PERSONAL_REMINDER),
+    "bot.reminders.dlq",
+)
 NOTICES = Queue(
     "bot.notices",
     "game.notice_due",

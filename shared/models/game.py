@@ -148,7 +148,10 @@ class Response(Base):
     """
 
     __tablename__ = "response"
-    __table_args__ = (CheckConstraint("answer <> 'going'", name="has_no_seat"),)
+    __table_args__ = (
+        CheckConstraint("answer <> 'going'", name="has_no_seat"),
+        Index("ix_response_user_id", "user_id"),
+    )
 
     game_id: Mapped[UUID] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -18,7 +18,8 @@ from shared.models.game import GameStatus
 
 
 class NotificationKind(enum.StrEnum):
-    """All but reminders are notices: due immediately, and without TTL. Only an announcement may be due later."""
+    """All but the two kinds of reminders are notices: due immediately, and without TTL. Only an announcement may be due
+    later."""
 
     REMINDER = "reminder"
     ANNOUNCEMENT = "announcement"
@@ -31,6 +32,8 @@ class NotificationKind(enum.StrEnum):
     """Players have left. Only the host is notified."""
     PROMOTION = "promotion"
     """The user has got a seat from the waitlist."""
+    PERSONAL_REMINDER = "personal_reminder"
+    """A reminder for one player: an extra one, or one that they snoozed."""
 
 
 class Outcome(enum.StrEnum):
@@ -118,13 +121,21 @@ class NotificationSchedule(DueRow, Base):
             unique=True,
             postgresql_where=text("kind = 'promotion' AND settled_at IS NULL"),
         ),
+        Index(
+            "uq_notification_schedule_personal_reminder",
+            "game_id",
+            "user_id",
+            "due_at",
+            unique=True,
+            postgresql_where=text("kind = 'personal_reminder'"),
+        ),
     )
 
     kind: Mapped[NotificationKind] = mapped_column(text_enum(NotificationKind, name="kind"))
     offset_minutes: Mapped[int | None]
     game_scheduled_at: Mapped[datetime]
     reason: Mapped[str | None]
-    """What a warning is about, a line for each reason."""
+    """What a warning is about, a line for each reason. Or why there is a personal reminder, "extra" or "snooze"."""
     user_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     """The players who have left, if it is about a drop-out."""
     next_user_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))

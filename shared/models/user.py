@@ -25,5 +25,7 @@ class User(Base):
     """Discord's last rejection of a DM. Asking for DMs again clears it."""
     zone: Mapped[str | None]
     """The IANA zone in which times are read that the user enters. NULL is the server's."""
+    extra_offset_minutes: Mapped[int | None]
+    """How long before each game the user gets a reminder that only they get."""
     reminders_off: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether the user gets no reminders. Cancellations and new times still reach them."""

@@ -49,6 +49,7 @@ class Validity:
 
 VALIDITY: dict[NotificationKind, Validity] = {
     NotificationKind.REMINDER: Validity(expires_at_begin=True, bound_to_version=True),
+    NotificationKind.PERSONAL_REMINDER: Validity(expires_at_begin=True, bound_to_version=True),
     NotificationKind.ANNOUNCEMENT: Validity(expires_at_begin=False, bound_to_version=False),
     NotificationKind.CANCELLATION: Validity(expires_at_begin=False, bound_to_version=True),
     NotificationKind.WARNING: Validity(expires_at_begin=False, bound_to_version=False),
@@ -80,7 +81,7 @@ def refused_until(row: NotificationSchedule) -> datetime:
     """Return until when a notification is tried again that Discord refuses: until the game begins, and a notice for an
     hour at least."""
     begun = row.game_scheduled_at + BEGUN_AFTER
-    return begun if row.kind is NotificationKind.REMINDER else max(begun, row.due_at + _NOTICE_REFUSED_FOR)
+    return begun if VALIDITY[row.kind].expires_at_begin else max(begun, row.due_at + _NOTICE_REFUSED_FOR)
 
 
 def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settlement | None:

@@ -28,6 +28,7 @@ from shared.models import (
 )
 from shared.schedule.notices import select_in_doubt
 from shared.schedule.notify import notify_loops
+from shared.schedule.personal import populate_personal_reminders
 from shared.schedule.settle import settle_and_log
 
 
@@ -53,6 +54,7 @@ async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
     await session.flush()
     moment = await database.now(session)
     await _populate_reminders(session, game, moment=moment)
+    await populate_personal_reminders(session, [game.id])
     await _populate_transitions(session, game, moment=moment)
     await notify_loops(session)
 
@@ -62,6 +64,7 @@ async def populate_new_games(session: AsyncSession, games: Sequence[Game], *, mo
     reminders = [row for game in games for row in _make_reminders(game, reminder_times(game, after=moment))]
     if reminders:
         await session.execute(insert(NotificationSchedule), reminders)
+    await populate_personal_reminders(session, [game.id for game in games])
     session.add_all(
         _make_transition(game, status, due_at, moment=moment)
         for game in games

@@ -28,6 +28,7 @@ from shared.models import (
     SeriesState,
 )
 from shared.schedule.notices import add_notice
+from shared.schedule.personal import share_settings
 from shared.schedule.populate import populate_new_games
 from shared.series.planning import Plan, plan_occurrences, resolve
 from shared.series.rule import Rule
@@ -153,5 +154,6 @@ async def _sign_up(session: AsyncSession, games: Sequence[Game], by_id: Mapping[
             : game.capacity
         ]
     ]
+    await share_settings(session, {*(row["user_id"] for row in rows), *(game.host_id for game in games)})
     if rows:
         await session.execute(insert(Participant), rows)

@@ -44,7 +44,7 @@ RETURNING *;
 -- no harm. A second warning to the host does no harm either.
 -- Indexes: ix_notification_schedule_due_at, pk_game, uq_notification_delivery_recipient.
 SELECT
-    notification.id, notification.kind, notification.due_at, notification.game_scheduled_at,
+    notification.id, notification.kind, notification.due_at, notification.game_scheduled_at, notification.user_id,
     game.id AS game_id, game.title, game.channel_id, game.message_id AS announcement_id,
     ARRAY(
         SELECT delivery.id FROM notification_delivery AS delivery WHERE delivery.notification_id = notification.id

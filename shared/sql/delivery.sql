@@ -16,31 +16,53 @@ FOR SHARE SKIP LOCKED;
 
 -- name: open_notifications
 -- Read open notifications of :kinds that are due, whatever a message says. Of several overdue reminders of one game only
--- the latest is delivered: after an outage nobody gets four of them. An announcement may be posted already if it is
+-- the latest is delivered: after an outage nobody gets four of them. A reminder for one user is not for users who have
+-- left, or who want no reminders; the host need not have a seat. An announcement may be posted already if it is
 -- unknown whether an earlier attempt posted it.
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
 -- uq_notification_delivery_recipient, pk_participant, pk_game, pk_guild.
 SELECT
     kind, offset_minutes, game_scheduled_at, reason, user_ids, next_user_ids, user_id, id, game_version, due_at, attempt_at,
     attempts, failed_attempt, last_error, settled_at, outcome, outcome_detail, created_at, game_id,
-    kind = 'reminder' AND EXISTS (
-        SELECT FROM notification_schedule AS later
-        WHERE later.kind = 'reminder'
-            AND later.game_id = notification.game_id
-            AND later.game_scheduled_at = notification.game_scheduled_at
-            AND later.due_at > notification.due_at
-            AND later.due_at <= (SELECT clock_timestamp())
-    ) AS is_overtaken,
+    CASE kind
+        WHEN 'reminder' THEN EXISTS (
+            SELECT FROM notification_schedule AS later
+            WHERE later.kind = 'reminder'
+                AND later.game_id = notification.game_id
+                AND later.game_scheduled_at = notification.game_scheduled_at
+                AND later.due_at > notification.due_at
+                AND later.due_at <= (SELECT clock_timestamp())
+        )
+        WHEN 'personal_reminder' THEN EXISTS (
+            SELECT FROM notification_schedule AS later
+            WHERE (later.kind = 'reminder' OR later.kind = 'personal_reminder' AND later.user_id = notification.user_id)
+                AND later.game_id = notification.game_id
+                AND later.game_scheduled_at = notification.game_scheduled_at
+                AND later.due_at > notification.due_at
+                AND later.due_at <= (SELECT clock_timestamp())
+                AND later.outcome IS DISTINCT FROM 'superseded'
+        )
+        ELSE false
+    END AS is_overtaken,
     kind = 'announcement' AND 'unknown' = ANY(ARRAY(
         SELECT delivery.state
         FROM notification_schedule AS earlier JOIN notification_delivery AS delivery
             ON delivery.notification_id = earlier.id
         WHERE earlier.game_id = notification.game_id AND earlier.kind = 'announcement'
     )) AS may_be_posted,
-    user_id IS NOT NULL AND NOT EXISTS (
-        SELECT FROM participant
-        WHERE participant.game_id = notification.game_id AND participant.user_id = notification.user_id
-    ) AS has_left,
+    CASE
+        WHEN user_id IS NULL THEN false
+        WHEN kind = 'personal_reminder' AND EXISTS (
+            SELECT FROM person WHERE person.user_id = notification.user_id AND reminders_off
+        ) THEN true
+        WHEN kind = 'personal_reminder' AND EXISTS (
+            SELECT FROM game WHERE game.id = notification.game_id AND game.host_id = notification.user_id
+        ) THEN false
+        ELSE NOT EXISTS (
+            SELECT FROM participant
+            WHERE participant.game_id = notification.game_id AND participant.user_id = notification.user_id
+        )
+    END AS has_left,
     (
         SELECT guild.name FROM game JOIN guild ON guild.id = game.guild_id WHERE game.id = notification.game_id
     ) AS guild_name,

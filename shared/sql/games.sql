@@ -1,5 +1,5 @@
 -- The statements that look for games of a server or a user. None reads more rows than the server has open games, and
--- only `count_open_games` reads as many. `list_own_games` reads the games that its user ever joined.
+-- only `count_open_games` reads as many. `list_own_games` reads all that its user ever answered.
 
 -- name: search_games
 -- Find the open games whose title contains a text, an exact title first, then the soonest. Rosters are not read.
@@ -32,8 +32,8 @@ ORDER BY scheduled_at
 LIMIT :limit;
 
 -- name: list_own_games
--- List the open games that a user hosts or has joined, the soonest first, on one server or on all of them.
--- Indexes: ix_participant_user_id, ix_game_host_id_scheduled_at, pk_game, pk_guild and pk_participant.
+-- List the open games that a user hosts or has answered, the soonest first, on one server or on all of them.
+-- Indexes: ix_participant_user_id, ix_response_user_id, ix_game_host_id_scheduled_at, pk_game, pk_guild, pk_participant.
 SELECT
     game.guild_id, game.channel_id, game.message_id, game.title, game.scheduled_at, game.capacity,
     (SELECT count(*) FROM participant WHERE participant.game_id = game.id) AS player_count,
@@ -44,6 +44,8 @@ FROM (
     SELECT game_id, max(answer) AS answer
     FROM (
         SELECT game_id, 'going' AS answer FROM participant WHERE user_id = :user_id
+        UNION ALL
+        SELECT game_id, answer FROM response WHERE user_id = :user_id
         UNION ALL
         SELECT id, NULL FROM game WHERE host_id = :user_id AND scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
     ) AS found

@@ -196,7 +196,8 @@ def _schedules() -> Iterator[Transition]:
         _BOT,
         "The game began more than a minute ago, so its reminder is useless.",
         OUTCOME,
-        f"NEW.kind = 'reminder' AND NEW.game_scheduled_at < clock_timestamp() AND {_NOTHING_IS_OPEN}",
+        f"NEW.kind IN ('reminder', 'personal_reminder') AND NEW.game_scheduled_at < clock_timestamp() "
+        f"AND {_NOTHING_IS_OPEN}",
     )
     yield Transition(
         NOTIFICATIONS,
@@ -214,9 +215,10 @@ def _schedules() -> Iterator[Transition]:
         ("superseded",),
         "open",
         _CHANGE,
-        "The game was moved back before the reminder was due. This is the only change of a settled row.",
-        ("game_version", *OUTCOME),
-        "NEW.kind = 'reminder'",
+        "The game was moved back, or the player came back, before the reminder was due. This is the only change of a "
+        "settled row.",
+        ("game_version", "game_scheduled_at", *OUTCOME),
+        "NEW.kind IN ('reminder', 'personal_reminder')",
     )
     yield Transition(
         NOTIFICATIONS,

@@ -11,11 +11,12 @@ from bot.features.games.commands import GameCommands
 from bot.features.games.drafts import ID, DiscardButton, EditButton, PostButton, submit_form
 from bot.features.games.form import FORM_ID
 from bot.features.games.signup import JoinButton, LeaveButton, MaybeButton
+from bot.features.games.snooze import SnoozeButton
 
 
 def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClient]) -> None:
     """Add the feature to a client before it connects."""
     tree.add_command(GameCommands())
-    client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton)
+    client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton, SnoozeButton)
     client.add_dynamic_items(PostButton, EditButton, DiscardButton, CancelButton, KeepButton)
     client.add_form(FORM_ID + ID, submit_form)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID
 
@@ -173,10 +174,13 @@ def _describe_maybe(game: Game, result: LeaveResult) -> str:
 
 async def _promise_reminders(session: AsyncSession, game: Game, user_id: int) -> str:
     """Return where and when the next reminder comes, or an empty text if none is left."""
-    times = reminder_times(game, after=await database.now(session)).values()
+    now, settings = await database.now(session), await read_own_settings(session, user_id)
+    times = {*reminder_times(game, after=now).values()}
+    if settings.extra_offset_minutes is not None:
+        extra = game.scheduled_at - timedelta(minutes=settings.extra_offset_minutes)
+        times |= {extra} if extra > now else set()
     if not times:
         return ""
-    settings = await read_own_settings(session, user_id)
     if settings.reminders_off:
         return " I won't remind you, because you turned reminders off. To turn them on, use `/settings me`."
     where = "by DM" if settings.is_reached_by_dm else f"in <#{game.channel_id}>"

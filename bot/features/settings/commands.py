@@ -35,9 +35,11 @@ class SettingsCommands(app_commands.Group):
         )
 
     @app_commands.command()
+    @app_commands.rename(extra_reminder="extra-reminder")
     @app_commands.describe(
         zone="A big city in your time zone: “Berlin”, “New York”, or “server” for the server's",
         where="Where I remind you: a mention in the game's channel, or a DM",
+        extra_reminder="One more reminder that only you get, before each game: “2h”, “30m”, or “none”",
         reminders="Whether I remind you at all",
     )
     @app_commands.choices(where=DESTINATIONS, reminders=SWITCH)
@@ -47,12 +49,14 @@ class SettingsCommands(app_commands.Group):
         interaction: Interaction,
         zone: app_commands.Range[str, 1, 100] | None = None,
         where: app_commands.Choice[str] | None = None,
+        extra_reminder: app_commands.Range[str, 1, 50] | None = None,
         reminders: app_commands.Choice[str] | None = None,
     ) -> None:
         """Show or change your settings on all servers. What you leave out stays as it is."""
         options = OwnOptions(
             zone=zone,
             where=None if where is None else where.value,
+            extra_reminder=extra_reminder,
             reminders=None if reminders is None else reminders.value,
         )
         await answer_own_settings(interaction, options)

@@ -1,4 +1,4 @@
-"""A user's settings for all servers: time zone, where reminders arrive, and no reminders at all.
+"""A user's settings for all servers: time zone, where reminders arrive, an extra reminder, and no reminders at all.
 
 The DM channel is opened immediately, because Discord limits how many a bot opens and a reminder might have to wait.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -17,9 +17,11 @@ from discord import app_commands
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
+from bot.features.errors import UserError
 from bot.features.interactions import Reply, respond, respond_in_transaction, run_once
-from bot.features.times import find_time_zone
+from bot.features.times import find_time_zone, parse_reminder_offsets
 from shared import logs
+from shared.formatting import format_duration
 from shared.users import OwnSettings, change_own_settings, read_own_settings, remember_dm_channel
 
 OPEN_TIMEOUT = 5.0
@@ -49,12 +51,13 @@ class OwnOptions:
 
     zone: str | None
     where: str | None
+    extra_reminder: str | None
     reminders: str | None
 
 
 async def answer_own_settings(interaction: Interaction, options: OwnOptions) -> None:
     """Change what the user entered, and show all settings."""
-    if options == OwnOptions(zone=None, where=None, reminders=None):
+    if options == OwnOptions(zone=None, where=None, extra_reminder=None, reminders=None):
         await respond_in_transaction(interaction, lambda session: _show(session, interaction))
     else:
         await respond(interaction, lambda: _change(interaction, options))
@@ -84,6 +87,7 @@ def describe_settings(settings: OwnSettings, *, now: datetime) -> str:
             "**Your settings** on all servers",
             _describe_zone(settings, now=now),
             _describe_destination(settings),
+            _describe_extra_reminder(settings),
             "-# To change one, use `/settings me` and fill in its option.",
         ]
     )
@@ -109,21 +113,38 @@ def _describe_destination(settings: OwnSettings) -> str:
     return "🔔 I remind you by DM. If that fails, I mention you in the game's channel."
 
 
-def _parse_options(options: OwnOptions) -> dict[str, str | bool | None]:
+def _describe_extra_reminder(settings: OwnSettings) -> str:
+    if settings.extra_offset_minutes is None:
+        return "⏰ You get no extra reminder."
+    before = format_duration(timedelta(minutes=settings.extra_offset_minutes))
+    paused = " Not while reminders are off." if settings.reminders_off else ""
+    return f"⏰ You get an extra reminder {before} before each of your games.{paused}"
+
+
+def _parse_options(options: OwnOptions) -> dict[str, str | int | bool | None]:
     """Return the columns to change.
 
     Raises:
-        UserError: the zone is invalid.
+        UserError: the zone or the reminder is invalid.
     """
-    changes: dict[str, str | bool | None] = {}
+    changes: dict[str, str | int | bool | None] = {}
     if options.zone is not None:
         is_server = options.zone.strip().casefold() == SERVER_ZONE
         changes["zone"] = None if is_server else find_time_zone(options.zone)
     if options.where is not None:
         changes["wants_dm"] = options.where == ReminderDestination.DM
+    if options.extra_reminder is not None:
+        changes["extra_offset_minutes"] = _parse_extra_reminder(options.extra_reminder)
     if options.reminders is not None:
         changes["reminders_off"] = options.reminders == "off"
     return changes
+
+
+def _parse_extra_reminder(text: str) -> int | None:
+    offsets = parse_reminder_offsets(text)
+    if len(offsets) > 1:
+        raise UserError("You can have one extra reminder. Enter one time, such as `2h`, or `none`.")
+    return offsets[0] if offsets else None
 
 
 async def _open_dm_channel(interaction: Interaction) -> int | None:

@@ -22,6 +22,7 @@ CLOCK_SKEW = timedelta(seconds=5)
 
 EMOJI = {
     NotificationKind.REMINDER: "🔔",
+    NotificationKind.PERSONAL_REMINDER: "⏰",
     NotificationKind.CANCELLATION: "❌",
     NotificationKind.CHANGE: "📅",
     NotificationKind.DROP_OUT: "👋",
@@ -48,6 +49,8 @@ class UncertainRow:
     channel_id: int
     announcement_id: int | None = None
     nonces: tuple[str, ...] = ()
+    user_id: int | None = None
+    """The only user whom it is for. Its message in the channel mentions them."""
 
 
 def match_messages(rows: Sequence[UncertainRow], messages: Sequence[ChannelMessage]) -> dict[UUID, ChannelMessage]:
@@ -73,6 +76,8 @@ def matches(message: ChannelMessage, row: UncertainRow) -> bool:
     """Return whether a message fits a row's game and kind. It may belong to another reminder."""
     emoji = EMOJI.get(row.kind)
     if emoji is None or not message.content.startswith(emoji):
+        return False
+    if row.user_id is not None and f"<@{row.user_id}>" not in message.content:
         return False
     links = _LINK.findall(message.content)
     if links and row.announcement_id is not None and str(row.announcement_id) not in links:

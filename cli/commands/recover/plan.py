@@ -44,6 +44,8 @@ class Action(enum.StrEnum):
     LEAVE_OPEN = "leave_open"
 
 
+_MAY_BE_DIRECT = (NotificationKind.DROP_OUT, NotificationKind.PROMOTION, NotificationKind.PERSONAL_REMINDER)
+"""Kinds that one user gets, in the channel or by direct message."""
 _OUTCOMES = {Action.MARK_DELIVERED: Outcome.DELIVERED, Action.MARK_UNDELIVERABLE: Outcome.UNDELIVERABLE}
 
 
@@ -96,6 +98,7 @@ def _uncertain_row(row: Any) -> UncertainRow:
         title=row.title,
         channel_id=row.channel_id,
         announcement_id=row.announcement_id,
+        user_id=row.user_id,
         nonces=tuple(nonce_for(id_) for id_ in {*row.delivery_ids, lost}),
     )
 
@@ -176,7 +179,7 @@ def _plan_channel(rows: Sequence[UncertainRow], messages: Sequence[ChannelMessag
 
 
 def _plan_row(row: UncertainRow, message: ChannelMessage | None, messages: Sequence[ChannelMessage]) -> Step:
-    if row.kind in (NotificationKind.DROP_OUT, NotificationKind.PROMOTION) and message is None:
+    if row.kind in _MAY_BE_DIRECT and message is None:
         return _step(
             row, Action.MARK_UNDELIVERABLE, f"{UNKNOWN}: it may be a direct message, and those are not searched"
         )

@@ -170,7 +170,10 @@ def _label(row: DueRow) -> str:
         return f"status {row.target_status}"
     if isinstance(row, NotificationSchedule) and row.kind is NotificationKind.REMINDER:
         return f"reminder {plural(row.offset_minutes or 0, 'minute')} before"
-    return str(row.kind) if isinstance(row, NotificationSchedule) else "row"
+    if not isinstance(row, NotificationSchedule):
+        return "row"
+    why = f" ({row.reason})" if row.kind is NotificationKind.PERSONAL_REMINDER else ""
+    return f"{row.kind}{why}" if row.user_id is None else f"{row.kind}{why} for user {row.user_id}"
 
 
 def _expires_at(row: DueRow) -> datetime | None:

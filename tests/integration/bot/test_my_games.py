@@ -12,8 +12,8 @@ from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.games import NewGame, cancel_game, create_game, remember_guild_name
 from shared.guild_settings import change_guild_settings
-from shared.models import Game
-from shared.signup import join_game
+from shared.models import Answer, Game
+from shared.signup import join_game, leave_game
 from tests.integration.bot.conftest import post_announcement
 from tests.integration.bot.test_commands import HOST, OTHER, PLAYER, plan_game
 from tests.support.builders import new_game
@@ -76,6 +76,21 @@ async def test_direct_messages_show_all_servers_and_name_them(sandbox: SandboxDi
     dm = await shown(sandbox, in_channel=sandbox.world.open_dm(PLAYER).id)
     assert dm.index("Here") < dm.index("There")
     assert r"Another \*table\*" in dm
+
+
+async def test_every_answer_is_shown(sandbox: SandboxDiscord, database: Database) -> None:
+    player, taken = sandbox.world.user(PLAYER).id, sandbox.world.user(OTHER).id
+    for title, answer in (("Perhaps", Answer.MAYBE), ("Not this time", Answer.DECLINED)):
+        game = await plan_game(database, sandbox, title=title)
+        async with db.transaction(database.sessions) as session:
+            await leave_game(session, game.id, user_id=player, answer=answer)
+    full = await plan_game(database, sandbox, title="Full", capacity=1)
+    async with db.transaction(database.sessions) as session:
+        for user in (taken, player):
+            await join_game(session, full.id, user_id=user)
+    text = await shown(sandbox)
+    for words in ("Maybe", "You can't make it", "On the waitlist · Players: 1/1"):
+        assert words in text
 
 
 async def test_a_user_without_games_is_told_where_to_look(sandbox: SandboxDiscord) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -48,6 +48,7 @@ async def test_the_choices_are_words(sandbox: SandboxDiscord) -> None:
     assert choices == {
         "zone": [],
         "where": ["In the channel", "By DM"],
+        "extra-reminder": [],
         "reminders": ["On", "Off"],
     }
 
@@ -81,18 +82,20 @@ async def test_without_options_it_shows_the_settings_also_in_direct_messages(san
     before = await change(sandbox)
     assert "server's time zone" in before
     assert "with a mention" in before
-    changed = await change(sandbox, zone="Berlin", where="By DM")
+    assert "no extra reminder" in before
+    changed = await change(sandbox, zone="Berlin", where="By DM", extra_reminder="1h30m")
     shown = await reply_text(sandbox.slash(PLAYER, "settings me", in_channel=sandbox.world.open_dm(PLAYER).id))
     for text in (changed, shown):
         assert "Europe/Berlin" in text
         assert "by DM" in text
+        assert "1 hour 30 minutes before" in text
 
 
 async def test_each_option_leaves_the_others_as_they_are(sandbox: SandboxDiscord, database: Database) -> None:
-    for options in ({"zone": "Tokyo"}, {"where": "By DM"}, {"reminders": "Off"}):
+    for options in ({"zone": "Tokyo"}, {"where": "By DM"}, {"extra_reminder": "2h"}, {"reminders": "Off"}):
         await change(sandbox, **options)
     user = await load_user(database, sandbox)
-    assert (user.zone, user.wants_dm, user.reminders_off) == ("Asia/Tokyo", True, True)
+    assert (user.zone, user.wants_dm, user.extra_offset_minutes, user.reminders_off) == ("Asia/Tokyo", True, 120, True)
     assert "I don't remind you" in await change(sandbox)
     assert "by DM" in await change(sandbox, reminders="On")
 
@@ -101,15 +104,18 @@ async def test_each_option_leaves_the_others_as_they_are(sandbox: SandboxDiscord
     ("options", "advice"),
     [
         ({"zone": "Nowhereville"}, "big city"),
+        ({"extra_reminder": "soon"}, "such as `1d, 1h, 10m, 0`"),
+        ({"extra_reminder": "2h, 1h"}, "one extra reminder"),
+        ({"extra_reminder": "90d"}, "30 days"),
     ],
 )
 async def test_what_cannot_be_read_changes_nothing_and_says_what_to_enter(
     sandbox: SandboxDiscord, database: Database, options: dict[str, str], advice: str
 ) -> None:
-    await change(sandbox, zone="Tokyo")
+    await change(sandbox, zone="Tokyo", extra_reminder="2h")
     assert advice in await change(sandbox, reminders="Off", **options)
     user = await load_user(database, sandbox)
-    assert (user.zone, user.reminders_off) == ("Asia/Tokyo", False)
+    assert (user.zone, user.extra_offset_minutes, user.reminders_off) == ("Asia/Tokyo", 120, False)
 
 
 async def test_the_servers_zone_is_suggested_and_chosen_again(sandbox: SandboxDiscord, database: Database) -> None:
@@ -167,6 +173,17 @@ async def test_a_player_who_turned_reminders_off_is_promised_none(sandbox: Sandb
     game = await plan_game(database, sandbox)
     message_id = await post_announcement(sandbox, game)
     assert "you turned reminders off" in await press(sandbox, PLAYER, message_id, "join", game)
+
+
+async def test_an_extra_reminder_is_promised_and_can_be_removed(sandbox: SandboxDiscord, database: Database) -> None:
+    assert "2 hours before" in await change(sandbox, extra_reminder="2h")
+    game = await plan_game(database, sandbox)
+    game = await plan_game(database, sandbox, scheduled_at=game.scheduled_at + timedelta(hours=3))
+    message_id = await post_announcement(sandbox, game)
+    first = int((game.scheduled_at - timedelta(hours=2)).timestamp())
+    assert f"first on <t:{first}:f>" in await press(sandbox, PLAYER, message_id, "join", game)
+    assert "no extra reminder" in await change(sandbox, extra_reminder="none")
+    assert f"<t:{first}:f>" not in await press(sandbox, PLAYER, message_id, "join", game)
 
 
 async def test_the_settings_of_a_server_are_not_shown_in_direct_messages(sandbox: SandboxDiscord) -> None:

@@ -1,0 +1,29 @@
+"""A reminder for one player, extra or snoozed, where they get their reminders."""
+
+from __future__ import annotations
+
+from bot.notifications.content import Message, NotificationContent, NotificationContext
+from bot.notifications.reminder import (
+    list_addressee,
+    make_closed_dms_note,
+    make_reminder_buttons,
+    make_server_note,
+    select_mentions,
+)
+from bot.rendering import personal_reminder_message
+from shared.models import NotificationDelivery
+
+
+def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
+    mentions = select_mentions(context, delivery, is_first=False)
+    payload = personal_reminder_message(
+        context.game,
+        due_at=context.notification.due_at,
+        mentions=mentions,
+        now=context.now,
+        notes=(make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions)),
+    )
+    return Message({**payload, "components": make_reminder_buttons(context, delivery)}, mentions)
+
+
+PERSONAL_REMINDER = NotificationContent(list_addressee, _make_message)
