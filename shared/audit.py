@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import sql
-from shared.models import AuditAction, Game, new_id
+from shared.models import AuditAction, AuditEntry, Game, new_id
 
 RETENTION = timedelta(days=90)
 
@@ -47,6 +47,12 @@ async def record_game_change(
 ) -> None:
     """Record a change of a game, or what was done to the player or co-host `user_id`."""
     await _write(session, game.guild_id, game.id, action, actor_id, user_id=user_id, changes=changes)
+
+
+async def record_made_games(session: AsyncSession, games: Sequence[Game]) -> None:
+    """Record that the bot made the next games of series, many in one statement."""
+    entries = [{"id": new_id(), "guild_id": game.guild_id, "game_id": game.id} for game in games]
+    await session.execute(insert(AuditEntry).values(action=AuditAction.CREATED.value), entries)
 
 
 async def record_settings_change(session: AsyncSession, guild_id: int, *, actor_id: int, changes: Changes) -> None:

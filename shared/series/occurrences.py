@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -17,13 +18,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database, sql
+from shared.audit import record_made_games
 from shared.models import (
+    Answer,
+    CoHost,
     ExceptionKind,
     Game,
     GameSeries,
     GameStatus,
     NotificationKind,
     Participant,
+    Response,
     SeriesException,
     SeriesState,
 )
@@ -80,9 +85,10 @@ async def open_occurrences(session: AsyncSession, locked: Collection[GameSeries]
     session.add_all(games)
     await session.flush()
     if games:
-        await _sign_up(session, games, {series.id: series for series in active})
+        await _add_people(session, games, {series.id: series for series in active}, moment=now)
         await populate_new_games(session, games, moment=now)
         await add_notice(session, games, NotificationKind.ANNOUNCEMENT)
+        await record_made_games(session, games)
     return games
 
 
@@ -140,20 +146,35 @@ async def _count_open(session: AsyncSession, many: Sequence[GameSeries]) -> Coun
     return Counter({series_id: count for series_id, count in await session.execute(statement) if series_id})
 
 
-async def _sign_up(session: AsyncSession, games: Sequence[Game], by_id: Mapping[UUID, GameSeries]) -> None:
-    """Give seats to the regulars, then to the players of the game before, as far as there are seats."""
-    carrying = [series.id for series in by_id.values() if series.carries_roster]
-    before: dict[UUID, list[int]] = {}
-    for series_id, user_id in await session.execute(_SQL["rosters_before"], {"ids": carrying}) if carrying else ():
-        before.setdefault(series_id, []).append(user_id)
-    rows = [
-        {"game_id": game.id, "user_id": user_id}
-        for game in games
-        if game.series_id is not None
-        for user_id in list(dict.fromkeys([*by_id[game.series_id].regulars, *before.get(game.series_id, ())]))[
-            : game.capacity
-        ]
-    ]
-    await share_settings(session, {*(row["user_id"] for row in rows), *(game.host_id for game in games)})
-    if rows:
-        await session.execute(insert(Participant), rows)
+async def _add_people(
+    session: AsyncSession, games: Sequence[Game], by_id: Mapping[UUID, GameSeries], *, moment: datetime
+) -> None:
+    """Give seats to the regulars, then to the players of the game before. Who finds none waits for one.
+
+    The co-hosts of the game before are co-hosts again.
+    """
+    players = {series.id: list(series.regulars) for series in by_id.values()}
+    co_hosts: dict[UUID, list[int]] = {}
+    for series_id, user_id, is_co_host in await session.execute(_SQL["people_before"], {"ids": list(by_id)}):
+        if is_co_host:
+            co_hosts.setdefault(series_id, []).append(user_id)
+        elif by_id[series_id].carries_roster:
+            players[series_id].append(user_id)
+    seats: list[dict[str, Any]] = []
+    waiting: list[dict[str, Any]] = []
+    helpers: list[dict[str, Any]] = []
+    for game in games:
+        if game.series_id is None:
+            continue
+        for number, user_id in enumerate(dict.fromkeys(players[game.series_id])):
+            row = {"game_id": game.id, "user_id": user_id}
+            at = moment + timedelta(microseconds=number)
+            if game.capacity is None or number < game.capacity:
+                seats.append({**row, "joined_at": at})
+            else:
+                waiting.append({**row, "answer": Answer.WAITLISTED, "answered_at": at})
+        helpers.extend({"game_id": game.id, "user_id": user_id} for user_id in co_hosts.get(game.series_id, ()))
+    await share_settings(session, {*(row["user_id"] for row in seats), *(game.host_id for game in games)})
+    for table, rows in ((Participant, seats), (Response, waiting), (CoHost, helpers)):
+        if rows:
+            await session.execute(insert(table), rows)

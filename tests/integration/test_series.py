@@ -16,6 +16,8 @@ from sqlalchemy import event, func, select, text, update
 from bot.consumers.transitions import apply_transitions
 from bot.delivery.batch import LOCKED
 from shared import database as db
+from shared.audit import list_game_entries
+from shared.co_hosts import add_co_host, list_co_hosts
 from shared.database import Sessions
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.games import cancel_game
@@ -41,7 +43,7 @@ from shared.series.lifecycle import (
 )
 from shared.series.planning import resolve
 from shared.series.rule import Frequency, Rule
-from shared.signup import join_game, list_players
+from shared.signup import join_game, list_players, list_waitlist
 from tests.support.builders import new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
@@ -297,10 +299,14 @@ async def test_a_game_that_is_moved_keeps_its_place(database: Database) -> None:
 async def test_regulars_and_the_roster_have_seats_in_the_next_game(database: Database, ends: str) -> None:
     settings = {"carries_roster": True, "regulars": [7, 2]}
     series, first = await new_series(database.sessions, players=[1, 2, 3], capacity=4, settings=settings)
+    async with db.transaction(database.sessions) as session:
+        await add_co_host(session, first.id, user_id=8, actor_id=first.host_id)
     await (complete(database.sessions, first) if ends == "completed" else cancel(database.sessions, first))
     [following] = await open_games(database.sessions, series)
     async with db.transaction(database.sessions) as session:
-        assert set(await list_players(session, following.id)) == {7, 2, 1, 3}
+        assert await list_players(session, following.id) == [7, 2, 1, 3]
+        assert await list_co_hosts(session, following.id) == [8]
+        assert [entry.action for entry in await list_game_entries(session, following.id, limit=9)] == ["created"]
     async with db.transaction(database.sessions) as session:
         series = await session.get_one(GameSeries, series.id)
         series.capacity, series.carries_roster = 1, False
@@ -308,6 +314,7 @@ async def test_regulars_and_the_roster_have_seats_in_the_next_game(database: Dat
     [last] = await open_games(database.sessions, series)
     async with db.transaction(database.sessions) as session:
         assert await list_players(session, last.id) == [7]
+        assert await list_waitlist(session, last.id) == [2]
 
 
 async def test_skipping_the_next_game_cancels_it_and_makes_the_one_after(database: Database) -> None:
