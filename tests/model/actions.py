@@ -6,11 +6,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import database, games
+from shared import database, games, signup
 from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
+from shared.models import GameSeries
+from shared.schedule.populate import lock_game
+from shared.series.lifecycle import start_series
+from shared.series.rule import Rule
 from tests.model.environment import CHANNEL, COMMANDS, GUILD, HOST, Environment
 
 DURATION = timedelta(hours=3)
@@ -63,13 +68,27 @@ class Actions:
         """Cancel a game, which may be over."""
         return await self._run(lambda session: games.cancel_game(session, game_id), dies_after)
 
+    async def repeat(self, game_id: UUID, rule: Rule) -> UUID:
+        """Make a game the first one of a series, and return the series' id."""
+
+        async def start(session: AsyncSession) -> None:
+            await start_series(session, await lock_game(session, game_id), rule)
+
+        await self._run(start)
+        async with database.transaction(self._environment.processes[COMMANDS].sessions) as session:
+            return (await session.execute(select(GameSeries.id))).scalar_one()
+
+    async def change_series(self, change: Callable[[AsyncSession, UUID], Awaitable[object]], series_id: UUID) -> None:
+        """Pause, resume or end a series."""
+        await self._run(lambda session: change(session, series_id))
+
     async def join(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> bool:
         """Sign a player up, who may have joined already, or be too late."""
-        return await self._run(lambda session: games.join_game(session, game_id, user_id=player), dies_after)
+        return await self._run(lambda session: signup.join_game(session, game_id, user_id=player), dies_after)
 
     async def leave(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> bool:
         """Take a player off the roster, who may not be on it."""
-        return await self._run(lambda session: games.leave_game(session, game_id, user_id=player), dies_after)
+        return await self._run(lambda session: signup.leave_game(session, game_id, user_id=player), dies_after)
 
     async def _run(self, change: Callable[[AsyncSession], Awaitable[object]], dies_after: int | None = None) -> bool:
         async def work() -> None:

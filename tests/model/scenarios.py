@@ -13,6 +13,8 @@ from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, Claimed
 from shared.errors import PermanentError, TransientError
 from shared.messaging.envelope import AnyEvent
 from shared.models import NotificationKind
+from shared.series.lifecycle import end_series, pause_series, resume_series
+from shared.series.rule import Frequency, Rule
 from tests.model.actions import DURATION
 from tests.model.broker import Fate
 from tests.model.discord import Answer
@@ -272,6 +274,15 @@ async def a_status_transition_fails(world: World) -> None:
 @shows(game="cancelled")
 async def a_game_is_cancelled(world: World) -> None:
     await world.actions.cancel(await announced(world))
+
+
+@shows(game_series="started changed paused resumed ended")
+async def a_series_is_paused_resumed_and_ended(world: World) -> None:
+    game_id = await announced(world)
+    series_id = await world.actions.repeat(game_id, Rule(frequency=Frequency.DAILY))
+    await world.actions.cancel(game_id)
+    for change in (pause_series, resume_series, end_series):
+        await world.actions.change_series(change, series_id)
 
 
 @shows(row="purged", status="purged", delivery="purged")

@@ -7,14 +7,24 @@ from pathlib import Path
 
 import mdformat
 
-from tests.support.transitions import DELIVERIES, GAMES, NONE, NOTIFICATIONS, OUTCOME, STATUSES, TRANSITIONS, Transition
+from tests.support.transitions import (
+    DELIVERIES,
+    GAMES,
+    NONE,
+    NOTIFICATIONS,
+    OUTCOME,
+    SERIES,
+    STATUSES,
+    TRANSITIONS,
+    Transition,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _FORMAT = {"wrap": 100, "number": True, "plugin": {"tables": {"compact_tables": True}}}
 """As in .mdformat.toml."""
 _TITLE = "States and transitions"
 _OPENING = """
-This page lists every change that the product makes to its four tables with a state. The tests install a trigger that
+This page lists every change that the product makes to its five tables with a state. The tests install a trigger that
 refuses any other change, so the page is complete. It is made from `tests/support/transitions.py` by
 `python -m tests.support.states_page`; do not edit it by hand.
 
@@ -49,6 +59,15 @@ attempt began whose result is not known; until it is older than the nonce window
         """
 `version` rises when a game is moved or cancelled: rows of an older version are superseded. `revision` rises with every
 change that the announcement shows. A status transition only ever moves a game forward.
+A game of a series has `series_id` and `occurrence`, the local time that the rule gave it, which are unique together.
+""",
+    ),
+    SERIES: (
+        "Series",
+        """
+The games that an active series has open follow from its rule and `planned_until`, the latest occurrence that was made
+or missed. They are made in the transaction that completes or cancels a game of the series, under the lock of its row.
+The dates without a game are in `series_exception`, as `skipped` or `missed`.
 """,
     ),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from tests.support.transitions import GAMES, NONE, STATE_OF, TRANSITIONS, Transition
+from tests.support.transitions import GAMES, NONE, SERIES, STATE_OF, TRANSITIONS, Transition
 
 BYPASS = "questbell.any_change"
 """The setting that lets a transaction change rows freely."""
@@ -99,8 +99,8 @@ def _after(transition: Transition) -> str:
 def _columns(transition: Transition) -> str:
     if NONE in (transition.after, *transition.before):
         return "true"
-    if transition.table == GAMES and not transition.after:
-        return "NOT changed && ARRAY['id', 'guild_id', 'status']"
+    if transition.table in (GAMES, SERIES) and not transition.after:
+        return "NOT changed && ARRAY['id', 'guild_id', 'status', 'state']"
     return f"changed <@ ARRAY[{_quoted([*transition.columns, 'state', 'status'])}]"
 
 

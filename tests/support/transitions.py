@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-NOTIFICATIONS, STATUSES, DELIVERIES, GAMES = (
+NOTIFICATIONS, STATUSES, DELIVERIES, GAMES, SERIES = (
     "notification_schedule",
     "game_status_schedule",
     "notification_delivery",
     "game",
+    "game_series",
 )
 STATE_OF = {
     NOTIFICATIONS: "coalesce({row}.outcome, 'open')",
     STATUSES: "coalesce({row}.outcome, 'open')",
     DELIVERIES: "{row}.state",
     GAMES: "{row}.status",
+    SERIES: "{row}.state",
 }
 """The SQL expression that gives the state of a row."""
 NONE = "none"
@@ -450,4 +452,41 @@ _GAMES = (
     ),
 )
 
-TRANSITIONS: tuple[Transition, ...] = (*_schedules(), *_DELIVERIES, *_GAMES)
+_GOES_ON = "NEW.planned_until::date >= OLD.planned_until::date"
+
+_SERIES = (
+    Transition(SERIES, "started", (NONE,), "active", "host", "`repeat` of `/game create`."),
+    Transition(
+        SERIES,
+        "changed",
+        ("active", "paused", "ended"),
+        "",
+        "host or bot",
+        "`/series edit`, or the next games were made. `planned_until` only ever moves to a later day.",
+        (_OTHER_CHANGES,),
+        _GOES_ON,
+    ),
+    Transition(SERIES, "paused", ("active",), "paused", "host", "`/series pause`. No more games are made."),
+    Transition(
+        SERIES,
+        "resumed",
+        ("paused", "ended"),
+        "active",
+        "host",
+        "`/series resume`. The next game in the future is made.",
+        ("planned_until",),
+        _GOES_ON,
+    ),
+    Transition(
+        SERIES,
+        "ended",
+        ("active", "paused"),
+        "ended",
+        "host or bot",
+        "`/series end`, or the rule has no more dates and no game is open.",
+        ("planned_until",),
+        _GOES_ON,
+    ),
+)
+
+TRANSITIONS: tuple[Transition, ...] = (*_schedules(), *_DELIVERIES, *_GAMES, *_SERIES)
