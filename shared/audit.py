@@ -72,6 +72,12 @@ async def list_settings_entries(session: AsyncSession, guild_id: int, *, limit: 
     return [Entry(*row) for row in found]
 
 
+async def purge_entries(session: AsyncSession, *, batch_size: int) -> int:
+    """Delete a small batch of entries that are older than the retention period. Return how many it had."""
+    parameters = {"retention": RETENTION, "batch_size": batch_size}
+    return len((await session.execute(_SQL["purge_entries"], parameters)).all())
+
+
 async def _write(
     session: AsyncSession,
     guild_id: int,
@@ -94,7 +100,6 @@ async def _write(
         "actor_id": actor_id,
         "action": action.value,
         "detail": json.dumps(detail),
-        "retention": RETENTION,
     }
     await session.execute(_SQL["write_entry"], parameters)
 

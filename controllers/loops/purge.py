@@ -1,12 +1,16 @@
-"""Deletes settled rows after their retention period, in small batches."""
+"""Deletes settled rows after their retention period, in small batches.
+
+The purge of notifications also deletes old audit entries, whose retention period is fixed.
+"""
 
 from __future__ import annotations
 
 from controllers.loops import queries
 from controllers.loops.base import LoopStatus, Pause, PollingLoop
-from controllers.loops.sources import ScheduleTable
+from controllers.loops.sources import NOTIFICATIONS, ScheduleTable
 from controllers.resources.models import SchedulerSpec
 from shared import database, logs, metrics
+from shared.audit import purge_entries
 from shared.database import Sessions
 from shared.schedule.retry import Backoff
 
@@ -40,8 +44,13 @@ class PurgeLoop(PollingLoop[SchedulerSpec]):
     async def _iterate(self) -> Pause:
         async with database.transaction(self._sessions) as session:
             count = await queries.purge(session, self._source, retention_days=self.spec.retention_days)
+            entries = 0
+            if self._source is NOTIFICATIONS:
+                entries = await purge_entries(session, batch_size=queries.PURGE_BATCH)
+        if entries:
+            self._log.info("Purged old audit entries", action="entries_purged", count=entries)
         if not count:
-            return Pause(PURGE_INTERVAL)
+            return Pause(NEXT_BATCH_AFTER if entries else PURGE_INTERVAL)
         metrics.PURGED.labels(self._source.name).inc(count)
         self._log.info("Purged settled rows", action="purged", count=count)
         return Pause(NEXT_BATCH_AFTER)

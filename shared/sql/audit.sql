@@ -1,20 +1,21 @@
--- The statements that write and read who changed what.
+-- The statements that write, read and purge who changed what.
 
 -- name: write_entry
--- Write an entry, and delete a few that are older than :retention. Each change deletes more than it adds, so the table
--- stays small. Index: ix_audit_entry_at, then pk_audit_entry.
-WITH purged AS (
-    DELETE FROM audit_entry
-    WHERE id = ANY(ARRAY(
-        SELECT id FROM audit_entry
-        WHERE at < (SELECT clock_timestamp()) - CAST(:retention AS interval)
-        ORDER BY at
-        LIMIT 10
-        FOR UPDATE SKIP LOCKED
-    ))
-)
+-- Write an entry.
 INSERT INTO audit_entry (id, guild_id, game_id, actor_id, action, detail)
 VALUES (:id, :guild_id, CAST(:game_id AS uuid), CAST(:actor_id AS bigint), :action, CAST(:detail AS jsonb));
+
+-- name: purge_entries
+-- Delete at most :batch_size entries that are older than :retention. Index: ix_audit_entry_at, then pk_audit_entry.
+DELETE FROM audit_entry
+WHERE id = ANY(ARRAY(
+    SELECT id FROM audit_entry
+    WHERE at < (SELECT clock_timestamp()) - CAST(:retention AS interval)
+    ORDER BY at
+    LIMIT :batch_size
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING id;
 
 -- name: read_game_entries
 -- Read the latest entries of a game. Index: ix_audit_entry_game_id_at.

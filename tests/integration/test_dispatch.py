@@ -25,13 +25,14 @@ from sandbox.servers.postgres import Postgres
 from sandbox.servers.rabbitmq import RabbitMQ
 from shared import database as db
 from shared import sql
+from shared.audit import RETENTION
 from shared.database import connection
 from shared.errors import TransientError
 from shared.messaging import topology
 from shared.messaging.connection import connected
 from shared.messaging.envelope import decode
 from shared.messaging.publisher import Publisher
-from shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
+from shared.models import AuditEntry, Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
 from tests.chaos.fault_proxy import FaultProxy
 from tests.support.broker import declare_all, queue_length, take
@@ -421,6 +422,21 @@ async def test_settled_rows_are_purged_after_the_retention_period(database: Data
             )
     await start()
     await eventually(lambda: _ids(database, REMINDER, [new.id]))
+
+
+async def test_old_audit_entries_are_purged_too(database: Database, start: Start) -> None:
+    old, new = [await new_game(database.sessions) for _ in range(2)]
+    async with db.transaction(database.sessions) as session:
+        for game, age in ((old, RETENTION + timedelta(hours=1)), (new, RETENTION - timedelta(hours=1))):
+            of_game = AuditEntry.game_id == game.id
+            await session.execute(update(AuditEntry).where(of_game).values(at=func.clock_timestamp() - age))
+    await start()
+
+    async def only_new_is_left() -> bool:
+        async with db.transaction(database.sessions) as session:
+            return list(await session.scalars(select(AuditEntry.game_id))) == [new.id]
+
+    await eventually(only_new_is_left)
 
 
 async def test_rows_are_counted_up_to_the_cap(database: Database, start: Start) -> None:

@@ -177,6 +177,8 @@ class TestAddingAndRemoving:
         await run(sandbox, HOST, "game add", game, player=PLAYER)
         assert "is full" in await run(sandbox, HOST, "game add", game, player=OTHER)
         bot = sandbox.world.bot.id
+        sandbox.world.add_user("Nina")
+        assert "isn't on this server" in await run(sandbox, HOST, "game add", game, player="Nina")
         assert "is a bot, which can't play" in await run(sandbox, HOST, "game add", game, player=bot)
         await run(sandbox, HOST, "game cancel", game)
         assert (await only_game(database)).status is GameStatus.CANCELLED

@@ -131,6 +131,14 @@ async def test_the_permission_to_post_is_needed_there_and_not_here(sandbox: Sand
     assert len(await all_games(database)) == 1
 
 
+async def test_a_channel_that_was_deleted_is_explained(sandbox: SandboxDiscord, database: Database) -> None:
+    await change(sandbox, channel=NEWS)
+    sandbox.world.delete_channel(NEWS)
+    text = await reply_text(create(sandbox, in_channel=CHANNEL))
+    assert "I can't see the channel" in text and "`/settings server`" in text
+    assert await all_games(database) == []
+
+
 async def test_a_channel_where_the_bot_may_not_post_is_refused(sandbox: SandboxDiscord, database: Database) -> None:
     sandbox.world.deny(NEWS, "EMBED_LINKS")
     assert "without the Embed Links permission" in await change(sandbox, channel=NEWS)
