@@ -103,7 +103,7 @@ def _find_lost(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: 
             if expected.is_excused:
                 verdict.excused += 1
             else:
-                verdict.lost.append(expected.name)
+                verdict.lost.append(expected.explained)
             continue
         if missed := expected.missed_people:
             verdict.wrong.append(f"{expected.name}: {len(missed)} people were not notified")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sandbox.oracle.expected import DueReminder, Reminder, due_reminders, may_be_omitted
 from sandbox.oracle.facts import DeliveryRow, Evidence, GameHistory
@@ -34,6 +35,15 @@ class ExpectedReminder:
     def name(self) -> str:
         """The reminder as a person would look for it."""
         return f"{self.game.title}, due {self.due[-1].reminder.due_at:%T.%f}"
+
+    @property
+    def explained(self) -> str:
+        """The reminder and what the schedule says became of it."""
+        reminder = self.due[-1].reminder
+        rows = self.evidence.facts.notifications.values()
+        found = [row for row in rows if (row.game_id, row.offset, row.starts_at) == _identity(reminder)]
+        what = ", ".join(f"{row.outcome}: {row.detail}" for row in found) or "there is no row"
+        return f"{self.name} ({what})"
 
     @property
     def is_delivered(self) -> bool:
@@ -91,6 +101,10 @@ def expected_reminders(messages: Sequence[ClaimedMessage], evidence: Evidence) -
             times[due.reminder].append(due)
         for reminder, due_times in times.items():
             yield ExpectedReminder(evidence, game, due_times, claimed[reminder], undecidable[reminder])
+
+
+def _identity(reminder: Reminder) -> tuple[UUID, int, datetime]:
+    return reminder.game_id, reminder.offset, reminder.starts_at
 
 
 def _undecidable_deliveries(evidence: Evidence) -> defaultdict[Reminder, list[DeliveryRow]]:

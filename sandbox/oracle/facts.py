@@ -64,6 +64,9 @@ class NotificationRow:
     starts_at: datetime
     due_at: datetime
     outcome: Outcome | None
+    detail: str | None = None
+    user_ids: tuple[int, ...] = ()
+    user_id: int | None = None
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,9 @@ def _check_announcement(
     game: GameHistory, posts: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict
 ) -> None:
     if not posts:
-        verdict.lost.append(f"the announcement of {game.title}")
+        rows = [row for row in evidence.facts.notifications.values() if row.game_id == game.id]
+        what = ", ".join(f"{row.outcome}: {row.detail}" for row in rows if row.kind is NotificationKind.ANNOUNCEMENT)
+        verdict.lost.append(f"the announcement of {game.title} ({what})")
     elif not _is_up_to_date(game, evidence.final_text.get(game.message_id or 0, "")):
         verdict.wrong.append(f"the announcement of {game.title} is out of date")
 

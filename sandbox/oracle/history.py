@@ -171,6 +171,9 @@ async def _facts(
             starts_at=row.game_scheduled_at,
             due_at=row.due_at,
             outcome=row.outcome,
+            detail=row.outcome_detail,
+            user_ids=tuple(row.user_ids),
+            user_id=row.user_id,
         )
         for row in await _rows(session, NotificationSchedule, NotificationSchedule.game_id, games)
     }
