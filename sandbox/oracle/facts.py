@@ -20,6 +20,7 @@ class GameState:
     starts_at: datetime
     status: GameStatus
     players: frozenset[int]
+    waiting: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -63,15 +63,15 @@ def _check_notices(messages: Sequence[ClaimedMessage], evidence: Evidence, verdi
             _check_announcement(game, sent[game.id, NotificationKind.ANNOUNCEMENT], evidence, verdict)
             _check_cancellation(game, sent[game.id, NotificationKind.CANCELLATION], verdict)
             _check_change(game, sent[game.id, NotificationKind.CHANGE], verdict)
-            _check_drop_outs(game, sent[game.id, NotificationKind.DROP_OUT], verdict)
+            _check_drop_outs(game, sent[game.id, NotificationKind.DROP_OUT], evidence, verdict)
+            _check_promotions(game, sent[game.id, NotificationKind.PROMOTION], evidence, verdict)
 
 
 def _check_announcement(
     game: GameHistory, posts: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict
 ) -> None:
     if not posts:
-        rows = [row for row in evidence.facts.notifications.values() if row.game_id == game.id]
-        what = ", ".join(f"{row.outcome}: {row.detail}" for row in rows if row.kind is NotificationKind.ANNOUNCEMENT)
+        what = _explain(game, NotificationKind.ANNOUNCEMENT, evidence)
         verdict.lost.append(f"the announcement of {game.title} ({what})")
     elif not _is_up_to_date(game, evidence.final_text.get(game.message_id or 0, "")):
         verdict.wrong.append(f"the announcement of {game.title} is out of date")
@@ -104,7 +104,9 @@ def _check_change(game: GameHistory, messages: Sequence[ClaimedMessage], verdict
         verdict.lost.append(name)
 
 
-def _check_drop_outs(game: GameHistory, messages: Sequence[ClaimedMessage], verdict: Verdict) -> None:
+def _check_drop_outs(
+    game: GameHistory, messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict
+) -> None:
     """Check that the host learnt of every player who left before the start and stayed away."""
     if game.final.status is GameStatus.CANCELLED:
         return
@@ -117,7 +119,31 @@ def _check_drop_outs(game: GameHistory, messages: Sequence[ClaimedMessage], verd
     notices = [message.message for message in messages if game.host_id in message.message.recipients]
     for player in left:
         if not any(f"<@{player}>" in message.text for message in notices):
-            verdict.lost.append(f"the drop-out of {player} from {game.title}")
+            what = _explain(game, NotificationKind.DROP_OUT, evidence)
+            verdict.lost.append(f"the drop-out of {player} from {game.title} ({what})")
+
+
+def _check_promotions(
+    game: GameHistory, messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict
+) -> None:
+    """Check that everyone who got a seat from the waitlist and kept it was notified, and each promotion once."""
+    promoted = Counter(player for before, after in pairwise(game.states) for player in before.waiting & after.players)
+    notified = Counter(player for message in messages for player in message.message.recipients)
+    for player, times in notified.items():
+        if times > promoted[player]:
+            kind = verdict.doubled if promoted[player] else verdict.wrong
+            kind.append(f"the promotion of {player} in {game.title}")
+    if game.final.status is GameStatus.CANCELLED:
+        return
+    for player in promoted.keys() & game.final.players - notified.keys():
+        what = _explain(game, NotificationKind.PROMOTION, evidence)
+        verdict.lost.append(f"the promotion of {player} in {game.title} ({what})")
+
+
+def _explain(game: GameHistory, kind: NotificationKind, evidence: Evidence) -> str:
+    """Return what the schedule says became of a game's rows of a kind."""
+    rows = [row for row in evidence.facts.notifications.values() if row.game_id == game.id and row.kind is kind]
+    return ", ".join(f"{row.outcome}: {row.detail or row.user_ids}" for row in rows) or "there is no row"
 
 
 def _find_missed(name: str, people: frozenset[int], messages: Sequence[ClaimedMessage], verdict: Verdict) -> None:

@@ -46,7 +46,8 @@ DROP FUNCTION IF EXISTS oracle_record_game, oracle_record_attempt CASCADE;
 _INSTALL = """
 CREATE TABLE oracle_game_state (
     seq bigserial PRIMARY KEY, at timestamptz NOT NULL, game_id uuid NOT NULL,
-    scheduled_at timestamptz NOT NULL, status text NOT NULL, players bigint[] NOT NULL
+    scheduled_at timestamptz NOT NULL, status text NOT NULL, players bigint[] NOT NULL,
+    waiting bigint[] NOT NULL
 );
 CREATE TABLE oracle_attempt (
     seq bigserial PRIMARY KEY, at timestamptz NOT NULL, delivery_id uuid NOT NULL
@@ -58,9 +59,10 @@ BEGIN
     ELSIF TG_OP = 'DELETE' THEN changed := OLD.game_id;
     ELSE changed := NEW.game_id;
     END IF;
-    INSERT INTO oracle_game_state (at, game_id, scheduled_at, status, players)
+    INSERT INTO oracle_game_state (at, game_id, scheduled_at, status, players, waiting)
     SELECT clock_timestamp(), id, scheduled_at, status,
-        coalesce((SELECT array_agg(user_id) FROM participant WHERE game_id = changed), '{}')
+        coalesce((SELECT array_agg(user_id) FROM participant WHERE game_id = changed), '{}'),
+        coalesce((SELECT array_agg(user_id) FROM response WHERE game_id = changed AND answer = 'waitlisted'), '{}')
     FROM game WHERE id = changed;
     RETURN NULL;
 END $$;
@@ -72,6 +74,8 @@ END $$;
 CREATE TRIGGER oracle_game AFTER INSERT OR UPDATE OF scheduled_at, status, version ON game
     FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
 CREATE TRIGGER oracle_roster AFTER INSERT OR DELETE ON participant
+    FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
+CREATE TRIGGER oracle_waitlist AFTER INSERT OR UPDATE OR DELETE ON response
     FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
 CREATE TRIGGER oracle_sending AFTER UPDATE OF attempts ON notification_delivery
     FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION oracle_record_attempt();
@@ -105,10 +109,11 @@ async def read_history(sessions: database.Sessions) -> DatabaseFacts:
     """Return the facts about every game whose history was recorded."""
     states: defaultdict[UUID, list[GameState]] = defaultdict(list)
     attempts: defaultdict[UUID, list[datetime]] = defaultdict(list)
-    written = text("SELECT game_id, at, scheduled_at, status, players FROM oracle_game_state ORDER BY seq")
+    written = text("SELECT game_id, at, scheduled_at, status, players, waiting FROM oracle_game_state ORDER BY seq")
     async with database.transaction(sessions) as session:
-        for game_id, at, scheduled_at, status, players in await session.execute(written):
-            states[game_id].append(GameState(at, scheduled_at, GameStatus(status), frozenset(players)))
+        for game_id, at, scheduled_at, status, players, waiting in await session.execute(written):
+            state = GameState(at, scheduled_at, GameStatus(status), frozenset(players), frozenset(waiting))
+            states[game_id].append(state)
         for delivery_id, at in await session.execute(text("SELECT delivery_id, at FROM oracle_attempt ORDER BY seq")):
             attempts[delivery_id].append(at)
         games = (await session.execute(select(Game))).scalars().all()

@@ -71,11 +71,21 @@ def _plan_action(game: ScheduledGame, guild: Guild, rng: random.Random) -> LoadA
     def reschedule(to: datetime) -> Step:
         return lambda session: edit_game(session, game.id, GameEdit(scheduled_at=to))
 
+    def set_capacity(session: AsyncSession) -> Awaitable[object]:
+        return edit_game(session, game.id, GameEdit(capacity=len(game.players)))
+
+    def join(session: AsyncSession) -> Awaitable[object]:
+        return join_game(session, game.id, user_id=newcomer)
+
+    def leave(session: AsyncSession) -> Awaitable[object]:
+        return leave_game(session, game.id, user_id=game.players[0])
+
     kinds: tuple[tuple[float, Sequence[Step]], ...] = (
         (0.08, [reschedule(slightly_later)]),
         (0.03, [reschedule(much_later), reschedule(game.starts_at)]),
-        (0.08, [lambda session: leave_game(session, game.id, user_id=game.players[0])]),
-        (0.03, [lambda session: join_game(session, game.id, user_id=newcomer)]),
+        (0.08, [leave]),
+        (0.03, [join]),
+        (0.06, [set_capacity, join, leave]),  # the newcomer waits, and is promoted
         (0.03, [lambda session: cancel_game(session, game.id)]),
     )
     chance = rng.random()

@@ -23,7 +23,7 @@ from sandbox.oracle.verdict import VIOLATIONS, Verdict
 from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
 
 EVENING = datetime(2030, 5, 1, 18, 0, tzinfo=UTC)
-ANN, BEN, EVE = 1, 2, 3
+ANN, BEN, EVE, CAT = 1, 2, 3, 4
 TABLE = 100
 """The channel of the game. A player's direct messages have the channel of this number plus their own."""
 

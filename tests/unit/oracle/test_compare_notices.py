@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.oracle.compare import compare
 from shared.models import GameStatus, NotificationKind
-from tests.unit.oracle.evidence import ANN, BEN, EVE, Evening, announce, at, delivered_once, found
+from tests.unit.oracle.evidence import ANN, BEN, CAT, EVE, Evening, announce, at, delivered_once, found
 
 
 def hosted_by_eve() -> Evening:
@@ -96,3 +96,36 @@ def test_a_drop_out_that_somebody_else_learns_of_is_lost():
     evening.change(120, players=frozenset({ANN}))
     notify(evening, NotificationKind.DROP_OUT, 121, ANN, text=f"<@{BEN}>")
     assert found(compare(shown(evening).evidence())) == {"lost": 1}
+
+
+def promoted() -> Evening:
+    """An evening on which Cat waits for a seat, and gets Ben's."""
+    evening = hosted_by_eve()
+    evening.change(110, waiting=frozenset({CAT}))
+    evening.change(120, players=frozenset({ANN}))
+    evening.change(120, players=frozenset({ANN, CAT}), waiting=frozenset())
+    notify(evening, NotificationKind.DROP_OUT, 121, EVE, text=f"<@{BEN}>")
+    return evening
+
+
+def test_a_promotion_is_notified_once():
+    evening = promoted()
+    assert found(compare(shown(evening).evidence())) == {"lost": 1}
+    notify(evening, NotificationKind.PROMOTION, 122, CAT)
+    assert found(compare(evening.evidence())) == {}
+    notify(evening, NotificationKind.PROMOTION, 123, CAT)
+    assert found(compare(evening.evidence())) == {"doubled": 1}
+
+
+def test_the_promotion_of_a_player_who_left_again_may_be_missing():
+    evening = promoted()
+    evening.change(121, players=frozenset({ANN}))
+    notify(evening, NotificationKind.DROP_OUT, 122, EVE, text=f"<@{CAT}>")
+    assert found(compare(shown(evening).evidence())) == {}
+
+
+def test_the_promotion_of_a_player_who_still_waits_is_wrong():
+    evening = hosted_by_eve()
+    evening.change(110, waiting=frozenset({CAT}))
+    notify(evening, NotificationKind.PROMOTION, 122, CAT)
+    assert found(compare(shown(evening).evidence())) == {"wrong": 1}
