@@ -90,6 +90,11 @@ class Actions:
         """Take a player off the roster, who may not be on it."""
         return await self._run(lambda session: signup.leave_game(session, game_id, user_id=player), dies_after)
 
+    async def limit_seats(self, game_id: UUID, capacity: int, *, dies_after: int | None = None) -> bool:
+        """Limit a game to a number of seats, 0 for no limit, unless more are taken."""
+        edit = GameEdit(capacity=capacity)
+        return await self._run(lambda session: edit_game(session, game_id, edit), dies_after)
+
     async def _run(self, change: Callable[[AsyncSession], Awaitable[object]], dies_after: int | None = None) -> bool:
         async def work() -> None:
             async with database.transaction(self._environment.processes[COMMANDS].sessions) as session:

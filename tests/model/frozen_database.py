@@ -24,7 +24,10 @@ _CLOCKS = ("clock_timestamp", "statement_timestamp", "transaction_timestamp", "n
 _GAMES = """
 SELECT game.*, ARRAY(
     SELECT user_id FROM participant WHERE game_id = game.id ORDER BY joined_at, user_id
-) AS players
+) AS players, ARRAY(
+    SELECT user_id FROM response
+    WHERE game_id = game.id AND answer = 'waitlisted' ORDER BY answered_at, user_id
+) AS waiting
 FROM game
 """
 
@@ -100,6 +103,8 @@ def _game(record: asyncpg.Record) -> Game:
         version=record["version"],
         message_id=record["message_id"],
         players=tuple(record["players"]),
+        waiting=tuple(record["waiting"]),
+        capacity=record["capacity"],
     )
 
 
@@ -115,6 +120,7 @@ def _row(table: str, record: asyncpg.Record, offset: int | None, game_scheduled_
         offset=offset,
         game_scheduled_at=game_scheduled_at,
         user_ids=tuple(record.get("user_ids", ())),
+        user_id=record.get("user_id"),
         attempts=record["attempts"],
         outcome=Outcome(record["outcome"]) if record["outcome"] else None,
         settled_at=record["settled_at"],

@@ -60,4 +60,4 @@ class History:
         return (row.due_at, list(self.games).index(row.game_id), row.what, row.attempts, list(self.rows).index(row_id))
 
     def _place(self, row: Row) -> tuple[object, ...]:
-        return (list(self.games).index(row.game_id), row.table, row.due_at, row.what, row.offset or 0)
+        return (list(self.games).index(row.game_id), row.table, row.due_at, row.what, row.offset or 0, row.user_id or 0)

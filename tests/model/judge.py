@@ -19,6 +19,7 @@ from tests.model.state import Game, Row
 from tests.support.transitions import NOTIFICATIONS, STATUSES
 
 _ATTEMPTED = {Outcome.DELIVERED, Outcome.PARTLY_DELIVERED, Outcome.UNDELIVERABLE}
+_OF_ANY_VERSION = {NotificationKind.DROP_OUT, NotificationKind.PROMOTION}
 _EXPIRES_AFTER = timedelta(seconds=60)
 """Counted from the start of the game."""
 
@@ -39,6 +40,7 @@ def judge(history: History) -> None:
         _judge_cancellation(history, game)
         _judge_change(history, game)
         _judge_drop_outs(history, game)
+        _judge_promotions(history, game)
     for row in history.rows.values():
         if row.is_reminder and row.outcome is Outcome.DELIVERED:
             _judge_recipients(history, row)
@@ -69,12 +71,13 @@ def judge_request(history: History, call: Call, sent: set[tuple[object, ...]]) -
         return
     assert not _is_stale(history, row), f"a message is sent that is not valid any more: {row}"
     people = history.games[row.game_id].people
+    assert row.user_id is None or row.user_id in people, f"a message is sent to someone who has left: {row}"
     if kind == RecipientKind.CHANNEL:
         assert call.pings == set(delivery.mentions) & people, f"{sorted(call.pings)} are pinged: {delivery}"
 
 
 def _is_stale(history: History, row: Row) -> bool:
-    if row.what != NotificationKind.DROP_OUT and row.version != history.games[row.game_id].version:
+    if row.what not in _OF_ANY_VERSION and row.version != history.games[row.game_id].version:
         return True
     if not row.is_reminder or row.game_scheduled_at is None:
         return False
@@ -223,3 +226,18 @@ def _judge_drop_outs(history: History, game: Game) -> None:
     notices = [row for row in history.rows_of(game.id) if row.what == NotificationKind.DROP_OUT]
     reported = {user for row in notices if row.outcome in _ATTEMPTED for user in row.user_ids}
     assert not left - reported, f"lost: {left - reported} left {game}, {notices}"
+
+
+def _judge_promotions(history: History, game: Game) -> None:
+    """Seats were never left free, and everyone who got one from the waitlist and kept it was notified."""
+    states = [state for _, state in history.states[game.id]]
+    for state in states:
+        if state.status is GameStatus.SCHEDULED:
+            assert not state.waiting or len(state.players) == state.capacity, f"skipped: somebody waits for {state}"
+    promoted = {player for before, after in pairwise(states) for player in {*before.waiting} & {*after.players}}
+    notices = [row for row in history.rows_of(game.id) if row.what == NotificationKind.PROMOTION]
+    assert {row.user_id for row in notices} == promoted, f"wrong: {notices} for the promotion of {promoted} in {game}"
+    if game.status is not GameStatus.CANCELLED:
+        notified = {row.user_id for row in notices if row.outcome in _ATTEMPTED}
+        missed = promoted & {*game.players} - notified
+        assert not missed, f"lost: the promotion of {missed} in {game}, {notices}"

@@ -101,9 +101,15 @@ class Questbell(RuleBasedStateMachine):
     def the_roster_changes(self, which: int, player: int, dies_after: int | None) -> None:
         self._change_roster(self._game(which), player, dies_after=dies_after)
 
+    @rule(which=which, capacity=st.sampled_from([0, 1, 2]), dies_after=deaths)
+    def seats_are_limited(self, which: int, capacity: int, dies_after: int | None) -> None:
+        game = self._world.history.games[self._game(which)]
+        if game.status is GameStatus.SCHEDULED and (capacity == 0 or len(game.players) <= capacity):
+            self._do(self._world.actions.limit_seats(game.id, capacity, dies_after=dies_after))
+
     def _change_roster(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> None:
         actions, players = self._world.actions, self._world.history.games[game_id].players
-        change = actions.leave if player in players else actions.join
+        change = actions.leave if player in (*players, *self._world.history.games[game_id].waiting) else actions.join
         self._do(change(game_id, player, dies_after=dies_after))
 
     @rule(delay=delays)

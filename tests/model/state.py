@@ -22,6 +22,8 @@ class Game:
     version: int
     message_id: int | None
     players: tuple[int, ...]
+    waiting: tuple[int, ...] = ()
+    capacity: int | None = None
 
     @property
     def people(self) -> set[int]:
@@ -47,6 +49,7 @@ class Row:
     offset: int | None
     game_scheduled_at: datetime | None
     user_ids: tuple[int, ...]
+    user_id: int | None
     attempts: int
     outcome: Outcome | None
     settled_at: datetime | None
