@@ -180,7 +180,8 @@ def _judge_announcement(history: History, game: Game) -> None:
 
 def _shows(payload: Mapping[str, Any], game: Game) -> bool:
     parts = [f"<t:{int(game.scheduled_at.timestamp())}:F>", game.status.replace("_", " ").capitalize()]
-    parts += [f"<@{player}>" for player in game.players] + [f"Players {len(game.players)}'"]
+    seats = "" if game.capacity is None else f"/{game.capacity}"
+    parts += [f"<@{user}>" for user in (*game.players, *game.waiting)] + [f"Players {len(game.players)}{seats}'"]
     return all(part in str(payload) for part in parts)
 
 
