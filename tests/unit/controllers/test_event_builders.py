@@ -14,7 +14,7 @@ from controllers.loops.sources import (
     build_notification_event,
     build_status_transition_event,
 )
-from shared.messaging.envelope import GameReminderDue, NoticeDue
+from shared.messaging.envelope import GameReminderDue, NoticeDue, PersonalReminderDue
 from shared.models import GameStatus, NotificationKind
 
 NOW = datetime(2026, 11, 1, 20, tzinfo=UTC)
@@ -43,6 +43,13 @@ def test_a_reminder_names_its_game_and_offset() -> None:
     assert isinstance(event, GameReminderDue)
     assert (event.row_id, event.game_id, event.offset_minutes) == (row.id, row.game_id, 10)
     assert ttl == 600_000
+
+
+def test_a_reminder_of_one_player_has_its_own_type_and_lives_as_long() -> None:
+    row = due(kind=NotificationKind.PERSONAL_REMINDER, offset_minutes=None, game_scheduled_at=NOW + timedelta(hours=1))
+    event, ttl = build_notification_event(row)
+    assert isinstance(event, PersonalReminderDue)
+    assert (event.row_id, event.game_id, ttl) == (row.id, row.game_id, 3_600_000)
 
 
 def test_a_notice_never_expires() -> None:

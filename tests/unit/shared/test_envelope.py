@@ -12,6 +12,7 @@ from shared.messaging.envelope import (
     AnyEvent,
     GameReminderDue,
     NoticeDue,
+    PersonalReminderDue,
     StatusTransitionDue,
     attempt_of,
     decode,
@@ -22,6 +23,7 @@ from shared.models import GameStatus, NotificationKind
 EVENTS: list[AnyEvent] = [
     GameReminderDue(row_id=uuid4(), game_id=uuid4(), game_scheduled_at=datetime.now(UTC), offset_minutes=10),
     NoticeDue(row_id=uuid4(), game_id=uuid4(), kind=NotificationKind.CANCELLATION),
+    PersonalReminderDue(row_id=uuid4(), game_id=uuid4(), game_scheduled_at=datetime.now(UTC)),
     StatusTransitionDue(row_id=uuid4(), game_id=uuid4(), target_status=GameStatus.COMPLETED),
 ]
 
