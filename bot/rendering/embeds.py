@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.rendering.escaping import escape, utf16_length
+from bot.rendering.escaping import escape, escape_description, utf16_length
 from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import (
     EMBED_TITLE_LIMIT,
@@ -125,7 +125,7 @@ def _description(game: Game, players: Sequence[int]) -> str:
         line += f" · {plural(free, 'seat')} left" if free > 0 else " · full, but you can join the waitlist"
     if game.series_rule is not None:
         line += f"\n🔁 {Rule.parse(game.series_rule).describe()}"
-    text = escape(game.description, limit=_DESCRIPTION_LIMIT, keep_lines=True)
+    text = escape_description(game.description, limit=_DESCRIPTION_LIMIT)
     return f"{line}\n\n{text}" if text else line
 
 

@@ -1,4 +1,8 @@
-"""Makes user text safe to show. It pings nobody, formats nothing and never exceeds Discord's limits.
+"""Makes user text safe to show. It pings nobody, never exceeds Discord's limits, and formats nothing but itself.
+
+In descriptions, bold, italics, underlines, strikes, lists and links are left to the user. They end with the
+description, which is the last of its field. Headings, quotes, code and spoilers were rejected because they are loud or
+change how the escapes after them are read.
 
 Text is escaped and cut in one pass, because a later cut could split an escape and a later escape could exceed the
 limit. Dropping everything but letters was rejected because titles have all scripts and emoji.
@@ -25,9 +29,13 @@ _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _MARKDOWN = frozenset("*_~`|>#-\\")
 _KEYCAP = "\u20e3"
 
+_FORMATTING = frozenset("*_~")
+"""Marks that a description may use."""
+
 _LINK = r"(?<!\w)https?://[A-Za-z0-9.-]{2,}(?:[/?#:][^\s<>\\`*|]*)?"
 _PIECE = re.compile(
-    rf"(?P<link>{_LINK})"
+    rf"(?P<named>\[(?P<name>[^\[\]\n]+)\]\((?P<target>https?://[A-Za-z0-9.-]{{2,}}(?:[/?#:][^\s<>\\`*|()]*)?)\))"
+    rf"|(?P<link>{_LINK})"
     r"|(?P<mention>@(?=everyone|here|[!&]?\d))"
     r"|^(?P<indent>[ \t]*)(?P<list>\d*)(?P<line>[#+.-])"
     r"|(?P<mark>[\\*_~`|\[\]<>])"
@@ -68,9 +76,19 @@ def escape(text: str, *, limit: int, keep_lines: bool = False) -> str:
     `keep_lines` keeps line breaks and clickable links.
     """
     text = clean(text, keep_lines=keep_lines)
+    return _join(text, _pieces(text, links=keep_lines), limit=limit)
+
+
+def escape_description(text: str, *, limit: int) -> str:
+    """Return user text with its lines, links and simple formatting, within `limit` characters."""
+    text = clean(text, keep_lines=True)
+    return _join(text, _pieces(text, links=True, formatting=True), limit=limit)
+
+
+def _join(text: str, escaped: Iterator[str], *, limit: int) -> str:
     if not _SPECIAL.search(text) and utf16_length(text) <= limit:
         return text
-    pieces = list(_pieces(text, links=keep_lines))
+    pieces = list(escaped)
     whole = "".join(pieces)
     if utf16_length(whole) <= limit:
         return whole
@@ -83,16 +101,25 @@ def escape(text: str, *, limit: int, keep_lines: bool = False) -> str:
     return "".join(kept).rstrip() + ELLIPSIS
 
 
-def _pieces(text: str, *, links: bool) -> Iterator[str]:
+def _pieces(text: str, *, links: bool, formatting: bool = False) -> Iterator[str]:
     for found in _PIECE.finditer(text):
         whole = found.group()
         match found.lastgroup:
+            case "named" if formatting:
+                yield f"[{''.join(_pieces(found['name'], links=False, formatting=True))}]({found['target']})"
+            case "named":
+                yield "\\["
+                yield from _pieces(whole[1:], links=links)
             case "link":
                 yield whole if links else whole.replace("://", f":{_ZERO_WIDTH_SPACE}//").replace("_", "\\_")
             case "mention":
                 yield whole + _ZERO_WIDTH_SPACE
+            case "line" if formatting and found["line"] in "-." and text[found.end() : found.end() + 1] == " ":
+                yield whole
             case "line":
                 yield f"{found['indent']}{found['list']}\\{found['line']}"
+            case "mark" if formatting and whole in _FORMATTING:
+                yield whole
             case "mark":
                 yield f"\\{whole}"
             case _:

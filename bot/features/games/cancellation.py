@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Self
-from uuid import UUID
-
 import discord
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
+from bot.features.buttons import ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
 from bot.features.games.lookup import find_game_by_text
 from bot.features.interactions import Reply, respond_once
@@ -20,12 +17,8 @@ from shared.formatting import plural
 from shared.games import cancel_game, find_game
 from shared.models import Game, GameStatus
 
-ButtonInteraction = discord.Interaction[Any]
-"""discord.py passes buttons the interaction of any client. Ours is a `QuestbellClient`."""
-
 CANCEL_ID = "questbell:cancel:"
 KEEP_ID = "questbell:keep:"
-_GAME = r"(?P<game>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
 
 async def ask_to_cancel(interaction: Interaction, text: str) -> None:
@@ -60,56 +53,39 @@ async def ask_to_cancel(interaction: Interaction, text: str) -> None:
     await respond_once(interaction, work, show=show)
 
 
-class CancelButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=CANCEL_ID + _GAME):
+class CancelButton(RowButton, template=CANCEL_ID + ROW_ID):
     """Cancels the game."""
 
-    def __init__(self, game_id: UUID) -> None:
-        style = discord.ButtonStyle.danger
-        super().__init__(discord.ui.Button(label="Cancel the game", style=style, custom_id=f"{CANCEL_ID}{game_id}"))
-        self.game_id = game_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Create the pressed button."""
-        return cls(UUID(match["game"]))
+    prefix = CANCEL_ID
+    text = "Cancel the game"
+    style = discord.ButtonStyle.danger
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Cancel."""
 
         async def work(session: AsyncSession) -> str:
-            game = await find_game(session, self.game_id, guild_id=interaction.guild_id)
+            game = await find_game(session, self.row_id, guild_id=interaction.guild_id)
             if game is None:
                 raise UserError("This game no longer exists. See `/game list` for upcoming games.")
             await require_manager(session, interaction, game, verb="cancel")
-            if await cancel_game(session, game.id, actor_id=interaction.user.id):
-                return f"{_format_title(game)} is cancelled. I'm letting the players know."
-            _require_open(game)
-            return ""
+            if not await cancel_game(session, game.id, actor_id=interaction.user.id):
+                _require_open(game)
+            return f"{_format_title(game)} is cancelled. I'm letting the players know."
 
         await respond_once(interaction, work, in_place=True)
 
 
-class KeepButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=KEEP_ID + _GAME):
+class KeepButton(RowButton, template=KEEP_ID + ROW_ID):
     """Leaves the game as it is."""
 
-    def __init__(self, game_id: UUID) -> None:
-        super().__init__(discord.ui.Button(label="Keep it", custom_id=f"{KEEP_ID}{game_id}"))
-        self.game_id = game_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Create the pressed button."""
-        return cls(UUID(match["game"]))
+    prefix = KEEP_ID
+    text = "Keep it"
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Say that nothing has changed."""
 
         async def work(session: AsyncSession) -> str:
-            game = await find_game(session, self.game_id, guild_id=interaction.guild_id)
+            game = await find_game(session, self.row_id, guild_id=interaction.guild_id)
             return "Nothing has changed." if game is None else f"{_format_title(game)} stays as it is."
 
         await respond_once(interaction, work, in_place=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any, Self
 from uuid import UUID
 
 import discord
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
+from bot.features.buttons import ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
 from bot.features.games.creation import (
     CreateGameOptions,
@@ -38,15 +38,11 @@ from shared.formatting import format_duration
 from shared.games import build_game, find_requested_game
 from shared.models import Draft, new_id
 
-ButtonInteraction = discord.Interaction[Any]
-"""discord.py passes buttons the interaction of any client. Ours is a `QuestbellClient`."""
-
 ReadOptions = Callable[[AsyncSession], Awaitable[CreateGameOptions]]
 
 POST_ID = "questbell:draft-post:"
 EDIT_ID = "questbell:draft-edit:"
 DISCARD_ID = "questbell:draft-discard:"
-ID = r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
 _GONE = "This draft is gone. To plan a game, use `/game create`."
 _POSTED = "This game is already posted. To change it, use `/game edit`."
@@ -116,26 +112,18 @@ async def submit_form(interaction: Interaction, match: re.Match[str], values: di
     await respond_once(interaction, work, show=_shown_preview(interaction, draft_id), in_place=in_place)
 
 
-class PostButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=POST_ID + ID):
+class PostButton(RowButton, template=POST_ID + ROW_ID):
     """Creates the game."""
 
-    def __init__(self, draft_id: UUID) -> None:
-        style = discord.ButtonStyle.success
-        super().__init__(discord.ui.Button(label="Post it", style=style, custom_id=f"{POST_ID}{draft_id}"))
-        self.draft_id = draft_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Create the pressed button."""
-        return cls(UUID(match["id"]))
+    prefix = POST_ID
+    text = "Post it"
+    style = discord.ButtonStyle.success
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Create the game once, however often it is pressed."""
 
         async def work(session: AsyncSession) -> str:
-            draft = await lock_draft(session, self.draft_id)
+            draft = await lock_draft(session, self.row_id)
             if draft is None:
                 raise UserError(_GONE)
             if (game := await find_requested_game(session, draft.interaction_id)) is not None:
@@ -145,29 +133,21 @@ class PostButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=POST_I
             await require_unlocked(session, draft.guild_id, options)
             return await create_from_options(session, interaction, options, request_id=request_id)
 
-        await respond_once(interaction, work, show=_shown_preview(interaction, self.draft_id), in_place=True)
+        await respond_once(interaction, work, show=_shown_preview(interaction, self.row_id), in_place=True)
 
 
-class EditButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=EDIT_ID + ID):
+class EditButton(RowButton, template=EDIT_ID + ROW_ID):
     """Opens the form with what was entered."""
 
-    def __init__(self, draft_id: UUID) -> None:
-        super().__init__(discord.ui.Button(label="Edit", custom_id=f"{EDIT_ID}{draft_id}"))
-        self.draft_id = draft_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Create the pressed button."""
-        return cls(UUID(match["id"]))
+    prefix = EDIT_ID
+    text = "Edit"
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Open the form."""
 
         async def make() -> discord.ui.Modal:
             async with database.transaction(interaction.client.sessions) as session:
-                draft = await find_draft(session, self.draft_id)
+                draft = await find_draft(session, self.row_id)
                 if draft is None:
                     raise UserError(_GONE)
                 if draft.is_posted:
@@ -177,25 +157,17 @@ class EditButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=EDIT_I
         await respond_with_modal(interaction, make)
 
 
-class DiscardButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=DISCARD_ID + ID):
+class DiscardButton(RowButton, template=DISCARD_ID + ROW_ID):
     """Deletes the draft."""
 
-    def __init__(self, draft_id: UUID) -> None:
-        super().__init__(discord.ui.Button(label="Discard", custom_id=f"{DISCARD_ID}{draft_id}"))
-        self.draft_id = draft_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Create the pressed button."""
-        return cls(UUID(match["id"]))
+    prefix = DISCARD_ID
+    text = "Discard"
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Delete the draft."""
 
         async def work(session: AsyncSession) -> str:
-            draft = await lock_draft(session, self.draft_id)
+            draft = await lock_draft(session, self.row_id)
             if draft is None:
                 raise UserError(_GONE)
             if draft.is_posted:
@@ -203,7 +175,7 @@ class DiscardButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=DIS
             await discard_draft(session, draft)
             return "Discarded. Nothing was posted."
 
-        await respond_once(interaction, work, show=_shown_preview(interaction, self.draft_id), in_place=True)
+        await respond_once(interaction, work, show=_shown_preview(interaction, self.row_id), in_place=True)
 
 
 def draft_view(draft_id: UUID, *, is_valid: bool) -> discord.ui.View:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rendering.escaping import clean, escape, is_blank, utf16_length
+from bot.rendering.escaping import clean, escape, escape_description, is_blank, utf16_length
 
 ANY_TEXT = st.text(st.characters(), max_size=400)  # lone surrogates and control characters too
 NASTY = st.lists(
@@ -33,6 +33,32 @@ LINK = re.compile(r"https?://\S+")
 )
 def test_markdown_is_shown_literally(written: str, shown: str) -> None:
     assert escape(written, limit=200) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("**Bring** _your_ ~~own~~ dice", "**Bring** _your_ ~~own~~ dice"),
+        ("Needs:\n- d20\n  - d6\n1. fun", "Needs:\n- d20\n  - d6\n1. fun"),
+        ("[the *rules*](https://x.example/a_b)", "[the *rules*](https://x.example/a_b)"),
+        ("[https://good.example](https://x.example)", "[https:\u200b//good.example](https://x.example)"),
+        ("[no](javascript:x) [a\nb](https://x.example)", "\\[no\\](javascript:x) \\[a\nb\\](https://x.example)"),
+        ("# big\n-# small\n> quote\n`code` ||x||", "\\# big\n\\-# small\n\\> quote\n\\`code\\` \\|\\|x\\|\\|"),
+        ("\\[a](https://x.example)", "\\\\[a](https://x.example)"),
+        ("<@42> @everyone <t:1:F>", "\\<@\u200b42\\> @\u200beveryone \\<t:1:F\\>"),
+    ],
+)
+def test_a_description_keeps_its_simple_formatting_and_nothing_else(written: str, shown: str) -> None:
+    assert escape_description(written, limit=200) == shown
+
+
+@given(ANY_TEXT | NASTY, st.integers(1, 300))
+def test_a_description_never_exceeds_its_limit_or_pings(text: str, limit: int) -> None:
+    shown = escape_description(text, limit=limit)
+    assert utf16_length(shown) <= limit
+    assert "@everyone" not in shown
+    assert not re.search(r"(?<!\\)<@", shown)
+    assert not re.search(r"(?m)^(#|>|-#)|(?<!\\)[`|]", shown)
 
 
 @pytest.mark.parametrize("mention", ["@everyone", "@here", "<@42>", "<@!42>", "<@&42>"])
