@@ -81,7 +81,10 @@ def _confirm(game: Game, *, is_moved: bool, now: datetime) -> str:
         f"**{escape(game.title, limit=200)}** is changed. "
         f"It starts on {start} and lasts {format_duration(game.duration)}.{notice}"
     )
-    return "\n".join([first, *describe_schedule(game, now=now)])
+    lines = [first, *describe_schedule(game, now=now)]
+    if game.series_id is not None:
+        lines.append("-# Only this game has changed. To change all from now on, use `/series edit`.")
+    return "\n".join(lines)
 
 
 def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: str) -> GameEdit:

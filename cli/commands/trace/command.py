@@ -35,6 +35,8 @@ def _render(report: TraceReport) -> Iterator[RenderableType]:
     yield safe_text(game.title, "bold")
     yield safe_text(f"game {game.id}: {game.status}, version {game.version}, starts {starts}")
     yield safe_text(f"guild {game.guild_id}, channel {game.channel_id}, {announcement}")
+    if game.series_id is not None:
+        yield safe_text(f"series {game.series_id}: {game.series_rule}, of {game.occurrence:%Y-%m-%d %H:%M} {game.zone}")
     for change in report.history:
         yield safe_text(f"  {format_utc(change.at)}  {_describe_change(change)}")
     for row in report.rows:

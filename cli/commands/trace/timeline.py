@@ -86,6 +86,10 @@ class GameSummary:
     guild_id: str
     channel_id: str
     message_id: str | None
+    series_id: UUID | None
+    occurrence: datetime | None
+    """The local time that the rule of its series gave it."""
+    series_rule: str | None
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,9 @@ def _summarize(game: Game) -> GameSummary:
         guild_id=str(game.guild_id),
         channel_id=str(game.channel_id),
         message_id=None if game.message_id is None else str(game.message_id),
+        series_id=game.series_id,
+        occurrence=game.occurrence,
+        series_rule=game.series_rule,
     )
 
 

@@ -297,7 +297,8 @@ async def test_an_occurrence_is_moved_and_cancelled_like_every_game(
     await repeat(sandbox)
     game = await only_game(database)
     later = f"{NOON + timedelta(hours=3):%Y-%m-%d %H:%M}"
-    await reply_text(sandbox.slash(HOST, "game edit", game=str(game.id), when=later))
+    text = await reply_text(sandbox.slash(HOST, "game edit", game=str(game.id), when=later))
+    assert "Only this game has changed" in text
     [moved] = await open_games(database)
     assert (moved.scheduled_at, moved.occurrence) == (NOON + timedelta(hours=3), game.occurrence)
     assert "is cancelled" in await cancel(sandbox, HOST, game)

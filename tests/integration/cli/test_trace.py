@@ -35,6 +35,8 @@ from shared.models import (
     NotificationSchedule,
     Outcome,
 )
+from shared.series.lifecycle import start_series
+from shared.series.rule import Frequency, Rule
 from shared.settings import DiscordSettings, Timing
 from shared.signup import leave_game
 from tests.integration.cli.conftest import Run
@@ -331,3 +333,14 @@ async def test_the_trace_of_a_game_says_who_changed_it(run: Run, database: Datab
     assert (await run(trace, str(row.id), as_json=True)).document["history"] == []
     document = (await run(trace, str(game.id), as_json=True)).document
     assert document["history"][2]["changed"] == {"title": ["The Sunken Keep", "Tomb"], "capacity": [None, 4]}
+
+
+async def test_a_game_of_a_series_names_it_and_its_date(run: Run, database: Database) -> None:
+    game = await new_game(database.sessions)
+    async with db.transaction(database.sessions) as session:
+        series = await start_series(session, await session.get_one(Game, game.id), Rule(frequency=Frequency.DAILY))
+    text = (await run(trace, str(game.id))).out
+    shown = " ".join(text.split())  # long lines are wrapped
+    assert f"series {series.id}: FREQ=DAILY, of {game.local_time:%Y-%m-%d %H:%M} Europe/Berlin" in shown
+    document = (await run(trace, str(game.id), as_json=True)).document
+    assert document["game"]["series_id"] == str(series.id)
