@@ -655,10 +655,13 @@ async def test_buttons_work_after_the_bot_has_restarted(
 
 
 @pytest.mark.usefixtures("bot")
-def test_the_commands_are_for_servers_only(sandbox: SandboxDiscord) -> None:
+def test_commands_about_a_server_are_not_offered_in_direct_messages(sandbox: SandboxDiscord) -> None:
     commands = sandbox.world.commands.all(None)
     assert {(command["name"], *command["contexts"], *command["integration_types"]) for command in commands} == {
         ("game", 0, 0),
+        ("series", 0, 0),
+        ("template", 0, 0),
+        ("help", 0, 1, 0),
         ("settings", 0, 1, 0),
         ("my-games", 0, 1, 0),
     }
