@@ -19,7 +19,7 @@ HELP = """\
 
 **For hosts**
 `/game edit` and `/game cancel` change or cancel a game, and I tell its players.
-`/game clone` plans another game like it.
+`/game clone` plans another game like it, and `/series` shows games that repeat.
 `/template save` keeps what your games have in common, for `/game create`.
 `/game history` shows who changed what."""
 
