@@ -56,8 +56,8 @@ async def check(environment: SandboxEnvironment) -> DemoResult:
 
 
 def result(facts: DatabaseFacts, verdict: Verdict) -> DemoResult:
-    """Return the figures; every game must have ended by itself."""
-    games = facts.games.values()
+    """Return the figures; every game that was played must have ended by itself, with its reminders delivered."""
+    games = [game for game in facts.games.values() if game.final.starts_at <= facts.now]
     applied = sum(transition.outcome is Outcome.APPLIED for transition in facts.transitions)
     problems = [
         *verdict.problems,

@@ -108,16 +108,17 @@ async def _run_script(running: SandboxEnvironment, progress: Progress) -> None:
     posts = [await demo_script.create_game(discord, game) for game in games]
     progress.step(f"{len(posts)} games are posted")
     for game, post in zip(games, posts, strict=True):
-        await demo_script.join_game(discord, post, game.players)
-    progress.step("the players have joined")
+        await demo_script.answer_game(discord, post, game)
+    progress.step("the players have answered")
 
 
 async def _wait_until_over(running: SandboxEnvironment) -> None:
-    """Wait until every announcement shows the end, or the time is up: then the check says what is missing."""
+    """Wait until each game's announcement shows the end, or the time is up: then the check says what is missing."""
 
     def is_over() -> bool:
-        posts = [message for message in running.discord.messages(demo_script.CHANNEL) if message.embeds]
-        return all("**Completed**" in str(post.embeds[0].get("description")) for post in posts)
+        posts = [message.embeds[0] for message in running.discord.messages(demo_script.CHANNEL) if message.embeds]
+        ended = str([post.get("title") for post in posts if "**Completed**" in str(post.get("description"))])
+        return all(game.title in ended for game in demo_script.DEMO_GAMES)
 
     try:
         await running.discord.wait_for(is_over, timeout=ENDS_WITHIN)

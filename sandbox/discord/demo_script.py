@@ -28,7 +28,10 @@ class DemoScriptError(QuestbellError):
 
 @dataclass(frozen=True)
 class DemoGame:
-    """A game as the host types it, and its players. `offsets` are the reminders' minutes before the start."""
+    """A game as the host types it, and what its players do. `offsets` are the reminders' minutes before the start.
+
+    The players press Join in turn. Those in `leaving` press Can't afterwards, which gives their seats to who waits.
+    """
 
     host: str
     title: str
@@ -36,6 +39,9 @@ class DemoGame:
     players: tuple[str, ...]
     offsets: tuple[int, ...]
     duration: timedelta
+    seats: int = 5
+    leaving: tuple[str, ...] = ()
+    repeat: str | None = None
 
 
 DEMO_GAMES = (
@@ -54,6 +60,9 @@ DEMO_GAMES = (
         players=("Mia", "Ben", "Priya"),
         offsets=(1,),
         duration=timedelta(seconds=10),
+        seats=2,
+        leaving=("Mia",),
+        repeat="every week",
     ),
 )
 
@@ -64,6 +73,7 @@ async def create_game(discord: SandboxDiscord, game: DemoGame) -> Message:
     Raises:
         DemoScriptError: the bot did not respond, refused, or posted nothing.
     """
+    repeat = {} if game.repeat is None else {"repeat": game.repeat}
     result = await discord.slash(
         game.host,
         "game create",
@@ -71,9 +81,10 @@ async def create_game(discord: SandboxDiscord, game: DemoGame) -> Message:
         title=game.title,
         when=f"in {STARTS_IN.seconds} seconds",
         duration=f"{game.duration.seconds}s",
-        players=5,
+        players=game.seats,
         reminders=", ".join(f"{offset}m" for offset in game.offsets),
         description=game.description,
+        **repeat,
     )
     await _wait_for_response(discord, result)
     preview = result.message
@@ -88,14 +99,21 @@ async def create_game(discord: SandboxDiscord, game: DemoGame) -> Message:
     return post
 
 
-async def join_game(discord: SandboxDiscord, post: Message, players: Sequence[str]) -> None:
-    """Let players press Join, and wait until the announcement shows all of them.
+async def answer_game(discord: SandboxDiscord, post: Message, game: DemoGame) -> None:
+    """Let the players of a game answer it.
 
     Raises:
-        DemoScriptError: the bot did not respond to a player, or a player does not appear.
+        DemoScriptError: the bot did not respond to a player, or the announcement does not show what they answered.
     """
+    await _press(discord, post, "join", game.players)
+    for player in game.leaving:
+        await _wait_for_response(discord, await discord.click(player, post.id, button(post, "leave")))
+
+
+async def _press(discord: SandboxDiscord, post: Message, name: str, players: Sequence[str]) -> None:
+    """Let players press a button, and wait until the announcement shows all of them."""
     for player in players:
-        await _wait_for_response(discord, await discord.click(player, post.id, button(post, "join")))
+        await _wait_for_response(discord, await discord.click(player, post.id, button(post, name)))
     mentions = [f"<@{discord.world.user(player).id}>" for player in players]
     try:
         await discord.wait_for(

@@ -116,20 +116,20 @@ async def seed_demo_games(discord: SandboxDiscord) -> None:
         await _wait_for_bot(discord)
         try:
             for game in demo_script.DEMO_GAMES:
-                await _create_and_join(discord, game)
+                await _play(discord, game)
         except (demo_script.DemoScriptError, UsageError, TimeoutError) as error:
             failures += 1
             log.warning("Could not create the demo games; will retry", action="demo_seed_failed", error=str(error))
             await asyncio.sleep(SEED_BACKOFF.delay(failures))
         else:
-            log.info("The demo games exist and the players have joined", action="demo_seeded")
+            log.info("The demo games exist and the players have answered", action="demo_seeded")
             return
 
 
-async def _create_and_join(discord: SandboxDiscord, game: demo_script.DemoGame) -> None:
-    """Create a game unless an earlier attempt did, and let its players join."""
+async def _play(discord: SandboxDiscord, game: demo_script.DemoGame) -> None:
+    """Create a game unless an earlier attempt did, and let its players answer it."""
     post = demo_script.announcement(discord, game) or await demo_script.create_game(discord, game)
-    await demo_script.join_game(discord, post, game.players)
+    await demo_script.answer_game(discord, post, game)
 
 
 async def _wait_for_bot(discord: SandboxDiscord) -> None:

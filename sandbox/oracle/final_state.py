@@ -26,7 +26,7 @@ def check_final_state(messages: Sequence[ClaimedMessage], evidence: Evidence, ve
 
 
 def check_all_delivered(evidence: Evidence, verdict: Verdict) -> None:
-    """Check that every reminder is recorded as delivered to one recipient.
+    """Check that every reminder that was due is recorded as delivered to one recipient.
 
     For runs without faults and without changes to the games, in which nothing excuses another outcome.
     """
@@ -34,7 +34,7 @@ def check_all_delivered(evidence: Evidence, verdict: Verdict) -> None:
     for delivery in facts.deliveries.values():
         ledger[delivery.notification_id].append(delivery)
     for row in facts.notifications.values():
-        if row.kind is not NotificationKind.REMINDER:
+        if row.kind is not NotificationKind.REMINDER or row.due_at > facts.now:
             continue
         name, deliveries = f"{row.kind} {row.id}", ledger[row.id]
         if row.outcome is not Outcome.DELIVERED:

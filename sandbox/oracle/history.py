@@ -2,7 +2,8 @@
 
 Triggers write this history in the very transactions that they watch, so it holds exactly what was committed, even when
 a server died and the client cannot know. Recording in the load generator what it asked for was rejected for that
-reason. Both kinds of moment are read while the game is locked, so their order is the order of the transactions.
+reason. Both kinds of moment are read while the game is locked, so their order is the order of the transactions. A
+game's state is read at the commit, because nobody sees those in between.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -71,12 +73,12 @@ BEGIN
     INSERT INTO oracle_attempt (at, delivery_id) VALUES (statement_timestamp(), NEW.id);
     RETURN NULL;
 END $$;
-CREATE TRIGGER oracle_game AFTER INSERT OR UPDATE OF scheduled_at, status, version ON game
-    FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
-CREATE TRIGGER oracle_roster AFTER INSERT OR DELETE ON participant
-    FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
-CREATE TRIGGER oracle_waitlist AFTER INSERT OR UPDATE OR DELETE ON response
-    FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
+CREATE CONSTRAINT TRIGGER oracle_game AFTER INSERT OR UPDATE OF scheduled_at, status, version ON game
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
+CREATE CONSTRAINT TRIGGER oracle_roster AFTER INSERT OR DELETE ON participant
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
+CREATE CONSTRAINT TRIGGER oracle_waitlist AFTER INSERT OR UPDATE OR DELETE ON response
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
 CREATE TRIGGER oracle_sending AFTER UPDATE OF attempts ON notification_delivery
     FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION oracle_record_attempt();
 """
@@ -113,7 +115,9 @@ async def read_history(sessions: database.Sessions) -> DatabaseFacts:
     async with database.transaction(sessions) as session:
         for game_id, at, scheduled_at, status, players, waiting in await session.execute(written):
             state = GameState(at, scheduled_at, GameStatus(status), frozenset(players), frozenset(waiting))
-            states[game_id].append(state)
+            before = states[game_id]
+            if not before or replace(before[-1], at=at) != state:  # a transaction writes one for each row it changed
+                before.append(state)
         for delivery_id, at in await session.execute(text("SELECT delivery_id, at FROM oracle_attempt ORDER BY seq")):
             attempts[delivery_id].append(at)
         games = (await session.execute(select(Game))).scalars().all()

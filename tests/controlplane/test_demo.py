@@ -53,7 +53,7 @@ async def test_the_demo_runs_with_another_discord_and_prints_how_to_invite_the_b
             game = demo_script.DEMO_GAMES[0]
             assert demo_script.announcement(discord, game) is None, "people create the games here"
             post = await demo_script.create_game(discord, game)
-            await demo_script.join_game(discord, post, game.players)
+            await demo_script.answer_game(discord, post, game)
         finally:
             demo.send_signal(signal.SIGINT)
             await demo.communicate()

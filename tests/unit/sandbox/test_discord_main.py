@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
@@ -63,8 +62,8 @@ async def test_the_demo_games_wait_for_the_bot_and_continue_after_a_failure(
         done.append(f"create {game.title}")
         return discord.say("Mia", game.title, where=demo_script.CHANNEL)
 
-    async def join_game(discord: SandboxDiscord, post: Message, players: Sequence[str]) -> None:
-        done.append(f"join {post.content}")
+    async def answer_game(discord: SandboxDiscord, post: Message, game: demo_script.DemoGame) -> None:
+        done.append(f"answer {post.content}")
         if len(done) == 2:
             raise demo_script.DemoScriptError("not now")
 
@@ -72,7 +71,7 @@ async def test_the_demo_games_wait_for_the_bot_and_continue_after_a_failure(
         posts = discord.messages(demo_script.CHANNEL)
         return next((post for post in posts if post.content == game.title), None)
 
-    for replaced in (create_game, join_game, announcement):
+    for replaced in (create_game, answer_game, announcement):
         monkeypatch.setattr(demo_script, replaced.__name__, replaced)
     monkeypatch.setattr(discord_main, "SEED_BACKOFF", Backoff(first=0.01, longest=0.01))
     async with SandboxDiscord() as sandbox, aiohttp.ClientSession() as http, asyncio.timeout(WAIT_TIMEOUT):
@@ -82,4 +81,4 @@ async def test_the_demo_games_wait_for_the_bot_and_continue_after_a_failure(
             await bot.identify()
             await seeding
     first, second = (game.title for game in demo_script.DEMO_GAMES)
-    assert done == [f"create {first}", f"join {first}", f"join {first}", f"create {second}", f"join {second}"]
+    assert done == [f"create {first}", f"answer {first}", f"answer {first}", f"create {second}", f"answer {second}"]
