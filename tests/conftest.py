@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import structlog
+from hypothesis import settings
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -23,6 +24,8 @@ from tests.support.broker import declare_all
 from tests.support.database import Database
 from tests.support.servers import report
 
+settings.register_profile("unhurried", parent=settings(), deadline=None)  # a busy machine fails no test
+settings.load_profile("unhurried")
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
 
 

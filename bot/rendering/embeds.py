@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.rendering.escaping import escape, escape_description, utf16_length
-from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.formatting import describe_offsets, format_mention, format_timestamp
 from bot.rendering.payload import (
     EMBED_TITLE_LIMIT,
     FIELD_LIMIT,
@@ -73,9 +73,10 @@ def game_embed(game: Game, players: Sequence[int], responses: Sequence[Responder
         "description": _description(game, players),
         "color": STATUS_STYLES[game.status].colour,
         "fields": [
-            _field("When", f"{format_timestamp(game.scheduled_at, 'F')}\n{format_timestamp(game.scheduled_at, 'R')}"),
+            _field("When", _when(game)),
             _field("Duration", format_duration(game.duration), inline=True),
             _field("Host", format_mention(game.host_id), inline=True),
+            _field("Reminders", describe_offsets(game.reminder_offsets).capitalize(), inline=True),
             _field(f"Players {seat_count(game, len(players))}", _roster(players)),
             *_waitlist(answers[Answer.WAITLISTED]),
             *_others("Maybe", answers[Answer.MAYBE]),
@@ -116,6 +117,11 @@ def seat_count(game: Game | ListedGame, player_count: int) -> str:
 def _title(game: Game) -> str:
     title = escape(game.title, limit=EMBED_TITLE_LIMIT - 8) or UNTITLED
     return f"🎲 ~~{title}~~" if game.status is GameStatus.CANCELLED else f"🎲 {title}"
+
+
+def _when(game: Game) -> str:
+    start, end = format_timestamp(game.scheduled_at, "F"), format_timestamp(game.ends_at, "t")
+    return f"{start} to {end}\n{format_timestamp(game.scheduled_at, 'R')}"
 
 
 def _description(game: Game, players: Sequence[int]) -> str:

@@ -1,12 +1,15 @@
-"""Times and users in Discord's notation.
+"""Times and users in Discord's notation, and offsets in words.
 
 The server's time zone was rejected because players of one game often live in several zones.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Literal
+
+from shared.formatting import format_duration, join_words
 
 TimestampStyle = Literal["t", "T", "d", "D", "f", "F", "R"]
 """F is date and time in full. R is relative ("in 2 hours") and kept current by the client.
@@ -33,3 +36,12 @@ def format_role(role_id: int) -> str:
 def format_channel(channel_id: int) -> str:
     """Return a channel's name as a link."""
     return f"<#{channel_id}>"
+
+
+def describe_offsets(offsets: Iterable[int]) -> str:
+    """Return when reminders are sent, such as "1 hour before and at the start"."""
+    words = [
+        f"{format_duration(timedelta(minutes=offset))} before" if offset else "at the start"
+        for offset in sorted(offsets, reverse=True)
+    ]
+    return join_words(words) if words else "none"

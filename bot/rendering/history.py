@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.rendering.escaping import escape, utf16_length
-from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.formatting import describe_offsets, format_mention, format_timestamp
 from bot.rendering.payload import CONTENT_LIMIT
 from shared.audit import Entry
 from shared.formatting import format_duration, join_words
@@ -45,15 +45,6 @@ def history_message(title: str, entries: Sequence[Entry]) -> str:
 def format_actor(user_id: int | None) -> str:
     """Return who did something."""
     return "Questbell" if user_id is None else format_mention(user_id)
-
-
-def describe_offsets(offsets: Iterable[int]) -> str:
-    """Return when reminders are sent, such as "1 hour before and at the start"."""
-    words = [
-        f"{format_duration(timedelta(minutes=offset))} before" if offset else "at the start"
-        for offset in sorted(offsets, reverse=True)
-    ]
-    return join_words(words) if words else "none"
 
 
 def _describe(entry: Entry) -> str:

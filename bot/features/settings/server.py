@@ -17,8 +17,8 @@ from bot.features.games.creation import choose_reminder_offsets
 from bot.features.posting import require_permission_to_post_in
 from bot.features.rights import require_server_manager
 from bot.features.times import find_time_zone, parse_reminder_offsets
-from bot.rendering.formatting import format_channel, format_role, format_timestamp
-from bot.rendering.history import describe_offsets, format_actor
+from bot.rendering.formatting import describe_offsets, format_channel, format_role, format_timestamp
+from bot.rendering.history import format_actor
 from shared.audit import list_settings_entries
 from shared.guild_settings import GuildSettings, change_guild_settings, get_guild_settings
 

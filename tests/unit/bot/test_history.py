@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot.rendering.escaping import utf16_length
-from bot.rendering.history import describe_offsets, history_message
+from bot.rendering.formatting import describe_offsets
+from bot.rendering.history import history_message
 from bot.rendering.payload import CONTENT_LIMIT
 from shared.audit import Entry
 from shared.models import AuditAction

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from bot.rendering import (
     Payload,
+    Responder,
     announcement_message,
     cancellation_message,
     change_message,
@@ -26,7 +28,7 @@ from bot.rendering import (
 from bot.rendering.escaping import utf16_length
 from bot.rendering.reminder_messages import CLOSED_DMS
 from shared.game_search import ListedGame
-from shared.models import Game, GameStatus
+from shared.models import Answer, Game, GameStatus
 
 START = datetime(2026, 12, 4, 19, 30, tzinfo=UTC)
 CLOCK, DATE = f"<t:{int(START.timestamp())}:t>", f"<t:{int(START.timestamp())}:F>"
@@ -97,7 +99,8 @@ class TestAnnouncement:
         shown = announcement_message(game(), [1, 2, 3])
         assert "Curse of Strahd" in embed(shown)["title"]
         assert "Bring dice." in embed(shown)["description"]
-        assert field(shown, "When") == f"<t:{int(START.timestamp())}:F>\n<t:{int(START.timestamp())}:R>"
+        start, end = (int(at.timestamp()) for at in (START, START + timedelta(hours=3, minutes=30)))
+        assert field(shown, "When") == f"<t:{start}:F> to <t:{end}:t>\n<t:{start}:R>"
         assert field(shown, "Duration") == "3 hours 30 minutes"
         assert field(shown, "Host") == "<@40>"
         assert field(shown, "Players 3/5") == "<@1>\n<@2>\n<@3>"
@@ -137,6 +140,19 @@ class TestAnnouncement:
     def test_a_game_without_a_limit_shows_only_the_number_of_players(self) -> None:
         assert field(announcement_message(game(capacity=None), []), "Players 0") == "Nobody yet"
 
+    def test_full_lists_of_all_answers_and_the_longest_text_stay_within_the_limits(self) -> None:
+        users = range(2**63 - 2001, 2**63 - 1)
+        answers = (Answer.MAYBE, Answer.DECLINED, Answer.WAITLISTED)
+        responses = [Responder(user, answer) for user, answer in zip(users[500:], cycle(answers), strict=False)]
+        shown = announcement_message(
+            game(title="*" * 100, description="_" * 1000, capacity=500, reminder_offsets=[10080, 1440, 60, 30, 10]),
+            users[:500],
+            responses,
+        )
+        assert_within_limits(shown)
+        assert field(shown, "Waitlist 500").startswith(f"1. <@{users[502]}>\n2. ")
+        assert "and " in field(shown, "Maybe 500") and "and " in field(shown, "Can't 500")
+
     def test_a_long_roster_says_how_many_players_are_not_shown(self) -> None:
         players = range(10**18, 10**18 + 80)
         roster = field(announcement_message(game(capacity=None), players), "Players 80")
@@ -150,11 +166,24 @@ class TestAnnouncement:
         players=st.lists(IDS, unique=True, max_size=500),
         status=st.sampled_from(GameStatus),
         host=IDS,
+        responses=st.lists(IDS, unique=True, max_size=500),
+        answers=st.lists(st.sampled_from([Answer.MAYBE, Answer.DECLINED, Answer.WAITLISTED]), min_size=1),
     )
     def test_any_announcement_stays_within_the_limits_and_pings_nobody(
-        self, title: str, description: str, players: list[int], status: GameStatus, host: int
+        self,
+        title: str,
+        description: str,
+        players: list[int],
+        status: GameStatus,
+        host: int,
+        responses: list[int],
+        answers: list[Answer],
     ) -> None:
-        shown = announcement_message(game(title=title, description=description, status=status, host_id=host), players)
+        shown = announcement_message(
+            game(title=title, description=description, status=status, host_id=host),
+            players,
+            [Responder(user, answer) for user, answer in zip(responses, cycle(answers), strict=False)],
+        )
         assert_within_limits(shown)
         assert pinged(shown) == set()
 
