@@ -28,7 +28,7 @@ _GROUPS = {
     **dict.fromkeys(("weekend", "weekends"), (5, 6)),
 }
 _DAY = any_of(_DAY_NUMBERS, _GROUPS)
-_DAYS = rf"(?P<days>{_DAY}(?:(?: ?, ?| ?& ?| and | )*{_DAY})*)"
+_DAYS = rf"(?P<days>{_DAY}(?:[ ,&]+(?:and )?{_DAY})*)"
 _PLURALS = any_of(word for word in (*_DAY_NUMBERS, *_GROUPS) if word.endswith("days") or word == "weekends")
 _ORDINAL = any_of(_ORDINALS)
 _MONTH_DAY = r"(?:(?P<date>\d{1,2})(?:st|nd|rd|th|\.)?(?: day)?|(?P<last>last)(?: day)?)(?: of the month)?"
@@ -45,7 +45,7 @@ _FORMS = tuple(
         rf"(?P<fortnightly>biweekly|bi-weekly|fortnightly|(?:every|each) fortnight)(?: on)?(?: {_DAYS})?",
         rf"(?:every|each) (?P<weeks_apart>other|\d+)(?:st|nd|rd|th)? weeks?(?: on)?(?: {_DAYS})?",
         rf"(?:every|each|weekly on) {_DAYS}",
-        rf"(?:on )?(?P<days>{_PLURALS}(?:(?: ?, ?| ?& ?| and | )*{_PLURALS})*)",
+        rf"(?:on )?(?P<days>{_PLURALS}(?:[ ,&]+(?:and )?{_PLURALS})*)",
         rf"(?:every|each) (?P<other_week>other) {_DAYS}",
         rf"(?:monthly|(?:every|each)(?: (?P<months_apart>other|\d+)(?:nd|rd|th)?)? months?)"
         rf"(?: on)?(?: the)?(?: (?:{_NTH}|{_MONTH_DAY}))?",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, time
+from time import process_time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.features.errors import UserError
@@ -69,12 +70,23 @@ def test_a_text_means_one_rule_or_none(text: str, rule: str | None) -> None:
         assert "Try `every friday`" in str(error)
 
 
+@settings(deadline=None)  # a busy machine
 @given(st.text(max_size=100))
 def test_every_text_is_read_or_explained(text: str) -> None:
     try:
         parse_repeat(text, start=FRIDAY)
     except UserError as error:
         assert len(str(error)) < 2000
+
+
+@pytest.mark.parametrize(
+    "text", ["every monday" + " , " * 29 + "x", "every " + "mon, " * 18 + "x", "1" * 100, "on " * 33]
+)
+def test_a_text_made_to_be_slow_is_refused_at_once(text: str) -> None:
+    started = process_time()
+    with pytest.raises(UserError):
+        read_repeat(text[:100], start=FRIDAY)
+    assert process_time() - started < 0.5
 
 
 def test_the_first_start_must_fit() -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.series.planning import ClockChange, Plan, find_clock_change, plan_occurrences, resolve
@@ -86,12 +86,14 @@ by_weekday = st.fixed_dictionaries(
 rules = st.builds(lambda days, end: Rule(**days, **end), daily | weekly | by_date | by_weekday, ends)
 
 
+@settings(deadline=None)  # a busy machine
 @given(rule=rules, start=starts)
 def test_the_dates_are_those_of_the_calendar(rule: Rule, start: datetime) -> None:
     expected = [datetime.combine(day, start.time()) for day in model_days(rule, start)][:25]
     assert list(islice(rule.local_times(start), len(expected))) == expected
 
 
+@settings(deadline=None)
 @given(rule=rules, start=starts, number=st.integers(0, 12))
 def test_the_dates_go_on_after_any_of_them(rule: Rule, start: datetime, number: int) -> None:
     all_of_them = list(islice(rule.local_times(start), number + 5))
@@ -105,6 +107,7 @@ def test_a_rule_is_read_as_it_was_written(rule: Rule) -> None:
     assert Rule.parse(str(rule)) == rule
 
 
+@settings(deadline=None)
 @given(
     rule=rules,
     start=starts,
