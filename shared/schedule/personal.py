@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -95,17 +95,24 @@ async def snooze_reminder(session: AsyncSession, game: Game, *, user_id: int, de
         return same[0]
     in_doubt = set(await session.scalars(select_in_doubt(list(earlier))))
     await _supersede(session, [id_ for id_ in earlier if id_ not in in_doubt], detail="the player snoozed it again")
+    statement = insert(table).values(
+        id=new_id(),
+        game_id=game.id,
+        game_version=game.version,
+        kind=NotificationKind.PERSONAL_REMINDER,
+        game_scheduled_at=game.scheduled_at,
+        user_id=user_id,
+        reason=SNOOZE,
+        due_at=due_at,
+        attempt_at=due_at,
+    )
+    reopened = ("game_version", "game_scheduled_at", "reason", "attempt_at", "settled_at", "outcome", "outcome_detail")
     await session.execute(
-        insert(table).values(
-            id=new_id(),
-            game_id=game.id,
-            game_version=game.version,
-            kind=NotificationKind.PERSONAL_REMINDER,
-            game_scheduled_at=game.scheduled_at,
-            user_id=user_id,
-            reason=SNOOZE,
-            due_at=due_at,
-            attempt_at=due_at,
+        statement.on_conflict_do_update(
+            index_elements=[table.game_id, table.user_id, table.due_at],
+            index_where=text("kind = 'personal_reminder'"),  # no parameter: it must match the index
+            set_={name: statement.excluded[name] for name in reopened},
+            where=table.outcome == Outcome.SUPERSEDED,
         )
     )
     await notify_loops(session)

@@ -103,6 +103,7 @@ ON CONFLICT (game_id, user_id, due_at) WHERE kind = 'personal_reminder'
 DO UPDATE SET
     game_version = excluded.game_version,
     game_scheduled_at = excluded.game_scheduled_at,
+    reason = excluded.reason,
     attempt_at = excluded.attempt_at,
     settled_at = NULL,
     outcome = NULL,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text, update
 
 from shared import database as db
 from shared.editing import GameEdit, edit_game
@@ -20,6 +21,7 @@ from shared.users import change_own_settings
 from tests.integration.test_series import new_series, open_games
 from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 
 PERSONAL = NotificationKind.PERSONAL_REMINDER
 PLAYER, OTHER = 11, 12
@@ -226,3 +228,25 @@ async def test_the_next_game_of_a_series_has_the_extra_reminders_of_its_regulars
         await cancel_game(session, first.id)
     [following] = await open_games(database.sessions, series)
     assert await open_offsets(database, following) == [(PLAYER, 120)]
+
+
+async def test_a_snooze_that_ends_when_a_replaced_one_did_reopens_it(database: Database) -> None:
+    game = await new_game(database.sessions, players=(PLAYER,))
+    first = await snooze(database, game, 15)
+    await snooze(database, game, 60)
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        exact = await db.now(session) + timedelta(minutes=15)
+        rows = NotificationSchedule
+        await session.execute(update(rows).where(rows.due_at == first).values(due_at=exact))
+        locked = await lock_game(session, game.id)
+        await session.execute(text("CREATE SCHEMA fixed"))
+        body = f"SELECT timestamptz '{exact - timedelta(minutes=15)}'"
+        await session.execute(
+            text(f"CREATE FUNCTION fixed.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ {body} $$")
+        )
+        await session.execute(text("SET LOCAL search_path = fixed, pg_catalog, public"))
+        assert await snooze_reminder(session, locked, user_id=PLAYER, delay=timedelta(minutes=15)) == exact
+    rows_now = {row.due_at: row.outcome for row in await personal(database, game)}
+    assert rows_now[exact] is None
+    assert len(rows_now) == 2

@@ -219,7 +219,7 @@ def _schedules() -> Iterator[Transition]:
         _CHANGE,
         "The game was moved back, or the player came back, before the reminder was due. This is the only change of a "
         "settled row.",
-        ("game_version", "game_scheduled_at", *OUTCOME),
+        ("game_version", "game_scheduled_at", "reason", *OUTCOME),
         "NEW.kind IN ('reminder', 'personal_reminder')",
     )
     yield Transition(
