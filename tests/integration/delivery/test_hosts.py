@@ -43,9 +43,10 @@ def names(bot: Bot, message: Accepted) -> set[str]:
 
 
 def button(message: Accepted) -> tuple[str, bool]:
+    """Return the last button of a message, after those that snooze it."""
     [row] = message.components
-    [only] = row["components"]
-    return only["label"], only.get("disabled", False)
+    last = row["components"][-1]
+    return last["label"], last.get("disabled", False)
 
 
 async def test_a_host_without_a_seat_is_reminded_with_the_players(bot: Bot) -> None:
