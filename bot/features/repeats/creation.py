@@ -69,7 +69,7 @@ def require_time_between(rule: Rule, *, start: datetime, duration: timedelta) ->
         UserError: it is not.
     """
     dates: Sequence[datetime] = list(islice(rule.local_times(start), _GAPS_CHECKED))
-    shortest = min(later - earlier for earlier, later in pairwise(dates))
+    shortest = min((later - earlier for earlier, later in pairwise(dates)), default=duration)
     if duration > shortest:
         raise UserError(
             f"A game lasts {format_duration(duration)}, but the next one starts after {format_duration(shortest)}. "

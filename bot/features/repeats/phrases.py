@@ -15,12 +15,13 @@ from bot.features.times import parse_date
 from bot.features.times.normalize import normalize
 from bot.features.times.words import WEEKDAYS, any_of, index
 from bot.rendering.escaping import escape
-from shared.series.rule import Frequency, Rule
+from shared.series.rule import Frequency, Rule, format_ordinal
 
 EXAMPLES = ("every friday", "every 2 weeks", "daily", "monthly on the 15th", "every month on the first friday")
 
 _LONGEST_INTERVALS = {Frequency.DAILY: 90, Frequency.WEEKLY: 26, Frequency.MONTHLY: 12}
 _MOST_TIMES = 500
+_IN_EACH_MONTH = 28
 _ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "last": -1}
 _DAY_NUMBERS = {word: numbers[0] for word, numbers in index(WEEKDAYS).items() if len(numbers) == 1}
 _GROUPS = {
@@ -138,6 +139,9 @@ def _within_limits(rule: Rule, count: int | None) -> Rule:
     if not 1 <= rule.interval <= longest:
         unit = {Frequency.DAILY: "days", Frequency.WEEKLY: "weeks", Frequency.MONTHLY: "months"}[rule.frequency]
         raise UserError(f"A game can repeat every 1 to {longest} {unit}. Enter a number in that range.")
+    if rule.interval > 1 and (rule.month_day or 0) > _IN_EACH_MONTH:
+        day = format_ordinal(rule.month_day or 0)
+        raise UserError(f"Some of these months have no {day}. Enter `every {rule.interval} months on the last day`.")
     if count is not None and not 2 <= count <= _MOST_TIMES:
         raise UserError(f"A series has 2 to {_MOST_TIMES} games. Enter a number in that range, or leave it out.")
     return rule

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -112,7 +113,9 @@ async def _parse_options(session: AsyncSession, series: GameSeries, options: Edi
 
 
 async def _parse_rule(session: AsyncSession, series: GameSeries, text: str) -> Rule:
-    start = next(iter(await list_next(session, series, limit=1)), series.planned_until)
+    today = datetime.now(ZoneInfo(series.zone)).date()
+    earliest = datetime.combine(max(series.planned_until.date(), today), series.planned_until.time())
+    start = next(iter(await list_next(session, series, limit=1)), earliest)
     rule = read_repeat(text, start=start)
     if len(list(islice(rule.local_times(start), 2))) < 2:
         raise UserError("The series would end with its first game. Enter a later last day, or use `/series end`.")

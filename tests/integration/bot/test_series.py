@@ -243,6 +243,21 @@ async def test_the_rule_of_a_series_is_changed(sandbox: SandboxDiscord, database
     assert "🔁 Every 3 days" in str(announcement_message(await only_game(database), ()))
 
 
+async def test_a_series_whose_dates_are_over_goes_on_with_a_new_rule(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    await repeat(sandbox, "daily, 2 times")
+    for _ in range(2):
+        [game] = await open_games(database)
+        await cancel(sandbox, HOST, game)
+    assert (await only_series(database)).state is SeriesState.ENDED
+    assert "has no more dates. Give it some" in await series(sandbox, "resume")
+    assert "To go on with it, use `/series resume`" in await series(sandbox, "edit", repeat="every 2 days")
+    assert "goes on. I'm announcing the next game" in await series(sandbox, "resume")
+    [following] = await open_games(database)
+    assert following.scheduled_at == NOON + 3 * DAY
+
+
 @pytest.mark.parametrize(
     ("options", "hint"),
     [

@@ -95,6 +95,13 @@ def test_the_first_start_must_fit() -> None:
     assert str(parse_repeat("fridays and sundays", start=FRIDAY)) == "FREQ=WEEKLY;BYDAY=FR,SU"
 
 
+def test_a_date_that_some_months_lack_is_only_read_for_every_month() -> None:
+    assert str(read_repeat("monthly on the 31st", start=FRIDAY)) == "FREQ=MONTHLY;BYMONTHDAY=31"
+    for text in ("every 12 months on the 30th", "every 2 months on the 31st"):
+        with pytest.raises(UserError, match="months on the last day"):
+            parse_repeat(text, start=FRIDAY)
+
+
 def test_a_text_that_only_ends_is_completed() -> None:
     assert [value for _, value in list_repeats("until 1 june", start=FRIDAY)] == [
         f"{often}, until 1 june" for often in ("every week", "every day", "every month")
