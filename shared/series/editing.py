@@ -117,4 +117,5 @@ async def _change_rule(session: AsyncSession, series: GameSeries, games: list[Ga
     )
     for game in games:
         game.series_rule = series.rule
-    await refresh_announcement(session, *games)
+    if games:
+        await refresh_announcement(session, *games)
