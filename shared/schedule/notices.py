@@ -114,6 +114,8 @@ async def add_notice(
     Raises:
         TransientError: an obsolete notice of the kind may have been sent, and its result is not known yet.
     """
+    if not games:
+        return
     table = NotificationSchedule
     await session.flush()
     obsolete = [older for older, validity in VALIDITY.items() if kind in validity.superseded_by]

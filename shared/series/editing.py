@@ -117,5 +117,4 @@ async def _change_rule(session: AsyncSession, series: GameSeries, games: list[Ga
     )
     for game in games:
         game.series_rule = series.rule
-    if games:
-        await refresh_announcement(session, *games)
+    await refresh_announcement(session, *games)
