@@ -1,14 +1,15 @@
 """The players who want direct messages in a scenario: a fifth of them, drawn with the scenario's random numbers.
 
 They asked before the scenario begins, and with most of them a direct-message channel is open by then, since the request
-itself opens it. For a few that went wrong. A few have closed their direct messages since, which the bot learns by
+itself opens it. For a few that went wrong. With most others one is open too, because they hosted games before, of which
+the bot said who left. A few have closed their direct messages since, which the bot learns by
 trying, and two change their preference during the scenario.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sandbox.discord.server import SandboxDiscord
 from sandbox.oracle.facts import DmPreferences
@@ -27,18 +28,20 @@ def draw(players: Sequence[int], rng: random.Random, *, unopened: int) -> DmPref
         wanted=frozenset(wanted),
         changing=frozenset({newcomer, wanted[0]}),
         closed=frozenset(rng.sample(wanted[1:], CLOSED)),
-        unopened=frozenset(rng.sample(wanted, unopened)),
+        unopened=frozenset([*rng.sample(wanted, unopened), *rng.sample(players, unopened)]),
     )
 
 
-async def write(sessions: Sessions, discord: SandboxDiscord, preferences: DmPreferences) -> None:
+async def write(
+    sessions: Sessions, discord: SandboxDiscord, preferences: DmPreferences, people: Collection[int]
+) -> None:
     """Write the preferences to the database and to Discord."""
     for player in preferences.closed:
         discord.world.close_dms(player)
     async with database.transaction(sessions) as session:
         for player in preferences.wanted:
             await users.set_dm_preference(session, player, wants_dm=True)
-        for player in preferences.possible - preferences.unopened:
+        for player in set(people) - preferences.unopened - preferences.closed:
             await users.remember_dm_channel(session, player, channel_id=discord.world.open_dm(player).id)
 
 

@@ -104,7 +104,7 @@ def _topology(scenario: Scenario) -> Topology:
 async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: random.Random) -> Verdict:
     sessions, guild, load = database.sessions(engine), running.guild, scenario.load
     await asyncio.gather(*(workload.process.start() for workload in running.workloads))
-    await dm_preferences.write(sessions, running.discord, guild.preferences)
+    await dm_preferences.write(sessions, running.discord, guild.preferences, guild.people)
     games = await move(sessions, guild, rng, first=load.first, spread=load.spread)
     running.ends = asyncio.get_running_loop().time() + load.ends
     actions = [*plan_actions(games, guild, rng), *dm_preferences.plan_changes(guild.preferences, games, rng)]
