@@ -49,6 +49,8 @@ class CreateGameOptions:
     repeat: str = ""
     template: str = ""
     announce: str = ""
+    entered_at: str = ""
+    """When the host entered them, which "in 2 hours" and "tomorrow" are read from. Empty is now."""
 
     @classmethod
     def load(cls, saved: Mapping[str, Any]) -> Self:
@@ -211,11 +213,14 @@ def _parse_options(
     channel_id: int,
     request_id: int,
 ) -> NewGame:
-    title = parse_title(options.title)
-    start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
+    title, now = parse_title(options.title), datetime.now(UTC)
+    entered_at = datetime.fromisoformat(options.entered_at) if options.entered_at else now
+    start = parse_start_time(options.when, zone=zone, now=entered_at, locale=format_locale(interaction))
+    if start.at <= now:
+        raise UserError("The time that you entered has passed meanwhile. Enter a later one, such as `tomorrow 8pm`.")
     announce_at = None
     if options.announce:
-        announce_at = _parse_announcement(interaction, options.announce, zone=zone, start=start.at)
+        announce_at = _parse_announcement(interaction, options.announce, zone=zone, now=entered_at, start=start.at)
     return NewGame(
         guild_id=interaction.guild_id or 0,
         channel_id=channel_id,
@@ -232,8 +237,8 @@ def _parse_options(
     )
 
 
-def _parse_announcement(interaction: Interaction, text: str, *, zone: str, start: datetime) -> datetime:
-    at = parse_start_time(text, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction)).at
+def _parse_announcement(interaction: Interaction, text: str, *, zone: str, now: datetime, start: datetime) -> datetime:
+    at = parse_start_time(text, zone=zone, now=now, locale=format_locale(interaction)).at
     if at >= start:
         raise UserError("The game starts before it would be announced. Enter an earlier time for `announce`.")
     return at

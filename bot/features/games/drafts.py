@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import discord
@@ -104,7 +106,7 @@ async def submit_form(interaction: Interaction, match: re.Match[str], values: di
         elif draft.is_posted:
             raise UserError(_POSTED)
         else:
-            draft.options = asdict(read_form(values, CreateGameOptions.load(draft.options)))
+            draft.options = _stamp(read_form(values, CreateGameOptions.load(draft.options)))
             await session.flush()
         return (await _preview(session, interaction, draft)).text
 
@@ -227,5 +229,10 @@ async def _save(session: AsyncSession, interaction: Interaction, draft_id: UUID,
         user_id=interaction.user.id,
         guild_id=interaction.guild_id or 0,
         channel_id=interaction.channel_id or 0,
-        options=asdict(options),
+        options=_stamp(options),
     )
+
+
+def _stamp(options: CreateGameOptions) -> dict[str, Any]:
+    """Return the options as they are saved: "in 2 hours" stays the time that the preview shows."""
+    return asdict(replace(options, entered_at=datetime.now(UTC).isoformat()))

@@ -132,6 +132,29 @@ class TestPreview:
         assert find_button(shown, "Edit") is not None
         assert await all_games(database) == []
 
+    async def test_a_time_from_now_on_stays_the_one_that_was_shown(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        shown = await preview(sandbox, when="in 2 hours")
+        await self.wait_long(database, hours=1)
+        await reply_text(press_button(sandbox, HOST, shown, "Post it"))
+        async with db.transaction(database.sessions) as session:
+            left = (await only_game(database)).scheduled_at - await db.now(session)
+        assert timedelta(minutes=55) < left <= timedelta(hours=1)
+
+    async def test_a_time_from_now_on_passes_too(self, sandbox: SandboxDiscord, database: Database) -> None:
+        shown = await preview(sandbox, when="in 2 hours")
+        await self.wait_long(database, hours=3)
+        assert "has passed meanwhile" in await reply_text(press_button(sandbox, HOST, shown, "Post it"))
+        assert await all_games(database) == []
+
+    async def wait_long(self, database: Database, *, hours: int) -> None:
+        """Let the preview be older."""
+        async with db.transaction(database.sessions) as session:
+            draft = (await session.execute(select(Draft))).scalar_one()
+            entered_at = datetime.fromisoformat(draft.options["entered_at"]) - timedelta(hours=hours)
+            draft.options = {**draft.options, "entered_at": entered_at.isoformat()}
+
     async def test_an_edit_after_posting_changes_nothing(self, sandbox: SandboxDiscord, database: Database) -> None:
         shown = await preview(sandbox)
         opened = await press_button(sandbox, HOST, shown, "Edit")
