@@ -128,6 +128,6 @@ async def _suffices(go: Path, environment: dict[str, str]) -> bool:
 
 
 def _installer() -> list[str]:
-    """Return uv, as most environments that uv creates have no pip."""
-    uv = shutil.which("uv")
+    """Return uv, as most environments that uv creates have no pip. `uv run` names itself in UV."""
+    uv = os.environ.get("UV") or shutil.which("uv")
     return [uv, "pip", "install"] if uv else [sys.executable, "-m", "pip", "install", "--quiet"]
