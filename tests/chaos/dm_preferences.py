@@ -41,7 +41,7 @@ async def write(
     async with database.transaction(sessions) as session:
         for player in preferences.wanted:
             await users.set_dm_preference(session, player, wants_dm=True)
-        for player in set(people) - preferences.unopened - preferences.closed:
+        for player in set(people) - preferences.unopened:
             await users.remember_dm_channel(session, player, channel_id=discord.world.open_dm(player).id)
 
 
