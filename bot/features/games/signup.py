@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Any, Self
 from uuid import UUID
 
 import discord
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.features.buttons import ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
 from bot.features.interactions import respond_once
 from bot.rendering.escaping import escape
@@ -22,10 +21,6 @@ from shared.schedule.populate import reminder_times
 from shared.signup import JoinResult, LeaveResult, join_game, leave_game, list_waitlist
 from shared.users import read_own_settings
 
-ButtonInteraction = discord.Interaction[Any]
-"""discord.py passes buttons the interaction of any client. Ours is a `QuestbellClient`."""
-
-_GAME = r"(?P<game>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 _NONCE = r"(?::[\w-]{22})?"
 """The nonce that identifies a delivered message."""
 
@@ -38,26 +33,18 @@ _CLOSED_REASONS = {
 _SEAT_FREE = "If a seat becomes free, it's yours, and I'll let you know."
 
 
-class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_ID + _GAME + _NONCE):
+class JoinButton(RowButton, template=JOIN_ID + ROW_ID + _NONCE):
     """Gives the user a seat in a game, or a place on its waitlist."""
 
-    def __init__(self, game_id: UUID) -> None:
-        style = discord.ButtonStyle.success
-        super().__init__(discord.ui.Button(label="Join", style=style, custom_id=f"{JOIN_ID}{game_id}"))
-        self.game_id = game_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Create the pressed button."""
-        return cls(UUID(match["game"]))
+    prefix = JOIN_ID
+    text = "Join"
+    style = discord.ButtonStyle.success
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Sign up."""
 
         async def work(session: AsyncSession) -> str:
-            game = await _require_game(session, self.game_id, guild_id=interaction.guild_id)
+            game = await _require_game(session, self.row_id, guild_id=interaction.guild_id)
             if interaction.guild is not None and interaction.guild.name:
                 await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
             result = await join_game(session, game.id, user_id=interaction.user.id)
@@ -66,42 +53,26 @@ class JoinButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=JOIN_I
         await respond_once(interaction, work)
 
 
-class MaybeButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=MAYBE_ID + _GAME + _NONCE):
+class MaybeButton(RowButton, template=MAYBE_ID + ROW_ID + _NONCE):
     """Records that the user may come."""
 
-    def __init__(self, game_id: UUID) -> None:
-        super().__init__(discord.ui.Button(label="Maybe", custom_id=f"{MAYBE_ID}{game_id}"))
-        self.game_id = game_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Create the pressed button."""
-        return cls(UUID(match["game"]))
+    prefix = MAYBE_ID
+    text = "Maybe"
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Answer that the user may come."""
-        await _answer_without_seat(interaction, self.game_id, Answer.MAYBE)
+        await _answer_without_seat(interaction, self.row_id, Answer.MAYBE)
 
 
-class LeaveButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=LEAVE_ID + _GAME + _NONCE):
+class LeaveButton(RowButton, template=LEAVE_ID + ROW_ID + _NONCE):
     """Records that the user cannot come, and frees their seat."""
 
-    def __init__(self, game_id: UUID) -> None:
-        super().__init__(discord.ui.Button(label="Can't", custom_id=f"{LEAVE_ID}{game_id}"))
-        self.game_id = game_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: ButtonInteraction, _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Create the pressed button."""
-        return cls(UUID(match["game"]))
+    prefix = LEAVE_ID
+    text = "Can't"
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Answer that the user cannot come."""
-        await _answer_without_seat(interaction, self.game_id, Answer.DECLINED)
+        await _answer_without_seat(interaction, self.row_id, Answer.DECLINED)
 
 
 async def _answer_without_seat(interaction: ButtonInteraction, game_id: UUID, answer: Answer) -> None:
