@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from shared.audit import record_game_change
-from shared.models import AuditAction, Game, GameStatus, Guild, NotificationKind
+from shared.models import AuditAction, Game, GameStatus, Guild, NotificationKind, Slot, copy_details
 from shared.schedule.notices import add_notice, is_unknown, refresh_announcement, withdraw_announcement
 from shared.schedule.personal import share_settings
 from shared.schedule.populate import lock_game, populate_schedule
@@ -25,7 +25,7 @@ from shared.series.occurrences import open_next
 
 @dataclass(frozen=True, kw_only=True)
 class NewGame:
-    """The game that a host entered. `scheduled_at` has a time zone, and `reminder_offsets` are minutes.
+    """The game that a host entered, with the fields of `GameDetails`. `scheduled_at` has a time zone.
 
     Discord's `interaction_id` identifies the request. A request that arrives twice creates one game.
     """
@@ -38,8 +38,16 @@ class NewGame:
     zone: str
     duration: timedelta
     description: str = ""
+    place: str = ""
     capacity: int | None = None
+    slots: tuple[Slot, ...] = ()
     reminder_offsets: tuple[int, ...] = ()
+    required_role_id: int | None = None
+    closes_minutes: int | None = None
+    minimum_players: int | None = None
+    minimum_minutes: int | None = None
+    offer_minutes: int | None = None
+    nudge_minutes: int | None = None
     interaction_id: int | None = None
     announce_at: datetime | None = None
     """None is at once."""
@@ -58,15 +66,11 @@ def build_game(new: NewGame) -> Game:
         guild_id=new.guild_id,
         channel_id=new.channel_id,
         host_id=new.host_id,
-        title=new.title,
-        description=new.description,
         scheduled_at=new.scheduled_at,
         zone=new.zone,
         local_time=new.scheduled_at.astimezone(ZoneInfo(new.zone)).replace(tzinfo=None),
-        duration=new.duration,
-        capacity=new.capacity,
-        reminder_offsets=sorted(set(new.reminder_offsets), reverse=True),
         status=GameStatus.SCHEDULED,
+        **copy_details(new) | {"reminder_offsets": sorted(set(new.reminder_offsets), reverse=True)},
     )
 
 

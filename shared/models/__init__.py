@@ -3,6 +3,7 @@
 from shared.models.audit import AuditAction, AuditEntry
 from shared.models.base import Base, new_id
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind, delivery_id
+from shared.models.details import GameDetails, Slot, copy_details
 from shared.models.draft import Draft
 from shared.models.game import Answer, CoHost, Game, GameStatus, Guild, Participant, Response
 from shared.models.interaction import Interaction
@@ -29,6 +30,7 @@ __all__ = [
     "DueRow",
     "ExceptionKind",
     "Game",
+    "GameDetails",
     "GameSeries",
     "GameStatus",
     "GameStatusSchedule",
@@ -46,7 +48,9 @@ __all__ = [
     "Response",
     "SeriesException",
     "SeriesState",
+    "Slot",
     "User",
+    "copy_details",
     "delivery_id",
     "new_id",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, Index, Integer, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from shared.models.base import Base, new_id, text_enum
+from shared.models.details import GameDetails
 
 
 class GameStatus(enum.StrEnum):
@@ -57,7 +58,7 @@ class Guild(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Game(Base):
+class Game(GameDetails, Base):
     """A planned game.
 
     `version` increases when the time changes or the game is cancelled, and supersedes everything scheduled for an older
@@ -86,15 +87,10 @@ class Game(Base):
     message_id: Mapped[int | None]
     interaction_id: Mapped[int | None] = mapped_column(unique=True)
     host_id: Mapped[int]
-    title: Mapped[str]
-    description: Mapped[str] = mapped_column(server_default=text("''"))
     scheduled_at: Mapped[datetime]
     zone: Mapped[str]
     local_time: Mapped[datetime] = mapped_column(DateTime(timezone=False))
     """The start in `zone`, as the host entered it. Only tests read it."""
-    duration: Mapped[timedelta]
-    capacity: Mapped[int | None]
-    reminder_offsets: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
     status: Mapped[GameStatus] = mapped_column(
         text_enum(GameStatus, name="status"), default=GameStatus.SCHEDULED, server_default=text("'scheduled'")
     )
@@ -129,6 +125,9 @@ class Participant(Base):
     game_id: Mapped[UUID] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     joined_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    slot: Mapped[str | None]
+    is_confirmed: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    """False until the player has said that the game's new time suits, or that they take an offered seat."""
 
 
 class CoHost(Base):
@@ -158,3 +157,5 @@ class Response(Base):
     answer: Mapped[Answer] = mapped_column(text_enum(Answer, name="answer"))
     answered_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     """The order of the waitlist."""
+    slot: Mapped[str | None]
+    """The one that the user waits for, None if any will do."""

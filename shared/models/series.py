@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Integer, func, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.models.base import Base, new_id, text_enum
+from shared.models.details import GameDetails
 
 
 class SeriesState(enum.StrEnum):
@@ -29,7 +30,7 @@ class ExceptionKind(enum.StrEnum):
     """Its time passed before the game could be made."""
 
 
-class GameSeries(Base):
+class GameSeries(GameDetails, Base):
     """A game that repeats. Its columns are those of the games that it makes from now on.
 
     Local times are in `zone`. They decide alone which occurrence is which, so a moved game keeps its place.
@@ -47,11 +48,6 @@ class GameSeries(Base):
     guild_id: Mapped[int] = mapped_column(ForeignKey("guild.id", ondelete="CASCADE"))
     channel_id: Mapped[int]
     host_id: Mapped[int]
-    title: Mapped[str]
-    description: Mapped[str] = mapped_column(server_default=text("''"))
-    duration: Mapped[timedelta]
-    capacity: Mapped[int | None]
-    reminder_offsets: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
     zone: Mapped[str]
     rule: Mapped[str]
     """As RFC 5545 writes it, without the first start."""

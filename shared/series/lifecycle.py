@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import database
 from shared.errors import PermanentError, TransientError
 from shared.games import cancel_game
-from shared.models import ExceptionKind, Game, GameSeries, GameStatus, SeriesException, SeriesState
+from shared.models import ExceptionKind, Game, GameSeries, GameStatus, SeriesException, SeriesState, copy_details
 from shared.schedule.populate import lock_game
 from shared.series.occurrences import OPEN, lock_series, open_occurrences, plan_next, read_exceptions
 from shared.series.planning import plan_occurrences
@@ -42,15 +42,11 @@ async def start_series(session: AsyncSession, game: Game, rule: Rule) -> GameSer
         guild_id=game.guild_id,
         channel_id=game.channel_id,
         host_id=game.host_id,
-        title=game.title,
-        description=game.description,
-        duration=game.duration,
-        capacity=game.capacity,
-        reminder_offsets=list(game.reminder_offsets),
         zone=game.zone,
         rule=str(rule),
         local_start=game.local_time,
         planned_until=game.local_time,
+        **copy_details(game),
     )
     session.add(series)
     await session.flush()

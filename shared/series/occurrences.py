@@ -31,6 +31,7 @@ from shared.models import (
     Response,
     SeriesException,
     SeriesState,
+    copy_details,
 )
 from shared.schedule.notices import add_notice
 from shared.schedule.personal import share_settings
@@ -123,17 +124,13 @@ def make_game(series: GameSeries, occurrence: datetime) -> Game:
         guild_id=series.guild_id,
         channel_id=series.channel_id,
         host_id=series.host_id,
-        title=series.title,
-        description=series.description,
         scheduled_at=at,
         zone=series.zone,
         local_time=at.astimezone(ZoneInfo(series.zone)).replace(tzinfo=None),
-        duration=series.duration,
-        capacity=series.capacity,
-        reminder_offsets=list(series.reminder_offsets),
         series_id=series.id,
         occurrence=occurrence,
         series_rule=series.rule,
+        **copy_details(series),
     )
 
 

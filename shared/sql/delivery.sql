@@ -7,8 +7,9 @@
 -- that it delays nothing else; without SKIP LOCKED the statement waits for it.
 -- Indexes: pk_notification_schedule, pk_game.
 SELECT
-    id, guild_id, channel_id, message_id, interaction_id, host_id, title, description, scheduled_at, zone, local_time,
-    duration, capacity, reminder_offsets, status, version, revision, series_id, occurrence, series_rule, created_at
+    id, guild_id, channel_id, message_id, interaction_id, host_id, scheduled_at, zone, local_time, status, version,
+    revision, series_id, occurrence, series_rule, created_at, title, description, place, duration, capacity, slots,
+    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes, nudge_minutes
 FROM game
 WHERE id = ANY(ARRAY(SELECT game_id FROM notification_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id
@@ -226,8 +227,9 @@ RETURNING delivery.state;
 -- for it.
 -- Indexes: pk_game_status_schedule, pk_game.
 SELECT
-    id, guild_id, channel_id, message_id, interaction_id, host_id, title, description, scheduled_at, zone, local_time,
-    duration, capacity, reminder_offsets, status, version, revision, series_id, occurrence, series_rule, created_at
+    id, guild_id, channel_id, message_id, interaction_id, host_id, scheduled_at, zone, local_time, status, version,
+    revision, series_id, occurrence, series_rule, created_at, title, description, place, duration, capacity, slots,
+    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes, nudge_minutes
 FROM game
 WHERE id = ANY(ARRAY(SELECT game_id FROM game_status_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id

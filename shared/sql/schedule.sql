@@ -101,10 +101,11 @@ WHERE position(excluded.reason IN notification_schedule.reason) = 0;
 -- Read some warnings that could not be sent to a host. Few warnings are undeliverable, so all hosts share the index.
 -- Indexes: ix_notification_schedule_unseen_warning, uq_notification_delivery_recipient, pk_game.
 SELECT
-    game.id, game.guild_id, game.channel_id, game.message_id, game.interaction_id, game.host_id, game.title,
-    game.description, game.scheduled_at, game.zone, game.local_time, game.duration, game.capacity,
-    game.reminder_offsets, game.status, game.version, game.revision, game.series_id, game.occurrence,
-    game.series_rule, game.created_at,
+    game.id, game.guild_id, game.channel_id, game.message_id, game.interaction_id, game.host_id, game.scheduled_at,
+    game.zone, game.local_time, game.status, game.version, game.revision, game.series_id, game.occurrence,
+    game.series_rule, game.created_at, game.title, game.description, game.place, game.duration, game.capacity,
+    game.slots, game.reminder_offsets, game.required_role_id, game.closes_minutes, game.minimum_players,
+    game.minimum_minutes, game.offer_minutes, game.nudge_minutes,
     delivery.id AS delivery_id, warning.reason
 FROM notification_schedule AS warning
 JOIN game ON game.id = warning.game_id
