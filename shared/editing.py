@@ -27,7 +27,7 @@ from shared.signup import fill_seats, list_players
 
 @dataclass(frozen=True, kw_only=True)
 class GameEdit:
-    """What changes. None leaves a value as it is, and a `capacity` of 0 removes the limit."""
+    """What changes. None leaves a value as it is, and 0 removes a limit."""
 
     title: str | None = None
     description: str | None = None
@@ -35,8 +35,10 @@ class GameEdit:
     duration: timedelta | None = None
     capacity: int | None = None
     reminder_offsets: tuple[int, ...] | None = None
+    closes_minutes: int | None = None
 
 
+_LIMITS = frozenset({"capacity", "closes_minutes"})
 _NOT_RECORDED = frozenset({"description"})
 """Long texts. The history says that they changed, but not how."""
 
@@ -93,8 +95,7 @@ async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, act
 
 def _list_changes(game: Game, edit: GameEdit) -> dict[str, Any]:
     wanted = {field.name: value for field in fields(edit) if (value := getattr(edit, field.name)) is not None}
-    if wanted.get("capacity") == 0:
-        wanted["capacity"] = None
+    wanted |= dict.fromkeys((name for name in _LIMITS if wanted.get(name) == 0), None)
     if edit.reminder_offsets is not None:
         wanted["reminder_offsets"] = sorted(set(edit.reminder_offsets), reverse=True)
     return {name: value for name, value in wanted.items() if value != getattr(game, name)}

@@ -14,11 +14,13 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared import database
 from shared.audit import record_game_change
 from shared.models import Answer, AuditAction, Game, GameStatus, Participant, Response
 from shared.schedule.notices import add_promotion, refresh_announcement, update_drop_outs, withdraw_promotion
 from shared.schedule.personal import populate_personal_reminders, share_settings
 from shared.schedule.populate import lock_game
+from shared.signup_rules import is_past_closing
 
 
 class JoinResult(enum.Enum):
@@ -29,6 +31,8 @@ class JoinResult(enum.Enum):
     WAITLISTED = "waitlisted"
     ALREADY_WAITLISTED = "already waitlisted"
     CLOSED = "closed"
+    SIGN_UPS_CLOSED = "sign-ups closed"
+    """The game has not started, but nobody gets a seat any more without the host."""
 
 
 class LeaveResult(enum.Enum):
@@ -44,7 +48,7 @@ class LeaveResult(enum.Enum):
 async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int, by: int | None = None) -> JoinResult:
     """Give a user a seat, or a place on the waitlist of a full game. The game's lock decides who gets the last seat.
 
-    `by` is who adds the user, if they do not join themselves.
+    `by` is who adds the user, if they do not join themselves. They may do that after sign-ups are closed.
     """
     game = await lock_game(session, game_id)
     if game.status is not GameStatus.SCHEDULED:
@@ -52,6 +56,8 @@ async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int, by: i
     players = await list_players(session, game_id)
     if user_id in players:
         return JoinResult.ALREADY_JOINED
+    if by is None and is_past_closing(game, now=await database.now(session)):
+        return JoinResult.SIGN_UPS_CLOSED
     if _is_full(game, players):
         if not await _respond(session, game, user_id, Answer.WAITLISTED):
             return JoinResult.ALREADY_WAITLISTED

@@ -20,6 +20,7 @@ from shared.formatting import format_duration, plural
 from shared.game_search import ListedGame
 from shared.models import Answer, Game, GameStatus
 from shared.series.rule import Rule
+from shared.signup_rules import closing_time
 
 _DESCRIPTION_LIMIT = 2000
 """Below Discord's 4096, so that the whole embed stays within 6000."""
@@ -77,6 +78,7 @@ def game_embed(game: Game, players: Sequence[int], responses: Sequence[Responder
             _field("Duration", format_duration(game.duration), inline=True),
             _field("Host", format_mention(game.host_id), inline=True),
             _field("Reminders", describe_offsets(game.reminder_offsets).capitalize(), inline=True),
+            *_limits(game),
             _field(f"Players {seat_count(game, len(players))}", _roster(players)),
             *_waitlist(answers[Answer.WAITLISTED]),
             *_others("Maybe", answers[Answer.MAYBE]),
@@ -133,6 +135,15 @@ def _description(game: Game, players: Sequence[int]) -> str:
         line += f"\n🔁 {Rule.parse(game.series_rule).describe()}"
     text = escape_description(game.description, limit=_DESCRIPTION_LIMIT)
     return f"{line}\n\n{text}" if text else line
+
+
+def _limits(game: Game) -> list[Payload]:
+    """Return when sign-ups close, which a relative time also says once they have."""
+    closes_at = closing_time(game)
+    if closes_at is None:
+        return []
+    until = f"until {format_timestamp(closes_at, 'f')}\n{format_timestamp(closes_at, 'R')}"
+    return [_field("Sign-ups", until, inline=True)]
 
 
 def _roster(players: Sequence[int]) -> str:

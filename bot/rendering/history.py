@@ -81,6 +81,10 @@ def _write_capacity(value: Any) -> str:
     return "no limit" if value is None else str(value)
 
 
+def _write_closing(value: Any) -> str:
+    return describe_offsets([value or 0])
+
+
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "title": ("the title", _write_title),
     "description": ("the description", str),
@@ -88,5 +92,6 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "duration": ("the duration", _write_duration),
     "capacity": ("the number of seats", _write_capacity),
     "reminder_offsets": ("the reminders", describe_offsets),
+    "closes_minutes": ("the end of sign-ups", _write_closing),
 }
 """The words for what can be edited, and how its values are written."""

@@ -60,6 +60,7 @@ class GameCommands(app_commands.Group):
         repeat="How it repeats: “every friday”, “every 2 weeks”, “monthly on the 15th, 10 times” (default: once)",
         template="What this server's games have in common. It fills in what you leave out",
         announce="When to announce it: “friday 9am”, “in 2 hours” (default: when you post it)",
+        closes="How long before the start sign-ups close: “1d”, “2h” (default: at the start)",
     )
     @app_commands.autocomplete(
         when=suggest_start_times, repeat=suggest_repeats, template=suggest_templates, announce=suggest_start_times
@@ -76,6 +77,7 @@ class GameCommands(app_commands.Group):
         repeat: app_commands.Range[str, 1, 100] = "",
         template: app_commands.Range[str, 1, 100] = "",
         announce: app_commands.Range[str, 1, 100] = "",
+        closes: app_commands.Range[str, 1, 50] = "",
     ) -> None:
         """Plan a game, and see a preview before you announce it."""
         options = CreateGameOptions(
@@ -88,6 +90,7 @@ class GameCommands(app_commands.Group):
             repeat=repeat,
             template=template,
             announce=announce,
+            closes=closes,
         )
         await create_from_command(interaction, options)
 
@@ -141,6 +144,7 @@ class GameCommands(app_commands.Group):
         players="How many players can join (0: no limit)",
         reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none”",
         description=f"What players should know, or “{NO_DESCRIPTION}”",
+        closes="How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
     )
     @app_commands.autocomplete(game=suggest_manageable_games, when=suggest_start_times)
     async def edit(
@@ -153,6 +157,7 @@ class GameCommands(app_commands.Group):
         players: app_commands.Range[int, 0, 500] | None = None,
         reminders: app_commands.Range[str, 1, 100] | None = None,
         description: app_commands.Range[str, 1, 1000] | None = None,
+        closes: app_commands.Range[str, 1, 50] | None = None,
     ) -> None:
         """Change a game. What you leave out stays as it is."""
         options = EditGameOptions(
@@ -163,6 +168,7 @@ class GameCommands(app_commands.Group):
             players=players,
             reminders=reminders,
             description=description,
+            closes=closes,
         )
         await respond_once(interaction, lambda session: edit_from_options(session, interaction, options))
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
+from bot.features.games.limits import describe_limits, parse_closing, require_open_sign_ups
 from bot.features.games.lookup import format_locale
 from bot.features.posting import require_permission_to_post, require_permission_to_post_in
 from bot.features.repeats import make_series
@@ -49,6 +50,7 @@ class CreateGameOptions:
     repeat: str = ""
     template: str = ""
     announce: str = ""
+    closes: str = ""
     entered_at: str = ""
     """When the host entered them, which "in 2 hours" and "tomorrow" are read from. Empty is now."""
 
@@ -118,7 +120,7 @@ async def confirm_creation(session: AsyncSession, game: Game) -> str:
 
 
 def describe_schedule(game: Game, *, now: datetime) -> list[str]:
-    """Return a line for each reminder that will be sent, and one for those that are too late."""
+    """Return a line for each reminder that will be sent, one for those that are too late, and one for each limit."""
     upcoming = reminder_times(game, after=now)
     too_late = [offset for offset in game.reminder_offsets if offset not in upcoming]
     lines = []
@@ -128,7 +130,7 @@ def describe_schedule(game: Game, *, now: datetime) -> list[str]:
         lines.append("🔕 No reminders.")
     if too_late:
         lines.append(f"🔕 Too late to send: {join_words(map(_format_offset, too_late)).lower()}.")
-    return lines
+    return [*lines, *describe_limits(game, now=now)]
 
 
 def parse_title(text: str) -> str:
@@ -214,10 +216,12 @@ def _parse_options(
     request_id: int,
 ) -> NewGame:
     title, now = parse_title(options.title), datetime.now(UTC)
+    closes_minutes = parse_closing(options.closes)
     entered_at = datetime.fromisoformat(options.entered_at) if options.entered_at else now
     start = parse_start_time(options.when, zone=zone, now=entered_at, locale=format_locale(interaction))
     if start.at <= now:
         raise UserError("The time that you entered has passed meanwhile. Enter a later one, such as `tomorrow 8pm`.")
+    require_open_sign_ups(start.at, closes_minutes, now=now)
     announce_at = None
     if options.announce:
         announce_at = _parse_announcement(interaction, options.announce, zone=zone, now=entered_at, start=start.at)
@@ -232,6 +236,7 @@ def _parse_options(
         duration=choose_duration(start.duration, options.duration or None) or parse_duration(DEFAULT_DURATION),
         capacity=parse_seats(options.players),
         reminder_offsets=choose_reminder_offsets(options.reminders, settings),
+        closes_minutes=closes_minutes,
         interaction_id=request_id,
         announce_at=announce_at,
     )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.creation import choose_duration, describe_schedule, parse_description, parse_title
+from bot.features.games.limits import parse_closing
 from bot.features.games.lookup import find_game_by_text, format_locale
 from bot.features.rights import require_manager
 from bot.features.times import parse_reminder_offsets, parse_start_time
@@ -43,6 +44,7 @@ class EditGameOptions:
     players: int | None
     reminders: str | None
     description: str | None
+    closes: str | None
 
 
 async def edit_from_options(session: AsyncSession, interaction: Interaction, options: EditGameOptions) -> str:
@@ -101,4 +103,5 @@ def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: 
         duration=choose_duration(None if start is None else start.duration, options.duration),
         capacity=options.players,
         reminder_offsets=None if options.reminders is None else parse_reminder_offsets(options.reminders),
+        closes_minutes=None if options.closes is None else parse_closing(options.closes) or 0,
     )

@@ -42,7 +42,7 @@ async def add_player(session: AsyncSession, interaction: Interaction, text: str,
             return f"{title} is full, so {who} is on the waitlist. To add seats, use `/game edit`."
         case JoinResult.ALREADY_WAITLISTED:
             raise UserError(f"{who} is on the waitlist of {title}, which is full. Add seats with `/game edit`.")
-        case JoinResult.CLOSED:
+        case JoinResult.CLOSED | JoinResult.SIGN_UPS_CLOSED:
             raise UserError(f"{title} has started or is over, so nobody can be added any more.")
 
 

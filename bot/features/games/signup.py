@@ -19,6 +19,7 @@ from shared.games import find_game, remember_guild_name
 from shared.models import Answer, Game, GameStatus
 from shared.schedule.populate import reminder_times
 from shared.signup import JoinResult, LeaveResult, join_game, leave_game, list_waitlist
+from shared.signup_rules import closing_time
 from shared.users import read_own_settings
 
 _NONCE = r"(?::[\w-]{22})?"
@@ -106,9 +107,19 @@ async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, 
             place = (await list_waitlist(session, game.id)).index(user_id) + 1
             is_full = "is still full" if result is JoinResult.ALREADY_WAITLISTED else "is full"
             return f"{title} {is_full}. You're number {place} on the waitlist. {_SEAT_FREE}"
+        case JoinResult.SIGN_UPS_CLOSED:
+            waits = user_id in await list_waitlist(session, game.id)
+            return _describe_closing(game) + (f" You stay on the waitlist. {_SEAT_FREE}" if waits else "")
         case JoinResult.CLOSED:
             reason = _CLOSED_REASONS.get(game.status, "isn't open for sign-ups.")
             return f"{title} {reason.format(host=format_mention(game.host_id))}"
+
+
+def _describe_closing(game: Game) -> str:
+    closed_at = closing_time(game) or game.scheduled_at
+    since = f"{format_timestamp(closed_at, 'f')} ({format_timestamp(closed_at, 'R')})"
+    host = format_mention(game.host_id)
+    return f"Sign-ups for {_format_title(game)} closed on {since}. Want to join late? Ask {host}."
 
 
 def _describe_leave(game: Game, result: LeaveResult, *, is_host: bool) -> str:

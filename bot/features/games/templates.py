@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.features.errors import UserError
 from bot.features.games.creation import CreateGameOptions
+from bot.features.games.limits import format_minutes
 from bot.features.times import format_span
 from bot.rendering.escaping import clean, escape
 from shared.formatting import join_words
 from shared.models import Game
 from shared.templates import find_template
 
-TEMPLATE_FIELDS = ("title", "duration", "players", "reminders", "description")
+TEMPLATE_FIELDS = ("title", "duration", "players", "reminders", "description", "closes")
 """What a template says. The time is different for each game."""
 
 
@@ -67,6 +68,7 @@ def copy_options(game: Game, *, when: str = "") -> CreateGameOptions:
         players="" if game.capacity is None else str(game.capacity),
         reminders=", ".join(offsets) or "none",
         description=game.description,
+        closes=format_minutes(game.closes_minutes),
     )
 
 

@@ -35,7 +35,7 @@ class TemplateCommands(app_commands.Group):
 
     @app_commands.command()
     @app_commands.describe(
-        game="The game whose title, duration, players, reminders and description it gets",
+        game="The game whose title, duration, players and other details it gets",
         name="What hosts pick in `/game create`",
         lock="What hosts can't change: “players, duration” (default: nothing)",
     )

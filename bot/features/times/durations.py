@@ -58,6 +58,30 @@ def parse_reminder_offsets(text: str) -> tuple[int, ...]:
     return offsets
 
 
+def parse_time_before(text: str, *, option: str) -> int:
+    """Return how many minutes before the start an option says, 0 for the start.
+
+    Raises:
+        UserError: the text is invalid, or more than 30 days before the start.
+    """
+    normalized = normalize(text).removesuffix(" before").strip()
+    if normalized in _AT_START | _NONE:
+        return 0
+    if options := _with_units(normalized, "hm", shortest=timedelta(minutes=1), longest=EARLIEST_REMINDER):
+        raise UserError(f"Does {_quote(text)} for `{option}` mean hours or minutes? Try {options}.")
+    span = parse_span(normalized)
+    if span is None:
+        raise UserError(
+            f"I don't understand {_quote(text)} for `{option}`. Enter how long before the start, such as `1d` or `2h`."
+        )
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    if seconds:
+        raise UserError(f"`{option}` must be whole minutes. Try `30m` or `2h`.")
+    if span > EARLIEST_REMINDER:
+        raise UserError(f"`{option}` can be up to 30 days before the start. Try `30d` or `1w`.")
+    return minutes
+
+
 def _split(part: str) -> list[str]:
     """Return the reminders of a part without commas.
 
