@@ -35,10 +35,11 @@ class GameEdit:
     duration: timedelta | None = None
     capacity: int | None = None
     reminder_offsets: tuple[int, ...] | None = None
+    required_role_id: int | None = None
     closes_minutes: int | None = None
 
 
-_LIMITS = frozenset({"capacity", "closes_minutes"})
+_LIMITS = frozenset({"capacity", "required_role_id", "closes_minutes"})
 _NOT_RECORDED = frozenset({"description"})
 """Long texts. The history says that they changed, but not how."""
 

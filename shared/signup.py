@@ -7,7 +7,7 @@ and no seat has two players, whatever crashes.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -20,7 +20,7 @@ from shared.models import Answer, AuditAction, Game, GameStatus, Participant, Re
 from shared.schedule.notices import add_promotion, refresh_announcement, update_drop_outs, withdraw_promotion
 from shared.schedule.personal import populate_personal_reminders, share_settings
 from shared.schedule.populate import lock_game
-from shared.signup_rules import is_past_closing
+from shared.signup_rules import is_past_closing, lacks_role
 
 
 class JoinResult(enum.Enum):
@@ -33,6 +33,7 @@ class JoinResult(enum.Enum):
     CLOSED = "closed"
     SIGN_UPS_CLOSED = "sign-ups closed"
     """The game has not started, but nobody gets a seat any more without the host."""
+    ROLE_MISSING = "role missing"
 
 
 class LeaveResult(enum.Enum):
@@ -45,10 +46,13 @@ class LeaveResult(enum.Enum):
     OVER = "over"
 
 
-async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int, by: int | None = None) -> JoinResult:
+async def join_game(
+    session: AsyncSession, game_id: UUID, *, user_id: int, role_ids: Collection[int] = (), by: int | None = None
+) -> JoinResult:
     """Give a user a seat, or a place on the waitlist of a full game. The game's lock decides who gets the last seat.
 
-    `by` is who adds the user, if they do not join themselves. They may do that after sign-ups are closed.
+    `role_ids` are the roles that the user has on the game's server. `by` is who adds the user, if they do not join
+    themselves. They may do that after sign-ups are closed.
     """
     game = await lock_game(session, game_id)
     if game.status is not GameStatus.SCHEDULED:
@@ -58,6 +62,8 @@ async def join_game(session: AsyncSession, game_id: UUID, *, user_id: int, by: i
         return JoinResult.ALREADY_JOINED
     if by is None and is_past_closing(game, now=await database.now(session)):
         return JoinResult.SIGN_UPS_CLOSED
+    if lacks_role(game, role_ids):
+        return JoinResult.ROLE_MISSING
     if _is_full(game, players):
         if not await _respond(session, game, user_id, Answer.WAITLISTED):
             return JoinResult.ALREADY_WAITLISTED

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.rendering.escaping import escape, escape_description, utf16_length
-from bot.rendering.formatting import describe_offsets, format_mention, format_timestamp
+from bot.rendering.formatting import describe_offsets, format_mention, format_role, format_timestamp
 from bot.rendering.payload import (
     EMBED_TITLE_LIMIT,
     FIELD_LIMIT,
@@ -138,12 +138,14 @@ def _description(game: Game, players: Sequence[int]) -> str:
 
 
 def _limits(game: Game) -> list[Payload]:
-    """Return when sign-ups close, which a relative time also says once they have."""
-    closes_at = closing_time(game)
-    if closes_at is None:
-        return []
-    until = f"until {format_timestamp(closes_at, 'f')}\n{format_timestamp(closes_at, 'R')}"
-    return [_field("Sign-ups", until, inline=True)]
+    """Return who can join, and until when, which a relative time also says afterwards."""
+    fields, closes_at = [], closing_time(game)
+    if closes_at is not None:
+        until = f"until {format_timestamp(closes_at, 'f')}\n{format_timestamp(closes_at, 'R')}"
+        fields.append(_field("Sign-ups", until, inline=True))
+    if game.required_role_id is not None:
+        fields.append(_field("Only for", format_role(game.required_role_id), inline=True))
+    return fields
 
 
 def _roster(players: Sequence[int]) -> str:

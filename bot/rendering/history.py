@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.rendering.escaping import escape, utf16_length
-from bot.rendering.formatting import describe_offsets, format_mention, format_timestamp
+from bot.rendering.formatting import describe_offsets, format_mention, format_role, format_timestamp
 from bot.rendering.payload import CONTENT_LIMIT
 from shared.audit import Entry
 from shared.formatting import format_duration, join_words
@@ -85,6 +85,10 @@ def _write_closing(value: Any) -> str:
     return describe_offsets([value or 0])
 
 
+def _write_role(value: Any) -> str:
+    return "none" if value is None else format_role(value)
+
+
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "title": ("the title", _write_title),
     "description": ("the description", str),
@@ -92,6 +96,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "duration": ("the duration", _write_duration),
     "capacity": ("the number of seats", _write_capacity),
     "reminder_offsets": ("the reminders", describe_offsets),
+    "required_role_id": ("the required role", _write_role),
     "closes_minutes": ("the end of sign-ups", _write_closing),
 }
 """The words for what can be edited, and how its values are written."""

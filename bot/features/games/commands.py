@@ -17,6 +17,7 @@ from bot.features.games.creation import DEFAULT_DURATION, MOST_PLAYERS, CreateGa
 from bot.features.games.drafts import create_from_command, respond_with_preview
 from bot.features.games.editing import NO_DESCRIPTION, EditGameOptions, edit_from_options
 from bot.features.games.history import show_history
+from bot.features.games.limits import read_role
 from bot.features.games.lookup import (
     find_game_by_text,
     suggest_all_games,
@@ -61,6 +62,7 @@ class GameCommands(app_commands.Group):
         template="What this server's games have in common. It fills in what you leave out",
         announce="When to announce it: “friday 9am”, “in 2 hours” (default: when you post it)",
         closes="How long before the start sign-ups close: “1d”, “2h” (default: at the start)",
+        role="The role that players need to join (default: none)",
     )
     @app_commands.autocomplete(
         when=suggest_start_times, repeat=suggest_repeats, template=suggest_templates, announce=suggest_start_times
@@ -78,6 +80,7 @@ class GameCommands(app_commands.Group):
         template: app_commands.Range[str, 1, 100] = "",
         announce: app_commands.Range[str, 1, 100] = "",
         closes: app_commands.Range[str, 1, 50] = "",
+        role: discord.Role | None = None,
     ) -> None:
         """Plan a game, and see a preview before you announce it."""
         options = CreateGameOptions(
@@ -91,6 +94,7 @@ class GameCommands(app_commands.Group):
             template=template,
             announce=announce,
             closes=closes,
+            role=str(read_role(interaction, role) or ""),
         )
         await create_from_command(interaction, options)
 
@@ -145,6 +149,7 @@ class GameCommands(app_commands.Group):
         reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none”",
         description=f"What players should know, or “{NO_DESCRIPTION}”",
         closes="How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
+        role="The role that players need to join (@everyone: none)",
     )
     @app_commands.autocomplete(game=suggest_manageable_games, when=suggest_start_times)
     async def edit(
@@ -158,6 +163,7 @@ class GameCommands(app_commands.Group):
         reminders: app_commands.Range[str, 1, 100] | None = None,
         description: app_commands.Range[str, 1, 1000] | None = None,
         closes: app_commands.Range[str, 1, 50] | None = None,
+        role: discord.Role | None = None,
     ) -> None:
         """Change a game. What you leave out stays as it is."""
         options = EditGameOptions(
@@ -169,6 +175,7 @@ class GameCommands(app_commands.Group):
             reminders=reminders,
             description=description,
             closes=closes,
+            role=read_role(interaction, role),
         )
         await respond_once(interaction, lambda session: edit_from_options(session, interaction, options))
 

@@ -51,6 +51,8 @@ class CreateGameOptions:
     template: str = ""
     announce: str = ""
     closes: str = ""
+    role: str = ""
+    """Its id."""
     entered_at: str = ""
     """When the host entered them, which "in 2 hours" and "tomorrow" are read from. Empty is now."""
 
@@ -236,6 +238,7 @@ def _parse_options(
         duration=choose_duration(start.duration, options.duration or None) or parse_duration(DEFAULT_DURATION),
         capacity=parse_seats(options.players),
         reminder_offsets=choose_reminder_offsets(options.reminders, settings),
+        required_role_id=int(options.role) if options.role else None,
         closes_minutes=closes_minutes,
         interaction_id=request_id,
         announce_at=announce_at,

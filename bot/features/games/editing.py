@@ -45,6 +45,8 @@ class EditGameOptions:
     reminders: str | None
     description: str | None
     closes: str | None
+    role: int | None
+    """Its id, 0 for everybody."""
 
 
 async def edit_from_options(session: AsyncSession, interaction: Interaction, options: EditGameOptions) -> str:
@@ -103,5 +105,6 @@ def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: 
         duration=choose_duration(None if start is None else start.duration, options.duration),
         capacity=options.players,
         reminder_offsets=None if options.reminders is None else parse_reminder_offsets(options.reminders),
+        required_role_id=options.role,
         closes_minutes=None if options.closes is None else parse_closing(options.closes) or 0,
     )

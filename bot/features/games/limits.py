@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
+import discord
+
+from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.times import format_span, parse_time_before
-from bot.rendering.formatting import format_timestamp
+from bot.rendering.escaping import escape
+from bot.rendering.formatting import format_role, format_timestamp
+from bot.rendering.payload import message_link
 from shared.models import Game
 from shared.signup_rules import closing_time
 
@@ -18,6 +24,39 @@ def parse_closing(text: str) -> int | None:
         UserError: the text is invalid, or too long a time.
     """
     return (parse_time_before(text, option="closes") or None) if text else None
+
+
+def read_role(interaction: Interaction, role: discord.Role | None) -> int | None:
+    """Return the role's id, 0 for the role that everybody has, None if none was entered."""
+    if role is None:
+        return None
+    return 0 if role.id == interaction.guild_id else role.id
+
+
+def roles_of(user: discord.Member | discord.User) -> Collection[int]:
+    """Return the roles that a member has. Outside the server nobody has any."""
+    # `roles` has only those that Discord has described already.
+    return frozenset(user._roles) if isinstance(user, discord.Member) else frozenset()
+
+
+def require_roles_known(interaction: Interaction, game: Game) -> None:
+    """Check that the interaction says which roles the user has, if the game needs one.
+
+    Raises:
+        UserError: it comes from a direct message.
+    """
+    if game.required_role_id is not None and not isinstance(interaction.user, discord.Member):
+        link = message_link(game)
+        announcement = "its announcement" if link is None else f"[its announcement]({link})"
+        raise UserError(
+            f"**{escape(game.title, limit=200)}** is for a role of its server, and I can't see your roles here. "
+            f"Press Join on {announcement}."
+        )
+
+
+def describe_required_role(game: Game) -> str:
+    """Return whom a game is for."""
+    return f"for members with the role {format_role(game.required_role_id or 0)}"
 
 
 def require_open_sign_ups(start: datetime, closes_minutes: int | None, *, now: datetime) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
+from bot.features.games.limits import describe_required_role, roles_of
 from bot.features.games.lookup import find_game_by_text
 from bot.features.rights import require_host, require_manager
 from bot.rendering.escaping import escape
@@ -30,7 +31,8 @@ async def add_player(session: AsyncSession, interaction: Interaction, text: str,
     await require_manager(session, interaction, game, verb="add players to")
     _require_member(player, verb="play")
     title, who = _format_title(game), format_mention(player.id)
-    match await join_game(session, game.id, user_id=player.id, by=interaction.user.id):
+    roles = roles_of(player)
+    match await join_game(session, game.id, user_id=player.id, role_ids=roles, by=interaction.user.id):
         case JoinResult.JOINED:
             return (
                 f"{who} is in {title}, which starts on {format_timestamp(game.scheduled_at, 'F')}. "
@@ -42,6 +44,8 @@ async def add_player(session: AsyncSession, interaction: Interaction, text: str,
             return f"{title} is full, so {who} is on the waitlist. To add seats, use `/game edit`."
         case JoinResult.ALREADY_WAITLISTED:
             raise UserError(f"{who} is on the waitlist of {title}, which is full. Add seats with `/game edit`.")
+        case JoinResult.ROLE_MISSING:
+            raise UserError(f"{title} is {describe_required_role(game)}. Give it to {who} first.")
         case JoinResult.CLOSED | JoinResult.SIGN_UPS_CLOSED:
             raise UserError(f"{title} has started or is over, so nobody can be added any more.")
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.features.buttons import ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
+from bot.features.games.limits import describe_required_role, require_roles_known, roles_of
 from bot.features.interactions import respond_once
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
@@ -48,7 +49,9 @@ class JoinButton(RowButton, template=JOIN_ID + ROW_ID + _NONCE):
             game = await _require_game(session, self.row_id, guild_id=interaction.guild_id)
             if interaction.guild is not None and interaction.guild.name:
                 await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
-            result = await join_game(session, game.id, user_id=interaction.user.id)
+            require_roles_known(interaction, game)
+            roles = roles_of(interaction.user)
+            result = await join_game(session, game.id, user_id=interaction.user.id, role_ids=roles)
             return await _describe_join(session, game, result, interaction.user.id)
 
         await respond_once(interaction, work)
@@ -110,6 +113,8 @@ async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, 
         case JoinResult.SIGN_UPS_CLOSED:
             waits = user_id in await list_waitlist(session, game.id)
             return _describe_closing(game) + (f" You stay on the waitlist. {_SEAT_FREE}" if waits else "")
+        case JoinResult.ROLE_MISSING:
+            return f"{title} is {describe_required_role(game)}. Ask a server admin for it."
         case JoinResult.CLOSED:
             reason = _CLOSED_REASONS.get(game.status, "isn't open for sign-ups.")
             return f"{title} {reason.format(host=format_mention(game.host_id))}"

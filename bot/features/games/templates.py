@@ -12,11 +12,12 @@ from bot.features.games.creation import CreateGameOptions
 from bot.features.games.limits import format_minutes
 from bot.features.times import format_span
 from bot.rendering.escaping import clean, escape
+from bot.rendering.formatting import format_role
 from shared.formatting import join_words
 from shared.models import Game
 from shared.templates import find_template
 
-TEMPLATE_FIELDS = ("title", "duration", "players", "reminders", "description", "closes")
+TEMPLATE_FIELDS = ("title", "duration", "players", "reminders", "description", "closes", "role")
 """What a template says. The time is different for each game."""
 
 
@@ -51,11 +52,17 @@ async def require_unlocked(session: AsyncSession, guild_id: int, options: Create
     changed = [name for name in template.locked if entered.get(name, "") != template.defaults.get(name, "")]
     if changed:
         are = "is" if len(changed) == 1 else "are"
-        fixed = join_words(f"`{name}` ({escape(template.defaults.get(name) or 'empty', limit=60)})" for name in changed)
+        fixed = join_words(f"`{name}` ({_format_default(name, template.defaults.get(name))})" for name in changed)
         raise UserError(
             f"The template “{escape(template.name, limit=80)}” says what {fixed} {are}. "
             "Enter the same, or use no template."
         )
+
+
+def _format_default(name: str, value: str | None) -> str:
+    if not value:
+        return "empty"
+    return format_role(int(value)) if name == "role" else escape(value, limit=60)
 
 
 def copy_options(game: Game, *, when: str = "") -> CreateGameOptions:
@@ -69,6 +76,7 @@ def copy_options(game: Game, *, when: str = "") -> CreateGameOptions:
         reminders=", ".join(offsets) or "none",
         description=game.description,
         closes=format_minutes(game.closes_minutes),
+        role=str(game.required_role_id or ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""Until when users can join, with unmodified discord.py, a sandbox Discord and a real database."""
+"""Who can join and until when, with unmodified discord.py, a sandbox Discord and a real database."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from bot.rendering import announcement_message
 from sandbox.discord.server import SandboxDiscord
+from sandbox.discord.world.permissions import TALK
 from shared import database as db
 from shared.editing import GameEdit, edit_game
 from shared.models import Game
 from shared.signup import JoinResult, join_game, list_waitlist
-from tests.integration.bot.conftest import plan_and_post, post_announcement, press_button, reply_text
+from tests.integration.bot.conftest import plan_and_post, post, post_announcement, press_button, reply_text
 from tests.integration.bot.test_commands import (
     CHANNEL,
     HOST,
@@ -46,6 +48,15 @@ def fields_of(sandbox: SandboxDiscord) -> dict[str, str]:
     """Return the fields of the announcement in the channel."""
     [message] = sandbox.messages(CHANNEL)
     return {field["name"]: field["value"] for field in message.embeds[0]["fields"]}
+
+
+def add_role(sandbox: SandboxDiscord, name: str, *members: str) -> int:
+    """Give members a new role, and return its id."""
+    guild = next(iter(sandbox.world.guilds.values()))
+    role = sandbox.world.add_role(guild, name, TALK)
+    for member in members:
+        guild.members[sandbox.world.user(member).id].role_ids.append(role.id)
+    return role.id
 
 
 class TestDeadline:
@@ -125,3 +136,80 @@ class TestDeadline:
         assert [copy.closes_minutes for copy in await all_games(database)] == [90, 90, 90]
         refusal = await reply_text(create(sandbox, title="Tomb", template="Weekly", closes="1h"))
         assert "says what `closes` (1h30m) is" in refusal
+
+
+class TestRole:
+    async def test_only_members_with_it_join_and_the_refusal_names_it(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        role = add_role(sandbox, "Veterans", PLAYER)
+        await reply_text(create(sandbox, role="Veterans"))
+        game = await only_game(database)
+        assert game.required_role_id == role
+        message = await post_announcement(sandbox, game)
+        assert f"for members with the role <@&{role}>" in await press(sandbox, OTHER, message, "join", game)
+        assert "You're in!" in await press(sandbox, PLAYER, message, "join", game)
+        assert await players_of(database, game) == [sandbox.world.user(PLAYER).id]
+
+    async def test_the_preview_and_the_announcement_name_it_without_a_ping(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        role = add_role(sandbox, "Veterans")
+        options = {"title": "Tomb", "when": "in 2 hours", "role": "Veterans"}
+        preview = await (await sandbox.slash(HOST, "game create", **options)).done()
+        assert preview.message is not None
+        assert {"name": "Only for", "value": f"<@&{role}>", "inline": True} in preview.message.embeds[0]["fields"]
+        await reply_text(press_button(sandbox, HOST, preview, "Post it"))
+        await post_announcement(sandbox, await only_game(database))
+        assert fields_of(sandbox)["Only for"] == f"<@&{role}>"
+        assert not any(accepted.pinged_roles for accepted in sandbox.evidence)
+
+    async def test_players_are_added_only_if_they_have_it(self, sandbox: SandboxDiscord, database: Database) -> None:
+        role = add_role(sandbox, "Veterans", PLAYER)
+        game = await plan_game(database, sandbox, required_role_id=role)
+        refusal = await reply_text(sandbox.slash(HOST, "game add", player=OTHER, game=str(game.id)))
+        assert f"the role <@&{role}>. Give it to <@{sandbox.world.user(OTHER).id}> first." in refusal
+        await reply_text(sandbox.slash(HOST, "game add", player=PLAYER, game=str(game.id)))
+        assert await players_of(database, game) == [sandbox.world.user(PLAYER).id]
+
+    async def test_a_full_game_has_a_waitlist_for_the_role_alone(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        role = add_role(sandbox, "Veterans", HOST, PLAYER)
+        game = await plan_game(database, sandbox, capacity=1, required_role_id=role)
+        message = await post_announcement(sandbox, game)
+        for who in (HOST, PLAYER, OTHER):
+            await press(sandbox, who, message, "join", game)
+        assert await waitlist_of(database, game) == [sandbox.world.user(PLAYER).id]
+
+    async def test_a_button_in_a_direct_message_leads_to_the_announcement(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox, required_role_id=add_role(sandbox, "Veterans", PLAYER))
+        dm = sandbox.world.open_dm(PLAYER)
+        message = await post(sandbox, dm.id, announcement_message(game, []))
+        assert "Press Join on its announcement" in await press(sandbox, PLAYER, message, "join", game)
+        assert await players_of(database, game) == []
+
+    async def test_it_can_be_changed_and_removed(self, sandbox: SandboxDiscord, database: Database) -> None:
+        role = add_role(sandbox, "Veterans")
+        game = await plan_game(database, sandbox)
+        message = await post_announcement(sandbox, game)
+        await press(sandbox, PLAYER, message, "join", game)
+        await edit(sandbox, game, role="Veterans")
+        assert "You're already in" in await press(sandbox, PLAYER, message, "join", game)
+        assert "with the role" in await press(sandbox, OTHER, message, "join", game)
+        await edit(sandbox, game, role=str(game.guild_id))
+        assert (await only_game(database)).required_role_id is None
+        assert "You're in!" in await press(sandbox, OTHER, message, "join", game)
+        history = await reply_text(sandbox.slash(HOST, "game history", game=str(game.id)))
+        assert f"changed the required role from <@&{role}> to none" in history
+
+    async def test_copies_and_templates_have_it(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox, required_role_id=add_role(sandbox, "Veterans"))
+        other = add_role(sandbox, "Novices")
+        assert "is saved" in await save(sandbox, game, lock="role")
+        await reply_text(plan_and_post(sandbox, HOST, when="in 2 hours", template="Weekly"))
+        assert [copy.required_role_id for copy in await all_games(database)] == [game.required_role_id] * 2
+        refusal = await reply_text(create(sandbox, template="Weekly", role=str(other)))
+        assert f"says what `role` (<@&{game.required_role_id}>) is" in refusal
