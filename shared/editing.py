@@ -31,6 +31,7 @@ class GameEdit:
 
     title: str | None = None
     description: str | None = None
+    place: str | None = None
     scheduled_at: datetime | None = None
     duration: timedelta | None = None
     capacity: int | None = None

@@ -16,6 +16,7 @@ from bot.rendering.payload import (
     message_link,
     signup_buttons,
 )
+from bot.rendering.place import format_place
 from shared.formatting import format_duration, plural
 from shared.game_search import ListedGame
 from shared.models import Answer, Game, GameStatus
@@ -75,6 +76,7 @@ def game_embed(game: Game, players: Sequence[int], responses: Sequence[Responder
         "color": STATUS_STYLES[game.status].colour,
         "fields": [
             _field("When", _when(game)),
+            *_place(game),
             _field("Duration", format_duration(game.duration), inline=True),
             _field("Host", format_mention(game.host_id), inline=True),
             _field("Reminders", describe_offsets(game.reminder_offsets).capitalize(), inline=True),
@@ -135,6 +137,11 @@ def _description(game: Game, players: Sequence[int]) -> str:
         line += f"\n🔁 {Rule.parse(game.series_rule).describe()}"
     text = escape_description(game.description, limit=_DESCRIPTION_LIMIT)
     return f"{line}\n\n{text}" if text else line
+
+
+def _place(game: Game) -> list[Payload]:
+    place = format_place(game.place or "")
+    return [_field("Place", place)] if place else []
 
 
 def _limits(game: Game) -> list[Payload]:

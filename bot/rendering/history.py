@@ -9,6 +9,7 @@ from typing import Any
 from bot.rendering.escaping import escape, utf16_length
 from bot.rendering.formatting import describe_offsets, format_mention, format_role, format_timestamp
 from bot.rendering.payload import CONTENT_LIMIT
+from bot.rendering.place import format_place
 from shared.audit import Entry
 from shared.formatting import format_duration, join_words
 from shared.models import AuditAction
@@ -69,6 +70,10 @@ def _write_title(value: Any) -> str:
     return f"“{escape(str(value), limit=_TITLE_LIMIT)}”"
 
 
+def _write_place(value: Any) -> str:
+    return format_place(str(value)) or "none"
+
+
 def _write_time(value: Any) -> str:
     return format_timestamp(datetime.fromisoformat(value), "f")
 
@@ -92,6 +97,7 @@ def _write_role(value: Any) -> str:
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "title": ("the title", _write_title),
     "description": ("the description", str),
+    "place": ("the place", _write_place),
     "scheduled_at": ("the start", _write_time),
     "duration": ("the duration", _write_duration),
     "capacity": ("the number of seats", _write_capacity),

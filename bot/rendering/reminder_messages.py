@@ -20,6 +20,7 @@ from bot.rendering.payload import (
     allowed_mentions,
     message_link,
 )
+from bot.rendering.place import format_place, is_channel
 from shared.formatting import format_duration, join_words
 from shared.models import Game
 
@@ -52,7 +53,7 @@ def reminder_message(
     """
     sentence = f"🔔 **{{title}}** {_format_start(game, now=now)}."
     late = _format_lateness(game, due_at=game.scheduled_at - offset_minutes * _MINUTE, now=now)
-    return _compose(game, sentence, mentions, notes=(late, *notes))
+    return _compose(game, sentence, mentions, notes=(_format_place(game, now=now), late, *notes))
 
 
 def personal_reminder_message(
@@ -60,7 +61,8 @@ def personal_reminder_message(
 ) -> Payload:
     """Return a reminder that one player asked for. It pings exactly `mentions`."""
     sentence = f"⏰ **{{title}}** {_format_start(game, now=now)}."
-    return _compose(game, sentence, mentions, notes=(_format_lateness(game, due_at=due_at, now=now), *notes))
+    late = _format_lateness(game, due_at=due_at, now=now)
+    return _compose(game, sentence, mentions, notes=(_format_place(game, now=now), late, *notes))
 
 
 def cancellation_message(game: Game, *, mentions: Sequence[int], notes: Sequence[str] = ()) -> Payload:
@@ -116,7 +118,7 @@ def _format_start(game: Game, *, now: datetime) -> str:
 
     `questbell recover` finds a game's messages by the timestamp.
     """
-    minutes = round((game.scheduled_at - now) / _MINUTE)
+    minutes = _minutes_left(game, now=now)
     if minutes <= 0:
         return "starts now"
     distance = minutes * _MINUTE
@@ -124,6 +126,18 @@ def _format_start(game: Game, *, now: datetime) -> str:
     if distance >= _DAY:
         return f"starts in {span}, on {format_timestamp(game.scheduled_at, 'F')}"
     return f"starts in {span}, at {format_timestamp(game.scheduled_at, 't')}"
+
+
+def _format_place(game: Game, *, now: datetime) -> str:
+    """Return the line of the place, empty if there is none."""
+    place = format_place(game.place or "")
+    if is_channel(place) and _minutes_left(game, now=now) <= 0:
+        return f"Join in {place}."
+    return f"📍 {place}" if place else ""
+
+
+def _minutes_left(game: Game, *, now: datetime) -> int:
+    return round((game.scheduled_at - now) / _MINUTE)
 
 
 def _format_lateness(game: Game, *, due_at: datetime, now: datetime) -> str:

@@ -28,6 +28,7 @@ from bot.features.games.lookup import (
     suggest_start_times,
     suggest_templates,
 )
+from bot.features.games.place import MOST_CHARACTERS, NO_PLACE
 from bot.features.games.roster import add_player, remove_player
 from bot.features.games.signup import signup_view
 from bot.features.games.templates import copy_options
@@ -63,6 +64,7 @@ class GameCommands(app_commands.Group):
         announce="When to announce it: “friday 9am”, “in 2 hours” (default: when you post it)",
         closes="How long before the start sign-ups close: “1d”, “2h” (default: at the start)",
         role="The role that players need to join (default: none)",
+        place="Where you play: a channel such as “#voice”, or any text",
     )
     @app_commands.autocomplete(
         when=suggest_start_times, repeat=suggest_repeats, template=suggest_templates, announce=suggest_start_times
@@ -81,6 +83,7 @@ class GameCommands(app_commands.Group):
         announce: app_commands.Range[str, 1, 100] = "",
         closes: app_commands.Range[str, 1, 50] = "",
         role: discord.Role | None = None,
+        place: app_commands.Range[str, 1, MOST_CHARACTERS] = "",
     ) -> None:
         """Plan a game, and see a preview before you announce it."""
         options = CreateGameOptions(
@@ -95,6 +98,7 @@ class GameCommands(app_commands.Group):
             announce=announce,
             closes=closes,
             role=str(read_role(interaction, role) or ""),
+            place=place,
         )
         await create_from_command(interaction, options)
 
@@ -150,6 +154,7 @@ class GameCommands(app_commands.Group):
         description=f"What players should know, or “{NO_DESCRIPTION}”",
         closes="How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
         role="The role that players need to join (@everyone: none)",
+        place=f"Where you play: a channel such as “#voice”, any text, or “{NO_PLACE}”",
     )
     @app_commands.autocomplete(game=suggest_manageable_games, when=suggest_start_times)
     async def edit(
@@ -164,6 +169,7 @@ class GameCommands(app_commands.Group):
         description: app_commands.Range[str, 1, 1000] | None = None,
         closes: app_commands.Range[str, 1, 50] | None = None,
         role: discord.Role | None = None,
+        place: app_commands.Range[str, 1, MOST_CHARACTERS] | None = None,
     ) -> None:
         """Change a game. What you leave out stays as it is."""
         options = EditGameOptions(
@@ -176,6 +182,7 @@ class GameCommands(app_commands.Group):
             description=description,
             closes=closes,
             role=read_role(interaction, role),
+            place=place,
         )
         await respond_once(interaction, lambda session: edit_from_options(session, interaction, options))
 

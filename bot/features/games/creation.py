@@ -13,6 +13,7 @@ from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.limits import describe_limits, parse_closing, require_open_sign_ups
 from bot.features.games.lookup import format_locale
+from bot.features.games.place import parse_place
 from bot.features.posting import require_permission_to_post, require_permission_to_post_in
 from bot.features.repeats import make_series
 from bot.features.rights import require_creator
@@ -53,6 +54,7 @@ class CreateGameOptions:
     closes: str = ""
     role: str = ""
     """Its id."""
+    place: str = ""
     entered_at: str = ""
     """When the host entered them, which "in 2 hours" and "tomorrow" are read from. Empty is now."""
 
@@ -233,6 +235,7 @@ def _parse_options(
         host_id=interaction.user.id,
         title=title,
         description=parse_description(options.description),
+        place=parse_place(options.place),
         scheduled_at=start.at,
         zone=zone,
         duration=choose_duration(start.duration, options.duration or None) or parse_duration(DEFAULT_DURATION),

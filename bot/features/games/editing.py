@@ -12,6 +12,7 @@ from bot.features.errors import UserError
 from bot.features.games.creation import choose_duration, describe_schedule, parse_description, parse_title
 from bot.features.games.limits import parse_closing
 from bot.features.games.lookup import find_game_by_text, format_locale
+from bot.features.games.place import parse_place
 from bot.features.rights import require_manager
 from bot.features.times import parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import escape
@@ -47,6 +48,7 @@ class EditGameOptions:
     closes: str | None
     role: int | None
     """Its id, 0 for everybody."""
+    place: str | None
 
 
 async def edit_from_options(session: AsyncSession, interaction: Interaction, options: EditGameOptions) -> str:
@@ -101,6 +103,7 @@ def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: 
     return GameEdit(
         title=None if options.title is None else parse_title(options.title),
         description=description,
+        place=None if options.place is None else parse_place(options.place),
         scheduled_at=None if start is None else start.at,
         duration=choose_duration(None if start is None else start.duration, options.duration),
         capacity=options.players,

@@ -17,7 +17,7 @@ from shared.formatting import join_words
 from shared.models import Game
 from shared.templates import find_template
 
-TEMPLATE_FIELDS = ("title", "duration", "players", "reminders", "description", "closes", "role")
+TEMPLATE_FIELDS = ("title", "duration", "players", "reminders", "description", "place", "closes", "role")
 """What a template says. The time is different for each game."""
 
 
@@ -75,6 +75,7 @@ def copy_options(game: Game, *, when: str = "") -> CreateGameOptions:
         players="" if game.capacity is None else str(game.capacity),
         reminders=", ".join(offsets) or "none",
         description=game.description,
+        place=game.place,
         closes=format_minutes(game.closes_minutes),
         role=str(game.required_role_id or ""),
     )

@@ -21,6 +21,7 @@ from bot.rendering import (
     change_message,
     drop_out_message,
     game_list_embed,
+    personal_reminder_message,
     reminder_message,
     server_note,
     split_into_chunks,
@@ -215,6 +216,23 @@ class TestReminder:
         assert "18 minutes late" in self.remind(before=timedelta(minutes=12))["content"]
         assert "late" not in self.remind(before=timedelta(minutes=29))["content"]
         assert "late" not in self.remind(before=timedelta(minutes=-4))["content"]
+
+    @pytest.mark.parametrize(
+        ("place", "before", "line"),
+        [
+            ("The *old* library", timedelta(minutes=30), "📍 The \\*old\\* library"),
+            ("<#123>", timedelta(minutes=30), "📍 <#123>"),
+            ("<#123>", timedelta(0), "Join in <#123>."),
+            ("<#123> upstairs", timedelta(0), "📍 \\<#123\\> upstairs"),
+        ],
+    )
+    def test_it_says_where_the_game_is_played(self, place: str, before: timedelta, line: str) -> None:
+        made, now = game(place=place), START - before
+        shown = (
+            reminder_message(made, offset_minutes=0, mentions=(1,), now=now),
+            personal_reminder_message(made, due_at=now, mentions=(1,), now=now),
+        )
+        assert all(line in message["content"].splitlines() for message in shown)
 
     def test_the_longest_title_link_and_mentions_fit_together(self) -> None:
         made = game(title="*" * 300, guild_id=LARGEST, channel_id=LARGEST, message_id=LARGEST)
