@@ -9,8 +9,15 @@ from bot.client import QuestbellClient
 from bot.features.buttons import ROW_ID
 from bot.features.games.cancellation import CancelButton, KeepButton
 from bot.features.games.commands import GameCommands
-from bot.features.games.drafts import DiscardButton, EditButton, PostButton, submit_form
-from bot.features.games.form import FORM_ID
+from bot.features.games.drafts import (
+    DiscardButton,
+    EditButton,
+    MoreButton,
+    PostButton,
+    submit_form,
+    submit_second_form,
+)
+from bot.features.games.form import FORM_ID, MORE_FORM_ID
 from bot.features.games.signup import JoinButton, LeaveButton, MaybeButton
 from bot.features.games.snooze import SnoozeButton
 
@@ -19,5 +26,6 @@ def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClien
     """Add the feature to a client before it connects."""
     tree.add_command(GameCommands())
     client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton, SnoozeButton)
-    client.add_dynamic_items(PostButton, EditButton, DiscardButton, CancelButton, KeepButton)
+    client.add_dynamic_items(PostButton, EditButton, MoreButton, DiscardButton, CancelButton, KeepButton)
     client.add_form(FORM_ID + ROW_ID, submit_form)
+    client.add_form(MORE_FORM_ID + ROW_ID, submit_second_form)

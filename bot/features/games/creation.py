@@ -15,7 +15,7 @@ from bot.features.games.limits import describe_limits, parse_closing, require_op
 from bot.features.games.lookup import format_locale
 from bot.features.games.place import parse_place
 from bot.features.posting import require_permission_to_post, require_permission_to_post_in
-from bot.features.repeats import make_series
+from bot.features.repeats import is_once, make_series
 from bot.features.rights import require_creator
 from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import clean, escape, is_blank
@@ -102,7 +102,7 @@ async def create_from_options(
     game = await create_game(session, await plan_game(session, interaction, options, request_id=request_id))
     if interaction.guild is not None and interaction.guild.name:
         await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
-    repeats = [] if not options.repeat else await make_series(session, game, options.repeat)
+    repeats = [] if is_once(options.repeat) else await make_series(session, game, options.repeat)
     return "\n".join([await confirm_creation(session, game), *repeats])
 
 

@@ -27,10 +27,10 @@ from bot.features.games.creation import (
     describe_schedule,
     plan_game,
 )
-from bot.features.games.form import ON_THE_FORM, game_form, read_form
+from bot.features.games.form import ON_THE_FORM, game_form, read_form, second_form
 from bot.features.games.templates import fill_from_template, require_unlocked
 from bot.features.interactions import Reply, respond_once, respond_with_modal
-from bot.features.repeats import plan_series
+from bot.features.repeats import is_once, plan_series
 from bot.rendering import game_embed
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_timestamp
@@ -41,9 +41,11 @@ from shared.games import build_game, find_requested_game
 from shared.models import Draft, new_id
 
 ReadOptions = Callable[[AsyncSession], Awaitable[CreateGameOptions]]
+MakeForm = Callable[[UUID, CreateGameOptions], discord.ui.Modal]
 
 POST_ID = "questbell:draft-post:"
 EDIT_ID = "questbell:draft-edit:"
+MORE_ID = "questbell:draft-more:"
 DISCARD_ID = "questbell:draft-discard:"
 
 _GONE = "This draft is gone. To plan a game, use `/game create`."
@@ -114,6 +116,23 @@ async def submit_form(interaction: Interaction, match: re.Match[str], values: di
     await respond_once(interaction, work, show=_shown_preview(interaction, draft_id), in_place=in_place)
 
 
+async def submit_second_form(interaction: Interaction, match: re.Match[str], values: dict[str, str]) -> None:
+    """Save what the host entered in the form with more options, and show the preview. The start stays as it was."""
+    draft_id = UUID(match["id"])
+
+    async def work(session: AsyncSession) -> str:
+        draft = await lock_draft(session, draft_id)
+        if draft is None:
+            raise UserError(_GONE)
+        if draft.is_posted:
+            raise UserError(_POSTED)
+        draft.options = asdict(read_form(values, CreateGameOptions.load(draft.options)))
+        await session.flush()
+        return (await _preview(session, interaction, draft)).text
+
+    await respond_once(interaction, work, show=_shown_preview(interaction, draft_id), in_place=True)
+
+
 class PostButton(RowButton, template=POST_ID + ROW_ID):
     """Creates the game."""
 
@@ -146,17 +165,31 @@ class EditButton(RowButton, template=EDIT_ID + ROW_ID):
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Open the form."""
+        await _open_form_of_draft(interaction, self.row_id, game_form)
 
-        async def make() -> discord.ui.Modal:
-            async with database.transaction(interaction.client.sessions) as session:
-                draft = await find_draft(session, self.row_id)
-                if draft is None:
-                    raise UserError(_GONE)
-                if draft.is_posted:
-                    raise UserError(_POSTED)
-                return game_form(draft.id, CreateGameOptions.load(draft.options))
 
-        await respond_with_modal(interaction, make)
+class MoreButton(RowButton, template=MORE_ID + ROW_ID):
+    """Opens the form with more options."""
+
+    prefix = MORE_ID
+    text = "More"
+
+    async def callback(self, interaction: ButtonInteraction) -> None:
+        """Open the form."""
+        await _open_form_of_draft(interaction, self.row_id, second_form)
+
+
+async def _open_form_of_draft(interaction: ButtonInteraction, draft_id: UUID, form: MakeForm) -> None:
+    async def make() -> discord.ui.Modal:
+        async with database.transaction(interaction.client.sessions) as session:
+            draft = await find_draft(session, draft_id)
+            if draft is None:
+                raise UserError(_GONE)
+            if draft.is_posted:
+                raise UserError(_POSTED)
+            return form(draft.id, CreateGameOptions.load(draft.options))
+
+    await respond_with_modal(interaction, make)
 
 
 class DiscardButton(RowButton, template=DISCARD_ID + ROW_ID):
@@ -186,6 +219,7 @@ def draft_view(draft_id: UUID, *, is_valid: bool) -> discord.ui.View:
     if is_valid:
         view.add_item(PostButton(draft_id))
     view.add_item(EditButton(draft_id))
+    view.add_item(MoreButton(draft_id))
     view.add_item(DiscardButton(draft_id))
     return view
 
@@ -207,9 +241,11 @@ async def _preview(session: AsyncSession, interaction: Interaction, draft: Draft
         await require_unlocked(session, draft.guild_id, options)
         new = await plan_game(session, interaction, options, request_id=draft.interaction_id)
         game = build_game(new)
-        repeats = plan_series(game, options.repeat) if options.repeat else []
+        repeats = [] if is_once(options.repeat) else plan_series(game, options.repeat)
     except UserError as error:
-        return Reply(f"{error}\n-# To change what you entered, press Edit.", view=draft_view(draft.id, is_valid=False))
+        return Reply(
+            f"{error}\n-# To change what you entered, press Edit or More.", view=draft_view(draft.id, is_valid=False)
+        )
     later = "" if new.announce_at is None else f" on {format_timestamp(new.announce_at, 'F')}"
     lines = [
         f"This is a preview that only you see. To announce the game in <#{game.channel_id}>{later}, press **Post it**.",

@@ -1,23 +1,26 @@
-"""The form of a game: a modal with the options that hosts fill in most.
+"""The forms of a game: a modal with the options that hosts fill in most, and one with more of them.
 
-Its id carries the draft, so it can be submitted after a restart and to any process. It starts with what was entered
+Their ids carry the draft, so they can be submitted after a restart and to any process. They start with what was entered
 before, also after a mistake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from uuid import UUID
 
 import discord
 
 from bot.features.games.creation import DEFAULT_DURATION, CreateGameOptions
+from bot.features.games.place import MOST_CHARACTERS
 
 FORM_ID = "questbell:draft-form:"
+MORE_FORM_ID = "questbell:draft-more-form:"
 
 ON_THE_FORM = frozenset({"title", "when", "duration", "players", "description"})
 """Discord allows five fields."""
+ON_THE_SECOND_FORM = frozenset({"place", "repeat", "reminders", "announce", "slots"})
 
 
 def game_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
@@ -35,9 +38,26 @@ def game_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     return form
 
 
+def second_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
+    """Return the form with more options of a draft, as they were entered so far."""
+    form = discord.ui.Modal(title="More about the game", custom_id=f"{MORE_FORM_ID}{draft_id}")
+    entered = asdict(options)
+    for name, label, limit, hint in (
+        ("place", "Place", MOST_CHARACTERS, "Where you play: #voice, or any text"),
+        ("repeat", "Repeat", 100, "every friday, every 2 weeks, monthly on the 15th"),
+        ("reminders", "Reminders", 100, "1d, 1h, 0 (0 is the start), or none"),
+        ("announce", "Announce", 100, "friday 9am, in 2 hours (default: when you post it)"),
+        ("slots", "Slots", 600, "2 tank, 2 healer, 6 dps"),
+    ):
+        if name in entered:
+            form.add_item(discord.ui.Label(text=label, component=_field(name, entered[name], limit, hint=hint)))
+    return form
+
+
 def read_form(values: Mapping[str, str], options: CreateGameOptions) -> CreateGameOptions:
     """Return the options with the values of a submitted form. Those that are not on it stay as they are."""
-    return replace(options, **{name: value for name, value in values.items() if name in ON_THE_FORM})
+    known = (ON_THE_FORM | ON_THE_SECOND_FORM) & asdict(options).keys()
+    return replace(options, **{name: value for name, value in values.items() if name in known})
 
 
 def _field(

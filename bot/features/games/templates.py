@@ -17,7 +17,7 @@ from shared.formatting import join_words
 from shared.models import Game
 from shared.templates import find_template
 
-TEMPLATE_FIELDS = ("title", "duration", "players", "reminders", "description", "place", "closes", "role")
+TEMPLATE_FIELDS = ("title", "duration", "players", "reminders", "description", "place", "repeat", "closes", "role")
 """What a template says. The time is different for each game."""
 
 

@@ -7,12 +7,14 @@ from bot.features.repeats.creation import (
     plan_series,
     require_time_between,
 )
-from bot.features.repeats.phrases import parse_repeat, read_repeat
+from bot.features.repeats.phrases import format_repeat, is_once, parse_repeat, read_repeat
 from bot.features.repeats.suggestions import list_repeats
 
 __all__ = [
     "confirm_dates",
     "describe_clock_changes",
+    "format_repeat",
+    "is_once",
     "list_repeats",
     "make_series",
     "parse_repeat",

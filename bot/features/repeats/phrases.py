@@ -28,6 +28,8 @@ _GROUPS = {
     **dict.fromkeys(("weekday", "weekdays", "workday", "workdays"), (0, 1, 2, 3, 4)),
     **dict.fromkeys(("weekend", "weekends"), (5, 6)),
 }
+_ONCE = {"", "once", "none", "never", "no"}
+_WORK_DAYS_EXPLAINED = " (Monday to Friday)"
 _DAY = any_of(_DAY_NUMBERS, _GROUPS)
 _DAYS = rf"(?P<days>{_DAY}(?:[ ,&]+(?:and )?{_DAY})*)"
 _PLURALS = any_of(word for word in (*_DAY_NUMBERS, *_GROUPS) if word.endswith("days") or word == "weekends")
@@ -54,6 +56,16 @@ _FORMS = tuple(
         rf"(?:the |on the )?{_MONTH_DAY} (?:of )?(?:every|each) month",
     )
 )
+
+
+def is_once(text: str) -> bool:
+    """Return whether a text says that a game does not repeat, which one can say in spite of a template."""
+    return normalize(text).strip(" .!") in _ONCE
+
+
+def format_repeat(rule: Rule) -> str:
+    """Return a text that is read as the same rule, without its last day, for games that start another time."""
+    return replace(rule, until=None).describe().replace(_WORK_DAYS_EXPLAINED, "")
 
 
 def parse_repeat(text: str, *, start: datetime) -> Rule:

@@ -13,11 +13,13 @@ from bot.features.errors import UserError
 from bot.features.games.lookup import find_game_by_text, suggest_all_games, suggest_templates
 from bot.features.games.templates import TEMPLATE_FIELDS, copy_options, parse_locked
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
+from bot.features.repeats import format_repeat
 from bot.features.rights import require_games_manager
 from bot.rendering.escaping import clean, escape, is_blank
 from shared.formatting import join_words
 from shared.guild_settings import get_guild_settings
 from shared.models import GameTemplate
+from shared.series.rule import Rule
 from shared.templates import MOST_TEMPLATES, SaveResult, delete_template, list_templates, save_template
 
 
@@ -53,7 +55,8 @@ class TemplateCommands(app_commands.Group):
             guild_id = interaction.guild_id or 0
             await _require_rights(session, interaction)
             found = await find_game_by_text(session, game, guild_id=guild_id, is_over=True)
-            options = asdict(copy_options(found))
+            rule = "" if found.series_rule is None else format_repeat(Rule.parse(found.series_rule))
+            options = asdict(copy_options(found)) | {"repeat": rule}
             shown, locked = clean(name), parse_locked(lock)
             if is_blank(shown):
                 raise UserError("The name is empty. Enter what hosts should pick, such as `Weekly game`.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from sandbox.discord.world.messages import walk_components
 from shared import database as db
 from shared.drafts import RETENTION, first_draft_id_at, save_draft
 from shared.models import Draft, Game, NotificationKind
+from shared.schedule.notices import find_announcement_time
 from tests.integration.bot.conftest import StartBot, find_button, press_button, reply_text
 from tests.integration.bot.test_commands import (
     CHANNEL,
@@ -166,6 +168,44 @@ class TestPreview:
 
 
 @pytest.mark.usefixtures("bot")
+class TestSecondForm:
+    async def test_more_options_are_entered_there_and_what_is_on_the_first_form_stays(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        shown = await preview(sandbox, description="Bring dice.", reminders="2h")
+        opened = await press_button(sandbox, HOST, shown, "More")
+        assert shown_values(opened)["reminders"] == "2h"
+        start = re.search(r"<t:(\d+):F>", shown.content)
+        await submit(sandbox, opened, place="<#123>", repeat="daily", reminders="1h", announce="in 1 hour")
+        await sandbox.wait_for(lambda: "🔁 Every day" in shown.content, timeout=WAIT_TIMEOUT)
+        assert start is not None and start[0] in shown.content
+        await reply_text(press_button(sandbox, HOST, shown, "Post it"))
+        await sandbox.wait_for(lambda: "is set for" in shown.content, timeout=WAIT_TIMEOUT)
+        game = await only_game(database)
+        assert (game.place, game.description, game.reminder_offsets) == ("<#123>", "Bring dice.", [60])
+        assert game.series_id is not None
+        async with db.transaction(database.sessions) as session:
+            assert await find_announcement_time(session, game.id) is not None
+
+    async def test_a_mistake_is_explained_and_the_form_opens_with_it(self, sandbox: SandboxDiscord) -> None:
+        shown = await preview(sandbox)
+        await submit(sandbox, await press_button(sandbox, HOST, shown, "More"), repeat="sometimes")
+        await sandbox.wait_for(lambda: "isn't a way to repeat" in shown.content, timeout=WAIT_TIMEOUT)
+        assert shown_values(await press_button(sandbox, HOST, shown, "More"))["repeat"] == "sometimes"
+
+    async def test_a_draft_that_is_discarded_or_posted_meanwhile_is_not_changed(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        for button, hint in (("Discard", "draft is gone"), ("Post it", "already posted")):
+            shown = await preview(sandbox)
+            opened = await press_button(sandbox, HOST, shown, "More")
+            await (await press_button(sandbox, HOST, shown, button)).done()
+            await submit(sandbox, opened, place="Library")
+            await sandbox.wait_for(lambda shown=shown, hint=hint: hint in shown.content, timeout=WAIT_TIMEOUT)
+        assert (await only_game(database)).place == ""
+
+
+@pytest.mark.usefixtures("bot")
 class TestForm:
     async def test_a_command_without_title_and_time_opens_it(self, sandbox: SandboxDiscord, database: Database) -> None:
         opened = await open_form(sandbox)
@@ -269,6 +309,17 @@ class TestAnnouncement:
 
 
 class TestRestart:
+    async def test_the_second_form_works_after_the_bot_has_restarted(
+        self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+    ) -> None:
+        async with start_bot(database.sessions):
+            shown = await preview(sandbox)
+        async with start_bot(database.sessions):
+            opened = await press_button(sandbox, HOST, shown, "More")
+        async with start_bot(database.sessions):
+            await submit(sandbox, opened, place="Library")
+            await sandbox.wait_for(lambda: "Library" in str(shown.message.embeds), timeout=WAIT_TIMEOUT)
+
     async def test_the_preview_and_the_open_form_work_after_the_bot_has_restarted(
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.games import cancel_game
-from shared.models import Game, GameTemplate
+from shared.models import Game, GameSeries, GameTemplate
 from shared.templates import MOST_TEMPLATES
 from tests.integration.bot.conftest import find_button, plan_and_post, press_button, reply_text
 from tests.integration.bot.test_commands import HOST, MANAGER, PLAYER, all_games, plan_game
@@ -76,6 +76,25 @@ class TestTemplates:
         game = (await all_games(database))[1]
         assert (game.title, game.capacity, game.description) == (original.title, 6, original.description)
         assert game.reminder_offsets == original.reminder_offsets
+
+    async def test_one_of_a_game_that_repeats_makes_a_series_unless_the_host_says_once(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        start = (datetime.now(UTC) + timedelta(days=2)).replace(hour=12, minute=0)
+        first, second = (f"{start + timedelta(days=days):%Y-%m-%d %H:%M}" for days in (0, 1))
+        await reply_text(plan_and_post(sandbox, HOST, title="Strahd", when=first, repeat="every 2 days, 5 times"))
+        [game] = await all_games(database)
+        assert "is saved" in await save(sandbox, game)
+        text = await reply_text(plan_and_post(sandbox, HOST, when=second, template="Weekly"))
+        assert "🔁 Every 2 days, 5 times" in text
+        await reply_text(plan_and_post(sandbox, HOST, when=second, template="Weekly", repeat="once"))
+        _, repeated, alone = sorted(await all_games(database), key=lambda game: game.created_at)
+        async with db.transaction(database.sessions) as session:
+            rules = (await session.execute(select(GameSeries.id, GameSeries.rule))).all()
+        assert repeated.series_id not in (None, game.series_id)
+        assert alone.series_id is None
+        assert {rule for _, rule in rules} == {"FREQ=DAILY;INTERVAL=2;COUNT=5"}
+        assert len(rules) == 2
 
     async def test_the_form_starts_with_it(self, sandbox: SandboxDiscord, database: Database) -> None:
         await save(sandbox, await plan_original(sandbox, database))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.features.errors import UserError
-from bot.features.repeats import list_repeats, parse_repeat, read_repeat
+from bot.features.repeats import format_repeat, is_once, list_repeats, parse_repeat, read_repeat
 from bot.features.series.editing import parse_regulars
 from bot.features.times import parse_clock
 
@@ -132,3 +132,32 @@ def test_regulars_are_mentioned() -> None:
     for text in ("Aiko", f"<@{aiko}> Ben", ""):
         with pytest.raises(UserError, match="Mention the players"):
             parse_regulars(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "every friday",
+        "weekdays",
+        "weekends",
+        "every day",
+        "every mon, wed and fri",
+        "every 2 weeks on friday, 10 times",
+        "every 3 days",
+        "monthly on the 15th",
+        "every 2 months on the last day",
+        "every month on the first friday",
+    ],
+)
+def test_a_rule_is_written_so_that_it_is_read_as_the_same(text: str) -> None:
+    rule = read_repeat(text, start=FRIDAY)
+    assert read_repeat(format_repeat(rule), start=datetime(2027, 1, 1, 20, 0)) == rule  # noqa: DTZ001
+
+
+def test_a_template_keeps_no_last_day() -> None:
+    assert format_repeat(read_repeat("weekly until 1 June", start=FRIDAY)) == "Every Friday"
+
+
+@pytest.mark.parametrize(("text", "once"), [("", True), ("Once.", True), ("none", True), ("daily", False)])
+def test_a_host_can_say_that_a_game_does_not_repeat(text: str, once: bool) -> None:
+    assert is_once(text) is once
