@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database
 from shared.audit import record_game_change
-from shared.models import AuditAction, Game, GameStatus, NotificationKind
+from shared.models import AuditAction, Game, GameStatus, NotificationKind, Slot
 from shared.schedule.notices import (
     add_notice,
     find_announcement_time,
@@ -22,12 +22,13 @@ from shared.schedule.notices import (
     withdraw_announcement,
 )
 from shared.schedule.populate import lock_game, populate_schedule
-from shared.signup import fill_seats, list_players
+from shared.signup import fill_seats, list_players, read_seats, read_waitlist, rename_slots
+from shared.slots import find_overfull_slot
 
 
 @dataclass(frozen=True, kw_only=True)
 class GameEdit:
-    """What changes. None leaves a value as it is, and 0 removes a limit."""
+    """What changes. None leaves a value as it is, 0 removes a limit, and no `slots` removes all slots."""
 
     title: str | None = None
     description: str | None = None
@@ -35,14 +36,17 @@ class GameEdit:
     scheduled_at: datetime | None = None
     duration: timedelta | None = None
     capacity: int | None = None
+    slots: tuple[Slot, ...] | None = None
     reminder_offsets: tuple[int, ...] | None = None
     required_role_id: int | None = None
     closes_minutes: int | None = None
 
 
 _LIMITS = frozenset({"capacity", "required_role_id", "closes_minutes"})
-_NOT_RECORDED = frozenset({"description"})
+_NOT_RECORDED = frozenset({"description", "slots"})
 """Long texts. The history says that they changed, but not how."""
+_SEATS = frozenset({"capacity", "slots"})
+"""What may free seats."""
 
 
 class EditResult(enum.Enum):
@@ -54,6 +58,8 @@ class EditResult(enum.Enum):
     CLOSED = "closed"
     IN_THE_PAST = "in the past"
     TOO_FEW_SEATS = "too few seats"
+    SLOT_TAKEN = "slot taken"
+    """A slot that has players, or for which somebody waits, would be missing or too small."""
 
 
 async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, actor_id: int | None = None) -> EditResult:
@@ -71,6 +77,10 @@ async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, act
     capacity = changes.get("capacity")
     if capacity is not None and capacity < len(await list_players(session, game_id)):
         return EditResult.TOO_FEW_SEATS
+    if "slots" in changes:
+        seats, waiting = await read_seats(session, game_id), await read_waitlist(session, game_id)
+        if find_overfull_slot(game.slots, changes["slots"], seats, waiting) is not None:
+            return EditResult.SLOT_TAKEN
     if not changes:
         return EditResult.UNCHANGED
     before = {name: getattr(game, name) for name in changes}
@@ -83,7 +93,9 @@ async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, act
     unknown = dict.fromkeys(_NOT_RECORDED & changes.keys(), (None, None))
     await record_game_change(session, game, AuditAction.EDITED, actor_id=actor_id, changes=both | unknown)
     await populate_schedule(session, game_id)
-    if "capacity" in changes:
+    if "slots" in changes:
+        await rename_slots(session, game, before["slots"])
+    if not changes.keys().isdisjoint(_SEATS):
         await fill_seats(session, game)
     notifies = is_moved and not await is_unknown(session, game)
     announce_at = await find_announcement_time(session, game_id)

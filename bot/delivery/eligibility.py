@@ -121,6 +121,7 @@ async def _read_people(session: AsyncSession, game_ids: Iterable[UUID]) -> Mappi
         person = Person(
             row.user_id,
             has_joined=row.has_joined,
+            slot=row.slot,
             wants_dm=row.wants_dm,
             has_closed_dms=row.has_closed_dms,
             reminders_off=row.reminders_off,
@@ -131,6 +132,6 @@ async def _read_people(session: AsyncSession, game_ids: Iterable[UUID]) -> Mappi
 
 async def _read_responses(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Responder]]:
     responses: defaultdict[UUID, list[Responder]] = defaultdict(list)
-    for game_id, user_id, answer in await session.execute(_SQL["responses"], {"game_ids": list(game_ids)}):
-        responses[game_id].append(Responder(user_id, Answer(answer)))
+    for game_id, user_id, answer, slot in await session.execute(_SQL["responses"], {"game_ids": list(game_ids)}):
+        responses[game_id].append(Responder(user_id, Answer(answer), slot))
     return responses

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
-from bot.rendering import announcement_message, disabled_button, signup_buttons
+from bot.rendering import announcement_message, disabled_button
 from shared.models import NotificationDelivery, RecipientKind
 
 
@@ -12,10 +12,10 @@ def _list_recipients(context: NotificationContext) -> list[Recipient]:
 
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
-    payload = announcement_message(context.game, context.roster, context.responses)
-    if payload["components"]:
-        payload["components"] = signup_buttons(context.game.id, nonce=delivery.nonce)
-    else:
+    payload = announcement_message(
+        context.game, context.roster, context.responses, slots=context.slots, nonce=delivery.nonce
+    )
+    if not payload["components"]:
         payload["components"] = disabled_button("Sign-ups closed", nonce=delivery.nonce)
     return Message(payload)
 

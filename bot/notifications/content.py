@@ -23,6 +23,7 @@ class Person:
     user_id: int
     has_joined: bool = True
     """False for a host who has no seat."""
+    slot: str | None = None
     wants_dm: bool = False
     has_closed_dms: bool = False
     """Whether Discord rejected a direct message since they last asked for them."""
@@ -52,6 +53,11 @@ class NotificationContext:
     def roster(self) -> list[int]:
         """The players in the order they joined."""
         return [person.user_id for person in self.people if person.has_joined]
+
+    @property
+    def slots(self) -> dict[int, str | None]:
+        """The slots of the players."""
+        return {person.user_id: person.slot for person in self.people if person.has_joined}
 
     @property
     def audience(self) -> list[Person]:

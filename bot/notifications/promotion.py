@@ -11,7 +11,8 @@ from shared.models import NotificationDelivery
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
     mentions = tuple(delivery.mentions)
     notes = (make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions))
-    payload = promotion_message(context.game, players=context.roster, mentions=mentions, notes=notes)
+    slot = None if context.addressee is None else context.addressee.slot
+    payload = promotion_message(context.game, players=context.roster, slot=slot, mentions=mentions, notes=notes)
     return Message({**payload, "components": leave_button(context.game.id, nonce=delivery.nonce)}, mentions)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bot.rendering.escaping import escape, escape_description, utf16_length
 from bot.rendering.formatting import describe_offsets, format_mention, format_role, format_timestamp
@@ -17,14 +19,19 @@ from bot.rendering.payload import (
     signup_buttons,
 )
 from bot.rendering.place import format_place
+from bot.rendering.slots import format_slot, format_slot_of, slot_count, slot_menu
 from shared.formatting import format_duration, plural
 from shared.game_search import ListedGame
 from shared.models import Answer, Game, GameStatus
 from shared.series.rule import Rule
 from shared.signup_rules import closing_time
+from shared.slots import Seats, count_free_seats
 
 _DESCRIPTION_LIMIT = 2000
 """Below Discord's 4096, so that the whole embed stays within 6000."""
+_EMBED_LIMIT = 6000
+"""Of all texts of an embed."""
+_NO_SLOT = "No slot yet"
 _ONE_LINE_EACH = 10
 """Larger rosters are shown as running text."""
 _WAITLIST_LIMIT = 700
@@ -34,12 +41,16 @@ _LIST_LIMIT = 4000
 """Of the 4096 characters of an embed's description."""
 
 
+NO_SLOTS: Mapping[int, str | None] = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class Responder:
-    """A user without a seat, and their answer."""
+    """A user without a seat, their answer, and the slot for which they wait."""
 
     user_id: int
     answer: Answer
+    slot: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,21 +69,41 @@ STATUS_STYLES = {
 }
 
 
-def announcement_message(game: Game, players: Sequence[int], responses: Sequence[Responder] = ()) -> Payload:
-    """Return a game's announcement, with `players` in the order of joining, and the answers of those without a seat."""
+def announcement_message(
+    game: Game,
+    players: Sequence[int],
+    responses: Sequence[Responder] = (),
+    *,
+    slots: Mapping[int, str | None] = NO_SLOTS,
+    nonce: str = "",
+) -> Payload:
+    """Return a game's announcement, with `players` in the order of joining, and the answers of those without a seat.
+
+    `slots` are those of the players who have one, and `nonce` identifies a delivered message.
+    """
+    is_open = game.status is GameStatus.SCHEDULED
+    seats = {user: slots.get(user) for user in players}
     return {
-        "embeds": [game_embed(game, players, responses)],
-        "components": signup_buttons(game.id) if game.status is GameStatus.SCHEDULED else [],
+        "embeds": [game_embed(game, players, responses, slots=slots)],
+        "components": [*signup_buttons(game.id, nonce=nonce), *slot_menu(game, seats)] if is_open else [],
         "allowed_mentions": allowed_mentions(()),
     }
 
 
-def game_embed(game: Game, players: Sequence[int], responses: Sequence[Responder] = ()) -> Payload:
+def game_embed(
+    game: Game,
+    players: Sequence[int],
+    responses: Sequence[Responder] = (),
+    *,
+    slots: Mapping[int, str | None] = NO_SLOTS,
+) -> Payload:
     """Return the embed with all details of a game."""
+    seats = {user: slots.get(user) for user in players}
+    waiting = {it.user_id: it.slot for it in responses if it.answer is Answer.WAITLISTED}
     answers = {answer: [it.user_id for it in responses if it.answer is answer] for answer in Answer}
-    return {
+    embed: Payload = {
         "title": _title(game),
-        "description": _description(game, players),
+        "description": _description(game, seats),
         "color": STATUS_STYLES[game.status].colour,
         "fields": [
             _field("When", _when(game)),
@@ -81,13 +112,21 @@ def game_embed(game: Game, players: Sequence[int], responses: Sequence[Responder
             _field("Host", format_mention(game.host_id), inline=True),
             _field("Reminders", describe_offsets(game.reminder_offsets).capitalize(), inline=True),
             *_limits(game),
-            _field(f"Players {seat_count(game, len(players))}", _roster(players)),
-            *_waitlist(answers[Answer.WAITLISTED]),
-            *_others("Maybe", answers[Answer.MAYBE]),
-            *_others("Can't", answers[Answer.DECLINED]),
         ],
         "footer": {"text": "Times are shown in your time zone."},
     }
+    others = [
+        *_waitlist(game, waiting),
+        *_others("Maybe", answers[Answer.MAYBE]),
+        *_others("Can't", answers[Answer.DECLINED]),
+    ]
+    if game.slots:
+        left = _EMBED_LIMIT - _embed_length(embed) - _fields_length(others)
+        roster = _slot_rosters(game, seats, room=left)
+    else:
+        roster = [_field(f"Players {seat_count(game, len(players))}", _roster(players))]
+    embed["fields"] += [*roster, *others]
+    return embed
 
 
 def game_list_embed(games: Sequence[ListedGame]) -> Payload:
@@ -128,10 +167,10 @@ def _when(game: Game) -> str:
     return f"{start} to {end}\n{format_timestamp(game.scheduled_at, 'R')}"
 
 
-def _description(game: Game, players: Sequence[int]) -> str:
+def _description(game: Game, seats: Seats) -> str:
     line = STATUS_STYLES[game.status].line
-    if game.status is GameStatus.SCHEDULED and game.capacity is not None:
-        free = game.capacity - len(players)
+    free = count_free_seats(game, seats)
+    if game.status is GameStatus.SCHEDULED and free is not None:
         line += f" · {plural(free, 'seat')} left" if free > 0 else " · full, but you can join the waitlist"
     if game.series_rule is not None:
         line += f"\n🔁 {Rule.parse(game.series_rule).describe()}"
@@ -155,37 +194,70 @@ def _limits(game: Game) -> list[Payload]:
     return fields
 
 
-def _roster(players: Sequence[int]) -> str:
+def _roster(players: Sequence[int], *, limit: int = FIELD_LIMIT) -> str:
     if not players:
         return "Nobody yet"
     separator = "\n" if len(players) <= _ONE_LINE_EACH else " "
-    return _fold(players, separator=separator, limit=FIELD_LIMIT)
+    return _fold(list(map(format_mention, players)), separator=separator, limit=limit)
 
 
-def _waitlist(user_ids: Sequence[int]) -> list[Payload]:
-    if not user_ids:
+def _slot_rosters(game: Game, seats: Seats, *, room: int) -> list[Payload]:
+    """Return a field for each slot, and one for players without a slot, which share the room that is left."""
+    groups: list[tuple[str, list[int]]] = []
+    for slot in game.slots:
+        players = [user for user, name in seats.items() if name == slot.name]
+        groups.append((f"{format_slot(slot)} {slot_count(slot, len(players))}", players))
+    known = {slot.name for slot in game.slots}
+    if rest := [user for user, name in seats.items() if name not in known]:
+        groups.append((f"{_NO_SLOT} {len(rest)}", rest))
+    room -= sum(utf16_length(title) for title, _ in groups)
+    values: dict[str, str] = {}
+    for title, players in sorted(groups, key=lambda group: len(group[1])):  # small ones leave room for the others
+        limit = min(FIELD_LIMIT, room // (len(groups) - len(values)))
+        values[title] = _roster(players, limit=limit)
+        room -= utf16_length(values[title])
+    return [_field(title, values[title], inline=True) for title, _ in groups]
+
+
+def _waitlist(game: Game, waiting: Seats) -> list[Payload]:
+    if not waiting:
         return []
-    value = _fold(user_ids, separator="\n", limit=_WAITLIST_LIMIT, is_numbered=True)
-    return [_field(f"Waitlist {len(user_ids)}", value)]
+    lines: list[str] = []
+    numbers: Counter[str | None] = Counter()
+    for user_id, name in waiting.items():
+        numbers[name] += 1
+        slot = f" · {shown}" if (shown := format_slot_of(game, name)) else ""
+        lines.append(f"{numbers[name]}. {format_mention(user_id)}{slot}")
+    return [_field(f"Waitlist {len(waiting)}", _fold(lines, separator="\n", limit=_WAITLIST_LIMIT))]
 
 
 def _others(name: str, user_ids: Sequence[int]) -> list[Payload]:
     if not user_ids:
         return []
-    return [_field(f"{name} {len(user_ids)}", _fold(user_ids, separator=" ", limit=_OTHERS_LIMIT), inline=True)]
+    value = _fold(list(map(format_mention, user_ids)), separator=" ", limit=_OTHERS_LIMIT)
+    return [_field(f"{name} {len(user_ids)}", value, inline=True)]
 
 
-def _fold(user_ids: Sequence[int], *, separator: str, limit: int, is_numbered: bool = False) -> str:
-    """Return as many mentions as fit, and how many do not."""
-    room = limit - utf16_length(f"{separator}and {len(user_ids)} more")
+def _fold(entries: Sequence[str], *, separator: str, limit: int) -> str:
+    """Return as many entries as fit, and how many do not."""
+    room = limit - utf16_length(f"{separator}and {len(entries)} more")
     shown: list[str] = []
-    for number, user_id in enumerate(user_ids, start=1):
-        name = f"{number}. {format_mention(user_id)}" if is_numbered else format_mention(user_id)
-        room -= utf16_length(name + separator)
+    for entry in entries:
+        room -= utf16_length(entry + separator)
         if room < 0:
-            return separator.join([*shown, f"and {len(user_ids) - len(shown)} more"])
-        shown.append(name)
+            return separator.join([*shown, f"and {len(entries) - len(shown)} more"])
+        shown.append(entry)
     return separator.join(shown)
+
+
+def _embed_length(embed: Payload) -> int:
+    """Return how many characters an embed has for Discord."""
+    texts = (embed["title"], embed["description"], embed["footer"]["text"])
+    return sum(map(utf16_length, texts)) + _fields_length(embed["fields"])
+
+
+def _fields_length(fields: Sequence[Payload]) -> int:
+    return sum(utf16_length(field["name"]) + utf16_length(field["value"]) for field in fields)
 
 
 def _list_line(game: ListedGame) -> str:

@@ -15,6 +15,7 @@ from shared.formatting import format_duration, join_words
 from shared.models import AuditAction
 
 _TITLE_LIMIT = 100
+_SLOT_LIMIT = 80
 _ACTIONS: Mapping[str, str] = {
     AuditAction.CREATED: "created the game",
     AuditAction.CANCELLED: "cancelled the game",
@@ -54,7 +55,17 @@ def _describe(entry: Entry) -> str:
         parts = [_describe_change(name, before, after) for name, (before, after) in changed.items()]
         return join_words(parts) if parts else "edited the game"
     user_id = entry.detail.get("user_id")
+    if entry.action == AuditAction.SLOT_CHANGED:
+        return _describe_slot_change(entry, user_id)
     return _ACTIONS.get(entry.action, entry.action).format(user=format_actor(user_id))
+
+
+def _describe_slot_change(entry: Entry, user_id: int | None) -> str:
+    before, after = entry.detail.get("changed", {}).get("slot", (None, None))
+    slot = "another slot" if after is None else f"the slot {escape(after, limit=_SLOT_LIMIT)}"
+    if user_id != entry.actor_id:
+        return f"moved {format_actor(user_id)} to {slot}"
+    return f"chose {slot}" if before is None else f"changed from {escape(before, limit=_SLOT_LIMIT)} to {slot}"
 
 
 def _describe_change(name: str, before: Any, after: Any) -> str:
@@ -100,6 +111,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "place": ("the place", _write_place),
     "scheduled_at": ("the start", _write_time),
     "duration": ("the duration", _write_duration),
+    "slots": ("the slots", str),
     "capacity": ("the number of seats", _write_capacity),
     "reminder_offsets": ("the reminders", describe_offsets),
     "required_role_id": ("the required role", _write_role),

@@ -34,6 +34,7 @@ UNTITLED = "Untitled game"
 JOIN_ID = "questbell:join:"
 MAYBE_ID = "questbell:maybe:"
 LEAVE_ID = "questbell:leave:"
+SLOT_ID = "questbell:slot:"
 SNOOZE_ID = "questbell:snooze:"
 DISABLED_ID = "questbell:closed"
 

@@ -21,6 +21,7 @@ from bot.rendering.payload import (
     message_link,
 )
 from bot.rendering.place import format_place, is_channel
+from bot.rendering.slots import format_slot_of
 from shared.formatting import format_duration, join_words
 from shared.models import Game
 
@@ -92,12 +93,14 @@ def drop_out_message(
 
 
 def promotion_message(
-    game: Game, *, players: Sequence[int], mentions: Sequence[int], notes: Sequence[str] = ()
+    game: Game, *, players: Sequence[int], slot: str | None = None, mentions: Sequence[int], notes: Sequence[str] = ()
 ) -> Payload:
     """Return the notice to a user who has got a seat from the waitlist. It pings exactly `mentions`."""
+    shown = format_slot_of(game, slot)
+    as_slot = f"You play as {shown}. ".replace("{", "{{").replace("}", "}}") if shown else ""
     sentence = (
         f"🎉 A seat is free, and it's yours: **{{title}}** on {format_timestamp(game.scheduled_at, 'F')}. "
-        f"Players: {seat_count(game, len(players))}."
+        f"{as_slot}Players: {seat_count(game, len(players))}."
     )
     return _compose(game, sentence, mentions, notes=notes)
 

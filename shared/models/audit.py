@@ -23,6 +23,7 @@ class AuditAction(enum.StrEnum):
     JOINED = "joined"
     WAITLISTED = "waitlisted"
     PROMOTED = "promoted"
+    SLOT_CHANGED = "slot changed"
     MAYBE = "maybe"
     DECLINED = "declined"
     LEFT = "left"

@@ -38,6 +38,7 @@ from shared.schedule.personal import share_settings
 from shared.schedule.populate import populate_new_games
 from shared.series.planning import Plan, plan_occurrences, resolve
 from shared.series.rule import Rule
+from shared.slots import choose_slot, has_space, is_full
 
 OPEN = (GameStatus.SCHEDULED, GameStatus.IN_PROGRESS)
 
@@ -148,14 +149,17 @@ async def _add_people(
 ) -> None:
     """Give seats to the regulars, then to the players of the game before. Who finds none waits for one.
 
-    The co-hosts of the game before are co-hosts again.
+    Players get the slots that they had, if the new game has them. The co-hosts of the game before are co-hosts again.
     """
     players = {series.id: list(series.regulars) for series in by_id.values()}
     co_hosts: dict[UUID, list[int]] = {}
-    for series_id, user_id, is_co_host in await session.execute(_SQL["people_before"], {"ids": list(by_id)}):
+    slots: dict[UUID, dict[int, str | None]] = {}
+    for series_id, user_id, slot, is_co_host in await session.execute(_SQL["people_before"], {"ids": list(by_id)}):
         if is_co_host:
             co_hosts.setdefault(series_id, []).append(user_id)
-        elif by_id[series_id].carries_roster:
+            continue
+        slots.setdefault(series_id, {})[user_id] = slot
+        if by_id[series_id].carries_roster:
             players[series_id].append(user_id)
     seats: list[dict[str, Any]] = []
     waiting: list[dict[str, Any]] = []
@@ -163,10 +167,14 @@ async def _add_people(
     for game in games:
         if game.series_id is None:
             continue
+        taken: dict[int, str | None] = {}
         for number, user_id in enumerate(dict.fromkeys(players[game.series_id])):
-            row = {"game_id": game.id, "user_id": user_id}
+            slot = choose_slot(game.slots, slots.get(game.series_id, {}).get(user_id))
+            name = None if slot is None else slot.name
+            row = {"game_id": game.id, "user_id": user_id, "slot": name}
             at = moment + timedelta(microseconds=number)
-            if game.capacity is None or number < game.capacity:
+            if not is_full(game, taken) and (slot is None or has_space(slot, taken)):
+                taken[user_id] = name
                 seats.append({**row, "joined_at": at})
             else:
                 waiting.append({**row, "answer": Answer.WAITLISTED, "answered_at": at})

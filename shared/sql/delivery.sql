@@ -79,14 +79,14 @@ WHERE id = ANY(CAST(:ids AS uuid[]))
 -- notified.
 -- Indexes: pk_participant, pk_game, pk_person.
 SELECT
-    game_id, user_id, has_joined, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms,
+    game_id, user_id, has_joined, slot, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms,
     coalesce(reminders_off, false) AS reminders_off
 FROM (
-    SELECT game_id, user_id, joined_at, true AS has_joined
+    SELECT game_id, user_id, joined_at, true AS has_joined, slot
     FROM participant
     WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
     UNION ALL
-    SELECT id, host_id, 'infinity', false
+    SELECT id, host_id, 'infinity', false, NULL
     FROM game
     WHERE id = ANY(CAST(:game_ids AS uuid[]))
         AND NOT EXISTS (SELECT FROM participant WHERE game_id = game.id AND user_id = game.host_id)
@@ -96,7 +96,7 @@ ORDER BY joined_at, user_id;
 -- name: responses
 -- Read the answers of users who have no seat, in the order they answered.
 -- Index: pk_response.
-SELECT game_id, user_id, answer
+SELECT game_id, user_id, answer, slot
 FROM response
 WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
 ORDER BY answered_at, user_id;

@@ -31,6 +31,7 @@ from bot.features.games.lookup import (
 from bot.features.games.place import MOST_CHARACTERS, NO_PLACE
 from bot.features.games.roster import add_player, remove_player
 from bot.features.games.signup import signup_view
+from bot.features.games.slots import NO_SLOTS
 from bot.features.games.templates import copy_options
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.rendering import Responder, game_embed, game_list_embed
@@ -57,6 +58,7 @@ class GameCommands(app_commands.Group):
         when="When it starts, in your time zone or this server's: “friday 8pm”, “tomorrow 8-11pm”, “in 2 hours”",
         duration=f"How long it lasts: “3h”, “90m” (default: {DEFAULT_DURATION})",
         players="How many players can join (default: no limit)",
+        slots="What players choose from, and how many of each: “2 tank, 2 healer, 6 dps”, “1 GM, players”",
         reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none” (default: the server's)",
         description="Anything else players should know",
         repeat="How it repeats: “every friday”, “every 2 weeks”, “monthly on the 15th, 10 times” (default: once)",
@@ -76,6 +78,7 @@ class GameCommands(app_commands.Group):
         when: app_commands.Range[str, 1, 100] = "",
         duration: app_commands.Range[str, 1, 50] = "",
         players: app_commands.Range[int, 1, MOST_PLAYERS] | None = None,
+        slots: app_commands.Range[str, 1, 600] = "",
         reminders: app_commands.Range[str, 1, 100] = "",
         description: app_commands.Range[str, 1, 1000] = "",
         repeat: app_commands.Range[str, 1, 100] = "",
@@ -91,6 +94,7 @@ class GameCommands(app_commands.Group):
             when=when,
             duration=duration,
             players="" if players is None else str(players),
+            slots=slots,
             reminders=reminders,
             description=description,
             repeat=repeat,
@@ -134,11 +138,12 @@ class GameCommands(app_commands.Group):
 
         async def work(session: AsyncSession) -> Reply:
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
-            players = [participant.user_id for participant in found.participants]
-            responses = [Responder(response.user_id, response.answer) for response in found.responses]
+            seats = {participant.user_id: participant.slot for participant in found.participants}
+            responses = [Responder(it.user_id, it.answer, it.slot) for it in found.responses]
             is_open = found.status is GameStatus.SCHEDULED
             return Reply(
-                embeds=[game_embed(found, players, responses)], view=signup_view(found.id) if is_open else None
+                embeds=[game_embed(found, list(seats), responses, slots=seats)],
+                view=signup_view(found, seats) if is_open else None,
             )
 
         await respond_in_transaction(interaction, work)
@@ -150,6 +155,7 @@ class GameCommands(app_commands.Group):
         title="The new title",
         duration="How long it lasts: “3h”, “90m”",
         players="How many players can join (0: no limit)",
+        slots=f"All slots, and how many of each: “2 tank, 2 healer, 6 dps”, or “{NO_SLOTS}”",
         reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none”",
         description=f"What players should know, or “{NO_DESCRIPTION}”",
         closes="How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
@@ -165,6 +171,7 @@ class GameCommands(app_commands.Group):
         title: app_commands.Range[str, 1, 100] | None = None,
         duration: app_commands.Range[str, 1, 50] | None = None,
         players: app_commands.Range[int, 0, 500] | None = None,
+        slots: app_commands.Range[str, 1, 600] | None = None,
         reminders: app_commands.Range[str, 1, 100] | None = None,
         description: app_commands.Range[str, 1, 1000] | None = None,
         closes: app_commands.Range[str, 1, 50] | None = None,
@@ -178,6 +185,7 @@ class GameCommands(app_commands.Group):
             title=title,
             duration=duration,
             players=players,
+            slots=slots,
             reminders=reminders,
             description=description,
             closes=closes,
@@ -194,11 +202,19 @@ class GameCommands(app_commands.Group):
         await ask_to_cancel(interaction, game)
 
     @app_commands.command()
-    @app_commands.describe(player="Who plays", game="The title of the game")
+    @app_commands.describe(
+        player="Who plays", game="The title of the game", slot="As what, in a game with slots: “tank”"
+    )
     @app_commands.autocomplete(game=suggest_manageable_games)
-    async def add(self, interaction: Interaction, player: discord.User, game: str) -> None:
-        """Add a player to a game."""
-        await respond_once(interaction, lambda session: add_player(session, interaction, game, player))
+    async def add(
+        self,
+        interaction: Interaction,
+        player: discord.User,
+        game: str,
+        slot: app_commands.Range[str, 1, 100] | None = None,
+    ) -> None:
+        """Add a player to a game, or change their slot."""
+        await respond_once(interaction, lambda session: add_player(session, interaction, game, player, slot))
 
     @app_commands.command()
     @app_commands.describe(player="Who doesn't play any more", game="The title of the game")

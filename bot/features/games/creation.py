@@ -14,6 +14,7 @@ from bot.features.errors import UserError
 from bot.features.games.limits import describe_limits, parse_closing, require_open_sign_ups
 from bot.features.games.lookup import format_locale
 from bot.features.games.place import parse_place
+from bot.features.games.slots import parse_slots
 from bot.features.posting import require_permission_to_post, require_permission_to_post_in
 from bot.features.repeats import is_once, make_series
 from bot.features.rights import require_creator
@@ -46,6 +47,7 @@ class CreateGameOptions:
     when: str = ""
     duration: str = ""
     players: str = ""
+    slots: str = ""
     reminders: str = ""
     description: str = ""
     repeat: str = ""
@@ -240,6 +242,7 @@ def _parse_options(
         zone=zone,
         duration=choose_duration(start.duration, options.duration or None) or parse_duration(DEFAULT_DURATION),
         capacity=parse_seats(options.players),
+        slots=parse_slots(options.slots),
         reminder_offsets=choose_reminder_offsets(options.reminders, settings),
         required_role_id=int(options.role) if options.role else None,
         closes_minutes=closes_minutes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from bot.features.games.creation import choose_duration, describe_schedule, pars
 from bot.features.games.limits import parse_closing
 from bot.features.games.lookup import find_game_by_text, format_locale
 from bot.features.games.place import parse_place
+from bot.features.games.slots import parse_slots
 from bot.features.rights import require_manager
 from bot.features.times import parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import escape
@@ -20,8 +22,9 @@ from bot.rendering.formatting import format_timestamp
 from shared import database
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.formatting import format_duration, plural
-from shared.models import Game, GameStatus
-from shared.signup import list_players
+from shared.models import Game, GameStatus, Slot
+from shared.signup import list_players, read_seats, read_waitlist
+from shared.slots import find_overfull_slot, find_slot
 from shared.users import find_zone
 
 NO_DESCRIPTION = "none"
@@ -43,6 +46,7 @@ class EditGameOptions:
     title: str | None
     duration: str | None
     players: int | None
+    slots: str | None
     reminders: str | None
     description: str | None
     closes: str | None
@@ -75,9 +79,25 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
             raise UserError(
                 f"{title} already has {plural(taken, 'player')}. Allow at least {taken}, or ask someone to leave first."
             )
+        case EditResult.SLOT_TAKEN:
+            raise UserError(await _describe_taken_slot(session, game, edit.slots or ()))
         case EditResult.UNCHANGED:
             return f"{title} is already like that, so nothing has changed."
     return _confirm(game, is_moved=result is EditResult.MOVED, now=await database.now(session))
+
+
+async def _describe_taken_slot(session: AsyncSession, game: Game, slots: Sequence[Slot]) -> str:
+    seats, waiting = await read_seats(session, game.id), await read_waitlist(session, game.id)
+    slot = find_overfull_slot(game.slots, slots, seats, waiting)
+    if slot is None:
+        raise ValueError("no slot is taken")
+    name, taken = f"**{escape(slot.name, limit=80)}**", list(seats.values()).count(slot.name)
+    if not taken:
+        return f"Somebody waits for a seat as {name}, so it can't go. Ask them to choose another slot first."
+    ask = "ask them to choose another slot first, or take someone off with `/game remove`."
+    if find_slot(slots, slot.name) is None:
+        return f"{name} has {plural(taken, 'player')}, so it can't go. Keep it in the list, or {ask}"
+    return f"{name} has {plural(taken, 'player')}. Give it at least {plural(taken, 'seat')}, or {ask}"
 
 
 def _confirm(game: Game, *, is_moved: bool, now: datetime) -> str:
@@ -107,6 +127,7 @@ def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: 
         scheduled_at=None if start is None else start.at,
         duration=choose_duration(None if start is None else start.duration, options.duration),
         capacity=options.players,
+        slots=None if options.slots is None else parse_slots(options.slots),
         reminder_offsets=None if options.reminders is None else parse_reminder_offsets(options.reminders),
         required_role_id=options.role,
         closes_minutes=None if options.closes is None else parse_closing(options.closes) or 0,

@@ -9,20 +9,25 @@ from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.limits import describe_required_role, roles_of
 from bot.features.games.lookup import find_game_by_text
+from bot.features.games.signup import describe_line
 from bot.features.rights import require_host, require_manager
-from bot.rendering.escaping import escape
+from bot.rendering.escaping import clean, escape
 from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.slots import format_slot_of
 from shared import signup
 from shared.co_hosts import add_co_host, remove_co_host
+from shared.formatting import join_words
 from shared.models import Game
-from shared.signup import JoinResult, LeaveResult, join_game
+from shared.signup import JoinResult, LeaveResult, join_game, read_seats
 
 Player = discord.Member | discord.User
 """Someone who has left the server is a `User`."""
 
 
-async def add_player(session: AsyncSession, interaction: Interaction, text: str, player: Player) -> str:
-    """Sign a player up, and return the confirmation.
+async def add_player(
+    session: AsyncSession, interaction: Interaction, text: str, player: Player, slot: str | None
+) -> str:
+    """Sign a player up, or change their slot, and return the confirmation.
 
     Raises:
         UserError: the user may not, or the player can't join.
@@ -31,8 +36,10 @@ async def add_player(session: AsyncSession, interaction: Interaction, text: str,
     await require_manager(session, interaction, game, verb="add players to")
     _require_member(player, verb="play")
     title, who = _format_title(game), format_mention(player.id)
-    roles = roles_of(player)
-    match await join_game(session, game.id, user_id=player.id, role_ids=roles, by=interaction.user.id):
+    if slot is not None and not game.slots:
+        raise UserError(f"{title} has no slots. Leave `slot` out.")
+    name, roles = None if slot is None else clean(slot), roles_of(player)
+    match await join_game(session, game.id, user_id=player.id, role_ids=roles, by=interaction.user.id, slot=name):
         case JoinResult.JOINED:
             return (
                 f"{who} is in {title}, which starts on {format_timestamp(game.scheduled_at, 'F')}. "
@@ -41,13 +48,26 @@ async def add_player(session: AsyncSession, interaction: Interaction, text: str,
         case JoinResult.ALREADY_JOINED:
             return f"{who} is already in {title}."
         case JoinResult.WAITLISTED:
-            return f"{title} is full, so {who} is on the waitlist. To add seats, use `/game edit`."
+            full, _ = await describe_line(session, game, player.id)
+            return f"{full} is full, so {who} is on the waitlist. To add seats, use `/game edit`."
         case JoinResult.ALREADY_WAITLISTED:
             raise UserError(f"{who} is on the waitlist of {title}, which is full. Add seats with `/game edit`.")
         case JoinResult.ROLE_MISSING:
             raise UserError(f"{title} is {describe_required_role(game)}. Give it to {who} first.")
         case JoinResult.CLOSED | JoinResult.SIGN_UPS_CLOSED:
             raise UserError(f"{title} has started or is over, so nobody can be added any more.")
+        case JoinResult.CHANGED_SLOT:
+            seats = await read_seats(session, game.id)
+            slot_now = format_slot_of(game, seats[player.id])
+            return f"{who} plays as **{slot_now}** in {title} now. I don't tell them, so you might."
+        case JoinResult.SLOT_FULL:
+            raise UserError(
+                f"That slot of {title} is full, or others wait for it, so {who} keeps their seat. "
+                "Choose another slot, or add seats to it with `/game edit`."
+            )
+        case JoinResult.CHOOSE_SLOT | JoinResult.NO_SUCH_SLOT:
+            names = join_words(f"“{escape(it.name, limit=80)}”" for it in game.slots)
+            raise UserError(f"{title} has slots. Enter one of them for `slot`: {names}.")
 
 
 async def remove_player(session: AsyncSession, interaction: Interaction, text: str, player: Player) -> str:

@@ -1,8 +1,13 @@
-"""The buttons Join, Maybe and Can't. Their ids carry the game, so they work after a restart and on any replica."""
+"""The buttons Join, Maybe and Can't, and the menu of slots.
+
+Their ids carry the game, so they work after a restart and on any replica.
+"""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from typing import Any, Self
 from uuid import UUID
 
 import discord
@@ -11,16 +16,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.features.buttons import ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
 from bot.features.games.limits import describe_required_role, require_roles_known, roles_of
-from bot.features.interactions import respond_once
+from bot.features.interactions import Reply, respond_once
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
-from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID
+from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID, SLOT_ID
+from bot.rendering.slots import CHOOSE_SLOT, format_slot_of, slot_options
 from shared import database
 from shared.games import find_game, remember_guild_name
 from shared.models import Answer, Game, GameStatus
 from shared.schedule.populate import reminder_times
-from shared.signup import JoinResult, LeaveResult, join_game, leave_game, list_waitlist
+from shared.signup import JoinResult, LeaveResult, join_game, leave_game, read_seats, read_waitlist
 from shared.signup_rules import closing_time
+from shared.slots import Seats, is_full
 from shared.users import read_own_settings
 
 _NONCE = r"(?::[\w-]{22})?"
@@ -32,6 +39,7 @@ _CLOSED_REASONS = {
     GameStatus.CANCELLED: "is cancelled.",
 }
 
+_LEAST_CHOICE = 2
 _SEAT_FREE = "If a seat becomes free, it's yours, and I'll let you know."
 
 
@@ -52,6 +60,46 @@ class JoinButton(RowButton, template=JOIN_ID + ROW_ID + _NONCE):
             require_roles_known(interaction, game)
             roles = roles_of(interaction.user)
             result = await join_game(session, game.id, user_id=interaction.user.id, role_ids=roles)
+            return await _describe_join(session, game, result, interaction.user.id)
+
+        async def show(session: AsyncSession) -> Reply:
+            return await _show_slot_menu(session, self.row_id, guild_id=interaction.guild_id)
+
+        await respond_once(interaction, work, show=show)
+
+
+class SlotSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=SLOT_ID + ROW_ID):
+    """Gives the user a seat in a slot, or a place on its waitlist. A player changes to it."""
+
+    def __init__(self, game_id: UUID, select: discord.ui.Select[Any]) -> None:
+        super().__init__(select)
+        self.game_id = game_id
+
+    @classmethod
+    def make(cls, game: Game, seats: Seats) -> Self:
+        """Create the menu for a reply."""
+        options = [discord.SelectOption(**option) for option in slot_options(game, seats)]
+        custom_id = f"{SLOT_ID}{game.id}"
+        return cls(game.id, discord.ui.Select(custom_id=custom_id, placeholder=CHOOSE_SLOT, options=options))
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: ButtonInteraction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Create the menu from which a user has chosen."""
+        if not isinstance(item, discord.ui.Select):
+            raise TypeError(f"a menu, not {type(item).__name__}")
+        return cls(UUID(match["id"]), item)
+
+    async def callback(self, interaction: ButtonInteraction) -> None:
+        """Sign up for a slot."""
+        [name] = self.item.values
+
+        async def work(session: AsyncSession) -> str:
+            game = await _require_game(session, self.game_id, guild_id=interaction.guild_id)
+            require_roles_known(interaction, game)
+            roles = roles_of(interaction.user)
+            result = await join_game(session, game.id, user_id=interaction.user.id, role_ids=roles, slot=name)
             return await _describe_join(session, game, result, interaction.user.id)
 
         await respond_once(interaction, work)
@@ -90,31 +138,57 @@ async def _answer_without_seat(interaction: ButtonInteraction, game_id: UUID, an
     await respond_once(interaction, work)
 
 
-def signup_view(game_id: UUID) -> discord.ui.View:
-    """Return the buttons for a reply."""
+def signup_view(game: Game, seats: Seats) -> discord.ui.View:
+    """Return the buttons for a reply, and the menu of a game with slots."""
     view = discord.ui.View(timeout=None)
     for button in (JoinButton, MaybeButton, LeaveButton):
-        view.add_item(button(game_id))
+        view.add_item(button(game.id))
+    if game.slots:
+        view.add_item(SlotSelect.make(game, seats))
     return view
+
+
+async def _show_slot_menu(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Reply:
+    """Return a reply with the menu of an open game where there is a choice."""
+    game = await find_game(session, game_id, guild_id=guild_id)
+    if game is None or game.status is not GameStatus.SCHEDULED or len(game.slots) < _LEAST_CHOICE:
+        return Reply()
+    view = discord.ui.View(timeout=None)
+    view.add_item(SlotSelect.make(game, await read_seats(session, game_id)))
+    return Reply(view=view)
 
 
 async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, user_id: int) -> str:
     title = _format_title(game)
     when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
+    slot = format_slot_of(game, (await read_seats(session, game.id)).get(user_id))
+    as_slot = f" as **{slot}**" if slot else ""
     match result:
         case JoinResult.JOINED:
-            return f"You're in! {title} starts on {when}.{await _promise_reminders(session, game, user_id)}"
+            return f"You're in{as_slot}! {title} starts on {when}.{await _promise_reminders(session, game, user_id)}"
         case JoinResult.ALREADY_JOINED:
-            return f"You're already in. {title} starts on {when}.{await _promise_reminders(session, game, user_id)}"
+            promise = await _promise_reminders(session, game, user_id)
+            return f"You're already in{as_slot}. {title} starts on {when}.{promise}"
         case JoinResult.WAITLISTED | JoinResult.ALREADY_WAITLISTED:
-            place = (await list_waitlist(session, game.id)).index(user_id) + 1
-            is_full = "is still full" if result is JoinResult.ALREADY_WAITLISTED else "is full"
-            return f"{title} {is_full}. You're number {place} on the waitlist. {_SEAT_FREE}"
+            is_still = "is still" if result is JoinResult.ALREADY_WAITLISTED else "is"
+            full, line = await describe_line(session, game, user_id)
+            return f"{full} {is_still} full. {line} {_SEAT_FREE}"
         case JoinResult.SIGN_UPS_CLOSED:
-            waits = user_id in await list_waitlist(session, game.id)
+            waits = user_id in await read_waitlist(session, game.id)
             return _describe_closing(game) + (f" You stay on the waitlist. {_SEAT_FREE}" if waits else "")
         case JoinResult.ROLE_MISSING:
             return f"{title} is {describe_required_role(game)}. Ask a server admin for it."
+        case JoinResult.CHOOSE_SLOT:
+            return f"{title} has slots. Choose yours below."
+        case JoinResult.NO_SUCH_SLOT:
+            raise UserError(f"The slots of {title} have changed. Press Join to see them.")
+        case JoinResult.CHANGED_SLOT:
+            return f"You play{as_slot} in {title} now, which starts on {when}."
+        case JoinResult.SLOT_FULL:
+            raise UserError(
+                f"That slot of {title} is full, or others wait for it. You keep your seat{as_slot}. "
+                "Choose another slot, or try again when someone leaves it."
+            )
         case JoinResult.CLOSED:
             reason = _CLOSED_REASONS.get(game.status, "isn't open for sign-ups.")
             return f"{title} {reason.format(host=format_mention(game.host_id))}"
@@ -125,6 +199,18 @@ def _describe_closing(game: Game) -> str:
     since = f"{format_timestamp(closed_at, 'f')} ({format_timestamp(closed_at, 'R')})"
     host = format_mention(game.host_id)
     return f"Sign-ups for {_format_title(game)} closed on {since}. Want to join late? Ask {host}."
+
+
+async def describe_line(session: AsyncSession, game: Game, user_id: int) -> tuple[str, str]:
+    """Return what is full for a user who waits, and their place in line, of those who wait for the same slot."""
+    waiting, seats = await read_waitlist(session, game.id), await read_seats(session, game.id)
+    name = waiting[user_id]
+    place = [user for user, other in waiting.items() if other == name].index(user_id) + 1
+    title, slot = _format_title(game), format_slot_of(game, name)
+    if not slot:
+        return title, f"You're number {place} on the waitlist."
+    full = title if is_full(game, seats) else f"**{slot}** in {title}"
+    return full, f"You're number {place} on the waitlist for **{slot}**."
 
 
 def _describe_leave(game: Game, result: LeaveResult, *, is_host: bool) -> str:

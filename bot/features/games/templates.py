@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.features.errors import UserError
 from bot.features.games.creation import CreateGameOptions
 from bot.features.games.limits import format_minutes
+from bot.features.games.slots import format_slots
 from bot.features.times import format_span
 from bot.rendering.escaping import clean, escape
 from bot.rendering.formatting import format_role
@@ -17,7 +18,18 @@ from shared.formatting import join_words
 from shared.models import Game
 from shared.templates import find_template
 
-TEMPLATE_FIELDS = ("title", "duration", "players", "reminders", "description", "place", "repeat", "closes", "role")
+TEMPLATE_FIELDS = (
+    "title",
+    "duration",
+    "players",
+    "slots",
+    "reminders",
+    "description",
+    "place",
+    "repeat",
+    "closes",
+    "role",
+)
 """What a template says. The time is different for each game."""
 
 
@@ -73,6 +85,7 @@ def copy_options(game: Game, *, when: str = "") -> CreateGameOptions:
         when=when,
         duration=format_span(game.duration),
         players="" if game.capacity is None else str(game.capacity),
+        slots=format_slots(game.slots),
         reminders=", ".join(offsets) or "none",
         description=game.description,
         place=game.place,
