@@ -11,6 +11,7 @@ from bot.rendering import (
     disabled_button,
     leave_button,
     reminder_message,
+    roster_note,
     server_note,
     split_into_chunks,
 )
@@ -92,6 +93,7 @@ def _make_message(context: NotificationContext, delivery: NotificationDelivery, 
         now=context.now,
         notes=(
             _describe_players(context, delivery, mentions),
+            roster_note(context.game, context.roster, mentions=mentions) if context.roster else "",
             make_server_note(context, delivery),
             make_closed_dms_note(context, delivery, mentions),
         ),

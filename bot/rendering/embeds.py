@@ -198,7 +198,7 @@ def _roster(players: Sequence[int], *, limit: int = FIELD_LIMIT) -> str:
     if not players:
         return "Nobody yet"
     separator = "\n" if len(players) <= _ONE_LINE_EACH else " "
-    return _fold(list(map(format_mention, players)), separator=separator, limit=limit)
+    return fold(list(map(format_mention, players)), separator=separator, limit=limit)
 
 
 def _slot_rosters(game: Game, seats: Seats, *, room: int) -> list[Payload]:
@@ -228,17 +228,17 @@ def _waitlist(game: Game, waiting: Seats) -> list[Payload]:
         numbers[name] += 1
         slot = f" · {shown}" if (shown := format_slot_of(game, name)) else ""
         lines.append(f"{numbers[name]}. {format_mention(user_id)}{slot}")
-    return [_field(f"Waitlist {len(waiting)}", _fold(lines, separator="\n", limit=_WAITLIST_LIMIT))]
+    return [_field(f"Waitlist {len(waiting)}", fold(lines, separator="\n", limit=_WAITLIST_LIMIT))]
 
 
 def _others(name: str, user_ids: Sequence[int]) -> list[Payload]:
     if not user_ids:
         return []
-    value = _fold(list(map(format_mention, user_ids)), separator=" ", limit=_OTHERS_LIMIT)
+    value = fold(list(map(format_mention, user_ids)), separator=" ", limit=_OTHERS_LIMIT)
     return [_field(f"{name} {len(user_ids)}", value, inline=True)]
 
 
-def _fold(entries: Sequence[str], *, separator: str, limit: int) -> str:
+def fold(entries: Sequence[str], *, separator: str, limit: int) -> str:
     """Return as many entries as fit, and how many do not."""
     room = limit - utf16_length(f"{separator}and {len(entries)} more")
     shown: list[str] = []

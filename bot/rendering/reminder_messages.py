@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.rendering.embeds import seat_count
+from bot.rendering.embeds import fold, seat_count
 from bot.rendering.escaping import clean, escape, utf16_length
 from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import (
@@ -33,6 +33,7 @@ _TITLE_LIMIT = 200
 _LEAST_TITLE = 20
 _SERVER_LIMIT = 100
 _MOST_NAMES = 20
+_ROSTER_LIMIT = 250
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 _LATE = 2 * _MINUTE
@@ -103,6 +104,14 @@ def promotion_message(
         f"{as_slot}Players: {seat_count(game, len(players))}."
     )
     return _compose(game, sentence, mentions, notes=notes)
+
+
+def roster_note(game: Game, players: Sequence[int], *, mentions: Sequence[int]) -> str:
+    """Return the line of who plays. It names them, which pings nobody, unless the message mentions them all."""
+    count = f"Players: {seat_count(game, len(players))}"
+    if not players or set(players) <= set(mentions):
+        return f"{count}."
+    return f"{count} · {fold(list(map(format_mention, players)), separator=' ', limit=_ROSTER_LIMIT)}"
 
 
 def server_note(name: str) -> str:

@@ -16,7 +16,7 @@ from shared import users
 from shared.errors import TransientError
 from shared.games import cancel_game
 from shared.models import DeliveryState, NotificationDelivery, NotificationKind, Outcome, User
-from shared.signup import leave_game
+from shared.signup import join_game, leave_game
 from tests.integration.delivery.conftest import Bot
 from tests.support.transition_check import allow_any_change
 
@@ -53,6 +53,20 @@ async def test_a_player_who_wants_dms_gets_one_and_is_not_mentioned_in_the_chann
     [direct], [public] = dms_to(bot, "Mia"), channel_messages(bot)
     assert "The Sunken Keep" in direct.content
     assert set(public.pinged_users) == {bot.discord.world.user("Jonas").id}
+
+
+async def test_a_reminder_shows_who_plays_now_and_pings_no_one_twice(bot: Bot) -> None:
+    await request_dms(bot, "Mia")
+    row = await bot.row(game := await bot.game(("Mia", "Jonas"), capacity=4))
+    async with db.transaction(bot.database.sessions) as session:
+        await leave_game(session, game.id, user_id=bot.discord.world.user("Jonas").id)
+        await join_game(session, game.id, user_id=bot.discord.world.user("Ben").id)
+    assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+    mia, ben = (bot.discord.world.user(name).id for name in ("Mia", "Ben"))
+    for message in (*dms_to(bot, "Mia"), *channel_messages(bot)):
+        assert f"Players: 2/4 · <@{mia}> <@{ben}>" in message.content.splitlines()
+    [public] = channel_messages(bot)
+    assert set(public.pinged_users) == {ben}
 
 
 async def test_a_dm_channel_is_opened_once(bot: Bot) -> None:
