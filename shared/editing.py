@@ -40,9 +40,11 @@ class GameEdit:
     reminder_offsets: tuple[int, ...] | None = None
     required_role_id: int | None = None
     closes_minutes: int | None = None
+    minimum_players: int | None = None
+    minimum_minutes: int | None = None
 
 
-_LIMITS = frozenset({"capacity", "required_role_id", "closes_minutes"})
+_LIMITS = frozenset({"capacity", "required_role_id", "closes_minutes", "minimum_players"})
 _NOT_RECORDED = frozenset({"description", "slots"})
 """Long texts. The history says that they changed, but not how."""
 _SEATS = frozenset({"capacity", "slots"})

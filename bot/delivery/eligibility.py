@@ -32,6 +32,7 @@ _CHECKS = (
     column("is_overtaken", Boolean),
     column("may_be_posted", Boolean),
     column("has_left", Boolean),
+    column("has_enough", Boolean),
     column("guild_name", Text),
     column("checked_at", DateTime(timezone=True)),
 )
@@ -54,7 +55,7 @@ async def check(
     rows: list[tuple[NotificationSchedule, str | None, datetime]] = []
     invalid: dict[UUID, Settlement] = {}
     parameters = {"ids": list(ids), "kinds": list(CONTENT)}
-    for row, is_overtaken, may_be_posted, has_left, guild_name, now in await session.execute(
+    for row, is_overtaken, may_be_posted, has_left, has_enough, guild_name, now in await session.execute(
         _OPEN_NOTIFICATIONS, parameters
     ):
         game = games.get(row.game_id)
@@ -63,7 +64,13 @@ async def check(
             continue
         rows.append((row, guild_name, now))
         if settlement := _judge(
-            row, game, is_overtaken=is_overtaken, may_be_posted=may_be_posted, has_left=has_left, now=now
+            row,
+            game,
+            is_overtaken=is_overtaken,
+            may_be_posted=may_be_posted,
+            has_left=has_left,
+            has_enough=has_enough,
+            now=now,
         ):
             invalid[row.id] = settlement
     if missing := set(ids) - {row.id for row, *_ in rows} - checked.keys():
@@ -98,7 +105,14 @@ async def check_one(session: AsyncSession, notification_id: UUID) -> Notificatio
 
 
 def _judge(
-    row: NotificationSchedule, game: Game, *, is_overtaken: bool, may_be_posted: bool, has_left: bool, now: datetime
+    row: NotificationSchedule,
+    game: Game,
+    *,
+    is_overtaken: bool,
+    may_be_posted: bool,
+    has_left: bool,
+    has_enough: bool,
+    now: datetime,
 ) -> Settlement | None:
     if is_overtaken:
         return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "a later reminder was due too")
@@ -108,6 +122,8 @@ def _judge(
         return staleness(row, game, now=now) or Settlement(
             Outcome.SUPERSEDED, "the player has left or wants no reminders"
         )
+    if has_enough:
+        return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "enough players have a seat")
     return staleness(row, game, now=now)
 
 

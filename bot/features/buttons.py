@@ -14,6 +14,10 @@ ButtonInteraction = discord.Interaction[Any]
 ROW_ID = r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
 
+NONCE = r"(?::[\w-]{22})?"
+"""The nonce that identifies a delivered message."""
+
+
 class RowButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?!)"):
     """A button about one row. Each kind has a template: its prefix and `ROW_ID`."""
 

@@ -7,6 +7,7 @@ from bot.notifications.cancellation import CANCELLATION
 from bot.notifications.change import CHANGE
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Person, Recipient
 from bot.notifications.drop_out import DROP_OUT
+from bot.notifications.minimum import MINIMUM
 from bot.notifications.personal_reminder import PERSONAL_REMINDER
 from bot.notifications.promotion import PROMOTION
 from bot.notifications.reminder import REMINDER
@@ -20,6 +21,7 @@ CONTENT: Mapping[NotificationKind, NotificationContent] = {
     NotificationKind.CHANGE: CHANGE,
     NotificationKind.DROP_OUT: DROP_OUT,
     NotificationKind.PROMOTION: PROMOTION,
+    NotificationKind.MINIMUM: MINIMUM,
     NotificationKind.ANNOUNCEMENT: ANNOUNCEMENT,
     NotificationKind.WARNING: WARNING,
 }

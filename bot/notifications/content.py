@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from bot.rendering.embeds import Responder
 from bot.rendering.payload import Payload
-from shared.models import Game, NotificationDelivery, NotificationSchedule, RecipientKind
-from shared.schedule.notices import VALIDITY
+from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, RecipientKind
+
+_REMINDERS = (NotificationKind.REMINDER, NotificationKind.PERSONAL_REMINDER)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class NotificationContext:
     @property
     def audience(self) -> list[Person]:
         """The people whom it is for. A reminder is not for those who turned reminders off."""
-        is_reminder = VALIDITY[self.notification.kind].expires_at_begin
+        is_reminder = self.notification.kind in _REMINDERS
         return [person for person in self.people if not (is_reminder and person.reminders_off)]
 
     @property

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
-from bot.notifications.reminder import make_closed_dms_note, make_server_note
+from bot.notifications.content import Message, NotificationContent, NotificationContext
+from bot.notifications.reminder import list_host, make_closed_dms_note, make_server_note
 from bot.rendering import disabled_button, drop_out_message
-from shared.models import NotificationDelivery, RecipientKind
-
-
-def _list_recipients(context: NotificationContext) -> list[Recipient]:
-    host = context.host
-    if host.has_closed_dms:
-        return [Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=(host.user_id,))]
-    return [Recipient(RecipientKind.USER, host.user_id)]
+from shared.models import NotificationDelivery
 
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
@@ -27,4 +20,4 @@ def _make_message(context: NotificationContext, delivery: NotificationDelivery, 
     return Message({**payload, "components": disabled_button("You're the host", nonce=delivery.nonce)}, mentions)
 
 
-DROP_OUT = NotificationContent(_list_recipients, _make_message, is_urgent=False)
+DROP_OUT = NotificationContent(list_host, _make_message, is_urgent=False)

@@ -44,6 +44,14 @@ def list_addressee(context: NotificationContext) -> list[Recipient]:
     return [Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=(person.user_id,))]
 
 
+def list_host(context: NotificationContext) -> list[Recipient]:
+    """Return the host, by direct message also if they chose mentions: only they need to know."""
+    host = context.host
+    if host.has_closed_dms:
+        return [Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=(host.user_id,))]
+    return [Recipient(RecipientKind.USER, host.user_id)]
+
+
 def select_mentions(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> tuple[int, ...]:
     """Return the people whom a message mentions now.
 

@@ -5,11 +5,19 @@ discord.py's objects were rejected because they would tie delivery to its HTTP c
 
 from bot.rendering.embeds import Responder, announcement_message, game_embed, game_list_embed
 from bot.rendering.own_games import own_games_embed
-from bot.rendering.payload import Payload, add_snooze_buttons, disabled_button, leave_button, signup_buttons
+from bot.rendering.payload import (
+    Payload,
+    add_snooze_buttons,
+    disabled_button,
+    leave_button,
+    minimum_buttons,
+    signup_buttons,
+)
 from bot.rendering.reminder_messages import (
     cancellation_message,
     change_message,
     drop_out_message,
+    minimum_message,
     personal_reminder_message,
     promotion_message,
     reminder_message,
@@ -32,6 +40,8 @@ __all__ = [
     "game_embed",
     "game_list_embed",
     "leave_button",
+    "minimum_buttons",
+    "minimum_message",
     "own_games_embed",
     "personal_reminder_message",
     "promotion_message",

@@ -191,6 +191,8 @@ def _limits(game: Game) -> list[Payload]:
         fields.append(_field("Sign-ups", until, inline=True))
     if game.required_role_id is not None:
         fields.append(_field("Only for", format_role(game.required_role_id), inline=True))
+    if game.minimum_players is not None:
+        fields.append(_field("Needs", f"at least {plural(game.minimum_players, 'player')}", inline=True))
     return fields
 
 

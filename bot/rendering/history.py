@@ -105,6 +105,14 @@ def _write_role(value: Any) -> str:
     return "none" if value is None else format_role(value)
 
 
+def _write_minimum(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _write_check(value: Any) -> str:
+    return "the usual time" if value is None else describe_offsets([value])
+
+
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "title": ("the title", _write_title),
     "description": ("the description", str),
@@ -115,6 +123,8 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "capacity": ("the number of seats", _write_capacity),
     "reminder_offsets": ("the reminders", describe_offsets),
     "required_role_id": ("the required role", _write_role),
+    "minimum_players": ("the minimum of players", _write_minimum),
+    "minimum_minutes": ("when the players are counted", _write_check),
     "closes_minutes": ("the end of sign-ups", _write_closing),
 }
 """The words for what can be edited, and how its values are written."""

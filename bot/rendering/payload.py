@@ -36,13 +36,15 @@ MAYBE_ID = "questbell:maybe:"
 LEAVE_ID = "questbell:leave:"
 SLOT_ID = "questbell:slot:"
 SNOOZE_ID = "questbell:snooze:"
+MINIMUM_CANCEL_ID = "questbell:minimum-cancel:"
+MINIMUM_KEEP_ID = "questbell:minimum-keep:"
 DISABLED_ID = "questbell:closed"
 
 SNOOZE_DELAYS = {15: "Snooze 15 min", 60: "Snooze 1 h"}
 """The buttons that snooze a reminder, by minutes."""
 
 _ACTION_ROW, _BUTTON = 1, 2
-_GREY, _GREEN = 2, 3
+_GREY, _GREEN, _RED = 2, 3, 4
 
 
 def allowed_mentions(user_ids: Sequence[int]) -> Payload:
@@ -69,6 +71,14 @@ def signup_buttons(game_id: UUID, *, nonce: str = "") -> list[Payload]:
 def leave_button(game_id: UUID, *, nonce: str) -> list[Payload]:
     """Return the row under a reminder."""
     return _row({"style": _GREY, "label": "Can't make it", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"})
+
+
+def minimum_buttons(game_id: UUID, *, nonce: str) -> list[Payload]:
+    """Return the row under the question about a game that too few have joined."""
+    return _row(
+        {"style": _RED, "label": "Cancel the game", "custom_id": f"{MINIMUM_CANCEL_ID}{game_id}{_suffix(nonce)}"},
+        {"style": _GREY, "label": "Keep it", "custom_id": f"{MINIMUM_KEEP_ID}{game_id}{_suffix(nonce)}"},
+    )
 
 
 def add_snooze_buttons(rows: list[Payload], game_id: UUID, *, left: timedelta) -> list[Payload]:

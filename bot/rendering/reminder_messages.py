@@ -1,4 +1,4 @@
-"""The messages that ping: reminders, cancellations, new times, drop-outs and promotions.
+"""The messages that ping: reminders, cancellations, new times, drop-outs, promotions and questions.
 
 They are plain content, because only mentions in the content notify and a phone shows the first line.
 """
@@ -22,7 +22,7 @@ from bot.rendering.payload import (
 )
 from bot.rendering.place import format_place, is_channel
 from bot.rendering.slots import format_slot_of
-from shared.formatting import format_duration, join_words
+from shared.formatting import format_duration, join_words, plural
 from shared.models import Game
 
 NOBODY = "Nobody has signed up yet."
@@ -112,6 +112,17 @@ def roster_note(game: Game, players: Sequence[int], *, mentions: Sequence[int]) 
     if not players or set(players) <= set(mentions):
         return f"{count}."
     return f"{count} · {fold(list(map(format_mention, players)), separator=' ', limit=_ROSTER_LIMIT)}"
+
+
+def minimum_message(
+    game: Game, *, players: Sequence[int], mentions: Sequence[int], notes: Sequence[str] = ()
+) -> Payload:
+    """Return the question to a host whose game too few have joined. It pings exactly `mentions`."""
+    sentence = (
+        f"👥 Only {len(players)} of {plural(game.minimum_players or 0, 'player')}: **{{title}}** "
+        f"on {format_timestamp(game.scheduled_at, 'F')}. Do you want to cancel it?"
+    )
+    return _compose(game, sentence, mentions, notes=notes)
 
 
 def server_note(name: str) -> str:

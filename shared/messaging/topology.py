@@ -63,6 +63,7 @@ NOTICES = Queue(
         NotificationKind.CANCELLATION,
         NotificationKind.CHANGE,
         NotificationKind.PROMOTION,
+        NotificationKind.MINIMUM,
         NotificationKind.DROP_OUT,
         NotificationKind.WARNING,
     ),

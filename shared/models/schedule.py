@@ -18,8 +18,8 @@ from shared.models.game import GameStatus
 
 
 class NotificationKind(enum.StrEnum):
-    """All but the two kinds of reminders are notices: due immediately, and without TTL. Only an announcement may be due
-    later."""
+    """All but the two kinds of reminders are notices: due immediately, and without TTL. Only an announcement and the
+    question about a minimum may be due later."""
 
     REMINDER = "reminder"
     ANNOUNCEMENT = "announcement"
@@ -34,6 +34,8 @@ class NotificationKind(enum.StrEnum):
     """The user has got a seat from the waitlist."""
     PERSONAL_REMINDER = "personal_reminder"
     """A reminder for one player: an extra one, or one that they snoozed."""
+    MINIMUM = "minimum"
+    """Too few players have a seat. The host is asked whether to cancel the game."""
 
 
 class Outcome(enum.StrEnum):
@@ -128,6 +130,13 @@ class NotificationSchedule(DueRow, Base):
             "due_at",
             unique=True,
             postgresql_where=text("kind = 'personal_reminder'"),
+        ),
+        Index(
+            "uq_notification_schedule_minimum",
+            "game_id",
+            "due_at",
+            unique=True,
+            postgresql_where=text("kind = 'minimum'"),
         ),
     )
 

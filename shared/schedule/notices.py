@@ -1,7 +1,7 @@
 """Writes notices, and decides whether a notification is still valid.
 
 A notice is due at once, has no TTL, and stays valid after the game starts. Only an announcement may be due later, and
-changes before then wait for it.
+changes before then wait for it. The question about a minimum of players is due later too, and expires as a reminder.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ VALIDITY: dict[NotificationKind, Validity] = {
         bound_to_version=False,
         superseded_by=frozenset({NotificationKind.CANCELLATION}),
     ),
+    NotificationKind.MINIMUM: Validity(expires_at_begin=True, bound_to_version=True),
 }
 _NOTICE_REFUSED_FOR = timedelta(hours=1)
 

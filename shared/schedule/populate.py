@@ -26,6 +26,7 @@ from shared.models import (
     Outcome,
     new_id,
 )
+from shared.schedule.minimum import add_minimums, populate_minimum
 from shared.schedule.notices import select_in_doubt
 from shared.schedule.notify import notify_loops
 from shared.schedule.personal import populate_personal_reminders
@@ -55,6 +56,7 @@ async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
     moment = await database.now(session)
     await _populate_reminders(session, game, moment=moment)
     await populate_personal_reminders(session, [game.id])
+    await populate_minimum(session, game, moment=moment)
     await _populate_transitions(session, game, moment=moment)
     await notify_loops(session)
 
@@ -65,6 +67,7 @@ async def populate_new_games(session: AsyncSession, games: Sequence[Game], *, mo
     if reminders:
         await session.execute(insert(NotificationSchedule), reminders)
     await populate_personal_reminders(session, [game.id for game in games])
+    await add_minimums(session, games, moment=moment)
     session.add_all(
         _make_transition(game, status, due_at, moment=moment)
         for game in games

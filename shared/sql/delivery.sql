@@ -18,8 +18,8 @@ FOR SHARE SKIP LOCKED;
 -- name: open_notifications
 -- Read open notifications of :kinds that are due, whatever a message says. Of several overdue reminders of one game only
 -- the latest is delivered: after an outage nobody gets four of them. A reminder for one user is not for users who have
--- left, or who want no reminders; the host need not have a seat. An announcement may be posted already if it is
--- unknown whether an earlier attempt posted it.
+-- left, or who want no reminders; the host need not have a seat. A host is asked about a game only while too few players
+-- have a seat. An announcement may be posted already if it is unknown whether an earlier attempt posted it.
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
 -- uq_notification_delivery_recipient, pk_participant, pk_game, pk_guild.
 SELECT
@@ -52,7 +52,7 @@ SELECT
         WHERE earlier.game_id = notification.game_id AND earlier.kind = 'announcement'
     )) AS may_be_posted,
     CASE
-        WHEN user_id IS NULL THEN false
+        WHEN user_id IS NULL OR kind = 'minimum' THEN false
         WHEN kind = 'personal_reminder' AND EXISTS (
             SELECT FROM person WHERE person.user_id = notification.user_id AND reminders_off
         ) THEN true
@@ -64,6 +64,11 @@ SELECT
             WHERE participant.game_id = notification.game_id AND participant.user_id = notification.user_id
         )
     END AS has_left,
+    kind = 'minimum' AND NOT EXISTS (
+        SELECT FROM game
+        WHERE game.id = notification.game_id
+            AND minimum_players > (SELECT count(*) FROM participant WHERE participant.game_id = game.id)
+    ) AS has_enough,
     (
         SELECT guild.name FROM game JOIN guild ON guild.id = game.guild_id WHERE game.id = notification.game_id
     ) AS guild_name,

@@ -196,9 +196,9 @@ def _schedules() -> Iterator[Transition]:
         ("open",),
         "expired",
         _BOT,
-        "The game began more than a minute ago, so its reminder is useless.",
+        "The game began more than a minute ago, so its reminder or question is useless.",
         OUTCOME,
-        f"NEW.kind IN ('reminder', 'personal_reminder') AND NEW.game_scheduled_at < clock_timestamp() "
+        f"NEW.kind IN ('reminder', 'personal_reminder', 'minimum') AND NEW.game_scheduled_at < clock_timestamp() "
         f"AND {_NOTHING_IS_OPEN}",
     )
     yield Transition(
@@ -220,7 +220,7 @@ def _schedules() -> Iterator[Transition]:
         "The game was moved back, or the player came back, before the reminder was due. This is the only change of a "
         "settled row.",
         ("game_version", "game_scheduled_at", "reason", *OUTCOME),
-        "NEW.kind IN ('reminder', 'personal_reminder')",
+        "NEW.kind IN ('reminder', 'personal_reminder', 'minimum')",
     )
     yield Transition(
         NOTIFICATIONS,

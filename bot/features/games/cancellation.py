@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import discord
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,7 +33,7 @@ async def ask_to_cancel(interaction: Interaction, text: str) -> None:
 
     async def work(session: AsyncSession) -> str:
         game = await find(session)
-        _require_open(game)
+        require_open(game)
         players = len(game.participants)
         notified = f"I'll notify its {plural(players, 'player')}. " if players else ""
         return (
@@ -42,7 +44,7 @@ async def ask_to_cancel(interaction: Interaction, text: str) -> None:
     async def show(session: AsyncSession) -> Reply:
         try:
             game = await find(session)
-            _require_open(game)
+            require_open(game)
         except UserError:
             return Reply()
         view = discord.ui.View(timeout=None)
@@ -64,12 +66,10 @@ class CancelButton(RowButton, template=CANCEL_ID + ROW_ID):
         """Cancel."""
 
         async def work(session: AsyncSession) -> str:
-            game = await find_game(session, self.row_id, guild_id=interaction.guild_id)
-            if game is None:
-                raise UserError("This game no longer exists. See `/game list` for upcoming games.")
+            game = await find_open_game(session, self.row_id, guild_id=interaction.guild_id)
             await require_manager(session, interaction, game, verb="cancel")
             if not await cancel_game(session, game.id, actor_id=interaction.user.id):
-                _require_open(game)
+                require_open(game)
             return f"{_format_title(game)} is cancelled. I'm letting the players know."
 
         await respond_once(interaction, work, in_place=True)
@@ -91,7 +91,25 @@ class KeepButton(RowButton, template=KEEP_ID + ROW_ID):
         await respond_once(interaction, work, in_place=True)
 
 
-def _require_open(game: Game) -> None:
+async def find_open_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game:
+    """Return the game of a button.
+
+    Raises:
+        UserError: it does not exist any more, or is over.
+    """
+    game = await find_game(session, game_id, guild_id=guild_id)
+    if game is None:
+        raise UserError("This game no longer exists. See `/game list` for upcoming games.")
+    require_open(game)
+    return game
+
+
+def require_open(game: Game) -> None:
+    """Check that a game is not over.
+
+    Raises:
+        UserError: it is.
+    """
     if game.status is GameStatus.CANCELLED:
         raise UserError(f"{_format_title(game)} is already cancelled.")
     if game.status.is_final:

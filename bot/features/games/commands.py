@@ -67,7 +67,10 @@ class GameCommands(app_commands.Group):
         closes="How long before the start sign-ups close: “1d”, “2h” (default: at the start)",
         role="The role that players need to join (default: none)",
         place="Where you play: a channel such as “#voice”, or any text",
+        minimum="How many players it needs. With fewer, I ask you whether to cancel it",
+        minimum_check="How long before the start I count the players: “1d”, “6h” (default: 1d)",
     )
+    @app_commands.rename(minimum_check="minimum-check")
     @app_commands.autocomplete(
         when=suggest_start_times, repeat=suggest_repeats, template=suggest_templates, announce=suggest_start_times
     )
@@ -87,6 +90,8 @@ class GameCommands(app_commands.Group):
         closes: app_commands.Range[str, 1, 50] = "",
         role: discord.Role | None = None,
         place: app_commands.Range[str, 1, MOST_CHARACTERS] = "",
+        minimum: app_commands.Range[int, 1, MOST_PLAYERS] | None = None,
+        minimum_check: app_commands.Range[str, 1, 50] = "",
     ) -> None:
         """Plan a game, and see a preview before you announce it."""
         options = CreateGameOptions(
@@ -103,6 +108,8 @@ class GameCommands(app_commands.Group):
             closes=closes,
             role=str(read_role(interaction, role) or ""),
             place=place,
+            minimum="" if minimum is None else str(minimum),
+            minimum_check=minimum_check,
         )
         await create_from_command(interaction, options)
 
@@ -161,7 +168,10 @@ class GameCommands(app_commands.Group):
         closes="How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
         role="The role that players need to join (@everyone: none)",
         place=f"Where you play: a channel such as “#voice”, any text, or “{NO_PLACE}”",
+        minimum="How many players it needs (0: no minimum)",
+        minimum_check="How long before the start I count the players: “1d”, “6h”",
     )
+    @app_commands.rename(minimum_check="minimum-check")
     @app_commands.autocomplete(game=suggest_manageable_games, when=suggest_start_times)
     async def edit(
         self,
@@ -177,6 +187,8 @@ class GameCommands(app_commands.Group):
         closes: app_commands.Range[str, 1, 50] | None = None,
         role: discord.Role | None = None,
         place: app_commands.Range[str, 1, MOST_CHARACTERS] | None = None,
+        minimum: app_commands.Range[int, 0, MOST_PLAYERS] | None = None,
+        minimum_check: app_commands.Range[str, 1, 50] | None = None,
     ) -> None:
         """Change a game. What you leave out stays as it is."""
         options = EditGameOptions(
@@ -191,6 +203,8 @@ class GameCommands(app_commands.Group):
             closes=closes,
             role=read_role(interaction, role),
             place=place,
+            minimum=minimum,
+            minimum_check=minimum_check,
         )
         await respond_once(interaction, lambda session: edit_from_options(session, interaction, options))
 

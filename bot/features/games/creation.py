@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
-from bot.features.games.limits import describe_limits, parse_closing, require_open_sign_ups
+from bot.features.games.limits import describe_limits, parse_closing, parse_minimum, require_open_sign_ups
 from bot.features.games.lookup import format_locale
 from bot.features.games.place import parse_place
 from bot.features.games.slots import parse_slots
@@ -57,6 +57,8 @@ class CreateGameOptions:
     role: str = ""
     """Its id."""
     place: str = ""
+    minimum: str = ""
+    minimum_check: str = ""
     entered_at: str = ""
     """When the host entered them, which "in 2 hours" and "tomorrow" are read from. Empty is now."""
 
@@ -222,7 +224,8 @@ def _parse_options(
     request_id: int,
 ) -> NewGame:
     title, now = parse_title(options.title), datetime.now(UTC)
-    closes_minutes = parse_closing(options.closes)
+    closes_minutes, capacity = parse_closing(options.closes), parse_seats(options.players)
+    minimum, minimum_minutes = parse_minimum(options.minimum, check=options.minimum_check, capacity=capacity)
     entered_at = datetime.fromisoformat(options.entered_at) if options.entered_at else now
     start = parse_start_time(options.when, zone=zone, now=entered_at, locale=format_locale(interaction))
     if start.at <= now:
@@ -241,11 +244,13 @@ def _parse_options(
         scheduled_at=start.at,
         zone=zone,
         duration=choose_duration(start.duration, options.duration or None) or parse_duration(DEFAULT_DURATION),
-        capacity=parse_seats(options.players),
+        capacity=capacity,
         slots=parse_slots(options.slots),
         reminder_offsets=choose_reminder_offsets(options.reminders, settings),
         required_role_id=int(options.role) if options.role else None,
         closes_minutes=closes_minutes,
+        minimum_players=minimum,
+        minimum_minutes=minimum_minutes,
         interaction_id=request_id,
         announce_at=announce_at,
     )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.creation import choose_duration, describe_schedule, parse_description, parse_title
-from bot.features.games.limits import parse_closing
+from bot.features.games.limits import parse_check, parse_closing, require_possible_minimum
 from bot.features.games.lookup import find_game_by_text, format_locale
 from bot.features.games.place import parse_place
 from bot.features.games.slots import parse_slots
@@ -53,6 +53,8 @@ class EditGameOptions:
     role: int | None
     """Its id, 0 for everybody."""
     place: str | None
+    minimum: int | None
+    minimum_check: str | None
 
 
 async def edit_from_options(session: AsyncSession, interaction: Interaction, options: EditGameOptions) -> str:
@@ -68,6 +70,7 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     edit = _parse_options(interaction, options, zone=zone)
     if edit == GameEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `when` or `players`.")
+    _require_possible_minimum(game, edit)
     title = f"**{escape(game.title, limit=200)}**"
     match result := await edit_game(session, game.id, edit, actor_id=interaction.user.id):
         case EditResult.CLOSED:
@@ -113,6 +116,14 @@ def _confirm(game: Game, *, is_moved: bool, now: datetime) -> str:
     return "\n".join(lines)
 
 
+def _require_possible_minimum(game: Game, edit: GameEdit) -> None:
+    if edit.minimum_players is edit.minimum_minutes is edit.capacity is None:
+        return
+    minimum = game.minimum_players if edit.minimum_players is None else edit.minimum_players or None
+    capacity = game.capacity if edit.capacity is None else edit.capacity or None
+    require_possible_minimum(minimum, edit.minimum_minutes, capacity=capacity)
+
+
 def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: str) -> GameEdit:
     start = None
     if options.when is not None:
@@ -131,4 +142,6 @@ def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: 
         reminder_offsets=None if options.reminders is None else parse_reminder_offsets(options.reminders),
         required_role_id=options.role,
         closes_minutes=None if options.closes is None else parse_closing(options.closes) or 0,
+        minimum_players=options.minimum,
+        minimum_minutes=None if options.minimum_check is None else parse_check(options.minimum_check),
     )

@@ -13,7 +13,9 @@ from bot.features.times import format_span, parse_time_before
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_role, format_timestamp
 from bot.rendering.payload import message_link
+from shared.formatting import plural
 from shared.models import Game
+from shared.schedule.minimum import planned_count
 from shared.signup_rules import closing_time
 
 
@@ -59,6 +61,43 @@ def describe_required_role(game: Game) -> str:
     return f"for members with the role {format_role(game.required_role_id or 0)}"
 
 
+def parse_minimum(text: str, *, check: str, capacity: int | None) -> tuple[int | None, int | None]:
+    """Return how many players a game needs, and how many minutes before the start they are counted.
+
+    Raises:
+        UserError: an option is invalid, or fewer players can join.
+    """
+    minimum = int(text) if text else None
+    minutes = parse_check(check) if check else None
+    require_possible_minimum(minimum, minutes, capacity=capacity)
+    return minimum, minutes
+
+
+def parse_check(text: str) -> int:
+    """Return how many minutes before the start the players are counted.
+
+    Raises:
+        UserError: the text is invalid, or means the start.
+    """
+    minutes = parse_time_before(text, option="minimum-check")
+    if not minutes:
+        raise UserError("The start is too late to count the players. For `minimum-check`, enter a time such as `1d`.")
+    return minutes
+
+
+def require_possible_minimum(minimum: int | None, check_minutes: int | None, *, capacity: int | None) -> None:
+    """Check that a game's limits fit together.
+
+    Raises:
+        UserError: there is a time to count the players without a minimum, or fewer players can join.
+    """
+    if minimum is None and check_minutes is not None:
+        raise UserError("`minimum-check` is for games that need a minimum of players. Enter `minimum` too.")
+    if minimum is not None and capacity is not None and minimum > capacity:
+        needs = f"The game needs {plural(minimum, 'player')}, but only {capacity} can join."
+        raise UserError(f"{needs} Enter a smaller `minimum` or more `players`.")
+
+
 def require_open_sign_ups(start: datetime, closes_minutes: int | None, *, now: datetime) -> None:
     """Check that players can join a new game.
 
@@ -80,8 +119,12 @@ def format_minutes(minutes: int | None) -> str:
 
 def describe_limits(game: Game, *, now: datetime) -> list[str]:
     """Return a line for each limit that has its own time."""
-    closes_at = closing_time(game)
-    if closes_at is None:
-        return []
-    close = "close" if closes_at > now else "have been closed since"
-    return [f"🚪 Sign-ups {close}: {format_timestamp(closes_at, 'f')}"]
+    lines, closes_at, counted_at = [], closing_time(game), planned_count(game)
+    if closes_at is not None:
+        close = "close" if closes_at > now else "have been closed since"
+        lines.append(f"🚪 Sign-ups {close}: {format_timestamp(closes_at, 'f')}")
+    if counted_at is not None:
+        at = f"on {format_timestamp(counted_at, 'f')}" if counted_at > now else "before the start"
+        fewer = f"fewer than {plural(game.minimum_players or 0, 'player')}"
+        lines.append(f"👥 With {fewer}, I'll ask the host {at} whether to cancel.")
+    return lines

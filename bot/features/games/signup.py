@@ -13,7 +13,7 @@ from uuid import UUID
 import discord
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.features.buttons import ROW_ID, ButtonInteraction, RowButton
+from bot.features.buttons import NONCE, ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
 from bot.features.games.limits import describe_required_role, require_roles_known, roles_of
 from bot.features.interactions import Reply, respond_once
@@ -30,9 +30,6 @@ from shared.signup_rules import closing_time
 from shared.slots import Seats, is_full
 from shared.users import read_own_settings
 
-_NONCE = r"(?::[\w-]{22})?"
-"""The nonce that identifies a delivered message."""
-
 _CLOSED_REASONS = {
     GameStatus.IN_PROGRESS: "has started, so sign-ups are closed. Want to join late? Ask {host}.",
     GameStatus.COMPLETED: "is over.",
@@ -43,7 +40,7 @@ _LEAST_CHOICE = 2
 _SEAT_FREE = "If a seat becomes free, it's yours, and I'll let you know."
 
 
-class JoinButton(RowButton, template=JOIN_ID + ROW_ID + _NONCE):
+class JoinButton(RowButton, template=JOIN_ID + ROW_ID + NONCE):
     """Gives the user a seat in a game, or a place on its waitlist."""
 
     prefix = JOIN_ID
@@ -105,7 +102,7 @@ class SlotSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=SLOT_I
         await respond_once(interaction, work)
 
 
-class MaybeButton(RowButton, template=MAYBE_ID + ROW_ID + _NONCE):
+class MaybeButton(RowButton, template=MAYBE_ID + ROW_ID + NONCE):
     """Records that the user may come."""
 
     prefix = MAYBE_ID
@@ -116,7 +113,7 @@ class MaybeButton(RowButton, template=MAYBE_ID + ROW_ID + _NONCE):
         await _answer_without_seat(interaction, self.row_id, Answer.MAYBE)
 
 
-class LeaveButton(RowButton, template=LEAVE_ID + ROW_ID + _NONCE):
+class LeaveButton(RowButton, template=LEAVE_ID + ROW_ID + NONCE):
     """Records that the user cannot come, and frees their seat."""
 
     prefix = LEAVE_ID

@@ -15,7 +15,7 @@ from bot.features.times import format_span
 from bot.rendering.escaping import clean, escape
 from bot.rendering.formatting import format_role
 from shared.formatting import join_words
-from shared.models import Game
+from shared.models import Game, GameTemplate
 from shared.templates import find_template
 
 TEMPLATE_FIELDS = (
@@ -29,6 +29,8 @@ TEMPLATE_FIELDS = (
     "repeat",
     "closes",
     "role",
+    "minimum",
+    "minimum_check",
 )
 """What a template says. The time is different for each game."""
 
@@ -64,14 +66,20 @@ async def require_unlocked(session: AsyncSession, guild_id: int, options: Create
     changed = [name for name in template.locked if entered.get(name, "") != template.defaults.get(name, "")]
     if changed:
         are = "is" if len(changed) == 1 else "are"
-        fixed = join_words(f"`{name}` ({_format_default(name, template.defaults.get(name))})" for name in changed)
+        fixed = join_words(f"`{_option(name)}` ({_format_value(template, name)})" for name in changed)
         raise UserError(
             f"The template “{escape(template.name, limit=80)}” says what {fixed} {are}. "
             "Enter the same, or use no template."
         )
 
 
-def _format_default(name: str, value: str | None) -> str:
+def _option(name: str) -> str:
+    """Return the name of an option as Discord shows it."""
+    return name.replace("_", "-")
+
+
+def _format_value(template: GameTemplate, name: str) -> str:
+    value = template.defaults.get(name)
     if not value:
         return "empty"
     return format_role(int(value)) if name == "role" else escape(value, limit=60)
@@ -91,6 +99,8 @@ def copy_options(game: Game, *, when: str = "") -> CreateGameOptions:
         place=game.place,
         closes=format_minutes(game.closes_minutes),
         role=str(game.required_role_id or ""),
+        minimum=str(game.minimum_players or ""),
+        minimum_check=format_minutes(game.minimum_minutes),
     )
 
 
@@ -100,9 +110,10 @@ def parse_locked(text: str) -> list[str]:
     Raises:
         UserError: a name is none of a template's.
     """
-    names = [name for part in clean(text).casefold().replace(";", ",").split(",") if (name := part.strip(' `“”"'))]
+    entered = clean(text).casefold().replace(";", ",").replace("-", "_")
+    names = [name for part in entered.split(",") if (name := part.strip(' `“”"'))]
     unknown = [name for name in names if name not in TEMPLATE_FIELDS]
     if unknown:
-        known = join_words(f"`{name}`" for name in TEMPLATE_FIELDS)
+        known = join_words(f"`{_option(name)}`" for name in TEMPLATE_FIELDS)
         raise UserError(f"A template has no option “{escape(unknown[0], limit=40)}”. It can lock {known}.")
     return list(dict.fromkeys(names))

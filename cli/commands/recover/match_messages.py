@@ -27,6 +27,7 @@ EMOJI = {
     NotificationKind.CHANGE: "📅",
     NotificationKind.DROP_OUT: "👋",
     NotificationKind.PROMOTION: "🎉",
+    NotificationKind.MINIMUM: "👥",
     NotificationKind.WARNING: "⚠️",
 }
 """The first character of each kind's messages."""

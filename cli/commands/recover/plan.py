@@ -44,7 +44,12 @@ class Action(enum.StrEnum):
     LEAVE_OPEN = "leave_open"
 
 
-_MAY_BE_DIRECT = (NotificationKind.DROP_OUT, NotificationKind.PROMOTION, NotificationKind.PERSONAL_REMINDER)
+_MAY_BE_DIRECT = (
+    NotificationKind.DROP_OUT,
+    NotificationKind.PROMOTION,
+    NotificationKind.PERSONAL_REMINDER,
+    NotificationKind.MINIMUM,
+)
 """Kinds that one user gets, in the channel or by direct message."""
 _OUTCOMES = {Action.MARK_DELIVERED: Outcome.DELIVERED, Action.MARK_UNDELIVERABLE: Outcome.UNDELIVERABLE}
 
