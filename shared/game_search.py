@@ -21,7 +21,7 @@ _LIKE_SYNTAX = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
 class FoundGame(NamedTuple):
-    """A game whose title matches."""
+    """A game that was looked for."""
 
     id: UUID
     title: str
@@ -89,6 +89,13 @@ async def list_own_games(
     """Return the open games that a user hosts or has answered, soonest first: of all servers without `guild_id`."""
     parameters = {"user_id": user_id, "guild_id": guild_id, "limit": limit}
     return [OwnGame(*row) for row in await session.execute(_SQL["list_own_games"], parameters)]
+
+
+async def find_overlap(session: AsyncSession, game_id: UUID, *, user_id: int) -> FoundGame | None:
+    """Return the soonest open game at the same time as this one in which a user has a seat, of any server."""
+    found = await session.execute(_SQL["find_overlap"], {"game_id": game_id, "user_id": user_id})
+    row = found.one_or_none()
+    return None if row is None else FoundGame(*row)
 
 
 async def count_open_games(session: AsyncSession, guild_id: int, *, host_id: int) -> OpenGames:

@@ -1,5 +1,6 @@
 -- The statements that look for games of a server or a user. None reads more rows than the server has open games, and
--- only `count_open_games` reads as many. `list_own_games` reads all that its user ever answered.
+-- only `count_open_games` reads as many. `list_own_games` reads all that its user ever answered, and `find_overlap` all that
+-- its user ever had a seat in.
 
 -- name: search_games
 -- Find the open games whose title contains a text, an exact title first, then the soonest. Rosters are not read.
@@ -58,6 +59,20 @@ WHERE game.scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
     AND (CAST(:guild_id AS bigint) IS NULL OR game.guild_id = CAST(:guild_id AS bigint))
 ORDER BY game.scheduled_at, game.id
 LIMIT :limit;
+
+-- name: find_overlap
+-- Find the soonest other open game, on any server, that a user has a seat in and that takes place at the same time.
+-- Indexes: ix_participant_user_id, pk_game.
+SELECT other.id, other.title, other.scheduled_at
+FROM game
+JOIN participant ON participant.user_id = :user_id AND participant.game_id <> game.id
+JOIN game AS other ON other.id = participant.game_id
+WHERE game.id = :game_id
+    AND other.status IN ('scheduled', 'in_progress')
+    AND other.scheduled_at < game.scheduled_at + game.duration
+    AND game.scheduled_at < other.scheduled_at + other.duration
+ORDER BY other.scheduled_at, other.id
+LIMIT 1;
 
 -- name: lock_guild
 -- Let nobody else create a game on a server until the transaction ends. Index: pk_guild.

@@ -22,6 +22,7 @@ from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID, SLOT_ID
 from bot.rendering.slots import CHOOSE_SLOT, format_slot_of, slot_options
 from shared import database
+from shared.game_search import find_overlap
 from shared.games import find_game, remember_guild_name
 from shared.models import Answer, Game, GameStatus
 from shared.schedule.populate import reminder_times
@@ -162,14 +163,15 @@ async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, 
     as_slot = f" as **{slot}**" if slot else ""
     match result:
         case JoinResult.JOINED:
-            return f"You're in{as_slot}! {title} starts on {when}.{await _promise_reminders(session, game, user_id)}"
+            promise = await _promise_reminders(session, game, user_id)
+            return f"You're in{as_slot}! {title} starts on {when}.{promise}{await _warn(session, game, user_id)}"
         case JoinResult.ALREADY_JOINED:
             promise = await _promise_reminders(session, game, user_id)
             return f"You're already in{as_slot}. {title} starts on {when}.{promise}"
         case JoinResult.WAITLISTED | JoinResult.ALREADY_WAITLISTED:
             is_still = "is still" if result is JoinResult.ALREADY_WAITLISTED else "is"
             full, line = await describe_line(session, game, user_id)
-            return f"{full} {is_still} full. {line} {_SEAT_FREE}"
+            return f"{full} {is_still} full. {line} {_SEAT_FREE}{await _warn(session, game, user_id)}"
         case JoinResult.SIGN_UPS_CLOSED:
             waits = user_id in await read_waitlist(session, game.id)
             return _describe_closing(game) + (f" You stay on the waitlist. {_SEAT_FREE}" if waits else "")
@@ -258,6 +260,15 @@ async def _promise_reminders(session: AsyncSession, game: Game, user_id: int) ->
     return (
         f" I'll remind you {where},{first} on {format_timestamp(min(times), 'f')}. To choose where, use `/settings me`."
     )
+
+
+async def _warn(session: AsyncSession, game: Game, user_id: int) -> str:
+    """Return that the user plays something else at that time, which they may, or an empty text."""
+    other = await find_overlap(session, game.id, user_id=user_id)
+    if other is None:
+        return ""
+    title = escape(other.title, limit=200)
+    return f"\n⚠️ You also have a seat in **{title}** on {format_timestamp(other.scheduled_at, 'F')}, which overlaps."
 
 
 async def _require_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game:
