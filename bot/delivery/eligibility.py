@@ -31,6 +31,7 @@ _LOCK_GAMES = {
 _CHECKS = (
     column("is_overtaken", Boolean),
     column("may_be_posted", Boolean),
+    column("is_early", Boolean),
     column("has_left", Boolean),
     column("has_enough", Boolean),
     column("guild_name", Text),
@@ -55,7 +56,7 @@ async def check(
     rows: list[tuple[NotificationSchedule, str | None, datetime]] = []
     invalid: dict[UUID, Settlement] = {}
     parameters = {"ids": list(ids), "kinds": list(CONTENT)}
-    for row, is_overtaken, may_be_posted, has_left, has_enough, guild_name, now in await session.execute(
+    for row, is_overtaken, may_be_posted, is_early, has_left, has_enough, guild_name, now in await session.execute(
         _OPEN_NOTIFICATIONS, parameters
     ):
         game = games.get(row.game_id)
@@ -68,6 +69,7 @@ async def check(
             game,
             is_overtaken=is_overtaken,
             may_be_posted=may_be_posted,
+            is_early=is_early,
             has_left=has_left,
             has_enough=has_enough,
             now=now,
@@ -110,6 +112,7 @@ def _judge(
     *,
     is_overtaken: bool,
     may_be_posted: bool,
+    is_early: bool,
     has_left: bool,
     has_enough: bool,
     now: datetime,
@@ -118,6 +121,8 @@ def _judge(
         return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "a later reminder was due too")
     if may_be_posted and game.message_id is None:
         return Settlement(Outcome.UNDELIVERABLE, "the announcement may be posted already, which is unknown")
+    if is_early:
+        return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "the game is not announced yet")
     if has_left:
         return staleness(row, game, now=now) or Settlement(
             Outcome.SUPERSEDED, "the player has left or wants no reminders"

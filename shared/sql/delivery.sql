@@ -19,9 +19,10 @@ FOR SHARE SKIP LOCKED;
 -- Read open notifications of :kinds that are due, whatever a message says. Of several overdue reminders of one game only
 -- the latest is delivered: after an outage nobody gets four of them. A reminder for one user is not for users who have
 -- left, or who want no reminders; the host need not have a seat. A host is asked about a game only while too few players
--- have a seat. An announcement may be posted already if it is unknown whether an earlier attempt posted it.
+-- have a seat. An announcement may be posted already if it is unknown whether an earlier attempt posted it. A reminder
+-- before the announcement would give the game away in the channel.
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
--- uq_notification_delivery_recipient, pk_participant, pk_game, pk_guild.
+-- uq_notification_schedule_open_notice, uq_notification_delivery_recipient, pk_participant, pk_game, pk_guild.
 SELECT
     kind, offset_minutes, game_scheduled_at, reason, user_ids, next_user_ids, user_id, id, game_version, due_at, attempt_at,
     attempts, failed_attempt, last_error, settled_at, outcome, outcome_detail, created_at, game_id,
@@ -51,6 +52,14 @@ SELECT
             ON delivery.notification_id = earlier.id
         WHERE earlier.game_id = notification.game_id AND earlier.kind = 'announcement'
     )) AS may_be_posted,
+    kind IN ('reminder', 'personal_reminder') AND EXISTS (
+        SELECT FROM notification_schedule AS announcement
+        WHERE announcement.game_id = notification.game_id
+            AND announcement.kind = 'announcement'
+            AND announcement.user_id IS NULL
+            AND announcement.settled_at IS NULL
+            AND announcement.due_at > (SELECT clock_timestamp())
+    ) AS is_early,
     CASE
         WHEN user_id IS NULL OR kind = 'minimum' THEN false
         WHEN kind = 'personal_reminder' AND EXISTS (

@@ -118,19 +118,21 @@ async def confirm_creation(session: AsyncSession, game: Game) -> str:
         f"**{escape(game.title, limit=200)}** is set for {format_timestamp(game.scheduled_at, 'F')} "
         f"({format_timestamp(game.scheduled_at, 'R')}) and lasts {format_duration(game.duration)}. "
         f"{posting} in <#{game.channel_id}>.",
-        *describe_schedule(game, now=now),
+        *describe_schedule(game, now=now, announce_at=announce_at),
     ]
-    if reminder_times(game, after=now):
+    if reminder_times(game, after=announce_at or now):
         lines.append("-# You get the reminders too. To take a seat yourself, press Join.")
     if game.zone == "UTC":
         lines.append("-# I read times in UTC. To change that, use `/settings me`, or `/settings server` for all.")
     return "\n".join(lines)
 
 
-def describe_schedule(game: Game, *, now: datetime) -> list[str]:
-    """Return a line for each reminder that will be sent, one for those that are too late, and one for each limit."""
-    upcoming = reminder_times(game, after=now)
-    too_late = [offset for offset in game.reminder_offsets if offset not in upcoming]
+def describe_schedule(game: Game, *, now: datetime, announce_at: datetime | None = None) -> list[str]:
+    """Return a line for each reminder that will be sent, one for those that will not, and one for each limit."""
+    in_time = reminder_times(game, after=now)
+    upcoming = in_time if announce_at is None else reminder_times(game, after=announce_at)
+    too_late = [offset for offset in game.reminder_offsets if offset not in in_time]
+    too_early = [offset for offset in game.reminder_offsets if offset in in_time and offset not in upcoming]
     lines = []
     for offset, at in sorted(upcoming.items(), reverse=True):
         lines.append(f"🔔 {_format_offset(offset)}: {format_timestamp(at, 'f')}")
@@ -138,6 +140,9 @@ def describe_schedule(game: Game, *, now: datetime) -> list[str]:
         lines.append("🔕 No reminders.")
     if too_late:
         lines.append(f"🔕 Too late to send: {join_words(map(_format_offset, too_late)).lower()}.")
+    if too_early:
+        early = join_words(map(_format_offset, too_early)).lower()
+        lines.append(f"🔕 Not sent, because the game isn't announced by then: {early}.")
     return [*lines, *describe_limits(game, now=now)]
 
 

@@ -251,7 +251,7 @@ async def _preview(session: AsyncSession, interaction: Interaction, draft: Draft
         f"This is a preview that only you see. To announce the game in <#{game.channel_id}>{later}, press **Post it**.",
         f"“{escape(options.when, limit=100)}” is {format_timestamp(game.scheduled_at, 'F')} "
         f"({format_timestamp(game.scheduled_at, 'R')}), for {format_duration(game.duration)}.",
-        *describe_schedule(game, now=await database.now(session)),
+        *describe_schedule(game, now=await database.now(session), announce_at=new.announce_at),
         *repeats,
     ]
     return Reply("\n".join(lines), embeds=[game_embed(game, [])], view=draft_view(draft.id, is_valid=True))

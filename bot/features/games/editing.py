@@ -23,6 +23,7 @@ from shared import database
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.formatting import format_duration, plural
 from shared.models import Game, GameStatus, Slot
+from shared.schedule.notices import find_announcement_time
 from shared.signup import list_players, read_seats, read_waitlist
 from shared.slots import find_overfull_slot, find_slot
 from shared.users import find_zone
@@ -86,7 +87,8 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
             raise UserError(await _describe_taken_slot(session, game, edit.slots or ()))
         case EditResult.UNCHANGED:
             return f"{title} is already like that, so nothing has changed."
-    return _confirm(game, is_moved=result is EditResult.MOVED, now=await database.now(session))
+    now, announce_at = await database.now(session), await find_announcement_time(session, game.id)
+    return _confirm(game, is_moved=result is EditResult.MOVED, now=now, announce_at=announce_at)
 
 
 async def _describe_taken_slot(session: AsyncSession, game: Game, slots: Sequence[Slot]) -> str:
@@ -103,14 +105,14 @@ async def _describe_taken_slot(session: AsyncSession, game: Game, slots: Sequenc
     return f"{name} has {plural(taken, 'player')}. Give it at least {plural(taken, 'seat')}, or {ask}"
 
 
-def _confirm(game: Game, *, is_moved: bool, now: datetime) -> str:
+def _confirm(game: Game, *, is_moved: bool, now: datetime, announce_at: datetime | None) -> str:
     start = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     notice = " I'm letting everyone know the new time." if is_moved else ""
     first = (
         f"**{escape(game.title, limit=200)}** is changed. "
         f"It starts on {start} and lasts {format_duration(game.duration)}.{notice}"
     )
-    lines = [first, *describe_schedule(game, now=now)]
+    lines = [first, *describe_schedule(game, now=now, announce_at=announce_at)]
     if game.series_id is not None:
         lines.append("-# Only this game has changed. To change all from now on, use `/series edit`.")
     return "\n".join(lines)

@@ -303,6 +303,13 @@ class TestAnnouncement:
         assert await self.due_times(database, game) == []
         assert NotificationKind.CANCELLATION not in {row.kind for row in await notifications(database, game)}
 
+    async def test_reminders_before_it_are_not_promised(self, sandbox: SandboxDiscord) -> None:
+        options = {"when": "in 72 hours", "announce": "in 24 hours", "reminders": "3d, 60h, 1h"}
+        posted = await reply_text(press_button(sandbox, HOST, await preview(sandbox, **options), "Post it"))
+        assert "🔔 1 hour before" in posted
+        assert "🔕 Not sent, because the game isn't announced by then: " in posted
+        assert "🔔 2 days and 12 hours before" not in posted
+
     async def test_it_must_be_before_the_start(self, sandbox: SandboxDiscord) -> None:
         shown = await preview(sandbox, when="in 2 hours", announce="in 3 hours")
         assert "Enter an earlier time for `announce`" in shown.content

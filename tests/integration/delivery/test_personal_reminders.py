@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -69,6 +69,21 @@ async def test_it_falls_back_to_the_channel_if_direct_messages_are_closed(bot: B
     [public] = channel_messages(bot)
     assert public.pinged_users == (bot.discord.world.user("Mia").id,)
     assert "I couldn't DM you" in public.content
+
+
+async def test_no_reminder_gives_a_game_away_before_its_announcement(bot: Bot) -> None:
+    await change(bot, "Aiko", extra_offset_minutes=90)
+    start = datetime.now(UTC) + timedelta(hours=2)
+    host = bot.discord.world.user("Aiko").id
+    later = {"scheduled_at": start, "announce_at": start - timedelta(minutes=30), "host_id": host}
+    game = await bot.game((), offsets=(60, 15), **later)
+    early, late = await rows_of(bot.database.sessions, game, NotificationKind.REMINDER)
+    for row in (await bot.row(game, PERSONAL), early):
+        assert await bot.deliver_until_settled(row) is Outcome.SUPERSEDED
+    settled = await rows_of(bot.database.sessions, game)
+    assert {row.outcome_detail for row in settled if row.settled_at} == {"the game is not announced yet"}
+    assert bot.sent() == []
+    assert await bot.deliver_until_settled(late) is Outcome.DELIVERED
 
 
 async def test_a_lost_response_is_not_sent_twice(bot: Bot) -> None:
