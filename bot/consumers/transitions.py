@@ -19,7 +19,7 @@ from shared.messaging.envelope import AnyEvent
 from shared.models import Game, GameStatus, GameStatusSchedule, Outcome
 from shared.schedule.notices import refresh_announcement
 from shared.schedule.settle import Settlement, log_settled, settle, wait_until_due
-from shared.series.occurrences import lock_series, open_occurrences
+from shared.series.occurrences import leave_out_changing, lock_series, open_occurrences
 
 _ORDER = list(GameStatus)
 _SQL = sql.load("delivery")
@@ -45,7 +45,9 @@ class TransitionHandler:
 
 
 async def apply_transitions(session: AsyncSession, ids: Sequence[UUID], *, wait: bool = False) -> list[GameLock | bool]:
-    """Commit the statuses that their games have not passed. Locked games and series are left out unless `wait`.
+    """Commit the statuses that their games have not passed.
+
+    Unless `wait`, locked games and series are left out, and series of users whose settings are changing.
 
     A result is False for a row that is settled, deleted, not due yet, or of a status that only a newer release knows.
 
@@ -57,6 +59,8 @@ async def apply_transitions(session: AsyncSession, ids: Sequence[UUID], *, wait:
     ending = {row.game_id for row, _ in rows if row.target_status.is_final} & games.keys()
     series_ids = {series_id for game_id in ending if (series_id := games[game_id].series_id) is not None}
     series = await lock_series(session, series_ids, wait=wait)
+    if series and not wait:
+        series = await leave_out_changing(session, series, ending=ending)
     games = {
         game_id: game for game_id, game in games.items() if game_id not in ending or game.series_id in (None, *series)
     }

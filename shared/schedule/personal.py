@@ -46,9 +46,14 @@ async def share_settings(session: AsyncSession, user_ids: Collection[int]) -> No
     Raises:
         TransientError: some are changing at this moment.
     """
-    is_shared = await session.execute(_SQL["share_settings"], {"class": _LOCK_CLASS, "user_ids": list(user_ids)})
-    if not is_shared.scalar_one():
+    if await try_share_settings(session, user_ids):
         raise TransientError("a user's settings are changing")
+
+
+async def try_share_settings(session: AsyncSession, user_ids: Collection[int]) -> set[int]:
+    """Keep users' settings as they are, except those that are changing at this moment. Return whose these are."""
+    parameters = {"class": _LOCK_CLASS, "user_ids": list(user_ids)}
+    return set(await session.scalars(_SQL["share_settings"], parameters))
 
 
 async def populate_personal_reminders(

@@ -34,7 +34,7 @@ from shared.models import (
     copy_details,
 )
 from shared.schedule.notices import add_notice
-from shared.schedule.personal import share_settings
+from shared.schedule.personal import share_settings, try_share_settings
 from shared.schedule.populate import populate_new_games
 from shared.series.planning import Plan, plan_occurrences, resolve
 from shared.series.rule import Rule
@@ -57,6 +57,23 @@ async def lock_series(session: AsyncSession, ids: Collection[UUID], *, wait: boo
         .execution_options(populate_existing=True)
     )
     return {series.id: series for series in await session.scalars(statement)}
+
+
+async def leave_out_changing(
+    session: AsyncSession, locked: Mapping[UUID, GameSeries], *, ending: Collection[UUID]
+) -> dict[UUID, GameSeries]:
+    """Leave out the series that need somebody whose settings are changing at this moment, when games have ended."""
+    needed = {series.id: {series.host_id, *series.regulars} for series in locked.values()}
+    players = (
+        select(Game.series_id, Participant.user_id)
+        .join(Participant, Participant.game_id == Game.id)
+        .where(Game.id.in_(ending))
+    )
+    for series_id, user_id in await session.execute(players):
+        if series_id in needed and locked[series_id].carries_roster:
+            needed[series_id].add(user_id)
+    changing = await try_share_settings(session, set().union(*needed.values()))
+    return {series_id: series for series_id, series in locked.items() if changing.isdisjoint(needed[series_id])}
 
 
 async def open_next(session: AsyncSession, game: Game) -> None:

@@ -5,10 +5,11 @@
 SELECT pg_advisory_xact_lock(CAST(:class AS integer), hashint8(CAST(:user_id AS bigint)));
 
 -- name: share_settings
--- Let users change no settings until their seats and reminders are committed. Return false if one just does: a wait here,
--- with the game locked, could end in a deadlock.
-SELECT coalesce(bool_and(pg_try_advisory_xact_lock_shared(CAST(:class AS integer), hashint8(user_id))), true)
-FROM unnest(CAST(:user_ids AS bigint[])) AS wanted (user_id);
+-- Let users change no settings until their seats and reminders are committed. Return those who just do: a wait here, with
+-- the game locked, could end in a deadlock.
+SELECT user_id
+FROM unnest(CAST(:user_ids AS bigint[])) AS wanted (user_id)
+WHERE NOT pg_try_advisory_xact_lock_shared(CAST(:class AS integer), hashint8(user_id));
 
 -- name: lock_games_of_user
 -- Lock the next :limit games that a user plays in or hosts.

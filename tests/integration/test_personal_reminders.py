@@ -7,18 +7,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
+from bot.consumers.transitions import apply_transitions
+from bot.delivery.batch import LOCKED
 from shared import database as db
 from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
 from shared.games import cancel_game
-from shared.models import Game, NotificationKind, NotificationSchedule, Outcome
+from shared.models import Game, GameSeries, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome
 from shared.schedule.personal import lock_settings, snooze_reminder
 from shared.schedule.populate import lock_game
 from shared.signup import JoinResult, join_game, leave_game
 from shared.users import change_own_settings
-from tests.integration.test_series import new_series, open_games
+from tests.integration.test_series import make_over, new_series, open_games
 from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
@@ -228,6 +230,32 @@ async def test_the_next_game_of_a_series_has_the_extra_reminders_of_its_regulars
         await cancel_game(session, first.id)
     [following] = await open_games(database.sessions, series)
     assert await open_offsets(database, following) == [(PLAYER, 120)]
+
+
+@pytest.mark.parametrize("who", ["host", "regular", "player"])
+async def test_a_change_of_settings_delays_the_next_game_of_its_user_alone(database: Database, who: str) -> None:
+    series, first = await new_series(database.sessions, settings={"regulars": [PLAYER]}, players=[OTHER])
+    other, second = await new_series(database.sessions, host_id=HOST + 1)
+    async with db.transaction(database.sessions) as session:
+        (await session.get_one(GameSeries, series.id)).carries_roster = True
+    ids = await make_over(database.sessions, first, second)
+    async with db.transaction(database.sessions) as changing:
+        await lock_settings(changing, {"host": HOST, "regular": PLAYER, "player": OTHER}[who])
+        async with db.transaction(database.sessions) as session:
+            row_of = {row.id: row.game_id for row in await session.scalars(select(GameStatusSchedule))}
+            results = await apply_transitions(session, ids)
+        assert {row_of[id_]: result for id_, result in zip(ids, results, strict=True)} == {
+            first.id: LOCKED,
+            second.id: True,
+        }
+        with pytest.raises(TransientError, match="settings are changing"):
+            async with db.transaction(database.sessions) as session:
+                await apply_transitions(session, ids, wait=True)
+    assert len(await open_games(database.sessions, other)) == 1
+    async with db.transaction(database.sessions) as session:
+        assert True in await apply_transitions(session, ids)
+    [following] = await open_games(database.sessions, series)
+    assert following.id != first.id
 
 
 async def test_a_snooze_that_ends_when_a_replaced_one_did_reopens_it(database: Database) -> None:
