@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -79,14 +80,24 @@ async def list_next(
     session: AsyncSession, series: GameSeries, *, limit: int = _DATES_SHOWN
 ) -> dict[datetime, Game | None]:
     """Return the next occurrences by their local times, with the games that are planned already."""
-    statement = select(Game).where(Game.series_id == series.id, Game.status == GameStatus.SCHEDULED)
-    games = {game.occurrence: game for game in await session.scalars(statement)}
-    found: dict[datetime, Game | None] = {local: game for local, game in games.items() if local is not None}
-    if series.state is SeriesState.ACTIVE:
-        left_out = (await read_exceptions(session, [series])).get(series.id, {})
-        plan = plan_next(series, now=await database.now(session), wanted=limit, left_out=left_out)
-        found |= dict.fromkeys(plan.opened)
-    return dict(sorted(found.items())[:limit])
+    return (await list_next_of_many(session, [series], limit=limit))[series.id]
+
+
+async def list_next_of_many(
+    session: AsyncSession, many: Collection[GameSeries], *, limit: int
+) -> dict[UUID, dict[datetime, Game | None]]:
+    """Return the next occurrences of each series. Many series take as few statements as one."""
+    found: dict[UUID, dict[datetime, Game | None]] = {series.id: {} for series in many}
+    is_planned = (Game.series_id.in_(found), Game.status == GameStatus.SCHEDULED)
+    for game in await session.scalars(select(Game).where(*is_planned)):
+        if game.series_id is not None and game.occurrence is not None:
+            found[game.series_id][game.occurrence] = game
+    exceptions, now = await read_exceptions(session, many), await database.now(session)
+    for series in many:
+        if series.state is SeriesState.ACTIVE:
+            plan = plan_next(series, now=now, wanted=limit, left_out=exceptions.get(series.id, {}))
+            found[series.id] |= dict.fromkeys(plan.opened)
+    return {series_id: dict(sorted(dates.items())[:limit]) for series_id, dates in found.items()}
 
 
 async def skip_occurrence(

@@ -36,6 +36,7 @@ from shared.series.lifecycle import (
     SkipResult,
     end_series,
     list_next,
+    list_next_of_many,
     pause_series,
     resume_series,
     skip_occurrence,
@@ -216,6 +217,25 @@ async def test_many_series_end_in_one_batch_with_as_few_statements_as_one(databa
         event.remove(database.engine.sync_engine, "before_cursor_execute", count)
         for series, _ in made:
             assert len(await open_games(database.sessions, series)) == 1
+    assert statements[0] == statements[1]
+
+
+async def test_the_next_dates_of_many_series_take_as_few_statements_as_those_of_one(database: Database) -> None:
+    made = [(await new_series(database.sessions))[0] for _ in range(12)]
+    statements: list[int] = []
+
+    def count(*_args: object) -> None:
+        statements[-1] += 1
+
+    for asked in (made[:1], made):
+        statements.append(0)
+        event.listen(database.engine.sync_engine, "before_cursor_execute", count)
+        async with db.transaction(database.sessions) as session:
+            dates = await list_next_of_many(session, asked, limit=2)
+            single = await list_next(session, asked[0], limit=2)
+        event.remove(database.engine.sync_engine, "before_cursor_execute", count)
+        assert list(dates[asked[0].id]) == list(single)
+        assert [len(found) for found in dates.values()] == [2] * len(asked)
     assert statements[0] == statements[1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,7 @@ from shared.series.lifecycle import (
     SkipResult,
     end_series,
     list_next,
+    list_next_of_many,
     pause_series,
     resume_series,
     skip_occurrence,
@@ -60,7 +62,9 @@ class SeriesCommands(app_commands.Group):
 
         async def work(session: AsyncSession) -> Reply:
             found = await search_series(session, interaction.guild_id or 0, states=RUNNING, limit=_LIST_LIMIT)
-            return Reply(embeds=[series_list_embed([(series, await _next_start(session, series)) for series in found])])
+            dates = await list_next_of_many(session, found, limit=1)
+            starts = [(series, _next_start(series, dates[series.id])) for series in found]
+            return Reply(embeds=[series_list_embed(starts)])
 
         await respond_in_transaction(interaction, work)
 
@@ -219,8 +223,7 @@ async def _choose_date(session: AsyncSession, series: GameSeries, text: str | No
         raise UserError(f"“{escape(text, limit=60)}” isn't one of its dates. {_PICK_A_DATE}") from None
 
 
-async def _next_start(session: AsyncSession, series: GameSeries) -> datetime | None:
-    upcoming = await list_next(session, series, limit=1)
+def _next_start(series: GameSeries, upcoming: Mapping[datetime, Game | None]) -> datetime | None:
     return next((_start(series, *entry) for entry in upcoming.items()), None)
 
 

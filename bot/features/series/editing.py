@@ -20,6 +20,7 @@ from bot.features.series.lookup import find_series_by_text
 from bot.features.times import parse_clock, parse_duration, parse_reminder_offsets
 from bot.rendering.escaping import escape
 from shared.editing import EditResult
+from shared.game_search import count_open_games
 from shared.models import GameSeries, SeriesState
 from shared.series.editing import SeriesEdit, edit_series
 from shared.series.lifecycle import list_next
@@ -59,6 +60,7 @@ async def edit_series_from_options(session: AsyncSession, interaction: Interacti
     edit = await _parse_options(session, series, options)
     if edit == SeriesEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `time` or `repeat`.")
+    await _require_quota(session, interaction, series, edit)
     match await edit_series(session, series.id, edit, actor_id=interaction.user.id):
         case EditResult.IN_THE_PAST:
             raise UserError(
@@ -69,6 +71,24 @@ async def edit_series_from_options(session: AsyncSession, interaction: Interacti
                 "A game that is announced already has more players. Allow more, or ask someone to leave first."
             )
     return await _confirm(session, series, edit)
+
+
+async def _require_quota(session: AsyncSession, interaction: Interaction, series: GameSeries, edit: SeriesEdit) -> None:
+    """Check that the games that the edit adds fit into the limits for open games."""
+    if edit.open_ahead is None or edit.open_ahead <= series.open_ahead:
+        return
+    limits, added = interaction.client.limits, edit.open_ahead - series.open_ahead
+    count = await count_open_games(session, series.guild_id, host_id=series.host_id)
+    if count.of_host + added > limits.per_host:
+        open_games, limit = f"The host would have {count.of_host + added} open games", f"{limits.per_host} for one host"
+    elif count.on_server + added > limits.per_server:
+        open_games, limit = f"There would be {count.on_server + added} open games", f"{limits.per_server}"
+    else:
+        return
+    raise UserError(
+        f"{open_games} on this server, and the limit is {limit}. "
+        "Enter a smaller number for `open-at-once`, or cancel a game first with `/game cancel`."
+    )
 
 
 async def _confirm(session: AsyncSession, series: GameSeries, edit: SeriesEdit) -> str:

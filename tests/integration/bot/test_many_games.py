@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from pydantic import SecretStr
@@ -136,6 +137,18 @@ class TestQuotas:
         texts = await asyncio.gather(*(reply_text(create(sandbox)) for _ in range(6)))
         assert sum("is set for" in shown for shown in texts) == 2
         assert len(await all_games(database)) == 2
+
+    @pytest.mark.usefixtures("limited")
+    async def test_a_series_cannot_open_more_games_at_once_than_fit(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        await reply_text(create(sandbox, repeat="daily"))
+        change = partial(sandbox.slash, HOST, "series edit", series="strahd")
+        assert "The host would have 3 open games" in await reply_text(change(**{"open-at-once": 3}))
+        assert len(await all_games(database)) == 1
+        assert "is changed" in await reply_text(change(**{"open-at-once": 2}))
+        assert len(await all_games(database)) == 2
+        assert "is changed" in await reply_text(change(**{"open-at-once": 1}))
 
 
 async def test_by_default_a_host_may_plan_a_game_for_every_evening_of_two_weeks(
