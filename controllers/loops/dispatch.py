@@ -56,7 +56,8 @@ class DispatchLoop:
         worst = next((status for status in queues if not status.ready), queues[0])
         problems = [status.degraded for status in queues if status.degraded is not None]
         if self._newer_rows:
-            problems.append(f"{format_capped(self._newer_rows)} rows wait for a newer release, which wrote them")
+            rows = "1 row waits" if self._newer_rows == 1 else f"{format_capped(self._newer_rows)} rows wait"
+            problems.append(f"{rows} for the newer release that wrote {'it' if self._newer_rows == 1 else 'them'}")
         return replace(
             worst,
             last_dispatch=max((it.last_dispatch for it in queues if it.last_dispatch is not None), default=None),

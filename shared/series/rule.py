@@ -70,7 +70,7 @@ class Rule:
             nth=int(nth) if nth else None,
             month_day=int(parts["BYMONTHDAY"]) if "BYMONTHDAY" in parts else None,
             count=int(parts["COUNT"]) if "COUNT" in parts else None,
-            until=datetime.strptime(parts["UNTIL"][:8], "%Y%m%d").date() if "UNTIL" in parts else None,  # noqa: DTZ007
+            until=datetime.strptime(parts["UNTIL"][:8], "%Y%m%d").date() if "UNTIL" in parts else None,  # noqa: DTZ007  # only the day is used
         )
 
     def local_times(self, start: datetime, *, after: datetime | None = None) -> Iterator[datetime]:

@@ -251,7 +251,7 @@ async def test_rows_that_only_a_newer_release_knows_are_left_to_it_and_counted(
     async with dispatching(database, declared, patient) as loop:
         await expect_all(declared)
         await loop.stats()
-        assert "1 rows wait for a newer release" in (loop.status().degraded or "")
+        assert "1 row waits for the newer release that wrote it" in (loop.status().degraded or "")
     async with db.transaction(database.sessions) as session:
         assert (await count_rows(session, STATUS_TRANSITIONS)).newer == 2
         assert await queries.claim(session, STATUS_TRANSITIONS, batch_size=9) == []
