@@ -17,7 +17,7 @@ from shared.discord.client import DiscordClient
 from shared.liveness import Watched
 from shared.messaging import topology
 from shared.messaging.consumer import Consumer
-from shared.messaging.envelope import GameReminderDue, NoticeDue, PersonalReminderDue, StatusTransitionDue
+from shared.messaging.envelope import GameReminderDue, NoticeDue, OfferEnded, PersonalReminderDue, StatusTransitionDue
 from shared.probes import Dependency
 from shared.schedule.retry import Backoff
 from shared.settings import (
@@ -87,13 +87,15 @@ async def _run() -> None:
 
 def event_handler(sender: Sender) -> EventHandler:
     """Return the handler of every event."""
-    deliver_notification = NotificationHandler(sender).deliver_notification
+    notifications = NotificationHandler(sender)
+    deliver_notification = notifications.deliver_notification
     return EventHandler(
         sender.sessions,
         Backoff.of(sender.timing),
         {
             GameReminderDue: deliver_notification,
             PersonalReminderDue: deliver_notification,
+            OfferEnded: notifications.end_offer,
             NoticeDue: deliver_notification,
             StatusTransitionDue: TransitionHandler(sender.sessions).apply_transition,
         },

@@ -42,9 +42,10 @@ class GameEdit:
     closes_minutes: int | None = None
     minimum_players: int | None = None
     minimum_minutes: int | None = None
+    offer_minutes: int | None = None
 
 
-_LIMITS = frozenset({"capacity", "required_role_id", "closes_minutes", "minimum_players"})
+_LIMITS = frozenset({"capacity", "required_role_id", "closes_minutes", "minimum_players", "offer_minutes"})
 _NOT_RECORDED = frozenset({"description", "slots"})
 """Long texts. The history says that they changed, but not how."""
 _SEATS = frozenset({"capacity", "slots"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
@@ -18,6 +19,7 @@ from shared import database
 from shared.audit import record_game_change
 from shared.models import Answer, AuditAction, Game, GameStatus, Participant, Response, Slot
 from shared.schedule.notices import add_promotion, refresh_announcement, update_drop_outs, withdraw_promotion
+from shared.schedule.offers import add_offer_end, offer_until, withdraw_offer_end
 from shared.schedule.personal import populate_personal_reminders, share_settings
 from shared.schedule.populate import lock_game
 from shared.signup_rules import is_past_closing, lacks_role
@@ -31,6 +33,8 @@ class JoinResult(enum.Enum):
     ALREADY_JOINED = "already joined"
     WAITLISTED = "waitlisted"
     ALREADY_WAITLISTED = "already waitlisted"
+    CONFIRMED = "confirmed"
+    """The player has taken the seat that they were offered."""
     CLOSED = "closed"
     SIGN_UPS_CLOSED = "sign-ups closed"
     """The game has not started, but nobody gets a seat any more without the host."""
@@ -76,7 +80,8 @@ async def join_game(
         return JoinResult.NO_SUCH_SLOT
     seats = await read_seats(session, game_id)
     if user_id in seats and (chosen is None or chosen.name == seats[user_id]):
-        return JoinResult.ALREADY_JOINED
+        is_offered = await confirm_seat(session, game, user_id)
+        return JoinResult.CONFIRMED if is_offered else JoinResult.ALREADY_JOINED
     if by is None and is_past_closing(game, now=await database.now(session)):
         return JoinResult.SIGN_UPS_CLOSED
     if chosen is not None and user_id in seats:
@@ -105,7 +110,7 @@ async def leave_game(
     game = await lock_game(session, game_id)
     if game.status.is_final:
         return LeaveResult.OVER
-    had_seat = await _unseat(session, game, user_id)
+    had_seat = await free_seat(session, game, user_id)
     was_waiting = await _is_waiting(session, game, user_id)
     if not await _respond(session, game, user_id, answer) and not had_seat:
         return LeaveResult.UNCHANGED
@@ -126,7 +131,7 @@ async def remove_player(session: AsyncSession, game_id: UUID, *, user_id: int, b
     game = await lock_game(session, game_id)
     if game.status.is_final:
         return LeaveResult.OVER
-    had_seat = await _unseat(session, game, user_id)
+    had_seat = await free_seat(session, game, user_id)
     was_waiting = await _is_waiting(session, game, user_id)
     of_user = (Response.game_id == game.id, Response.user_id == user_id)
     had_answer = (await session.execute(delete(Response).where(*of_user).returning(Response.user_id))).first()
@@ -160,12 +165,31 @@ async def fill_seats(session: AsyncSession, game: Game) -> list[int]:
         slot = find_free_slot(game, seats, wanted)
         if slot is None and game.slots:
             continue
-        await _seat(session, game, user_id, slot=slot)
+        until = offer_until(game, now=await database.now(session))
+        await _seat(session, game, user_id, slot=slot, offered_until=until)
         await add_promotion(session, game, user_id)
+        if until is not None:
+            await add_offer_end(session, game, user_id, due_at=until)
         await record_game_change(session, game, AuditAction.PROMOTED, actor_id=None, user_id=user_id)
         seats[user_id] = None if slot is None else slot.name
         promoted.append(user_id)
     return promoted
+
+
+async def confirm_seat(session: AsyncSession, game: Game, user_id: int) -> bool:
+    """Make the seat of a locked game that a user is offered theirs. Return whether they were offered one."""
+    statement = update(Participant).where(
+        Participant.game_id == game.id, Participant.user_id == user_id, Participant.offered_until.is_not(None)
+    )
+    confirmed = await session.execute(
+        statement.values(is_confirmed=True, offered_until=None).returning(Participant.user_id)
+    )
+    if confirmed.scalar_one_or_none() is None:
+        return False
+    await withdraw_offer_end(session, game, user_id, detail="the player has taken the seat")
+    await record_game_change(session, game, AuditAction.SEAT_TAKEN, actor_id=user_id)
+    await refresh_announcement(session, game)
+    return True
 
 
 async def rename_slots(session: AsyncSession, game: Game, before: Sequence[Slot]) -> None:
@@ -228,6 +252,7 @@ async def _change_slot(session: AsyncSession, game: Game, slot: Slot, *, user_id
         user_id=user_id,
         changes={"slot": (seats[user_id], slot.name)},
     )
+    await confirm_seat(session, game, user_id)
     await fill_seats(session, game)
     await refresh_announcement(session, game)
     return JoinResult.CHANGED_SLOT
@@ -240,16 +265,19 @@ async def _record_join(session: AsyncSession, game: Game, action: AuditAction, *
         await record_game_change(session, game, AuditAction.PLAYER_ADDED, actor_id=by, user_id=user_id)
 
 
-async def _seat(session: AsyncSession, game: Game, user_id: int, *, slot: Slot | None) -> None:
+async def _seat(
+    session: AsyncSession, game: Game, user_id: int, *, slot: Slot | None, offered_until: datetime | None = None
+) -> None:
     await share_settings(session, [user_id])
     await session.execute(delete(Response).where(Response.game_id == game.id, Response.user_id == user_id))
     name = None if slot is None else slot.name
-    await session.execute(insert(Participant).values(game_id=game.id, user_id=user_id, slot=name))
+    offer = {"is_confirmed": offered_until is None, "offered_until": offered_until}
+    await session.execute(insert(Participant).values(game_id=game.id, user_id=user_id, slot=name, **offer))
     await populate_personal_reminders(session, [game.id], user_id=user_id)
     await update_drop_outs(session, game, returned=user_id)
 
 
-async def _unseat(session: AsyncSession, game: Game, user_id: int) -> bool:
+async def free_seat(session: AsyncSession, game: Game, user_id: int) -> bool:
     """Remove a user's seat. Return whether there was one."""
     removed = await session.execute(
         delete(Participant)
@@ -259,6 +287,7 @@ async def _unseat(session: AsyncSession, game: Game, user_id: int) -> bool:
     if removed.scalar_one_or_none() is None:
         return False
     await withdraw_promotion(session, game, user_id)
+    await withdraw_offer_end(session, game, user_id, detail="the player has left")
     await populate_personal_reminders(session, [game.id], user_id=user_id)
     return True
 

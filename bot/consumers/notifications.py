@@ -20,6 +20,7 @@ from shared.discord.errors import UNKNOWN_MESSAGE, RequestRejectedError
 from shared.discord.ids import first_id_at
 from shared.messaging.envelope import AnyEvent
 from shared.models import DeliveryState, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
+from shared.offers import end_offer
 from shared.schedule.notices import add_notice
 from shared.schedule.populate import lock_game
 from shared.schedule.settle import settle_and_log, try_again
@@ -27,7 +28,7 @@ from shared.schedule.warnings import warn_hosts
 
 
 class NotificationHandler:
-    """Handles `GameReminderDue`, `PersonalReminderDue` and `NoticeDue`."""
+    """Handles `GameReminderDue`, `PersonalReminderDue`, `OfferEnded` and `NoticeDue`."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
@@ -45,6 +46,15 @@ class NotificationHandler:
             else:
                 await self._edit(context, context.game.message_id)
         return True
+
+    async def end_offer(self, event: AnyEvent) -> bool:
+        """Give a seat on that was not taken in time, and then notify the user who lost it.
+
+        After a crash in between, the seat is given on already, and the next delivery only notifies.
+        """
+        async with database.transaction(self._sessions) as session:
+            await end_offer(session, event.row_id)
+        return await self.deliver_notification(event)
 
     async def _adopt(self, before: NotificationContext) -> None:
         """Record which message shows the game. After a crash, the next delivery finds it in the ledger."""

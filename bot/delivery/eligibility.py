@@ -85,13 +85,15 @@ async def check(
     people = await _read_people(session, {row.game_id for row, *_ in rows if row.id not in finished})
     shown = {row.game_id for row, *_ in rows if row.kind is NotificationKind.ANNOUNCEMENT}
     responses = await _read_responses(session, shown) if shown else {}
+    ended = [row.id for row, *_ in rows if row.kind is NotificationKind.OFFER_END and row.id not in finished]
+    former = await _read_former_players(session, ended) if ended else {}
     for row, guild_name, now in rows:
         if row.id not in finished:
             checked[row.id] = NotificationContext(
                 row,
                 games[row.game_id],
                 now,
-                people[row.game_id],
+                _add_person(people[row.game_id], former.get(row.id)),
                 deliveries[row.id],
                 guild_name=guild_name or "",
                 responses=responses.get(row.game_id, ()),
@@ -143,12 +145,27 @@ async def _read_people(session: AsyncSession, game_ids: Iterable[UUID]) -> Mappi
             row.user_id,
             has_joined=row.has_joined,
             slot=row.slot,
+            offered_until=row.offered_until,
             wants_dm=row.wants_dm,
             has_closed_dms=row.has_closed_dms,
             reminders_off=row.reminders_off,
         )
         people[row.game_id].append(person)
     return people
+
+
+async def _read_former_players(session: AsyncSession, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+    """Read how the users want to be notified who lost their seats. They need not be in the game any more."""
+    return {
+        row.id: Person(row.user_id, has_joined=False, wants_dm=row.wants_dm, has_closed_dms=row.has_closed_dms)
+        for row in await session.execute(_SQL["addressees"], {"ids": list(ids)})
+    }
+
+
+def _add_person(people: Sequence[Person], person: Person | None) -> Sequence[Person]:
+    if person is None or any(other.user_id == person.user_id for other in people):
+        return people
+    return [*people, person]
 
 
 async def _read_responses(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Responder]]:

@@ -25,6 +25,8 @@ class Person:
     has_joined: bool = True
     """False for a host who has no seat."""
     slot: str | None = None
+    offered_until: datetime | None = None
+    """When they lose a seat that they have not taken yet."""
     wants_dm: bool = False
     has_closed_dms: bool = False
     """Whether Discord rejected a direct message since they last asked for them."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext
 from bot.notifications.reminder import list_addressee, make_closed_dms_note, make_server_note
-from bot.rendering import leave_button, promotion_message
+from bot.rendering import leave_button, offer_buttons, promotion_message
 from shared.models import NotificationDelivery
 
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
     mentions = tuple(delivery.mentions)
     notes = (make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions))
-    slot = None if context.addressee is None else context.addressee.slot
-    payload = promotion_message(context.game, players=context.roster, slot=slot, mentions=mentions, notes=notes)
-    return Message({**payload, "components": leave_button(context.game.id, nonce=delivery.nonce)}, mentions)
+    person = context.addressee
+    slot, until = (None, None) if person is None else (person.slot, person.offered_until)
+    payload = promotion_message(
+        context.game, players=context.roster, slot=slot, offered_until=until, mentions=mentions, notes=notes
+    )
+    buttons = leave_button if until is None else offer_buttons
+    return Message({**payload, "components": buttons(context.game.id, nonce=delivery.nonce)}, mentions)
 
 
 PROMOTION = NotificationContent(list_addressee, _make_message)

@@ -22,6 +22,8 @@ _ACTIONS: Mapping[str, str] = {
     AuditAction.JOINED: "joined",
     AuditAction.WAITLISTED: "joined the waitlist",
     AuditAction.PROMOTED: "gave a free seat to {user}",
+    AuditAction.SEAT_TAKEN: "took the offered seat",
+    AuditAction.OFFER_ENDED: "took back the seat that {user} didn't take in time",
     AuditAction.MAYBE: "answered maybe",
     AuditAction.DECLINED: "can't come",
     AuditAction.LEFT: "left",
@@ -101,6 +103,10 @@ def _write_closing(value: Any) -> str:
     return describe_offsets([value or 0])
 
 
+def _write_offer(value: Any) -> str:
+    return format_duration(timedelta(minutes=value)) if value else "none"
+
+
 def _write_role(value: Any) -> str:
     return "none" if value is None else format_role(value)
 
@@ -120,6 +126,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "scheduled_at": ("the start", _write_time),
     "duration": ("the duration", _write_duration),
     "slots": ("the slots", str),
+    "offer_minutes": ("the time to take a free seat", _write_offer),
     "capacity": ("the number of seats", _write_capacity),
     "reminder_offsets": ("the reminders", describe_offsets),
     "required_role_id": ("the required role", _write_role),

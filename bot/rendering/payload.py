@@ -34,6 +34,7 @@ UNTITLED = "Untitled game"
 JOIN_ID = "questbell:join:"
 MAYBE_ID = "questbell:maybe:"
 LEAVE_ID = "questbell:leave:"
+TAKE_ID = "questbell:take:"
 SLOT_ID = "questbell:slot:"
 SNOOZE_ID = "questbell:snooze:"
 MINIMUM_CANCEL_ID = "questbell:minimum-cancel:"
@@ -79,6 +80,19 @@ def minimum_buttons(game_id: UUID, *, nonce: str) -> list[Payload]:
         {"style": _RED, "label": "Cancel the game", "custom_id": f"{MINIMUM_CANCEL_ID}{game_id}{_suffix(nonce)}"},
         {"style": _GREY, "label": "Keep it", "custom_id": f"{MINIMUM_KEEP_ID}{game_id}{_suffix(nonce)}"},
     )
+
+
+def offer_buttons(game_id: UUID, *, nonce: str) -> list[Payload]:
+    """Return the row under the offer of a seat. No id ends with the game's, by which announcements are recognised."""
+    return _row(
+        {"style": _GREEN, "label": "Take it", "custom_id": f"{TAKE_ID}{game_id}{_suffix(nonce)}"},
+        {"style": _GREY, "label": "Can't make it", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"},
+    )
+
+
+def join_button(game_id: UUID, *, nonce: str) -> list[Payload]:
+    """Return the row under the notice of a lost seat."""
+    return _row({"style": _GREY, "label": "Join", "custom_id": f"{JOIN_ID}{game_id}{_suffix(nonce)}"})
 
 
 def add_snooze_buttons(rows: list[Payload], game_id: UUID, *, left: timedelta) -> list[Payload]:

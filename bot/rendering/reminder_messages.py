@@ -94,14 +94,35 @@ def drop_out_message(
 
 
 def promotion_message(
-    game: Game, *, players: Sequence[int], slot: str | None = None, mentions: Sequence[int], notes: Sequence[str] = ()
+    game: Game,
+    *,
+    players: Sequence[int],
+    slot: str | None = None,
+    offered_until: datetime | None = None,
+    mentions: Sequence[int],
+    notes: Sequence[str] = (),
 ) -> Payload:
-    """Return the notice to a user who has got a seat from the waitlist. It pings exactly `mentions`."""
+    """Return the notice to a user who has got a seat from the waitlist, or is offered one until a time.
+
+    It pings exactly `mentions`.
+    """
     shown = format_slot_of(game, slot)
     as_slot = f"You play as {shown}. ".replace("{", "{{").replace("}", "}}") if shown else ""
     sentence = (
         f"🎉 A seat is free, and it's yours: **{{title}}** on {format_timestamp(game.scheduled_at, 'F')}. "
         f"{as_slot}Players: {seat_count(game, len(players))}."
+    )
+    if offered_until is not None:
+        until = f"{format_timestamp(offered_until, 'f')} ({format_timestamp(offered_until, 'R')})"
+        notes = (f"Press **Take it** until {until}. Then the seat goes to the next in line.", *notes)
+    return _compose(game, sentence, mentions, notes=notes)
+
+
+def offer_end_message(game: Game, *, due_at: datetime, mentions: Sequence[int], notes: Sequence[str] = ()) -> Payload:
+    """Return the notice to a user who did not take a seat until it was due. It pings exactly `mentions`."""
+    sentence = (
+        f"⌛ You didn't take the seat by {format_timestamp(due_at, 'f')}, so it's no longer yours: **{{title}}** "
+        f"on {format_timestamp(game.scheduled_at, 'F')}. To wait for another, press Join."
     )
     return _compose(game, sentence, mentions, notes=notes)
 

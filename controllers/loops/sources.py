@@ -13,7 +13,14 @@ from uuid import UUID
 
 from controllers.resources.models import Source
 from shared.messaging import topology
-from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue, PersonalReminderDue, StatusTransitionDue
+from shared.messaging.envelope import (
+    AnyEvent,
+    GameReminderDue,
+    NoticeDue,
+    OfferEnded,
+    PersonalReminderDue,
+    StatusTransitionDue,
+)
 from shared.messaging.topology import Queue
 from shared.models import GameStatus, GameStatusSchedule, NotificationKind, NotificationSchedule
 from shared.schedule.settle import Table
@@ -42,6 +49,8 @@ def build_notification_event(due: ClaimedRow) -> tuple[AnyEvent, int | None]:
         return build_game_reminder_event(due)
     if due.details["kind"] == NotificationKind.PERSONAL_REMINDER:
         return build_personal_reminder_event(due)
+    if due.details["kind"] == NotificationKind.OFFER_END:
+        return OfferEnded(row_id=due.id, game_id=due.game_id), None
     return build_notice_event(due)
 
 

@@ -52,10 +52,17 @@ class PersonalReminderDue(Event):
     game_scheduled_at: AwareDatetime | None = None
 
 
+class OfferEnded(Event):
+    """The time to take an offered seat is over. An older bot leaves it alone, because it does not know this type."""
+
+    kinds = frozenset({NotificationKind.OFFER_END})
+    event_type: Literal["game.offer_ended"] = "game.offer_ended"
+
+
 class NoticeDue(Event):
     """A notice or announcement update is due."""
 
-    kinds = frozenset(NotificationKind) - GameReminderDue.kinds - PersonalReminderDue.kinds
+    kinds = frozenset(NotificationKind) - GameReminderDue.kinds - PersonalReminderDue.kinds - OfferEnded.kinds
     event_type: Literal["game.notice_due"] = "game.notice_due"
     kind: NotificationKind | str | None = None
 
@@ -68,10 +75,10 @@ class StatusTransitionDue(Event):
     target_status: GameStatus | str | None = None
 
 
-AnyEvent = GameReminderDue | PersonalReminderDue | NoticeDue | StatusTransitionDue
+AnyEvent = GameReminderDue | PersonalReminderDue | OfferEnded | NoticeDue | StatusTransitionDue
 EVENT_TYPES: dict[str, type[AnyEvent]] = {
     str(event.model_fields["event_type"].default): event
-    for event in (GameReminderDue, PersonalReminderDue, NoticeDue, StatusTransitionDue)
+    for event in (GameReminderDue, PersonalReminderDue, OfferEnded, NoticeDue, StatusTransitionDue)
 }
 
 

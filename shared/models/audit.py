@@ -24,6 +24,8 @@ class AuditAction(enum.StrEnum):
     WAITLISTED = "waitlisted"
     PROMOTED = "promoted"
     SLOT_CHANGED = "slot changed"
+    SEAT_TAKEN = "seat taken"
+    OFFER_ENDED = "offer ended"
     MAYBE = "maybe"
     DECLINED = "declined"
     LEFT = "left"

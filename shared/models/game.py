@@ -128,6 +128,8 @@ class Participant(Base):
     slot: Mapped[str | None]
     is_confirmed: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     """False until the player has said that the game's new time suits, or that they take an offered seat."""
+    offered_until: Mapped[datetime | None]
+    """When a seat from the waitlist goes to the next, None once the player has taken it."""
 
 
 class CoHost(Base):

@@ -18,8 +18,8 @@ from shared.models.game import GameStatus
 
 
 class NotificationKind(enum.StrEnum):
-    """All but the two kinds of reminders are notices: due immediately, and without TTL. Only an announcement and the
-    question about a minimum may be due later."""
+    """All but the two kinds of reminders are notices: due immediately, and without TTL. Only an announcement, the
+    question about a minimum and the end of an offer may be due later."""
 
     REMINDER = "reminder"
     ANNOUNCEMENT = "announcement"
@@ -36,6 +36,8 @@ class NotificationKind(enum.StrEnum):
     """A reminder for one player: an extra one, or one that they snoozed."""
     MINIMUM = "minimum"
     """Too few players have a seat. The host is asked whether to cancel the game."""
+    OFFER_END = "offer_end"
+    """The user has not taken the seat that they were offered. It goes to the next, and they are notified."""
 
 
 class Outcome(enum.StrEnum):
@@ -144,7 +146,8 @@ class NotificationSchedule(DueRow, Base):
     offset_minutes: Mapped[int | None]
     game_scheduled_at: Mapped[datetime]
     reason: Mapped[str | None]
-    """What a warning is about, a line for each reason. Or why there is a personal reminder, "extra" or "snooze"."""
+    """What a warning is about, a line for each reason. Or why there is a personal reminder, "extra" or "snooze".
+    Or that an offer has lapsed."""
     user_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     """The players who have left, if it is about a drop-out."""
     next_user_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))

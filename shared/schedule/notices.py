@@ -69,6 +69,11 @@ VALIDITY: dict[NotificationKind, Validity] = {
         superseded_by=frozenset({NotificationKind.CANCELLATION}),
     ),
     NotificationKind.MINIMUM: Validity(expires_at_begin=True, bound_to_version=True),
+    NotificationKind.OFFER_END: Validity(
+        expires_at_begin=False,
+        bound_to_version=False,
+        superseded_by=frozenset({NotificationKind.CANCELLATION}),
+    ),
 }
 _NOTICE_REFUSED_FOR = timedelta(hours=1)
 

@@ -61,7 +61,7 @@ SELECT
             AND announcement.due_at > (SELECT clock_timestamp())
     ) AS is_early,
     CASE
-        WHEN user_id IS NULL OR kind = 'minimum' THEN false
+        WHEN user_id IS NULL OR kind IN ('minimum', 'offer_end') THEN false
         WHEN kind = 'personal_reminder' AND EXISTS (
             SELECT FROM person WHERE person.user_id = notification.user_id AND reminders_off
         ) THEN true
@@ -86,6 +86,7 @@ FROM notification_schedule AS notification
 WHERE id = ANY(CAST(:ids AS uuid[]))
     AND settled_at IS NULL
     AND kind = ANY(CAST(:kinds AS text[]))
+    AND (kind <> 'offer_end' OR reason IS NOT NULL)
     AND due_at <= (SELECT clock_timestamp());
 
 -- name: people
@@ -93,19 +94,27 @@ WHERE id = ANY(CAST(:ids AS uuid[]))
 -- notified.
 -- Indexes: pk_participant, pk_game, pk_person.
 SELECT
-    game_id, user_id, has_joined, slot, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms,
+    game_id, user_id, has_joined, slot, offered_until, coalesce(wants_dm, false) AS wants_dm,
+    dms_closed_at IS NOT NULL AS has_closed_dms,
     coalesce(reminders_off, false) AS reminders_off
 FROM (
-    SELECT game_id, user_id, joined_at, true AS has_joined, slot
+    SELECT game_id, user_id, joined_at, true AS has_joined, slot, offered_until
     FROM participant
     WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
     UNION ALL
-    SELECT id, host_id, 'infinity', false, NULL
+    SELECT id, host_id, 'infinity', false, NULL, NULL
     FROM game
     WHERE id = ANY(CAST(:game_ids AS uuid[]))
         AND NOT EXISTS (SELECT FROM participant WHERE game_id = game.id AND user_id = game.host_id)
 ) AS people LEFT JOIN person USING (user_id)
 ORDER BY joined_at, user_id;
+
+-- name: addressees
+-- Read how the only recipients of notifications want to be notified.
+-- Indexes: pk_notification_schedule, pk_person.
+SELECT id, user_id, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms
+FROM notification_schedule LEFT JOIN person USING (user_id)
+WHERE id = ANY(CAST(:ids AS uuid[])) AND user_id IS NOT NULL;
 
 -- name: responses
 -- Read the answers of users who have no seat, in the order they answered.

@@ -213,6 +213,16 @@ def _schedules() -> Iterator[Transition]:
     )
     yield Transition(
         NOTIFICATIONS,
+        "lapsed",
+        ("open",),
+        "open",
+        _BOT,
+        "The time to take a seat is over. The same transaction gives it to the next in line.",
+        ("reason",),
+        f"NEW.kind = 'offer_end' AND OLD.reason IS NULL AND NEW.due_at <= clock_timestamp() AND NOT EXISTS ({_LEDGER})",
+    )
+    yield Transition(
+        NOTIFICATIONS,
         "reopened",
         ("superseded",),
         "open",

@@ -19,14 +19,14 @@ from bot.features.games.drafts import (
 )
 from bot.features.games.form import FORM_ID, MORE_FORM_ID
 from bot.features.games.minimum import CancelSmallGameButton, KeepSmallGameButton
-from bot.features.games.signup import JoinButton, LeaveButton, MaybeButton, SlotSelect
+from bot.features.games.signup import JoinButton, LeaveButton, MaybeButton, SlotSelect, TakeButton
 from bot.features.games.snooze import SnoozeButton
 
 
 def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClient]) -> None:
     """Add the feature to a client before it connects."""
     tree.add_command(GameCommands())
-    client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton, SlotSelect, SnoozeButton)
+    client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton, SlotSelect, TakeButton, SnoozeButton)
     client.add_dynamic_items(PostButton, EditButton, MoreButton, DiscardButton, CancelButton, KeepButton)
     client.add_dynamic_items(CancelSmallGameButton, KeepSmallGameButton)
     client.add_form(FORM_ID + ROW_ID, submit_form)

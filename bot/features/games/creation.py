@@ -13,6 +13,7 @@ from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.limits import describe_limits, parse_closing, parse_minimum, require_open_sign_ups
 from bot.features.games.lookup import format_locale
+from bot.features.games.offers import parse_offer
 from bot.features.games.place import parse_place
 from bot.features.games.slots import parse_slots
 from bot.features.posting import require_permission_to_post, require_permission_to_post_in
@@ -54,6 +55,7 @@ class CreateGameOptions:
     template: str = ""
     announce: str = ""
     closes: str = ""
+    offer: str = ""
     role: str = ""
     """Its id."""
     place: str = ""
@@ -256,6 +258,7 @@ def _parse_options(
         closes_minutes=closes_minutes,
         minimum_players=minimum,
         minimum_minutes=minimum_minutes,
+        offer_minutes=parse_offer(options.offer),
         interaction_id=request_id,
         announce_at=announce_at,
     )

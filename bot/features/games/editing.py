@@ -13,6 +13,7 @@ from bot.features.errors import UserError
 from bot.features.games.creation import choose_duration, describe_schedule, parse_description, parse_title
 from bot.features.games.limits import parse_check, parse_closing, require_possible_minimum
 from bot.features.games.lookup import find_game_by_text, format_locale
+from bot.features.games.offers import parse_offer
 from bot.features.games.place import parse_place
 from bot.features.games.slots import parse_slots
 from bot.features.rights import require_manager
@@ -51,6 +52,7 @@ class EditGameOptions:
     reminders: str | None
     description: str | None
     closes: str | None
+    offer: str | None
     role: int | None
     """Its id, 0 for everybody."""
     place: str | None
@@ -143,6 +145,7 @@ def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: 
         slots=None if options.slots is None else parse_slots(options.slots),
         reminder_offsets=None if options.reminders is None else parse_reminder_offsets(options.reminders),
         required_role_id=options.role,
+        offer_minutes=None if options.offer is None else parse_offer(options.offer) or 0,
         closes_minutes=None if options.closes is None else parse_closing(options.closes) or 0,
         minimum_players=options.minimum,
         minimum_minutes=None if options.minimum_check is None else parse_check(options.minimum_check),

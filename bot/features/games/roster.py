@@ -45,7 +45,7 @@ async def add_player(
                 f"{who} is in {title}, which starts on {format_timestamp(game.scheduled_at, 'F')}. "
                 "I don't tell them now, but they get the reminders."
             )
-        case JoinResult.ALREADY_JOINED:
+        case JoinResult.ALREADY_JOINED | JoinResult.CONFIRMED:
             return f"{who} is already in {title}."
         case JoinResult.WAITLISTED:
             full, _ = await describe_line(session, game, player.id)

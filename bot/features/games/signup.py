@@ -19,12 +19,13 @@ from bot.features.games.limits import describe_required_role, require_roles_know
 from bot.features.interactions import Reply, respond_once
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_mention, format_timestamp
-from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID, SLOT_ID
+from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID, SLOT_ID, TAKE_ID
 from bot.rendering.slots import CHOOSE_SLOT, format_slot_of, slot_options
 from shared import database
 from shared.game_search import find_overlap
 from shared.games import find_game, remember_guild_name
 from shared.models import Answer, Game, GameStatus
+from shared.offers import TakeResult, take_seat
 from shared.schedule.populate import reminder_times
 from shared.signup import JoinResult, LeaveResult, join_game, leave_game, read_seats, read_waitlist
 from shared.signup_rules import closing_time
@@ -103,6 +104,24 @@ class SlotSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=SLOT_I
         await respond_once(interaction, work)
 
 
+class TakeButton(RowButton, template=TAKE_ID + ROW_ID + NONCE):
+    """Confirms the seat that the user is offered."""
+
+    prefix = TAKE_ID
+    text = "Take it"
+    style = discord.ButtonStyle.success
+
+    async def callback(self, interaction: ButtonInteraction) -> None:
+        """Take the seat."""
+
+        async def work(session: AsyncSession) -> str:
+            game = await _require_game(session, self.row_id, guild_id=interaction.guild_id)
+            result = await take_seat(session, game.id, user_id=interaction.user.id)
+            return await _describe_take(session, game, result, interaction.user.id)
+
+        await respond_once(interaction, work)
+
+
 class MaybeButton(RowButton, template=MAYBE_ID + ROW_ID + NONCE):
     """Records that the user may come."""
 
@@ -165,6 +184,9 @@ async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, 
         case JoinResult.JOINED:
             promise = await _promise_reminders(session, game, user_id)
             return f"You're in{as_slot}! {title} starts on {when}.{promise}{await _warn(session, game, user_id)}"
+        case JoinResult.CONFIRMED:
+            promise = await _promise_reminders(session, game, user_id)
+            return f"The seat is yours. {title} starts on {when}.{promise}{await _warn(session, game, user_id)}"
         case JoinResult.ALREADY_JOINED:
             promise = await _promise_reminders(session, game, user_id)
             return f"You're already in{as_slot}. {title} starts on {when}.{promise}"
@@ -191,6 +213,22 @@ async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, 
         case JoinResult.CLOSED:
             reason = _CLOSED_REASONS.get(game.status, "isn't open for sign-ups.")
             return f"{title} {reason.format(host=format_mention(game.host_id))}"
+
+
+async def _describe_take(session: AsyncSession, game: Game, result: TakeResult, user_id: int) -> str:
+    match result:
+        case TakeResult.TAKEN:
+            return await _describe_join(session, game, JoinResult.CONFIRMED, user_id)
+        case TakeResult.HAS_SEAT:
+            return await _describe_join(session, game, JoinResult.ALREADY_JOINED, user_id)
+        case TakeResult.OVER:
+            return await _describe_join(session, game, JoinResult.CLOSED, user_id)
+        case TakeResult.NO_OFFER if user_id in await read_waitlist(session, game.id):
+            _, line = await describe_line(session, game, user_id)
+            return f"You have no seat in {_format_title(game)} at the moment. {line} {_SEAT_FREE}"
+        case TakeResult.NO_OFFER:
+            title = _format_title(game)
+            return f"You have no seat in {title}, because its time is over or you gave it up. To join, press Join."
 
 
 def _describe_closing(game: Game) -> str:

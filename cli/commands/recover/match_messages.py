@@ -28,6 +28,7 @@ EMOJI = {
     NotificationKind.DROP_OUT: "👋",
     NotificationKind.PROMOTION: "🎉",
     NotificationKind.MINIMUM: "👥",
+    NotificationKind.OFFER_END: "⌛",
     NotificationKind.WARNING: "⚠️",
 }
 """The first character of each kind's messages."""

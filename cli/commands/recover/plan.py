@@ -47,6 +47,7 @@ class Action(enum.StrEnum):
 _MAY_BE_DIRECT = (
     NotificationKind.DROP_OUT,
     NotificationKind.PROMOTION,
+    NotificationKind.OFFER_END,
     NotificationKind.PERSONAL_REMINDER,
     NotificationKind.MINIMUM,
 )

@@ -37,7 +37,7 @@ def test_every_action_is_a_sentence(action: AuditAction) -> None:
     assert text.startswith("<@1> ")
     assert "{" not in text
     about_others = {action for action in AuditAction if "added" in action or "removed" in action}
-    about_others |= {AuditAction.PROMOTED, AuditAction.SLOT_CHANGED}
+    about_others |= {AuditAction.PROMOTED, AuditAction.SLOT_CHANGED, AuditAction.OFFER_ENDED}
     assert ("<@2>" in text) is (action in about_others)
 
 

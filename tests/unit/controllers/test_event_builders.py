@@ -14,7 +14,7 @@ from controllers.loops.sources import (
     build_notification_event,
     build_status_transition_event,
 )
-from shared.messaging.envelope import GameReminderDue, NoticeDue, PersonalReminderDue
+from shared.messaging.envelope import GameReminderDue, NoticeDue, OfferEnded, PersonalReminderDue
 from shared.models import GameStatus, NotificationKind
 
 NOW = datetime(2026, 11, 1, 20, tzinfo=UTC)
@@ -50,6 +50,12 @@ def test_a_reminder_of_one_player_has_its_own_type_and_lives_as_long() -> None:
     event, ttl = build_notification_event(row)
     assert isinstance(event, PersonalReminderDue)
     assert (event.row_id, event.game_id, ttl) == (row.id, row.game_id, 3_600_000)
+
+
+def test_the_end_of_an_offer_is_an_event_that_older_bots_leave_alone_and_has_no_ttl() -> None:
+    row = due(kind=NotificationKind.OFFER_END, offset_minutes=None, game_scheduled_at=NOW + timedelta(hours=1))
+    event, ttl = build_notification_event(row)
+    assert (event, ttl) == (OfferEnded(row_id=row.id, game_id=row.game_id), None)
 
 
 def test_a_notice_never_expires() -> None:

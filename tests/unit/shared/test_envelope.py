@@ -12,6 +12,7 @@ from shared.messaging.envelope import (
     AnyEvent,
     GameReminderDue,
     NoticeDue,
+    OfferEnded,
     PersonalReminderDue,
     StatusTransitionDue,
     attempt_of,
@@ -24,6 +25,7 @@ EVENTS: list[AnyEvent] = [
     GameReminderDue(row_id=uuid4(), game_id=uuid4(), game_scheduled_at=datetime.now(UTC), offset_minutes=10),
     NoticeDue(row_id=uuid4(), game_id=uuid4(), kind=NotificationKind.CANCELLATION),
     PersonalReminderDue(row_id=uuid4(), game_id=uuid4(), game_scheduled_at=datetime.now(UTC)),
+    OfferEnded(row_id=uuid4(), game_id=uuid4()),
     StatusTransitionDue(row_id=uuid4(), game_id=uuid4(), target_status=GameStatus.COMPLETED),
 ]
 
