@@ -58,6 +58,14 @@ def find_overfull_slot(before: Sequence[Slot], after: Sequence[Slot], seats: Sea
     return None
 
 
+def count_seats(capacity: int | None, slots: Sequence[Slot]) -> int | None:
+    """Return how many players can join an empty game, None if all can."""
+    limits = [] if capacity is None else [capacity]
+    if slots and all(slot.capacity is not None for slot in slots):
+        limits.append(sum(slot.capacity or 0 for slot in slots))
+    return min(limits) if limits else None
+
+
 def count_free_seats(game: Game, seats: Seats) -> int | None:
     """Return how many more players can join, None if all can."""
     limits = [] if game.capacity is None else [game.capacity - len(seats)]

@@ -30,6 +30,7 @@ from shared.guild_settings import GuildSettings, get_guild_settings
 from shared.models import Game
 from shared.schedule.notices import find_announcement_time
 from shared.schedule.populate import reminder_times
+from shared.slots import count_seats
 from shared.users import find_zone
 
 DEFAULT_DURATION = "3h"
@@ -232,7 +233,9 @@ def _parse_options(
 ) -> NewGame:
     title, now = parse_title(options.title), datetime.now(UTC)
     closes_minutes, capacity = parse_closing(options.closes), parse_seats(options.players)
-    minimum, minimum_minutes = parse_minimum(options.minimum, check=options.minimum_check, capacity=capacity)
+    slots = parse_slots(options.slots)
+    seats = count_seats(capacity, slots)
+    minimum, minimum_minutes = parse_minimum(options.minimum, check=options.minimum_check, seats=seats)
     entered_at = datetime.fromisoformat(options.entered_at) if options.entered_at else now
     start = parse_start_time(options.when, zone=zone, now=entered_at, locale=format_locale(interaction))
     if start.at <= now:
@@ -252,7 +255,7 @@ def _parse_options(
         zone=zone,
         duration=choose_duration(start.duration, options.duration or None) or parse_duration(DEFAULT_DURATION),
         capacity=capacity,
-        slots=parse_slots(options.slots),
+        slots=slots,
         reminder_offsets=choose_reminder_offsets(options.reminders, settings),
         required_role_id=int(options.role) if options.role else None,
         closes_minutes=closes_minutes,

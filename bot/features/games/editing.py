@@ -26,7 +26,7 @@ from shared.formatting import format_duration, plural
 from shared.models import Game, GameStatus, Slot
 from shared.schedule.notices import find_announcement_time
 from shared.signup import list_players, read_seats, read_waitlist
-from shared.slots import find_overfull_slot, find_slot
+from shared.slots import count_seats, find_overfull_slot, find_slot
 from shared.users import find_zone
 
 NO_DESCRIPTION = "none"
@@ -121,11 +121,12 @@ def _confirm(game: Game, *, is_moved: bool, now: datetime, announce_at: datetime
 
 
 def _require_possible_minimum(game: Game, edit: GameEdit) -> None:
-    if edit.minimum_players is edit.minimum_minutes is edit.capacity is None:
+    if (edit.minimum_players, edit.minimum_minutes, edit.capacity, edit.slots) == (None, None, None, None):
         return
     minimum = game.minimum_players if edit.minimum_players is None else edit.minimum_players or None
     capacity = game.capacity if edit.capacity is None else edit.capacity or None
-    require_possible_minimum(minimum, edit.minimum_minutes, capacity=capacity)
+    seats = count_seats(capacity, game.slots if edit.slots is None else edit.slots)
+    require_possible_minimum(minimum, edit.minimum_minutes, seats=seats)
 
 
 def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: str) -> GameEdit:

@@ -61,7 +61,7 @@ def describe_required_role(game: Game) -> str:
     return f"for members with the role {format_role(game.required_role_id or 0)}"
 
 
-def parse_minimum(text: str, *, check: str, capacity: int | None) -> tuple[int | None, int | None]:
+def parse_minimum(text: str, *, check: str, seats: int | None) -> tuple[int | None, int | None]:
     """Return how many players a game needs, and how many minutes before the start they are counted.
 
     Raises:
@@ -69,7 +69,7 @@ def parse_minimum(text: str, *, check: str, capacity: int | None) -> tuple[int |
     """
     minimum = int(text) if text else None
     minutes = parse_check(check) if check else None
-    require_possible_minimum(minimum, minutes, capacity=capacity)
+    require_possible_minimum(minimum, minutes, seats=seats)
     return minimum, minutes
 
 
@@ -85,7 +85,7 @@ def parse_check(text: str) -> int:
     return minutes
 
 
-def require_possible_minimum(minimum: int | None, check_minutes: int | None, *, capacity: int | None) -> None:
+def require_possible_minimum(minimum: int | None, check_minutes: int | None, *, seats: int | None) -> None:
     """Check that a game's limits fit together.
 
     Raises:
@@ -93,9 +93,9 @@ def require_possible_minimum(minimum: int | None, check_minutes: int | None, *, 
     """
     if minimum is None and check_minutes is not None:
         raise UserError("`minimum-check` is for games that need a minimum of players. Enter `minimum` too.")
-    if minimum is not None and capacity is not None and minimum > capacity:
-        needs = f"The game needs {plural(minimum, 'player')}, but only {capacity} can join."
-        raise UserError(f"{needs} Enter a smaller `minimum` or more `players`.")
+    if minimum is not None and seats is not None and minimum > seats:
+        needs = f"The game needs {plural(minimum, 'player')}, but only {seats} can join."
+        raise UserError(f"{needs} Enter a smaller `minimum` or allow more players.")
 
 
 def require_open_sign_ups(start: datetime, closes_minutes: int | None, *, now: datetime) -> None:

@@ -60,6 +60,7 @@ class TestOptions:
             ({"minimum": 3, "minimum-check": "0"}, "is too late to count"),
             ({"minimum": 3, "minimum-check": "soon"}, "such as `1d` or `2h`"),
             ({"minimum": 3, "players": 2}, "needs 3 players, but only 2 can join"),
+            ({"minimum": 4, "slots": "1 tank, 2 dps"}, "needs 4 players, but only 3 can join"),
         ],
     )
     async def test_a_wrong_one_is_explained(
@@ -74,6 +75,7 @@ class TestOptions:
         assert "Enter `minimum` too" in await edit(sandbox, game, **{"minimum-check": "1h"})
         assert "With fewer than 4 players" in await edit(sandbox, game, minimum=4, **{"minimum-check": "1h"})
         assert "needs 4 players, but only 3" in await edit(sandbox, game, players=3)
+        assert "needs 4 players, but only 3" in await edit(sandbox, game, slots="1 tank, 2 dps")
         assert "With fewer" not in await edit(sandbox, game, minimum=0)
         assert (await only_game(database)).minimum_players is None
         history = await reply_text(sandbox.slash(HOST, "game history", game=str(game.id)))

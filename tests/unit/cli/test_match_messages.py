@@ -8,7 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from bot.rendering import cancellation_message, change_message, drop_out_message, reminder_message
+from bot.rendering import (
+    cancellation_message,
+    change_message,
+    drop_out_message,
+    minimum_message,
+    reminder_message,
+)
 from cli.commands.recover.match_messages import UncertainRow, match_messages, matches
 from shared.discord.history import ChannelMessage
 from shared.discord.ids import first_id_at
@@ -107,6 +113,13 @@ def test_a_new_time_and_a_drop_out_are_recognized() -> None:
     assert matches(moved, new_row(game, kind=NotificationKind.CHANGE))
     assert matches(left, new_row(game, kind=NotificationKind.DROP_OUT))
     assert not matches(moved, new_row(game, kind=NotificationKind.DROP_OUT))
+
+
+def test_a_question_about_a_minimum_is_recognized_in_the_channel_of_its_host() -> None:
+    game = new_game(minimum_players=3)
+    asked = new_message(str(minimum_message(game, players=(1, 2), mentions=(3,))["content"]))
+    assert matches(asked, new_row(game, kind=NotificationKind.MINIMUM, user_id=3))
+    assert not matches(asked, new_row(game, kind=NotificationKind.MINIMUM, user_id=4))
 
 
 def test_a_message_belongs_to_the_latest_reminder_that_was_due_when_it_was_sent() -> None:
