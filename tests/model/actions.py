@@ -95,6 +95,11 @@ class Actions:
         edit = GameEdit(capacity=capacity)
         return await self._run(lambda session: edit_game(session, game_id, edit), dies_after)
 
+    async def offer_seats(self, game_id: UUID, minutes: int) -> bool:
+        """Give promoted players some time to take their seats."""
+        edit = GameEdit(offer_minutes=minutes)
+        return await self._run(lambda session: edit_game(session, game_id, edit))
+
     async def _run(self, change: Callable[[AsyncSession], Awaitable[object]], dies_after: int | None = None) -> bool:
         async def work() -> None:
             async with database.transaction(self._environment.processes[COMMANDS].sessions) as session:

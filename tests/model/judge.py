@@ -19,7 +19,7 @@ from tests.model.state import Game, Row
 from tests.support.transitions import NOTIFICATIONS, STATUSES
 
 _ATTEMPTED = {Outcome.DELIVERED, Outcome.PARTLY_DELIVERED, Outcome.UNDELIVERABLE}
-_OF_ANY_VERSION = {NotificationKind.DROP_OUT, NotificationKind.PROMOTION}
+_OF_ANY_VERSION = {NotificationKind.DROP_OUT, NotificationKind.PROMOTION, NotificationKind.OFFER_END}
 _EXPIRES_AFTER = timedelta(seconds=60)
 """Counted from the start of the game."""
 
@@ -71,6 +71,8 @@ def judge_request(history: History, call: Call, sent: set[tuple[object, ...]]) -
         return
     assert not _is_stale(history, row), f"a message is sent that is not valid any more: {row}"
     people = history.games[row.game_id].people
+    if row.what == NotificationKind.OFFER_END and row.user_id is not None:
+        people |= {row.user_id}  # they have just lost their seat
     assert row.user_id is None or row.user_id in people, f"a message is sent to someone who has left: {row}"
     if kind == RecipientKind.CHANNEL:
         assert call.pings == set(delivery.mentions) & people, f"{sorted(call.pings)} are pinged: {delivery}"

@@ -233,6 +233,18 @@ async def a_host_has_two_problems(world: World) -> None:
         await world.pass_time(3 * MINUTE)
 
 
+@shows(row="lapsed")
+async def a_player_does_not_take_an_offered_seat(world: World) -> None:
+    game_id = await announced(world, [MIA])
+    await world.actions.limit_seats(game_id, 1)
+    await world.actions.offer_seats(game_id, minutes=20)
+    await world.actions.join(game_id, JONAS)
+    await world.actions.leave(game_id, MIA)
+    await deliver_now(world)
+    await world.pass_time(20 * MINUTE)
+    await deliver_now(world)
+
+
 @shows(delivery="dropped")
 async def a_player_leaves_before_a_dm_is_sent(world: World) -> None:
     game_id = await announced(world, [WANTS_DM])
