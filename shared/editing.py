@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database
 from shared.audit import record_game_change
+from shared.confirmations import ask_again
 from shared.models import AuditAction, Game, GameStatus, NotificationKind, Slot
 from shared.schedule.notices import (
     add_notice,
@@ -65,10 +66,12 @@ class EditResult(enum.Enum):
     """A slot that has players, or for which somebody waits, would be missing or too small."""
 
 
-async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, actor_id: int | None = None) -> EditResult:
+async def edit_game(
+    session: AsyncSession, game_id: UUID, edit: GameEdit, *, actor_id: int | None = None, asks_again: bool = False
+) -> EditResult:
     """Change a game that has not started. Its players are notified of a new time.
 
-    `actor_id` is who changes it, None if the bot does.
+    `actor_id` is who changes it, None if the bot does. With `asks_again`, the players have to confirm a new time.
     """
     game = await lock_game(session, game_id)
     changes = _list_changes(game, edit)
@@ -92,6 +95,8 @@ async def edit_game(session: AsyncSession, game_id: UUID, edit: GameEdit, *, act
     if is_moved:
         game.local_time = game.scheduled_at.astimezone(ZoneInfo(game.zone)).replace(tzinfo=None)
         game.version += 1
+        if asks_again:
+            await ask_again(session, game)
     both = {name: (before[name], value) for name, value in changes.items() if name not in _NOT_RECORDED}
     unknown = dict.fromkeys(_NOT_RECORDED & changes.keys(), (None, None))
     await record_game_change(session, game, AuditAction.EDITED, actor_id=actor_id, changes=both | unknown)

@@ -76,7 +76,9 @@ class NotificationHandler:
                 await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
 
     async def _edit(self, context: NotificationContext, message_id: int) -> None:
-        payload = announcement_message(context.game, context.roster, context.responses, slots=context.slots)
+        payload = announcement_message(
+            context.game, context.roster, context.responses, slots=context.slots, unconfirmed=context.unconfirmed
+        )
         try:
             await self._sender.edit_message(context.game.channel_id, message_id, payload)
         except RequestRejectedError as error:

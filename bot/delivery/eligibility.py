@@ -146,6 +146,7 @@ async def _read_people(session: AsyncSession, game_ids: Iterable[UUID]) -> Mappi
             has_joined=row.has_joined,
             slot=row.slot,
             offered_until=row.offered_until,
+            is_confirmed=row.is_confirmed,
             wants_dm=row.wants_dm,
             has_closed_dms=row.has_closed_dms,
             reminders_off=row.reminders_off,

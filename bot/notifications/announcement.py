@@ -13,7 +13,12 @@ def _list_recipients(context: NotificationContext) -> list[Recipient]:
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
     payload = announcement_message(
-        context.game, context.roster, context.responses, slots=context.slots, nonce=delivery.nonce
+        context.game,
+        context.roster,
+        context.responses,
+        slots=context.slots,
+        unconfirmed=context.unconfirmed,
+        nonce=delivery.nonce,
     )
     if not payload["components"]:
         payload["components"] = disabled_button("Sign-ups closed", nonce=delivery.nonce)

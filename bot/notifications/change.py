@@ -10,15 +10,23 @@ from bot.notifications.reminder import (
     make_server_note,
     select_mentions,
 )
-from bot.rendering import change_message
+from bot.rendering import change_message, confirm_buttons
+from bot.rendering.reminder_messages import CONFIRM
 from shared.models import NotificationDelivery
 
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
     mentions = select_mentions(context, delivery, is_first)
-    notes = (make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions))
+    readers = (delivery.recipient_id, *mentions)
+    asks = any(user in readers for user in context.unconfirmed)
+    notes = (
+        CONFIRM if asks else "",
+        make_server_note(context, delivery),
+        make_closed_dms_note(context, delivery, mentions),
+    )
     payload = change_message(context.game, mentions=mentions, notes=notes)
-    return Message({**payload, "components": make_buttons(context, delivery)}, mentions)
+    buttons = confirm_buttons(context.game.id, nonce=delivery.nonce) if asks else make_buttons(context, delivery)
+    return Message({**payload, "components": buttons}, mentions)
 
 
 CHANGE = NotificationContent(list_recipients, _make_message)

@@ -27,6 +27,8 @@ class Person:
     slot: str | None = None
     offered_until: datetime | None = None
     """When they lose a seat that they have not taken yet."""
+    is_confirmed: bool = True
+    """False for a player who has not confirmed the new time, or not taken an offered seat yet."""
     wants_dm: bool = False
     has_closed_dms: bool = False
     """Whether Discord rejected a direct message since they last asked for them."""
@@ -61,6 +63,11 @@ class NotificationContext:
     def slots(self) -> dict[int, str | None]:
         """The slots of the players."""
         return {person.user_id: person.slot for person in self.people if person.has_joined}
+
+    @property
+    def unconfirmed(self) -> list[int]:
+        """The players who have not confirmed the new time yet."""
+        return [person.user_id for person in self.people if not person.is_confirmed and person.offered_until is None]
 
     @property
     def audience(self) -> list[Person]:

@@ -8,6 +8,7 @@ from bot.rendering.own_games import own_games_embed
 from bot.rendering.payload import (
     Payload,
     add_snooze_buttons,
+    confirm_buttons,
     disabled_button,
     join_button,
     leave_button,
@@ -38,6 +39,7 @@ __all__ = [
     "announcement_message",
     "cancellation_message",
     "change_message",
+    "confirm_buttons",
     "disabled_button",
     "drop_out_message",
     "game_embed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -32,6 +32,7 @@ _DESCRIPTION_LIMIT = 2000
 _EMBED_LIMIT = 6000
 """Of all texts of an embed."""
 _NO_SLOT = "No slot yet"
+_UNCONFIRMED = "❔"
 _ONE_LINE_EACH = 10
 """Larger rosters are shown as running text."""
 _WAITLIST_LIMIT = 700
@@ -75,16 +76,18 @@ def announcement_message(
     responses: Sequence[Responder] = (),
     *,
     slots: Mapping[int, str | None] = NO_SLOTS,
+    unconfirmed: Collection[int] = (),
     nonce: str = "",
 ) -> Payload:
     """Return a game's announcement, with `players` in the order of joining, and the answers of those without a seat.
 
-    `slots` are those of the players who have one, and `nonce` identifies a delivered message.
+    `slots` are those of the players who have one, `unconfirmed` are those who have not confirmed a new time, and
+    `nonce` identifies a delivered message.
     """
     is_open = game.status is GameStatus.SCHEDULED
     seats = {user: slots.get(user) for user in players}
     return {
-        "embeds": [game_embed(game, players, responses, slots=slots)],
+        "embeds": [game_embed(game, players, responses, slots=slots, unconfirmed=unconfirmed)],
         "components": [*signup_buttons(game.id, nonce=nonce), *slot_menu(game, seats)] if is_open else [],
         "allowed_mentions": allowed_mentions(()),
     }
@@ -96,6 +99,7 @@ def game_embed(
     responses: Sequence[Responder] = (),
     *,
     slots: Mapping[int, str | None] = NO_SLOTS,
+    unconfirmed: Collection[int] = (),
 ) -> Payload:
     """Return the embed with all details of a game."""
     seats = {user: slots.get(user) for user in players}
@@ -103,7 +107,7 @@ def game_embed(
     answers = {answer: [it.user_id for it in responses if it.answer is answer] for answer in Answer}
     embed: Payload = {
         "title": _title(game),
-        "description": _description(game, seats),
+        "description": _description(game, seats, unconfirmed),
         "color": STATUS_STYLES[game.status].colour,
         "fields": [
             _field("When", _when(game)),
@@ -122,9 +126,9 @@ def game_embed(
     ]
     if game.slots:
         left = _EMBED_LIMIT - _embed_length(embed) - _fields_length(others)
-        roster = _slot_rosters(game, seats, room=left)
+        roster = _slot_rosters(game, seats, unconfirmed, room=left)
     else:
-        roster = [_field(f"Players {seat_count(game, len(players))}", _roster(players))]
+        roster = [_field(f"Players {seat_count(game, len(players))}", _roster(players, unconfirmed))]
     embed["fields"] += [*roster, *others]
     return embed
 
@@ -167,13 +171,15 @@ def _when(game: Game) -> str:
     return f"{start} to {end}\n{format_timestamp(game.scheduled_at, 'R')}"
 
 
-def _description(game: Game, seats: Seats) -> str:
+def _description(game: Game, seats: Seats, unconfirmed: Collection[int]) -> str:
     line = STATUS_STYLES[game.status].line
     free = count_free_seats(game, seats)
     if game.status is GameStatus.SCHEDULED and free is not None:
         line += f" · {plural(free, 'seat')} left" if free > 0 else " · full, but you can join the waitlist"
     if game.series_rule is not None:
         line += f"\n🔁 {Rule.parse(game.series_rule).describe()}"
+    if unconfirmed and game.status is GameStatus.SCHEDULED:
+        line += f"\n{_UNCONFIRMED} {plural(len(unconfirmed), 'player')} yet to confirm the new time"
     text = escape_description(game.description, limit=_DESCRIPTION_LIMIT)
     return f"{line}\n\n{text}" if text else line
 
@@ -196,14 +202,17 @@ def _limits(game: Game) -> list[Payload]:
     return fields
 
 
-def _roster(players: Sequence[int], *, limit: int = FIELD_LIMIT) -> str:
+def _roster(players: Sequence[int], unconfirmed: Collection[int], *, limit: int = FIELD_LIMIT) -> str:
     if not players:
         return "Nobody yet"
     separator = "\n" if len(players) <= _ONE_LINE_EACH else " "
-    return fold(list(map(format_mention, players)), separator=separator, limit=limit)
+    names = [
+        f"{format_mention(user)} {_UNCONFIRMED}" if user in unconfirmed else format_mention(user) for user in players
+    ]
+    return fold(names, separator=separator, limit=limit)
 
 
-def _slot_rosters(game: Game, seats: Seats, *, room: int) -> list[Payload]:
+def _slot_rosters(game: Game, seats: Seats, unconfirmed: Collection[int], *, room: int) -> list[Payload]:
     """Return a field for each slot, and one for players without a slot, which share the room that is left."""
     groups: list[tuple[str, list[int]]] = []
     for slot in game.slots:
@@ -216,7 +225,7 @@ def _slot_rosters(game: Game, seats: Seats, *, room: int) -> list[Payload]:
     values: dict[str, str] = {}
     for title, players in sorted(groups, key=lambda group: len(group[1])):  # small ones leave room for the others
         limit = min(FIELD_LIMIT, room // (len(groups) - len(values)))
-        values[title] = _roster(players, limit=limit)
+        values[title] = _roster(players, unconfirmed, limit=limit)
         room -= utf16_length(values[title])
     return [_field(title, values[title], inline=True) for title, _ in groups]
 

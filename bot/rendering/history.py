@@ -24,6 +24,7 @@ _ACTIONS: Mapping[str, str] = {
     AuditAction.PROMOTED: "gave a free seat to {user}",
     AuditAction.SEAT_TAKEN: "took the offered seat",
     AuditAction.OFFER_ENDED: "took back the seat that {user} didn't take in time",
+    AuditAction.CONFIRMED: "confirmed the new time",
     AuditAction.MAYBE: "answered maybe",
     AuditAction.DECLINED: "can't come",
     AuditAction.LEFT: "left",

@@ -35,6 +35,7 @@ JOIN_ID = "questbell:join:"
 MAYBE_ID = "questbell:maybe:"
 LEAVE_ID = "questbell:leave:"
 TAKE_ID = "questbell:take:"
+CONFIRM_ID = "questbell:confirm:"
 SLOT_ID = "questbell:slot:"
 SNOOZE_ID = "questbell:snooze:"
 MINIMUM_CANCEL_ID = "questbell:minimum-cancel:"
@@ -93,6 +94,14 @@ def offer_buttons(game_id: UUID, *, nonce: str) -> list[Payload]:
 def join_button(game_id: UUID, *, nonce: str) -> list[Payload]:
     """Return the row under the notice of a lost seat."""
     return _row({"style": _GREY, "label": "Join", "custom_id": f"{JOIN_ID}{game_id}{_suffix(nonce)}"})
+
+
+def confirm_buttons(game_id: UUID, *, nonce: str) -> list[Payload]:
+    """Return the row under a new time to confirm. No id ends with the game's, by which announcements are recognised."""
+    return _row(
+        {"style": _GREEN, "label": "I can make it", "custom_id": f"{CONFIRM_ID}{game_id}{_suffix(nonce)}"},
+        {"style": _GREY, "label": "Can't make it", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"},
+    )
 
 
 def add_snooze_buttons(rows: list[Payload], game_id: UUID, *, left: timedelta) -> list[Payload]:

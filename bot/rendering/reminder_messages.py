@@ -27,6 +27,7 @@ from shared.models import Game
 
 NOBODY = "Nobody has signed up yet."
 NOTIFIED_BY_DM = "I'm reminding the players by DM."
+CONFIRM = "Can you make it? Please press a button. You keep your seat until you say no."
 CLOSED_DMS = "-# I couldn't DM you. Allow DMs from this server, then choose DMs again with `/settings me`."
 
 _TITLE_LIMIT = 200

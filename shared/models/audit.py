@@ -26,6 +26,7 @@ class AuditAction(enum.StrEnum):
     SLOT_CHANGED = "slot changed"
     SEAT_TAKEN = "seat taken"
     OFFER_ENDED = "offer ended"
+    CONFIRMED = "confirmed"
     MAYBE = "maybe"
     DECLINED = "declined"
     LEFT = "left"

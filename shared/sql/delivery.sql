@@ -94,15 +94,14 @@ WHERE id = ANY(CAST(:ids AS uuid[]))
 -- notified.
 -- Indexes: pk_participant, pk_game, pk_person.
 SELECT
-    game_id, user_id, has_joined, slot, offered_until, coalesce(wants_dm, false) AS wants_dm,
-    dms_closed_at IS NOT NULL AS has_closed_dms,
-    coalesce(reminders_off, false) AS reminders_off
+    game_id, user_id, has_joined, slot, offered_until, is_confirmed, coalesce(wants_dm, false) AS wants_dm,
+    dms_closed_at IS NOT NULL AS has_closed_dms, coalesce(reminders_off, false) AS reminders_off
 FROM (
-    SELECT game_id, user_id, joined_at, true AS has_joined, slot, offered_until
+    SELECT game_id, user_id, joined_at, true AS has_joined, slot, offered_until, is_confirmed
     FROM participant
     WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
     UNION ALL
-    SELECT id, host_id, 'infinity', false, NULL, NULL
+    SELECT id, host_id, 'infinity', false, NULL, NULL, true
     FROM game
     WHERE id = ANY(CAST(:game_ids AS uuid[]))
         AND NOT EXISTS (SELECT FROM participant WHERE game_id = game.id AND user_id = game.host_id)

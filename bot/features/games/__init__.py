@@ -9,6 +9,7 @@ from bot.client import QuestbellClient
 from bot.features.buttons import ROW_ID
 from bot.features.games.cancellation import CancelButton, KeepButton
 from bot.features.games.commands import GameCommands
+from bot.features.games.confirmations import ConfirmButton
 from bot.features.games.drafts import (
     DiscardButton,
     EditButton,
@@ -26,7 +27,7 @@ from bot.features.games.snooze import SnoozeButton
 def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClient]) -> None:
     """Add the feature to a client before it connects."""
     tree.add_command(GameCommands())
-    client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton, SlotSelect, TakeButton, SnoozeButton)
+    client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton, SlotSelect, TakeButton, ConfirmButton, SnoozeButton)
     client.add_dynamic_items(PostButton, EditButton, MoreButton, DiscardButton, CancelButton, KeepButton)
     client.add_dynamic_items(CancelSmallGameButton, KeepSmallGameButton)
     client.add_form(FORM_ID + ROW_ID, submit_form)

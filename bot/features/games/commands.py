@@ -150,9 +150,10 @@ class GameCommands(app_commands.Group):
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
             seats = {participant.user_id: participant.slot for participant in found.participants}
             responses = [Responder(it.user_id, it.answer, it.slot) for it in found.responses]
+            unconfirmed = [it.user_id for it in found.participants if not it.is_confirmed and it.offered_until is None]
             is_open = found.status is GameStatus.SCHEDULED
             return Reply(
-                embeds=[game_embed(found, list(seats), responses, slots=seats)],
+                embeds=[game_embed(found, list(seats), responses, slots=seats, unconfirmed=unconfirmed)],
                 view=signup_view(found, seats) if is_open else None,
             )
 
@@ -168,6 +169,7 @@ class GameCommands(app_commands.Group):
         slots=f"All slots, and how many of each: “2 tank, 2 healer, 6 dps”, or “{NO_SLOTS}”",
         reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none”",
         description=f"What players should know, or “{NO_DESCRIPTION}”",
+        confirm="Whether the players have to confirm the new time. They keep their seats",
         closes="How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
         offer="How long a player from the waitlist has to take a seat: “30m”, “12h” (0: it's theirs)",
         role="The role that players need to join (@everyone: none)",
@@ -188,6 +190,7 @@ class GameCommands(app_commands.Group):
         slots: app_commands.Range[str, 1, 600] | None = None,
         reminders: app_commands.Range[str, 1, 100] | None = None,
         description: app_commands.Range[str, 1, 1000] | None = None,
+        confirm: bool = False,
         closes: app_commands.Range[str, 1, 50] | None = None,
         offer: app_commands.Range[str, 1, 50] | None = None,
         role: discord.Role | None = None,
@@ -205,6 +208,7 @@ class GameCommands(app_commands.Group):
             slots=slots,
             reminders=reminders,
             description=description,
+            confirm=confirm,
             closes=closes,
             offer=offer,
             role=read_role(interaction, role),

@@ -56,6 +56,8 @@ class EditGameOptions:
     role: int | None
     """Its id, 0 for everybody."""
     place: str | None
+    confirm: bool = False
+    """Whether the players have to confirm the new time."""
     minimum: int | None
     minimum_check: str | None
 
@@ -70,12 +72,14 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     game = await find_game_by_text(session, options.game, guild_id=guild_id)
     await require_manager(session, interaction, game, verb="change")
     zone = await find_zone(session, interaction.user.id, guild_id=guild_id)
+    if options.confirm and options.when is None:
+        raise UserError("Players confirm a new time. Fill in `when` too, or leave `confirm` out.")
     edit = _parse_options(interaction, options, zone=zone)
     if edit == GameEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `when` or `players`.")
     _require_possible_minimum(game, edit)
     title = f"**{escape(game.title, limit=200)}**"
-    match result := await edit_game(session, game.id, edit, actor_id=interaction.user.id):
+    match result := await edit_game(session, game.id, edit, actor_id=interaction.user.id, asks_again=options.confirm):
         case EditResult.CLOSED:
             raise UserError(f"{title} {_CLOSED_REASONS[game.status]}")
         case EditResult.IN_THE_PAST:

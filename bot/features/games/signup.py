@@ -22,6 +22,7 @@ from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID, SLOT_ID, TAKE_ID
 from bot.rendering.slots import CHOOSE_SLOT, format_slot_of, slot_options
 from shared import database
+from shared.confirmations import confirm_time
 from shared.game_search import find_overlap
 from shared.games import find_game, remember_guild_name
 from shared.models import Answer, Game, GameStatus
@@ -53,12 +54,14 @@ class JoinButton(RowButton, template=JOIN_ID + ROW_ID + NONCE):
         """Sign up."""
 
         async def work(session: AsyncSession) -> str:
-            game = await _require_game(session, self.row_id, guild_id=interaction.guild_id)
+            game = await require_game(session, self.row_id, guild_id=interaction.guild_id)
             if interaction.guild is not None and interaction.guild.name:
                 await remember_guild_name(session, game.guild_id, name=interaction.guild.name)
             require_roles_known(interaction, game)
             roles = roles_of(interaction.user)
             result = await join_game(session, game.id, user_id=interaction.user.id, role_ids=roles)
+            if result is JoinResult.ALREADY_JOINED:
+                await confirm_time(session, game.id, user_id=interaction.user.id)
             return await _describe_join(session, game, result, interaction.user.id)
 
         async def show(session: AsyncSession) -> Reply:
@@ -95,7 +98,7 @@ class SlotSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=SLOT_I
         [name] = self.item.values
 
         async def work(session: AsyncSession) -> str:
-            game = await _require_game(session, self.game_id, guild_id=interaction.guild_id)
+            game = await require_game(session, self.game_id, guild_id=interaction.guild_id)
             require_roles_known(interaction, game)
             roles = roles_of(interaction.user)
             result = await join_game(session, game.id, user_id=interaction.user.id, role_ids=roles, slot=name)
@@ -115,7 +118,7 @@ class TakeButton(RowButton, template=TAKE_ID + ROW_ID + NONCE):
         """Take the seat."""
 
         async def work(session: AsyncSession) -> str:
-            game = await _require_game(session, self.row_id, guild_id=interaction.guild_id)
+            game = await require_game(session, self.row_id, guild_id=interaction.guild_id)
             result = await take_seat(session, game.id, user_id=interaction.user.id)
             return await _describe_take(session, game, result, interaction.user.id)
 
@@ -146,7 +149,7 @@ class LeaveButton(RowButton, template=LEAVE_ID + ROW_ID + NONCE):
 
 async def _answer_without_seat(interaction: ButtonInteraction, game_id: UUID, answer: Answer) -> None:
     async def work(session: AsyncSession) -> str:
-        game = await _require_game(session, game_id, guild_id=interaction.guild_id)
+        game = await require_game(session, game_id, guild_id=interaction.guild_id)
         result = await leave_game(session, game.id, user_id=interaction.user.id, answer=answer)
         if answer is Answer.MAYBE:
             return _describe_maybe(game, result)
@@ -309,7 +312,12 @@ async def _warn(session: AsyncSession, game: Game, user_id: int) -> str:
     return f"\n⚠️ You also have a seat in **{title}** on {format_timestamp(other.scheduled_at, 'F')}, which overlaps."
 
 
-async def _require_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game:
+async def require_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game:
+    """Return a game.
+
+    Raises:
+        UserError: it is deleted.
+    """
     game = await find_game(session, game_id, guild_id=guild_id)
     if game is None:
         raise UserError("This game no longer exists. See `/game list` for upcoming games.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import database as db
+from shared.confirmations import confirm_time
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.games import cancel_game
 from shared.models import Game, NotificationKind, Outcome
@@ -13,6 +14,7 @@ from tests.integration.delivery.test_direct_messages import channel_messages, dm
 from tests.support.builders import rows_of
 
 CHANGE = NotificationKind.CHANGE
+HOUR = timedelta(hours=1)
 
 
 async def move(bot: Bot, game: Game, hours: int) -> None:
@@ -37,6 +39,19 @@ async def test_everyone_is_told_of_a_new_time_once(bot: Bot) -> None:
     assert set(public.pinged_users) == {bot.discord.world.user("Jonas").id, priya}
     assert start(game, 1) in public.content and start(game, 1) in direct.content
     assert "Can't make it" in str(public.components)
+
+
+async def test_the_notice_asks_those_who_have_to_confirm(bot: Bot) -> None:
+    await request_dms(bot, "Mia")
+    priya = bot.discord.world.user("Priya").id
+    game = await bot.game(("Mia", "Jonas"), host_id=priya)
+    async with db.transaction(bot.database.sessions) as session:
+        await edit_game(session, game.id, GameEdit(scheduled_at=game.scheduled_at + HOUR), asks_again=True)
+        await confirm_time(session, game.id, user_id=bot.discord.world.user("Mia").id)
+    assert await bot.deliver_until_settled(await bot.row(game, CHANGE)) is Outcome.DELIVERED
+    [public], [direct] = channel_messages(bot), dms_to(bot, "Mia")
+    assert "I can make it" in str(public.components) and "Can you make it?" in public.content
+    assert "I can make it" not in str(direct.components)
 
 
 async def test_only_the_last_of_two_new_times_is_told_if_the_first_was_not_sent_yet(bot: Bot) -> None:

@@ -1,0 +1,49 @@
+"""Asks players whether a game's new time suits them, in the caller's transaction. Nobody loses a seat by it."""
+
+from __future__ import annotations
+
+import enum
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.audit import record_game_change
+from shared.models import AuditAction, Game, GameStatus, Participant
+from shared.schedule.notices import refresh_announcement
+from shared.schedule.populate import lock_game
+from shared.signup import confirm_seat
+
+
+class ConfirmResult(enum.Enum):
+    """Result of `confirm_time`."""
+
+    CONFIRMED = "confirmed"
+    ALREADY_CONFIRMED = "already confirmed"
+    NO_SEAT = "no seat"
+    CLOSED = "closed"
+
+
+async def ask_again(session: AsyncSession, game: Game) -> None:
+    """Let all players of a locked game but its host confirm its time."""
+    others = (Participant.game_id == game.id, Participant.user_id != game.host_id)
+    await session.execute(update(Participant).where(*others).values(is_confirmed=False))
+
+
+async def confirm_time(session: AsyncSession, game_id: UUID, *, user_id: int) -> ConfirmResult:
+    """Record that a game's time suits a player, who also takes a seat that they are offered."""
+    game = await lock_game(session, game_id)
+    if game.status is not GameStatus.SCHEDULED:
+        return ConfirmResult.CLOSED
+    of_player = (Participant.game_id == game_id, Participant.user_id == user_id)
+    if await confirm_seat(session, game, user_id):
+        return ConfirmResult.CONFIRMED
+    is_confirmed = await session.scalar(select(Participant.is_confirmed).where(*of_player))
+    if is_confirmed is None:
+        return ConfirmResult.NO_SEAT
+    if is_confirmed:
+        return ConfirmResult.ALREADY_CONFIRMED
+    await session.execute(update(Participant).where(*of_player).values(is_confirmed=True))
+    await record_game_change(session, game, AuditAction.CONFIRMED, actor_id=user_id)
+    await refresh_announcement(session, game)
+    return ConfirmResult.CONFIRMED
