@@ -71,7 +71,8 @@ class ExpectedReminder:
     @property
     def missed_people(self) -> frozenset[int]:
         """The players, or the host, who should have been notified and were not, neither in the channel nor directly."""
-        due = self.game.people_at(self.due[-1].reminder.due_at) - self.evidence.preferences.reminders_off
+        excused = self.evidence.preferences.reminders_off | self.evidence.lost.people
+        due = self.game.people_at(self.due[-1].reminder.due_at) - excused
         notified = [message.message.recipients for message in self.messages]
         unknown = [delivery.recipients for delivery in self.undecidable]
         missing = due.difference(*notified, *unknown)

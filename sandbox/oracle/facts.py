@@ -169,14 +169,25 @@ class DatabaseFacts:
     deliveries: Mapping[UUID, DeliveryRow]
     now: datetime
     recorded: bool = True
+    wants_dm: frozenset[int] = frozenset()
+    """Who wants direct messages at the end."""
 
 
 @dataclass(frozen=True)
 class LostCommits:
-    """What only a primary knew that a fail-over lost: the games that changed there, and deliveries of lost rows."""
+    """What only a primary knew that a fail-over lost.
+
+    Attributes:
+        games: those that changed there.
+        deliveries: those of rows that were lost.
+        only_there: deliveries of other rows, which the new primary does not have.
+        people: those who chose there, or on the new primary since, between direct messages and mentions.
+    """
 
     games: frozenset[UUID] = frozenset()
     deliveries: frozenset[UUID] = frozenset()
+    only_there: frozenset[UUID] = frozenset()
+    people: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,8 @@ def _check_settled(evidence: Evidence, verdict: Verdict) -> None:
     for delivery in facts.deliveries.values():
         row = facts.notifications[delivery.notification_id]
         may_be_reopened = row.outcome is Outcome.SUPERSEDED and delivery.state is DeliveryState.PENDING
-        if row.outcome is not None and not may_be_reopened and delivery.state in _OPEN:
+        is_final = delivery.state not in _OPEN or delivery.id in evidence.lost.only_there
+        if row.outcome is not None and not may_be_reopened and not is_final:
             verdict.unsettled.append(f"a delivery of {facts.games[row.game_id].title}, which is {delivery.state}")
     for transition in facts.transitions:
         if transition.due_at <= facts.now and transition.outcome is None:

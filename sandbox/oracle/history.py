@@ -37,6 +37,7 @@ from shared.models import (
     NotificationDelivery,
     NotificationSchedule,
     RecipientKind,
+    User,
 )
 
 T = TypeVar("T")
@@ -203,7 +204,16 @@ async def _facts(
         for row in await _rows(session, NotificationDelivery, NotificationDelivery.notification_id, notifications)
     }
     now = await database.now(session)
-    return DatabaseFacts(games, notifications, transitions, deliveries, now, recorded=attempts is not None)
+    wants_dm = frozenset(await session.scalars(select(User.user_id).where(User.wants_dm)))
+    return DatabaseFacts(
+        games,
+        notifications,
+        transitions,
+        deliveries,
+        now,
+        recorded=attempts is not None,
+        wants_dm=wants_dm,
+    )
 
 
 async def _rows(

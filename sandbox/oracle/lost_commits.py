@@ -2,7 +2,8 @@
 
 The data of the lost primary is the evidence. Only what stands there and not in the surviving database is excused. A
 game that changed there is not compared with its history, of which a part is missing, but none of its messages may be
-doubled.
+doubled. A player whose choice between direct messages and mentions was lost may be reminded in both ways, or be missing
+in a message that was sent before.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ def join_histories(surviving: DatabaseFacts, primary: DatabaseFacts) -> tuple[Da
     )
     kept = {id_: row for id_, row in primary.deliveries.items() if row.notification_id in surviving.notifications}
     deliveries = {id_: _join_attempts(id_, surviving.deliveries, kept) for id_ in {**surviving.deliveries, **kept}}
-    lost = LostCommits(games, frozenset(primary.deliveries.keys() - deliveries.keys()))
+    lost = LostCommits(
+        games,
+        deliveries=frozenset(primary.deliveries.keys() - deliveries.keys()),
+        only_there=frozenset(kept.keys() - surviving.deliveries.keys()),
+        people=surviving.wants_dm ^ primary.wants_dm,
+    )
     return replace(surviving, deliveries=deliveries), lost
 
 

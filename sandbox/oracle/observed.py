@@ -97,13 +97,18 @@ class ClaimedMessage:
         Discord delivers no direct messages.
         """
         subject = self._subject
-        claimed: set[object] = {self.delivery.id, *((subject, person) for person in self.message.recipients)}
+        people = self.message.recipients - evidence.lost.people
+        claimed: set[object] = {self.delivery.id, *((subject, person) for person in people)}
         return claimed | {(subject, "channel")} if self.in_channel and not self._is_fallback(evidence) else claimed
 
     def _is_fallback(self, evidence: Evidence) -> bool:
-        """Return whether it replaces a direct message that Discord refused; it may name new players too."""
+        """Return whether it replaces a direct message that Discord refused.
+
+        It may name new players too, and nobody else if the player whom it was for has left meanwhile.
+        """
         closed, mentioned = evidence.preferences.closed, self.message.mentioned
-        return bool(mentioned & closed) and not (mentioned - closed) & self.game.people_at(self.row.due_at)
+        people = self.game.people_at(self.row.due_at)
+        return bool(mentioned and closed & (mentioned | people)) and not (mentioned - closed) & people
 
     @property
     def _subject(self) -> object:

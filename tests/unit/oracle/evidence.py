@@ -54,6 +54,7 @@ class Evening:
         self.transitions: list[TransitionRow] = []
         self.now = at(200)
         self.preferences = DmPreferences()
+        self.wants_dm: frozenset[int] = frozenset()
 
     def row(self, *, due: float = 100, starts: float = 400, **fields: Any) -> NotificationRow:
         """Add a row of the schedule, settled as delivered."""
@@ -116,6 +117,7 @@ class Evening:
             deliveries={delivery.id: delivery for delivery in self.deliveries},
             now=self.now,
             recorded=recorded,
+            wants_dm=self.wants_dm,
         )
         given = {"messages": self.messages, "final_text": self.final_text, "preferences": self.preferences}
         return Evidence(facts, **(given | fields))

@@ -73,6 +73,13 @@ def test_the_fallback_message_may_mention_players_who_joined_meanwhile():
     assert found(compare(evening.evidence())) == {}
 
 
+def test_the_fallback_message_may_mention_only_who_joined_if_the_player_has_left():
+    evening = delivered_in_channel_only(preferences=CLOSED)
+    evening.change(102, players=frozenset({ANN, EVE}))
+    in_channel(evening, 103, EVE)
+    assert found(compare(evening.evidence())) == {}
+
+
 def test_a_second_channel_message_to_anyone_else_is_doubled():
     evening = delivered_in_channel_only(preferences=UNDECIDED)
     in_channel(evening, 103, BEN)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sandbox.oracle.compare import compare
-from sandbox.oracle.facts import Evidence
+from sandbox.oracle.facts import DmPreferences, Evidence
 from sandbox.oracle.lost_commits import join_histories
-from tests.unit.oracle.evidence import ANN, EVE, Evening, delivered_once, found
+from shared.models import DeliveryState
+from tests.unit.oracle.evidence import ANN, BEN, EVE, Evening, delivered_once, found
 
 
 def failed_over(surviving: Evening, primary: Evening) -> Evidence:
@@ -59,6 +60,25 @@ def test_one_message_of_a_row_that_was_lost_is_excused_and_a_second_is_doubled()
     assert found(compare(failed_over(surviving, primary))) == {}
     primary.accept(delivery, 97)
     assert found(compare(failed_over(surviving, primary))) == {"doubled": 1}
+
+
+def test_a_player_whose_choice_was_lost_may_be_reminded_in_both_ways():
+    surviving, primary = Evening(), Evening()
+    surviving.preferences = DmPreferences(changing=frozenset({BEN}))
+    primary.rows = [surviving.row()]
+    primary.accept(primary.attempt(primary.rows[0], 100.9), 101)
+    surviving.accept(surviving.attempt(primary.rows[0], 101.9, to=BEN), 102)
+    assert found(compare(failed_over(surviving, primary))) == {"doubled": 1}
+    surviving.wants_dm = frozenset({BEN})
+    assert found(compare(failed_over(surviving, primary))) == {}
+
+
+def test_an_attempt_that_only_the_lost_primary_planned_is_not_unsettled():
+    surviving = delivered_once()
+    primary = branch_of(surviving)
+    primary.attempt(surviving.rows[0], state=DeliveryState.PENDING, to=EVE)
+    assert found(compare(failed_over(surviving, primary))) == {}
+    assert "unsettled" in found(compare(primary.evidence()))
 
 
 def test_without_the_lost_primary_nothing_is_excused():
