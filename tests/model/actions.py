@@ -13,9 +13,11 @@ from shared import database, games, signup
 from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
 from shared.models import GameSeries
+from shared.schedule.personal import snooze_reminder
 from shared.schedule.populate import lock_game
 from shared.series.lifecycle import start_series
 from shared.series.rule import Rule
+from shared.users import change_own_settings
 from tests.model.environment import CHANNEL, COMMANDS, GUILD, HOST, Environment
 
 DURATION = timedelta(hours=3)
@@ -89,6 +91,24 @@ class Actions:
     async def leave(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> bool:
         """Take a player off the roster, who may not be on it."""
         return await self._run(lambda session: signup.leave_game(session, game_id, user_id=player), dies_after)
+
+    async def snooze(self, game_id: UUID, player: int, delay: timedelta, *, dies_after: int | None = None) -> bool:
+        """Snooze the game's reminder for a player, unless the game starts before."""
+
+        async def snooze(session: AsyncSession) -> None:
+            game = await lock_game(session, game_id)
+            if player in await signup.list_players(session, game_id):
+                await snooze_reminder(session, game, user_id=player, delay=delay)
+
+        return await self._run(snooze, dies_after)
+
+    async def set_extra_reminder(self, player: int, minutes: int | None, *, dies_after: int | None = None) -> bool:
+        """Give a player an extra reminder before each game, or none."""
+
+        async def change(session: AsyncSession) -> None:
+            await change_own_settings(session, player, extra_offset_minutes=minutes)
+
+        return await self._run(change, dies_after)
 
     async def limit_seats(self, game_id: UUID, capacity: int, *, dies_after: int | None = None) -> bool:
         """Limit a game to a number of seats, 0 for no limit, unless more are taken."""

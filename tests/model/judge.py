@@ -44,6 +44,8 @@ def judge(history: History) -> None:
     for row in history.rows.values():
         if row.is_reminder and row.outcome is Outcome.DELIVERED:
             _judge_recipients(history, row)
+        if row.what == NotificationKind.PERSONAL_REMINDER:
+            _judge_personal_reminder(history, row)
 
 
 def judge_request(history: History, call: Call, sent: set[tuple[object, ...]]) -> None:
@@ -81,10 +83,15 @@ def judge_request(history: History, call: Call, sent: set[tuple[object, ...]]) -
 def _is_stale(history: History, row: Row) -> bool:
     if row.what not in _OF_ANY_VERSION and row.version != history.games[row.game_id].version:
         return True
-    if not row.is_reminder or row.game_scheduled_at is None:
+    is_personal = row.what == NotificationKind.PERSONAL_REMINDER
+    if not (row.is_reminder or is_personal) or row.game_scheduled_at is None:
         return False
     later = [other for other in history.rows_of(row.game_id) if other.game_scheduled_at == row.game_scheduled_at]
-    is_overtaken = any(row.due_at < other.due_at <= history.now for other in later if other.is_reminder)
+    is_overtaken = any(
+        row.due_at < other.due_at <= history.now
+        for other in later
+        if other.is_reminder and not (is_personal and other.outcome is Outcome.SUPERSEDED)
+    )
     return is_overtaken or row.game_scheduled_at + _EXPIRES_AFTER <= history.now
 
 
@@ -139,6 +146,20 @@ def _required(history: History, game: Game) -> Iterator[tuple[Row, datetime | No
                 row = next((row for row in history.rows.values() if row.identity == identity), None)
                 assert row is not None, f"lost: {offset} minutes before {state} was never scheduled"
                 yield row, until
+
+
+def _judge_personal_reminder(history: History, row: Row) -> None:
+    """A reminder of one player reached no one else, and that player if it was delivered."""
+    notified = list(_notified(history, row))
+    assert set(notified) <= {row.user_id}, f"{row} reached {notified}"
+    match row.outcome:
+        case None:
+            assert row.due_at > history.now, f"unsettled: {row}"
+        case Outcome.DELIVERED:
+            assert notified == [row.user_id], f"lost: {row}"
+        case Outcome.EXPIRED:
+            begun_at = (row.game_scheduled_at or row.due_at) + _EXPIRES_AFTER
+            assert row.settled_at is not None and begun_at <= row.settled_at, f"lost: {row} before the start"
 
 
 def _periods(states: Sequence[tuple[datetime, Game]]) -> list[tuple[datetime, Game]]:

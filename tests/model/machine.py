@@ -27,6 +27,7 @@ LEASES = [timedelta(seconds=seconds) for seconds in (0, 8, 9, 30)]
 OUTAGES = [timedelta(minutes=minutes) for minutes in (12, 61, 240)]
 """Long enough for reminders to be overtaken, for games to have begun, and to be over."""
 _MINUTE = timedelta(minutes=1)
+SNOOZES = [15 * _MINUTE, 60 * _MINUTE]
 _HELD = [Answer.HELD, Answer.DONE_HELD]
 _ANSWERS = [answer for answer in Answer if answer is not Answer.RATE_LIMITED]  # the bot's own clock measures it
 _SECOND = [Answer.HELD, Answer.LOST, Answer.DONE_LOST, Answer.POSTPONED, Answer.REFUSED, Answer.YES]
@@ -106,6 +107,14 @@ class Questbell(RuleBasedStateMachine):
         game = self._world.history.games[self._game(which)]
         if game.status is GameStatus.SCHEDULED and (capacity == 0 or len(game.players) <= capacity):
             self._do(self._world.actions.limit_seats(game.id, capacity, dies_after=dies_after))
+
+    @rule(which=which, player=st.sampled_from(PLAYERS), delay=st.sampled_from(SNOOZES), dies_after=deaths)
+    def a_reminder_is_snoozed(self, which: int, player: int, delay: timedelta, dies_after: int | None) -> None:
+        self._do(self._world.actions.snooze(self._game(which), player, delay, dies_after=dies_after))
+
+    @rule(player=st.sampled_from(PLAYERS), minutes=st.sampled_from([None, 10, 45]), dies_after=deaths)
+    def a_player_wants_an_extra_reminder(self, player: int, minutes: int | None, dies_after: int | None) -> None:
+        self._do(self._world.actions.set_extra_reminder(player, minutes, dies_after=dies_after))
 
     def _change_roster(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> None:
         actions, players = self._world.actions, self._world.history.games[game_id].players
