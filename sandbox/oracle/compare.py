@@ -17,6 +17,8 @@ from sandbox.oracle.expected_reminders import expected_reminders
 from sandbox.oracle.facts import Evidence
 from sandbox.oracle.final_state import check_final_state
 from sandbox.oracle.observed import ClaimedMessage, claimed_messages
+from sandbox.oracle.occurrences import check_occurrences
+from sandbox.oracle.personal import check_personal_reminders
 from sandbox.oracle.verdict import Verdict, quantile
 from shared.models import DeliveryState
 
@@ -28,6 +30,8 @@ def compare(evidence: Evidence) -> Verdict:
     """Return the verdict on a whole run that has come to rest."""
     verdict = Verdict(lost_commits=len(evidence.lost.games))
     messages = _compare_messages(evidence, verdict)
+    check_personal_reminders(messages, evidence, verdict)
+    check_occurrences(evidence, verdict)
     check_final_state(messages, evidence, verdict)
     return verdict
 

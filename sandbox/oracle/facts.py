@@ -34,6 +34,9 @@ class GameHistory:
     duration: timedelta
     message_id: int | None
     states: tuple[GameState, ...]
+    series_id: UUID | None = None
+    occurrence: datetime | None = None
+    """Which date of its series it is, as a local time."""
 
     @property
     def final(self) -> GameState:
@@ -157,6 +160,21 @@ class DmPreferences:
 
 
 @dataclass(frozen=True)
+class ReminderWishes:
+    """The reminders for themselves alone that players asked for.
+
+    Attributes:
+        extra: how many minutes before each game a player is reminded.
+        since: from when on they are.
+        snoozed: when a player snoozed the reminder of a game, and when they are reminded again.
+    """
+
+    extra: Mapping[int, int] = field(default_factory=dict)
+    since: datetime | None = None
+    snoozed: Mapping[tuple[UUID, int], tuple[datetime, datetime]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class DatabaseFacts:
     """Everything the database knows.
 
@@ -197,6 +215,7 @@ class Evidence:
     Attributes:
         messages: the messages that Discord created, oldest first.
         final_text: the text of each message at the end.
+        wishes: the reminders that players asked for.
         affected: the channels and people whose reminders the fault may delay; None for everyone.
         fault_ended_at: when the fault ended; None when there was none.
         late_arrivals: a request may arrive long after it was sent, so a message may belong to an earlier attempt.
@@ -209,6 +228,7 @@ class Evidence:
     messages: Sequence[ObservedMessage]
     final_text: Mapping[int, str] = field(default_factory=dict)
     preferences: DmPreferences = field(default_factory=DmPreferences)
+    wishes: ReminderWishes = field(default_factory=ReminderWishes)
     affected: frozenset[int] | None = None
     fault_ended_at: datetime | None = None
     late_arrivals: bool = False

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sandbox.oracle.facts import Evidence, GameHistory
 from sandbox.oracle.observed import ClaimedMessage
+from sandbox.oracle.occurrences import find_made_games
 from sandbox.oracle.verdict import Verdict
 from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
 
@@ -58,6 +59,7 @@ def _check_notices(messages: Sequence[ClaimedMessage], evidence: Evidence, verdi
         if delivery.state is DeliveryState.UNKNOWN
     }
     announced = {row.game_id for row in facts.notifications.values() if row.kind is NotificationKind.ANNOUNCEMENT}
+    announced |= find_made_games(evidence)
     for game in facts.games.values():
         if game.id in announced and game.id not in unknown | evidence.lost.games:
             _check_announcement(game, sent[game.id, NotificationKind.ANNOUNCEMENT], evidence, verdict)

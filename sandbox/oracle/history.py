@@ -161,6 +161,8 @@ def _history(game: Game, states: list[GameState]) -> GameHistory:
         duration=game.duration,
         message_id=game.message_id,
         states=tuple(states),
+        series_id=game.series_id,
+        occurrence=game.occurrence,
     )
 
 

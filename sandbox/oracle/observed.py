@@ -113,8 +113,13 @@ class ClaimedMessage:
     @property
     def _subject(self) -> object:
         """What it is about: a reminder by its identity, the announcement of a game, or a notice by its row."""
-        is_announcement = self.row.kind is NotificationKind.ANNOUNCEMENT
-        return self.reminder or ((self.row.game_id, self.row.kind) if is_announcement else self.row.id)
+        row = self.row
+        match row.kind:
+            case NotificationKind.ANNOUNCEMENT:
+                return row.game_id, row.kind
+            case NotificationKind.PERSONAL_REMINDER:
+                return row.game_id, row.kind, row.user_id, row.due_at
+        return self.reminder or row.id
 
 
 def claimed_messages(evidence: Evidence, verdict: Verdict) -> Iterator[ClaimedMessage]:

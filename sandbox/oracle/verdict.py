@@ -17,6 +17,8 @@ class Verdict:
     Attributes:
         delivered: reminders whose channel got its message.
         direct_messages: reminders sent as direct messages.
+        personal_reminders: reminders for one player alone that were due.
+        occurrences: games of series that were over, each of which makes the next one.
         excused: reminders that were correctly not sent: the game changed, had started, or a later one was due too.
         latency: seconds from the due time, or from the end of the fault if that was later, of each reminder message.
         unaffected_latency: seconds from the due time of each message that the fault should not have touched.
@@ -28,6 +30,8 @@ class Verdict:
     reminders: int = 0
     delivered: int = 0
     direct_messages: int = 0
+    personal_reminders: int = 0
+    occurrences: int = 0
     excused: int = 0
     unknown: int = 0
     lost_commits: int = 0

@@ -24,12 +24,21 @@ from shared.database import Sessions
 from shared.games import NewGame, create_game
 from shared.models import Game, Participant
 from shared.schedule.notify import notify_loops
+from shared.series.lifecycle import start_series
+from shared.series.rule import Frequency, Rule
+from shared.users import change_own_settings
 from tests.support.transition_check import allow_any_change
 
 CHANNELS, PEOPLE = 60, 120
 """Enough channels, and people with direct messages, for Discord's limit of five messages in five seconds for each."""
 WITH_REMINDERS, WITHOUT_REMINDERS = 208, 12
 """How many games have reminders, and how many only start and end."""
+WITH_EXTRA_REMINDERS, EXTRA = 16, 7
+"""How many games have only the extra reminders of players, and how many minutes before the start these are."""
+WITH_EXTRA_WISHES = 24
+"""How many people have an extra reminder of each of their games."""
+REPEATED_OF_REMINDED = 16
+"""Of every so many games with reminders one is the first game of a daily series, as are all that only start and end."""
 OFFSETS = ((1,), (2,), (3,), (5,), (60,), (2, 1))
 MAX_PLAYERS = 4
 """The players of a game at the beginning; more may join during a scenario."""
@@ -39,12 +48,13 @@ _WRITERS = 4
 
 @dataclass(frozen=True)
 class Guild:
-    """The channels of the games, the people who may play, and their preferences."""
+    """The channels of the games, the people who may play, their preferences, and who wants extra reminders."""
 
     guild_id: int
     channels: Sequence[int]
     people: Sequence[int]
     preferences: DmPreferences
+    extra: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,10 @@ class ScheduledGame:
     id: UUID
     starts_at: datetime
     due_at: datetime
-    """The time of its first reminder, or its start when it has none."""
+    """The time of its first reminder, for everybody or extra, or its start when it has none."""
     has_reminders: bool
+    has_extra_reminders: bool
+    is_repeated: bool
     players: tuple[int, ...]
 
 
@@ -65,18 +77,21 @@ async def create(sessions: Sessions) -> None:
     They are not announced: the first change of a game does that.
     """
     rng = random.Random(0)
-    numbers = range(WITH_REMINDERS + WITHOUT_REMINDERS)
+    numbers = range(WITH_REMINDERS + WITHOUT_REMINDERS + WITH_EXTRA_REMINDERS)
     plans = list(zip((_new_game(number, rng) for number in numbers), rosters(rng), strict=False))
     writing = asyncio.Semaphore(_WRITERS)
 
-    async def write(new: NewGame, players: Sequence[int]) -> None:
+    async def write(number: int, new: NewGame, players: Sequence[int]) -> None:
         async with writing, database.transaction(sessions) as session:
             game = await create_game(session, new)
+            if _is_repeated(number):
+                series = await start_series(session, game, Rule(frequency=Frequency.DAILY))
+                series.carries_roster = True
             session.add_all(Participant(game_id=game.id, user_id=player) for player in players)
 
     async with asyncio.TaskGroup() as tasks:
-        for new, players in plans:
-            tasks.create_task(write(new, players))
+        for number, (new, players) in enumerate(plans):
+            tasks.create_task(write(number, new, players))
     async with database.transaction(sessions) as session:
         await session.execute(text("DELETE FROM notification_schedule WHERE kind <> 'reminder'"))
 
@@ -88,6 +103,16 @@ def rosters(rng: random.Random) -> Iterator[list[int]]:
         yield list(islice(players, rng.randint(1, MAX_PLAYERS)))
 
 
+def _is_extra(number: int) -> bool:
+    return number >= WITH_REMINDERS + WITHOUT_REMINDERS
+
+
+def _is_repeated(number: int) -> bool:
+    if number < WITH_REMINDERS:
+        return number % REPEATED_OF_REMINDED == 0
+    return number < WITH_REMINDERS + WITHOUT_REMINDERS
+
+
 def _new_game(number: int, rng: random.Random) -> NewGame:
     offsets = OFFSETS[number % len(OFFSETS)] if number < WITH_REMINDERS else ()
     return NewGame(
@@ -97,7 +122,7 @@ def _new_game(number: int, rng: random.Random) -> NewGame:
         title=f"Game {number:04d} of the night",
         scheduled_at=_FAR,
         zone="Europe/Berlin",
-        duration=timedelta(hours=3) if offsets else timedelta(seconds=rng.randint(1, 6)),
+        duration=timedelta(hours=3) if offsets or _is_extra(number) else timedelta(seconds=rng.randint(1, 6)),
         reminder_offsets=offsets,
     )
 
@@ -109,6 +134,9 @@ _MOVE = (
     "UPDATE game SET guild_id = :guild, channel_id = (CAST(:channels AS bigint[]))[channel_id], "
     "host_id = (CAST(:people AS bigint[]))[host_id], scheduled_at = moved.at, local_time = moved.at AT TIME ZONE zone "
     "FROM unnest(CAST(:ids AS uuid[]), CAST(:starts AS timestamptz[])) AS moved (id, at) WHERE game.id = moved.id",
+    "UPDATE game SET occurrence = local_time WHERE series_id IS NOT NULL",
+    "UPDATE game_series SET guild_id = game.guild_id, channel_id = game.channel_id, host_id = game.host_id, "
+    "local_start = game.local_time, planned_until = game.local_time FROM game WHERE game.series_id = game_series.id",
     "UPDATE notification_schedule SET game_scheduled_at = game.scheduled_at, "
     "due_at = game.scheduled_at - make_interval(mins => offset_minutes::int), "
     "attempt_at = game.scheduled_at - make_interval(mins => offset_minutes::int) "
@@ -127,7 +155,7 @@ async def move(
         games = await _games(session)
         now = await database.now(session)
         due = {game.id: now + timedelta(seconds=first + spread * rng.random()) for game in games}
-        starts = {game.id: due[game.id] + timedelta(minutes=max(game.reminder_offsets, default=0)) for game in games}
+        starts = {game.id: due[game.id] + timedelta(minutes=_first_offset(game)) for game in games}
         parameters = {
             "guild": guild.guild_id,
             "channels": list(guild.channels),
@@ -146,10 +174,29 @@ async def move(
             starts_at=starts[game.id],
             due_at=due[game.id],
             has_reminders=bool(game.reminder_offsets),
+            has_extra_reminders=_has_extra_reminders(game),
+            is_repeated=game.series_id is not None,
             players=tuple(guild.people[participant.user_id - 1] for participant in game.participants),
         )
         for game in games
     ]
+
+
+async def ask_for_extra_reminders(sessions: Sessions, guild: Guild) -> datetime:
+    """Let players ask for an extra reminder of each of their games. Return from when on they get them."""
+    for player in sorted(guild.extra):
+        async with database.transaction(sessions) as session:
+            await change_own_settings(session, player, extra_offset_minutes=EXTRA)
+    async with database.transaction(sessions) as session:
+        return await database.now(session)
+
+
+def _first_offset(game: Game) -> int:
+    return EXTRA if _has_extra_reminders(game) else max(game.reminder_offsets, default=0)
+
+
+def _has_extra_reminders(game: Game) -> bool:
+    return not game.reminder_offsets and game.duration >= timedelta(hours=1)
 
 
 async def _games(session: AsyncSession) -> Sequence[Game]:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +19,8 @@ from shared.database import Sessions
 from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
 from shared.games import cancel_game
+from shared.schedule.personal import snooze_reminder
+from shared.schedule.populate import lock_game
 from shared.signup import join_game, leave_game
 from tests.chaos.games import Guild, ScheduledGame
 
@@ -57,12 +60,29 @@ class LoadAction:
     steps: Sequence[Step]
 
 
-def plan_actions(games: Sequence[ScheduledGame], guild: Guild, rng: random.Random) -> list[LoadAction]:
-    """Decide which games are changed, when and how."""
-    return [action for game in games if game.has_reminders and (action := _plan_action(game, guild, rng))]
+Snoozes = dict[tuple[UUID, int], tuple[datetime, datetime]]
+"""When a player snoozed the reminder of a game, and when they are reminded again."""
 
 
-def _plan_action(game: ScheduledGame, guild: Guild, rng: random.Random) -> LoadAction | None:
+def plan_actions(
+    games: Sequence[ScheduledGame], guild: Guild, rng: random.Random, *, snoozes: Snoozes | None
+) -> list[LoadAction]:
+    """Decide which games are changed, when and how. What is snoozed is written to `snoozes`, if given."""
+    plans = (
+        _plan_leaving(game, rng) if game.has_extra_reminders else _plan_action(game, guild, rng, snoozes)
+        for game in games
+        if game.has_reminders or game.has_extra_reminders
+    )
+    return [action for action in plans if action is not None]
+
+
+def _plan_leaving(game: ScheduledGame, rng: random.Random) -> LoadAction | None:
+    at, player = game.due_at + timedelta(seconds=rng.uniform(-1.5, 2.5)), rng.choice(game.players)
+    leaves = rng.random() < 0.3
+    return LoadAction(at, [lambda session: leave_game(session, game.id, user_id=player)]) if leaves else None
+
+
+def _plan_action(game: ScheduledGame, guild: Guild, rng: random.Random, snoozes: Snoozes | None) -> LoadAction | None:
     at = game.due_at + timedelta(seconds=rng.uniform(-2.5, 2.5))
     slightly_later = game.starts_at + timedelta(seconds=rng.uniform(3.0, 6.0))
     much_later = game.starts_at + timedelta(minutes=30)
@@ -80,6 +100,19 @@ def _plan_action(game: ScheduledGame, guild: Guild, rng: random.Random) -> LoadA
     def leave(session: AsyncSession) -> Awaitable[object]:
         return leave_game(session, game.id, user_id=game.players[0])
 
+    delay, sleeper = timedelta(seconds=rng.uniform(1.0, 4.0)), rng.choice(game.players)
+
+    async def snooze(session: AsyncSession) -> None:
+        locked = await lock_game(session, game.id)
+        due_at = await snooze_reminder(session, locked, user_id=sleeper, delay=delay)
+        if due_at is not None and snoozes is not None:
+            snoozes[game.id, sleeper] = (due_at - delay, due_at)
+
+    def leave_after_all(session: AsyncSession) -> Awaitable[object]:
+        return leave_game(session, game.id, user_id=sleeper)
+
+    if game.is_repeated and rng.random() < 0.4:
+        return LoadAction(at, [lambda session: cancel_game(session, game.id)])  # the next one is made
     kinds: tuple[tuple[float, Sequence[Step]], ...] = (
         (0.08, [reschedule(slightly_later)]),
         (0.03, [reschedule(much_later), reschedule(game.starts_at)]),
@@ -87,6 +120,7 @@ def _plan_action(game: ScheduledGame, guild: Guild, rng: random.Random) -> LoadA
         (0.03, [join]),
         (0.06, [set_capacity, join, leave]),  # the newcomer waits, and is promoted
         (0.03, [lambda session: cancel_game(session, game.id)]),
+        *(((0.06, [snooze]), (0.03, [snooze, leave_after_all])) if snoozes is not None else ()),
     )
     chance = rng.random()
     for share, steps in kinds:

@@ -39,6 +39,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "reminders": verdict.reminders,
         "delivered": verdict.delivered,
         "direct_messages": verdict.direct_messages,
+        "personal_reminders": verdict.personal_reminders,
+        "occurrences": verdict.occurrences,
         "excused": verdict.excused,
         **{kind: len(getattr(verdict, kind)) for kind in VIOLATIONS},
         "unknown": verdict.unknown,

@@ -19,7 +19,7 @@ from sandbox.discord.server import SandboxDiscord
 from sandbox.oracle import history
 from sandbox.oracle.compare import compare
 from sandbox.oracle.expected import DELIVERY_DEADLINE
-from sandbox.oracle.facts import CLOCK_TOLERANCE, DatabaseFacts, Evidence, LostCommits
+from sandbox.oracle.facts import CLOCK_TOLERANCE, DatabaseFacts, Evidence, LostCommits, ReminderWishes
 from sandbox.oracle.lost_commits import join_histories
 from sandbox.oracle.observed import created_messages, final_text
 from sandbox.oracle.verdict import Verdict
@@ -30,8 +30,8 @@ from shared.errors import QuestbellError, TransientError
 from tests.chaos import clocks, dm_preferences
 from tests.chaos.environment import Environment, connected, with_pair
 from tests.chaos.fixture import NONCE_WINDOW, TIMING, Fixture, Topology, fixture
-from tests.chaos.games import CHANNELS, PEOPLE, Guild, move
-from tests.chaos.load_actions import LoadProfile, perform, plan_actions
+from tests.chaos.games import CHANNELS, EXTRA, PEOPLE, WITH_EXTRA_WISHES, Guild, ask_for_extra_reminders, move
+from tests.chaos.load_actions import LoadProfile, Snoozes, perform, plan_actions
 from tests.chaos.scenarios import Scenario
 
 FAULT_LEAD = 1.0
@@ -107,17 +107,23 @@ async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: r
     await dm_preferences.write(sessions, running.discord, guild.preferences, guild.people)
     games = await move(sessions, guild, rng, first=load.first, spread=load.spread)
     running.ends = asyncio.get_running_loop().time() + load.ends
-    actions = [*plan_actions(games, guild, rng), *dm_preferences.plan_changes(guild.preferences, games, rng)]
+    snoozes: Snoozes = {}
+    since = await ask_for_extra_reminders(sessions, guild)
+    actions = [
+        *plan_actions(games, guild, rng, snoozes=None if scenario.pair else snoozes),  # a fail-over may lose them
+        *dm_preferences.plan_changes(guild.preferences, games, rng),
+    ]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(perform(sessions, actions))
         await asyncio.sleep(load.first - FAULT_LEAD)
         await scenario.fault(running)
         await asyncio.sleep(running.seconds_left)
     await _wait_until_settled(sessions, spread=load.spread)
-    return compare(await _evidence(running, scenario, sessions))
+    wishes = ReminderWishes(dict.fromkeys(guild.extra, EXTRA), since, snoozes)
+    return compare(await _evidence(running, scenario, sessions, wishes))
 
 
-async def _evidence(running: Fixture, scenario: Scenario, sessions: Sessions) -> Evidence:
+async def _evidence(running: Fixture, scenario: Scenario, sessions: Sessions, wishes: ReminderWishes) -> Evidence:
     facts, lost = await history.read_history(sessions), LostCommits()
     if (primary := await _lost_primary_facts(running)) is not None:
         facts, lost = join_histories(facts, primary)
@@ -127,6 +133,7 @@ async def _evidence(running: Fixture, scenario: Scenario, sessions: Sessions) ->
         messages=created_messages(running.discord),
         final_text=final_text(running.discord),
         preferences=running.guild.preferences,
+        wishes=wishes,
         affected=running.affected,
         fault_ended_at=running.fault_ended_at,
         late_arrivals=scenario.late_arrivals,
@@ -155,7 +162,8 @@ def _add_guild(discord: SandboxDiscord, load: LoadProfile, rng: random.Random) -
     people = [user.id for user in users]
     channels = [world.add_channel(guild, f"table-{number}").id for number in range(CHANNELS)]
     channels[: load.crowd] = [channels[0]] * load.crowd
-    return Guild(guild.id, channels, people, dm_preferences.draw(people, rng, unopened=load.unopened))
+    preferences = dm_preferences.draw(people, rng, unopened=load.unopened)
+    return Guild(guild.id, channels, people, preferences, extra=frozenset(rng.sample(people, WITH_EXTRA_WISHES)))
 
 
 async def _wait_until_settled(sessions: Sessions, *, spread: float) -> None:
