@@ -19,14 +19,7 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-NUMBERS = (
-    "required_role_id",
-    "closes_minutes",
-    "minimum_players",
-    "minimum_minutes",
-    "offer_minutes",
-    "nudge_minutes",
-)
+NUMBERS = ("required_role_id", "closes_minutes", "minimum_players", "minimum_minutes", "offer_minutes")
 
 
 def upgrade() -> None:

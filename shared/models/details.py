@@ -58,8 +58,6 @@ class GameDetails:
     """How long before the start the host is asked."""
     offer_minutes: Mapped[int | None]
     """How long a promoted player has to confirm a seat. None is no need to."""
-    nudge_minutes: Mapped[int | None]
-    """How long before the start those are asked who have not answered. None is never."""
 
 
 DETAILS = tuple(GameDetails.__annotations__)

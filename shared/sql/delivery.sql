@@ -9,7 +9,7 @@
 SELECT
     id, guild_id, channel_id, message_id, interaction_id, host_id, scheduled_at, zone, local_time, status, version,
     revision, series_id, occurrence, series_rule, created_at, title, description, place, duration, capacity, slots,
-    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes, nudge_minutes
+    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes
 FROM game
 WHERE id = ANY(ARRAY(SELECT game_id FROM notification_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id
@@ -251,7 +251,7 @@ RETURNING delivery.state;
 SELECT
     id, guild_id, channel_id, message_id, interaction_id, host_id, scheduled_at, zone, local_time, status, version,
     revision, series_id, occurrence, series_rule, created_at, title, description, place, duration, capacity, slots,
-    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes, nudge_minutes
+    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes
 FROM game
 WHERE id = ANY(ARRAY(SELECT game_id FROM game_status_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id
