@@ -37,6 +37,8 @@ class GameHistory:
     series_id: UUID | None = None
     occurrence: datetime | None = None
     """Which date of its series it is, as a local time."""
+    interval: timedelta = timedelta(days=1)
+    """How long after each date of its series the next one is."""
 
     @property
     def final(self) -> GameState:

@@ -163,6 +163,7 @@ def _history(game: Game, states: list[GameState]) -> GameHistory:
         states=tuple(states),
         series_id=game.series_id,
         occurrence=game.occurrence,
+        interval=timedelta(weeks=1) if "WEEKLY" in (game.series_rule or "") else timedelta(days=1),
     )
 
 

@@ -1,16 +1,14 @@
-"""The games of daily series: one for each date, made when the one before is over."""
+"""The games of daily and weekly series: one for each date, made when the one before is over."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 from uuid import UUID
 
 from sandbox.oracle.facts import Evidence, GameHistory
 from sandbox.oracle.verdict import Verdict
-
-DAY = timedelta(days=1)
 
 
 def check_occurrences(evidence: Evidence, verdict: Verdict) -> None:
@@ -40,7 +38,7 @@ def _check_series(games: list[GameHistory], verdict: Verdict) -> None:
     for before, after in pairwise(games):
         if _date(before) == _date(after):
             verdict.doubled.append(f"the game of {after.title} on {_date(after)}")
-        elif _date(after) - _date(before) != DAY:
+        elif _date(after) - _date(before) != after.interval:
             verdict.wrong.append(f"the game of {after.title} on {_date(after)} follows that on {_date(before)}")
     for game in over:
         if not game.final.status.is_final:

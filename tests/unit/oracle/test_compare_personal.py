@@ -87,7 +87,7 @@ def test_a_reminder_before_it_is_due_is_wrong():
     assert judge(personal(decided=150)) == {"wrong": 1}
 
 
-def series(*dates: int, over: int) -> Verdict:
+def series(*dates: int, over: int, interval: int = 1) -> Verdict:
     """Judge a series with games on some days, of which the first ones are over."""
     evening = delivered_once()
     announce(evening, 110)
@@ -102,6 +102,7 @@ def series(*dates: int, over: int) -> Verdict:
             id=game.id if number == 0 else uuid4(),
             series_id=series_id,
             occurrence=day + timedelta(days=date),
+            interval=timedelta(days=interval),
             offsets=(),
             states=(replace(game.final, status=status, starts_at=at(9000)),),
         )
@@ -125,4 +126,6 @@ def test_a_date_that_is_made_twice_is_doubled():
 
 def test_a_date_that_is_left_out_or_made_too_early_is_wrong():
     assert len(series(0, 2, over=1).wrong) == 1
+    assert len(series(0, 1, over=1, interval=7).wrong) == 1
+    assert series(0, 7, over=1, interval=7).wrong == []
     assert len(series(0, 1, over=0).wrong) == 1
