@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal
 
+from bot.rendering.escaping import escape
 from shared.formatting import format_duration, join_words
+
+_TITLE_LIMIT = 200
 
 TimestampStyle = Literal["t", "T", "d", "D", "f", "F", "R"]
 """F is date and time in full. R is relative ("in 2 hours") and kept current by the client.
@@ -21,6 +24,11 @@ Source: https://docs.discord.com/developers/reference#message-formatting
 def format_timestamp(at: datetime, style: TimestampStyle) -> str:
     """Return a time that each reader sees in their zone."""
     return f"<t:{int(at.timestamp())}:{style}>"
+
+
+def format_title(title: str) -> str:
+    """Return the title of a game or series in bold, for a sentence. Its own Markdown and mentions do nothing."""
+    return f"**{escape(title, limit=_TITLE_LIMIT)}**"
 
 
 def format_mention(user_id: int) -> str:

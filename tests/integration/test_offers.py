@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -24,6 +23,7 @@ from shared.schedule.settle import settle_and_log
 from shared.signup import JoinResult, LeaveResult, join_game, leave_game, read_seats, read_waitlist
 from tests.support.builders import make_due, new_game, rows_of
 from tests.support.database import Database
+from tests.support.histories import perform_at_once
 from tests.support.transition_check import allow_any_change
 
 OFFER_END, PROMOTION = NotificationKind.OFFER_END, NotificationKind.PROMOTION
@@ -230,10 +230,6 @@ class Change:
     revision: int = 0
 
 
-class CrashError(Exception):
-    """The process dies before the commit."""
-
-
 @pytest.mark.parametrize("number", range(4))
 async def test_concurrent_answers_ends_and_crashes_leave_what_the_model_says(database: Database, number: int) -> None:
     seed = random.getrandbits(32)
@@ -242,21 +238,11 @@ async def test_concurrent_answers_ends_and_crashes_leave_what_the_model_says(dat
     slots = [Slot("Tank", 1), Slot("Healer", 2)]
     game = await new_game(database.sessions, capacity=3, offer_minutes=30, slots=slots)
     plans = [[_draw(rng) for _ in range(12)] for _ in range(8)]
-    committed: list[Change] = []
 
-    async def act(plan: Sequence[tuple[Change, bool]]) -> None:
-        for change, crashes in plan:
-            try:
-                async with db.transaction(database.sessions) as session:
-                    made = await _perform(session, game.id, change)
-                    if crashes:
-                        raise CrashError
-            except CrashError:
-                continue
-            if made is not None:
-                committed.append(made)
+    async def perform(session: AsyncSession, change: Change) -> Change | None:
+        return await _perform(session, game.id, change)
 
-    await asyncio.gather(*(act(plan) for plan in plans))
+    committed = await perform_at_once(database.sessions, plans, perform)
     model = Model()
     for change in sorted(committed, key=lambda change: change.revision):
         model.apply(change)

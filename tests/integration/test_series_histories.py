@@ -24,12 +24,9 @@ from shared.series.editing import SeriesEdit, edit_series
 from shared.series.lifecycle import end_series, list_next, pause_series, resume_series, skip_occurrence
 from tests.integration.test_series import DAILY, make_over, new_series
 from tests.support.database import Database
+from tests.support.histories import CrashError
 
 HISTORIES, STEPS, AT_ONCE = 8, 8, 4
-
-
-class CrashError(Exception):
-    """The process dies before the commit."""
 
 
 class History:

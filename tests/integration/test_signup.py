@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from shared.models import Answer, Game, NotificationKind, Outcome
 from shared.signup import JoinResult, LeaveResult, join_game, leave_game, list_players, list_waitlist, remove_player
 from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
+from tests.support.histories import perform_at_once
 
 PROMOTION = NotificationKind.PROMOTION
 
@@ -139,10 +139,6 @@ class Change:
     revision: int = 0
 
 
-class CrashError(Exception):
-    """The process dies before the commit."""
-
-
 @pytest.mark.parametrize("number", range(4))
 async def test_concurrent_answers_and_crashes_leave_what_the_model_says(database: Database, number: int) -> None:
     seed = random.getrandbits(32)
@@ -150,21 +146,11 @@ async def test_concurrent_answers_and_crashes_leave_what_the_model_says(database
     rng = random.Random(seed)
     game = await new_game(database.sessions, capacity=3)
     plans = [[_draw(rng) for _ in range(12)] for _ in range(8)]
-    committed: list[Change] = []
 
-    async def act(plan: Sequence[tuple[Change, bool]]) -> None:
-        for change, crashes in plan:
-            try:
-                async with db.transaction(database.sessions) as session:
-                    made = await _perform(session, game.id, change)
-                    if crashes:
-                        raise CrashError
-            except CrashError:
-                continue
-            if made is not None:
-                committed.append(made)
+    async def perform(session: AsyncSession, change: Change) -> Change | None:
+        return await _perform(session, game.id, change)
 
-    await asyncio.gather(*(act(plan) for plan in plans))
+    committed = await perform_at_once(database.sessions, plans, perform)
     model = Model(3)
     for change in sorted(committed, key=lambda change: change.revision):
         model.apply(change)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -29,6 +27,7 @@ from shared.signup import (
 from tests.integration.test_series import cancel, new_series, open_games
 from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
+from tests.support.histories import perform_at_once
 
 TANK, HEALER, DPS = Slot("Tank", 1, "🛡️"), Slot("Healer", 2), Slot("DPS")
 SLOTS = (TANK, HEALER, DPS)
@@ -184,10 +183,6 @@ class Change:
     revision: int = 0
 
 
-class CrashError(Exception):
-    """The process dies before the commit."""
-
-
 @pytest.mark.parametrize("number", range(4))
 async def test_concurrent_choices_and_crashes_leave_what_the_model_says(database: Database, number: int) -> None:
     seed = random.getrandbits(32)
@@ -195,21 +190,11 @@ async def test_concurrent_choices_and_crashes_leave_what_the_model_says(database
     rng = random.Random(seed)
     game = await new_game(database.sessions, capacity=5, slots=SLOTS)
     plans = [[_draw(rng) for _ in range(12)] for _ in range(8)]
-    committed: list[Change] = []
 
-    async def act(plan: Sequence[tuple[Change, bool]]) -> None:
-        for change, crashes in plan:
-            try:
-                async with db.transaction(database.sessions) as session:
-                    made = await _perform(session, game.id, change)
-                    if crashes:
-                        raise CrashError
-            except CrashError:
-                continue
-            if made is not None:
-                committed.append(made)
+    async def perform(session: AsyncSession, change: Change) -> Change | None:
+        return await _perform(session, game.id, change)
 
-    await asyncio.gather(*(act(plan) for plan in plans))
+    committed = await perform_at_once(database.sessions, plans, perform)
     model = Model()
     for change in sorted(committed, key=lambda change: change.revision):
         model.apply(change)

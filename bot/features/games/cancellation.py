@@ -10,11 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.client import Interaction
 from bot.features.buttons import ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
-from bot.features.games.lookup import find_game_by_text
+from bot.features.games.lookup import find_game_by_text, require_game
 from bot.features.interactions import Reply, respond_once
 from bot.features.rights import require_manager
-from bot.rendering.escaping import escape
-from bot.rendering.formatting import format_timestamp
+from bot.rendering.formatting import format_timestamp, format_title
 from shared.formatting import plural
 from shared.games import cancel_game, find_game
 from shared.models import Game, GameStatus
@@ -37,7 +36,7 @@ async def ask_to_cancel(interaction: Interaction, text: str) -> None:
         players = len(game.participants)
         notified = f"I'll notify its {plural(players, 'player')}. " if players else ""
         return (
-            f"Cancel {_format_title(game)} on {format_timestamp(game.scheduled_at, 'F')}? "
+            f"Cancel {format_title(game.title)} on {format_timestamp(game.scheduled_at, 'F')}? "
             f"{notified}This can't be undone."
         )
 
@@ -70,7 +69,7 @@ class CancelButton(RowButton, template=CANCEL_ID + ROW_ID):
             await require_manager(session, interaction, game, verb="cancel")
             if not await cancel_game(session, game.id, actor_id=interaction.user.id):
                 require_open(game)
-            return f"{_format_title(game)} is cancelled. I'm letting the players know."
+            return f"{format_title(game.title)} is cancelled. I'm letting the players know."
 
         await respond_once(interaction, work, in_place=True)
 
@@ -86,7 +85,7 @@ class KeepButton(RowButton, template=KEEP_ID + ROW_ID):
 
         async def work(session: AsyncSession) -> str:
             game = await find_game(session, self.row_id, guild_id=interaction.guild_id)
-            return "Nothing has changed." if game is None else f"{_format_title(game)} stays as it is."
+            return "Nothing has changed." if game is None else f"{format_title(game.title)} stays as it is."
 
         await respond_once(interaction, work, in_place=True)
 
@@ -97,9 +96,7 @@ async def find_open_game(session: AsyncSession, game_id: UUID, *, guild_id: int 
     Raises:
         UserError: it does not exist any more, or is over.
     """
-    game = await find_game(session, game_id, guild_id=guild_id)
-    if game is None:
-        raise UserError("This game no longer exists. See `/game list` for upcoming games.")
+    game = await require_game(session, game_id, guild_id=guild_id)
     require_open(game)
     return game
 
@@ -111,10 +108,6 @@ def require_open(game: Game) -> None:
         UserError: it is.
     """
     if game.status is GameStatus.CANCELLED:
-        raise UserError(f"{_format_title(game)} is already cancelled.")
+        raise UserError(f"{format_title(game.title)} is already cancelled.")
     if game.status.is_final:
-        raise UserError(f"{_format_title(game)} is already over, so there's nothing to cancel.")
-
-
-def _format_title(game: Game) -> str:
-    return f"**{escape(game.title, limit=200)}**"
+        raise UserError(f"{format_title(game.title)} is already over, so there's nothing to cancel.")

@@ -6,10 +6,9 @@ import discord
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.features.buttons import NONCE, ROW_ID, ButtonInteraction, RowButton
-from bot.features.games.signup import require_game
+from bot.features.games.lookup import require_game
 from bot.features.interactions import respond_once
-from bot.rendering.escaping import escape
-from bot.rendering.formatting import format_timestamp
+from bot.rendering.formatting import format_timestamp, format_title
 from bot.rendering.payload import CONFIRM_ID
 from shared.confirmations import ConfirmResult, confirm_time
 from shared.models import Game
@@ -34,7 +33,7 @@ class ConfirmButton(RowButton, template=CONFIRM_ID + ROW_ID + NONCE):
 
 def describe_confirmation(game: Game, result: ConfirmResult) -> str:
     """Return the reply to the player."""
-    title = f"**{escape(game.title, limit=200)}**"
+    title = format_title(game.title)
     match result:
         case ConfirmResult.CONFIRMED:
             return f"Noted: you can make it to {title} on {format_timestamp(game.scheduled_at, 'F')}."

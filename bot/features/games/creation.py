@@ -21,7 +21,7 @@ from bot.features.repeats import is_once, make_series
 from bot.features.rights import require_creator
 from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import clean, escape, is_blank
-from bot.rendering.formatting import format_timestamp
+from bot.rendering.formatting import format_timestamp, format_title
 from shared import database
 from shared.formatting import format_duration, join_words, plural
 from shared.game_search import count_open_games
@@ -118,7 +118,7 @@ async def confirm_creation(session: AsyncSession, game: Game) -> str:
     now, announce_at = await database.now(session), await find_announcement_time(session, game.id)
     posting = "I'm posting it" if announce_at is None else f"On {format_timestamp(announce_at, 'F')}, I'll post it"
     lines = [
-        f"**{escape(game.title, limit=200)}** is set for {format_timestamp(game.scheduled_at, 'F')} "
+        f"{format_title(game.title)} is set for {format_timestamp(game.scheduled_at, 'F')} "
         f"({format_timestamp(game.scheduled_at, 'R')}) and lasts {format_duration(game.duration)}. "
         f"{posting} in <#{game.channel_id}>.",
         *describe_schedule(game, now=now, announce_at=announce_at),

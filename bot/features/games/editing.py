@@ -19,7 +19,7 @@ from bot.features.games.slots import parse_slots
 from bot.features.rights import require_manager
 from bot.features.times import parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import escape
-from bot.rendering.formatting import format_timestamp
+from bot.rendering.formatting import format_timestamp, format_title
 from shared import database
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.formatting import format_duration, plural
@@ -78,7 +78,7 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     if edit == GameEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `when` or `players`.")
     _require_possible_minimum(game, edit)
-    title = f"**{escape(game.title, limit=200)}**"
+    title = format_title(game.title)
     match result := await edit_game(session, game.id, edit, actor_id=interaction.user.id, asks_again=options.confirm):
         case EditResult.CLOSED:
             raise UserError(f"{title} {_CLOSED_REASONS[game.status]}")
@@ -115,7 +115,7 @@ def _confirm(game: Game, *, is_moved: bool, now: datetime, announce_at: datetime
     start = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     notice = " I'm letting everyone know the new time." if is_moved else ""
     first = (
-        f"**{escape(game.title, limit=200)}** is changed. "
+        f"{format_title(game.title)} is changed. "
         f"It starts on {start} and lasts {format_duration(game.duration)}.{notice}"
     )
     lines = [first, *describe_schedule(game, now=now, announce_at=announce_at)]

@@ -10,8 +10,7 @@ import discord
 from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.times import format_span, parse_time_before
-from bot.rendering.escaping import escape
-from bot.rendering.formatting import format_role, format_timestamp
+from bot.rendering.formatting import format_role, format_timestamp, format_title
 from bot.rendering.payload import message_link
 from shared.formatting import plural
 from shared.models import Game
@@ -51,7 +50,7 @@ def require_roles_known(interaction: Interaction, game: Game) -> None:
         link = message_link(game)
         announcement = "its announcement" if link is None else f"[its announcement]({link})"
         raise UserError(
-            f"**{escape(game.title, limit=200)}** is for a role of its server, and I can't see your roles here. "
+            f"{format_title(game.title)} is for a role of its server, and I can't see your roles here. "
             f"Press Join on {announcement}."
         )
 

@@ -1,4 +1,4 @@
-"""Finds games by text, and suggests games, times and time zones.
+"""Finds games by text or button, and suggests games, times and time zones.
 
 Discord waits three seconds for suggestions and shows no errors, so a failure suggests nothing.
 """
@@ -56,6 +56,18 @@ async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int, 
         f"I can't find an upcoming game called “{escape(text, limit=80)}”. "
         "Pick one from the list that appears as you type, or see `/game list`."
     )
+
+
+async def require_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game:
+    """Return the game of a button.
+
+    Raises:
+        UserError: it is deleted.
+    """
+    game = await find_game(session, game_id, guild_id=guild_id)
+    if game is None:
+        raise UserError("This game no longer exists. See `/game list` for upcoming games.")
+    return game
 
 
 async def suggest_start_times(interaction: Interaction, current: str) -> Choices:

@@ -14,7 +14,7 @@ from bot.features.errors import UserError
 from bot.features.games.cancellation import find_open_game, require_open
 from bot.features.interactions import respond_once
 from bot.features.rights import require_manager
-from bot.rendering.escaping import escape
+from bot.rendering.formatting import format_title
 from bot.rendering.payload import MINIMUM_CANCEL_ID, MINIMUM_KEEP_ID
 from shared.formatting import plural
 from shared.games import cancel_game
@@ -38,7 +38,7 @@ class CancelSmallGameButton(RowButton, template=MINIMUM_CANCEL_ID + ROW_ID + NON
             await require_manager(session, interaction, game, verb="cancel")
             await _require_too_few(session, game)
             await cancel_game(session, game.id, actor_id=interaction.user.id)
-            return f"{_format_title(game)} is cancelled. I'm letting the players know."
+            return f"{format_title(game.title)} is cancelled. I'm letting the players know."
 
         await respond_once(interaction, work)
 
@@ -55,7 +55,7 @@ class KeepSmallGameButton(RowButton, template=MINIMUM_KEEP_ID + ROW_ID + NONCE):
         async def work(session: AsyncSession) -> str:
             game = await find_open_game(session, self.row_id, guild_id=interaction.guild_id)
             await require_manager(session, interaction, game, verb="keep")
-            return f"{_format_title(game)} stays as it is. I won't ask again, unless you move it."
+            return f"{format_title(game.title)} stays as it is. I won't ask again, unless you move it."
 
         await respond_once(interaction, work)
 
@@ -67,13 +67,9 @@ async def _require_too_few(session: AsyncSession, game: Game) -> None:
         UserError: enough players have joined, or the game has started or is over.
     """
     require_open(await lock_game(session, game.id))
-    count, title = len(await list_players(session, game.id)), _format_title(game)
+    count, title = len(await list_players(session, game.id)), format_title(game.title)
     to_cancel = "To cancel it anyway, use `/game cancel`."
     if game.status is not GameStatus.SCHEDULED:
         raise UserError(f"{title} has started already. {to_cancel}")
     if game.minimum_players is None or count >= game.minimum_players:
         raise UserError(f"{title} has {plural(count, 'player')} now, which is enough. {to_cancel}")
-
-
-def _format_title(game: Game) -> str:
-    return f"**{escape(game.title, limit=200)}**"

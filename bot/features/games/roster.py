@@ -12,7 +12,7 @@ from bot.features.games.lookup import find_game_by_text
 from bot.features.games.signup import describe_line
 from bot.features.rights import require_host, require_manager
 from bot.rendering.escaping import clean, escape
-from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.formatting import format_mention, format_timestamp, format_title
 from bot.rendering.slots import format_slot_of
 from shared import signup
 from shared.co_hosts import add_co_host, remove_co_host
@@ -35,7 +35,7 @@ async def add_player(
     game = await _find(session, interaction, text)
     await require_manager(session, interaction, game, verb="add players to")
     _require_member(player, verb="play")
-    title, who = _format_title(game), format_mention(player.id)
+    title, who = format_title(game.title), format_mention(player.id)
     if slot is not None and not game.slots:
         raise UserError(f"{title} has no slots. Leave `slot` out.")
     name, roles = None if slot is None else clean(slot), roles_of(player)
@@ -78,7 +78,7 @@ async def remove_player(session: AsyncSession, interaction: Interaction, text: s
     """
     game = await _find(session, interaction, text)
     await require_manager(session, interaction, game, verb="remove players from")
-    title, who = _format_title(game), format_mention(player.id)
+    title, who = format_title(game.title), format_mention(player.id)
     match await signup.remove_player(session, game.id, user_id=player.id, by=interaction.user.id):
         case LeaveResult.LEFT:
             return f"{who} is no longer in {title} and gets no more reminders for it. I don't tell them, so you might."
@@ -99,7 +99,7 @@ async def appoint_co_host(session: AsyncSession, interaction: Interaction, text:
     game = await _find(session, interaction, text)
     await require_host(session, interaction, game, verb="choose co-hosts of")
     _require_member(user, verb="be a co-host")
-    title, who = _format_title(game), format_mention(user.id)
+    title, who = format_title(game.title), format_mention(user.id)
     if user.id == game.host_id:
         raise UserError(f"{who} is the host of {title} already. Choose somebody else.")
     if await add_co_host(session, game.id, user_id=user.id, actor_id=interaction.user.id):
@@ -116,7 +116,7 @@ async def dismiss_co_host(session: AsyncSession, interaction: Interaction, text:
     game = await _find(session, interaction, text)
     if user.id != interaction.user.id:
         await require_host(session, interaction, game, verb="choose co-hosts of")
-    title, who = _format_title(game), format_mention(user.id)
+    title, who = format_title(game.title), format_mention(user.id)
     if await remove_co_host(session, game.id, user_id=user.id, actor_id=interaction.user.id):
         return f"{who} is no longer a co-host of {title}."
     return f"{who} isn't a co-host of {title}."
@@ -131,7 +131,3 @@ def _require_member(user: Player, *, verb: str) -> None:
         raise UserError(f"{format_mention(user.id)} is a bot, which can't {verb}. Choose a person.")
     if not isinstance(user, discord.Member):
         raise UserError(f"{format_mention(user.id)} isn't on this server. Choose one of its members.")
-
-
-def _format_title(game: Game) -> str:
-    return f"**{escape(game.title, limit=200)}**"

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.features.buttons import NONCE, ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
 from bot.features.games.limits import describe_required_role, require_roles_known, roles_of
+from bot.features.games.lookup import require_game
 from bot.features.interactions import Reply, respond_once
-from bot.rendering.escaping import escape
-from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.formatting import format_mention, format_timestamp, format_title
 from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID, SLOT_ID, TAKE_ID
 from bot.rendering.slots import CHOOSE_SLOT, format_slot_of, slot_options
 from shared import database
@@ -179,7 +179,7 @@ async def _show_slot_menu(session: AsyncSession, game_id: UUID, *, guild_id: int
 
 
 async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, user_id: int) -> str:
-    title = _format_title(game)
+    title = format_title(game.title)
     when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     slot = format_slot_of(game, (await read_seats(session, game.id)).get(user_id))
     as_slot = f" as **{slot}**" if slot else ""
@@ -228,9 +228,9 @@ async def _describe_take(session: AsyncSession, game: Game, result: TakeResult, 
             return await _describe_join(session, game, JoinResult.CLOSED, user_id)
         case TakeResult.NO_OFFER if user_id in await read_waitlist(session, game.id):
             _, line = await describe_line(session, game, user_id)
-            return f"You have no seat in {_format_title(game)} at the moment. {line} {_SEAT_FREE}"
+            return f"You have no seat in {format_title(game.title)} at the moment. {line} {_SEAT_FREE}"
         case TakeResult.NO_OFFER:
-            title = _format_title(game)
+            title = format_title(game.title)
             return f"You have no seat in {title}, because its time is over or you gave it up. To join, press Join."
 
 
@@ -238,7 +238,7 @@ def _describe_closing(game: Game) -> str:
     closed_at = closing_time(game) or game.scheduled_at
     since = f"{format_timestamp(closed_at, 'f')} ({format_timestamp(closed_at, 'R')})"
     host = format_mention(game.host_id)
-    return f"Sign-ups for {_format_title(game)} closed on {since}. Want to join late? Ask {host}."
+    return f"Sign-ups for {format_title(game.title)} closed on {since}. Want to join late? Ask {host}."
 
 
 async def describe_line(session: AsyncSession, game: Game, user_id: int) -> tuple[str, str]:
@@ -246,7 +246,7 @@ async def describe_line(session: AsyncSession, game: Game, user_id: int) -> tupl
     waiting, seats = await read_waitlist(session, game.id), await read_seats(session, game.id)
     name = waiting[user_id]
     place = [user for user, other in waiting.items() if other == name].index(user_id) + 1
-    title, slot = _format_title(game), format_slot_of(game, name)
+    title, slot = format_title(game.title), format_slot_of(game, name)
     if not slot:
         return title, f"You're number {place} on the waitlist."
     full = title if is_full(game, seats) else f"**{slot}** in {title}"
@@ -254,7 +254,7 @@ async def describe_line(session: AsyncSession, game: Game, user_id: int) -> tupl
 
 
 def _describe_leave(game: Game, result: LeaveResult, *, is_host: bool) -> str:
-    title = _format_title(game)
+    title = format_title(game.title)
     match result:
         case LeaveResult.LEFT if is_host:
             return f"You've left {title}. I'll still remind you, because you're the host."
@@ -271,7 +271,7 @@ def _describe_leave(game: Game, result: LeaveResult, *, is_host: bool) -> str:
 
 
 def _describe_maybe(game: Game, result: LeaveResult) -> str:
-    title = _format_title(game)
+    title = format_title(game.title)
     match result:
         case LeaveResult.LEFT:
             return f"You're a maybe for {title} now, and your seat is free for someone else. To take one, press Join."
@@ -308,21 +308,5 @@ async def _warn(session: AsyncSession, game: Game, user_id: int) -> str:
     other = await find_overlap(session, game.id, user_id=user_id)
     if other is None:
         return ""
-    title = escape(other.title, limit=200)
-    return f"\n⚠️ You also have a seat in **{title}** on {format_timestamp(other.scheduled_at, 'F')}, which overlaps."
-
-
-async def require_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game:
-    """Return a game.
-
-    Raises:
-        UserError: it is deleted.
-    """
-    game = await find_game(session, game_id, guild_id=guild_id)
-    if game is None:
-        raise UserError("This game no longer exists. See `/game list` for upcoming games.")
-    return game
-
-
-def _format_title(game: Game) -> str:
-    return f"**{escape(game.title, limit=200)}**"
+    when = format_timestamp(other.scheduled_at, "F")
+    return f"\n⚠️ You also have a seat in {format_title(other.title)} on {when}, which overlaps."

@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.features.errors import UserError
 from bot.features.interactions import respond_once
-from bot.rendering.escaping import escape
-from bot.rendering.formatting import format_timestamp
+from bot.rendering.formatting import format_timestamp, format_title
 from bot.rendering.payload import SNOOZE_DELAYS, SNOOZE_ID
 from shared.errors import PermanentError
 from shared.models import Game, GameStatus
@@ -54,7 +53,7 @@ class SnoozeButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_TEM
         game, settings = await self._lock_game(session), await read_own_settings(session, user_id)
         await _require_reminders(session, game, user_id, settings)
         due_at = await snooze_reminder(session, game, user_id=user_id, delay=self.delay)
-        title = _format_title(game)
+        title = format_title(game.title)
         if due_at is None:
             starts = _CLOSED.get(game.status, f"starts {format_timestamp(game.scheduled_at, 'R')}, before that.")
             raise UserError(f"{title} {starts} I won't remind you again.")
@@ -75,10 +74,8 @@ async def _require_reminders(session: AsyncSession, game: Game, user_id: int, se
         UserError: there is nothing to snooze.
     """
     if user_id != game.host_id and user_id not in await list_players(session, game.id):
-        raise UserError(f"You're not in {_format_title(game)}, so I don't remind you. To join, press Join in its post.")
+        raise UserError(
+            f"You're not in {format_title(game.title)}, so I don't remind you. To join, press Join in its post."
+        )
     if settings.reminders_off:
         raise UserError("You turned reminders off. To turn them on, use `/settings me`.")
-
-
-def _format_title(game: Game) -> str:
-    return f"**{escape(game.title, limit=200)}**"

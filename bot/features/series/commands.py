@@ -25,7 +25,7 @@ from bot.features.series.lookup import (
 )
 from bot.rendering import series_embed, series_list_embed
 from bot.rendering.escaping import escape
-from bot.rendering.formatting import format_timestamp
+from bot.rendering.formatting import format_timestamp, format_title
 from shared.models import Game, GameSeries
 from shared.series.lifecycle import (
     SkipResult,
@@ -137,19 +137,20 @@ class SeriesCommands(app_commands.Group):
 
         async def work(session: AsyncSession) -> str:
             found = await _find_own(session, interaction, series, verb="change")
+            title = format_title(found.title)
             local = await _choose_date(session, found, date)
             at = format_timestamp(resolve(local, ZoneInfo(found.zone)), "F")
             match await skip_occurrence(session, found.id, local, actor_id=interaction.user.id):
                 case SkipResult.CANCELLED:
-                    text = f"The game of {_title(found)} on {at} is cancelled. I'm letting the players know."
+                    text = f"The game of {title} on {at} is cancelled. I'm letting the players know."
                 case SkipResult.LEFT_OUT:
-                    text = f"{_title(found)} leaves out {at}."
+                    text = f"{title} leaves out {at}."
                 case SkipResult.ALREADY_LEFT_OUT:
-                    text = f"{_title(found)} leaves out {at} already."
+                    text = f"{title} leaves out {at} already."
                 case SkipResult.STARTED:
                     raise UserError("That game has started. To cancel it, use `/game cancel`.")
                 case SkipResult.NO_SUCH_DATE:
-                    raise UserError(f"{_title(found)} has no game then. {_PICK_A_DATE}")
+                    raise UserError(f"{title} has no game then. {_PICK_A_DATE}")
             return f"{text} {await _describe_next(session, found)}"
 
         await respond_once(interaction, work)
@@ -162,9 +163,10 @@ class SeriesCommands(app_commands.Group):
 
         async def work(session: AsyncSession) -> str:
             found = await _find_own(session, interaction, series, verb="pause")
+            title = format_title(found.title)
             if not await pause_series(session, found.id):
-                return f"{_title(found)} is {found.state.value} already."
-            return f"{_title(found)} is paused. {await _describe_open(session, found)} To go on, use `/series resume`."
+                return f"{title} is {found.state.value} already."
+            return f"{title} is paused. {await _describe_open(session, found)} To go on, use `/series resume`."
 
         await respond_once(interaction, work)
 
@@ -176,13 +178,12 @@ class SeriesCommands(app_commands.Group):
 
         async def work(session: AsyncSession) -> str:
             found = await _find_own(session, interaction, series, verb="resume")
+            title = format_title(found.title)
             is_active, made = await resume_series(session, found.id)
             if not is_active:
-                raise UserError(
-                    f"{_title(found)} has no more dates. Give it some with `repeat` of `/series edit` first."
-                )
+                raise UserError(f"{title} has no more dates. Give it some with `repeat` of `/series edit` first.")
             announced = " I'm announcing the next game." if made else ""
-            return f"{_title(found)} goes on.{announced} {await _describe_next(session, found)}"
+            return f"{title} goes on.{announced} {await _describe_next(session, found)}"
 
         await respond_once(interaction, work)
 
@@ -194,9 +195,10 @@ class SeriesCommands(app_commands.Group):
 
         async def work(session: AsyncSession) -> str:
             found = await _find_own(session, interaction, series, verb="end")
+            title = format_title(found.title)
             if not await end_series(session, found.id):
-                return f"{_title(found)} has ended already."
-            return f"{_title(found)} has ended. {await _describe_open(session, found)}"
+                return f"{title} has ended already."
+            return f"{title} has ended. {await _describe_open(session, found)}"
 
         await respond_once(interaction, work)
 
@@ -215,7 +217,7 @@ async def _choose_date(session: AsyncSession, series: GameSeries, text: str | No
     if text is None:
         upcoming = list(await list_next(session, series, limit=1))
         if not upcoming:
-            raise UserError(f"{_title(series)} has no more dates, so there's nothing to skip.")
+            raise UserError(f"{format_title(series.title)} has no more dates, so there's nothing to skip.")
         return upcoming[0]
     try:
         return datetime.fromisoformat(text).replace(tzinfo=None)
@@ -244,7 +246,3 @@ async def _describe_open(session: AsyncSession, series: GameSeries) -> str:
 
 def _start(series: GameSeries, local: datetime, game: Game | None) -> datetime:
     return resolve(local, ZoneInfo(series.zone)) if game is None else game.scheduled_at
-
-
-def _title(series: GameSeries) -> str:
-    return f"**{escape(series.title, limit=200)}**"

@@ -18,7 +18,7 @@ from bot.features.repeats import confirm_dates, describe_clock_changes, read_rep
 from bot.features.rights import require_series_manager
 from bot.features.series.lookup import find_series_by_text
 from bot.features.times import parse_clock, parse_duration, parse_reminder_offsets
-from bot.rendering.escaping import escape
+from bot.rendering.formatting import format_title
 from shared.editing import EditResult
 from shared.game_search import count_open_games
 from shared.models import GameSeries, SeriesState
@@ -96,7 +96,7 @@ async def _confirm(session: AsyncSession, series: GameSeries, edit: SeriesEdit) 
     dates = await list_next(session, series)
     moved = edit.clock is not None and any(game is not None for game in dates.values())
     lines = [
-        f"**{escape(series.title, limit=200)}** is changed from now on, with the games that are announced already. "
+        f"{format_title(series.title)} is changed from now on, with the games that are announced already. "
         f"{rule.describe()} at {series.local_start:%H:%M}. {confirm_dates(dates, zone=zone)}"
         + (" I'm letting everyone know the new time." if moved else "")
     ]
