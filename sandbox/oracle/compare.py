@@ -131,10 +131,11 @@ def _find_unfair(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict
 
 def _find_ledger_mismatches(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict) -> None:
     """Check that the ledger names the message that Discord created for each delivery."""
-    created: defaultdict[UUID, list[int]] = defaultdict(list)
+    created: defaultdict[UUID, list[ClaimedMessage]] = defaultdict(list)
     for claimed in messages:
-        created[claimed.delivery.id].append(claimed.message.message_id)
-    for delivery_id, message_ids in created.items():
-        delivery = evidence.facts.deliveries[delivery_id]
+        created[claimed.delivery.id].append(claimed)
+    for delivery_id, claims in created.items():
+        delivery, message_ids = evidence.facts.deliveries[delivery_id], [it.message.message_id for it in claims]
         if delivery.state is DeliveryState.SENT and delivery.message_id not in message_ids:
-            verdict.wrong.append(f"the ledger has message {delivery.message_id}, Discord created {message_ids}")
+            what = f"the ledger has message {delivery.message_id}, Discord created {message_ids}"
+            verdict.wrong.append(f"{claims[0].name}: {what}")

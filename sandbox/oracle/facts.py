@@ -73,6 +73,8 @@ class NotificationRow:
     detail: str | None = None
     user_ids: tuple[int, ...] = ()
     user_id: int | None = None
+    created_at: datetime | None = None
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True)

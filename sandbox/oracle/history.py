@@ -187,6 +187,8 @@ async def _facts(
             detail=row.outcome_detail,
             user_ids=tuple(row.user_ids),
             user_id=row.user_id,
+            created_at=row.created_at,
+            settled_at=row.settled_at,
         )
         for row in await _rows(session, NotificationSchedule, NotificationSchedule.game_id, games)
     }

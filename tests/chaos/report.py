@@ -50,8 +50,17 @@ def as_json(result: Result) -> dict[str, Any]:
         "latency_max_ms": quantile(verdict.latency, 1.0),
         "unaffected_p99_ms": quantile(verdict.unaffected_latency, 0.99),
         "seconds": round(result.seconds, 1),
-        "problems": verdict.problems,
+        "problems": list_problems(result),
     }
+
+
+def list_problems(result: Result) -> list[str]:
+    """Return a scenario's problems. Each names the files with the history of its games, if there are any."""
+    problems = []
+    for problem in result.verdict.problems:
+        files = [str(report.path) for report in result.reports if report.path is not None and report.title in problem]
+        problems.append(f"{problem} (see {', '.join(files)})" if files else problem)
+    return problems
 
 
 def write(path: Path, results: Sequence[Result]) -> None:
@@ -66,12 +75,12 @@ def line(result: Result) -> str:
     if result.skipped:
         return f"{result.name}: skipped: {result.skipped}"
     late = f"latency p99 {quantile(result.verdict.latency, 0.99)} ms"
-    status = "passed" if passed(result) else f"FAILED ({[*result.verdict.problems, late][0]})"
+    status = "passed" if passed(result) else f"FAILED ({[*list_problems(result), late][0]})"
     return f"{result.name}: {status} after {result.seconds:.0f} s, {late}"
 
 
 def show(console: Console, results: Sequence[Result]) -> None:
-    """Print the table, and the problems below it."""
+    """Print the table, the problems below it, and the reports about games that are in no file."""
     table = Table("scenario", *(column.replace("_", " ") for column in COLUMNS), "")
     for result in results:
         figures = as_json(result)
@@ -82,8 +91,11 @@ def show(console: Console, results: Sequence[Result]) -> None:
         table.add_row(result.name, *("" if cell is None else str(cell) for cell in cells), status)
     console.print(table)
     for result in results:
-        for problem in result.verdict.problems:
+        for problem in list_problems(result):
             console.print(f"[red]{result.name}[/] (seed {result.seed}): {problem}", soft_wrap=True, highlight=False)
+        for report in result.reports:
+            if report.path is None:
+                console.print(f"\n{report.text}", soft_wrap=True, highlight=False, markup=False)
 
 
 def show_list(console: Console, groups: Mapping[str, Mapping[str, Scenario]]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import random
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sandbox.discord.server import SandboxDiscord
 from sandbox.oracle import history
 from sandbox.oracle.compare import compare
+from sandbox.oracle.evidence_report import GameReport, report_games, write_reports
 from sandbox.oracle.expected import DELIVERY_DEADLINE
 from sandbox.oracle.facts import CLOCK_TOLERANCE, DatabaseFacts, Evidence, LostCommits, ReminderWishes
 from sandbox.oracle.lost_commits import join_histories
@@ -46,13 +47,15 @@ reminder can become due."""
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a scenario. `skipped` is why it was not run, if it was not."""
+    """The result of a scenario. `reports` are about the games that went wrong. `skipped` is why it was not run, if it
+    was not."""
 
     name: str
     seed: int
     seconds: float
     injections: int
     verdict: Verdict
+    reports: Sequence[GameReport] = ()
     skipped: str | None = None
 
 
@@ -61,22 +64,25 @@ async def run_scenario(
 ) -> Result:
     """Run a scenario. The seed decides its games, the actions of people, and what is random in its fault.
 
-    The logs of its processes are kept in `log_directory`, if given.
+    The logs of its processes are kept in `log_directory`, if given, and the reports about games beside them.
     """
     started, injections = time.monotonic(), 0
     rng = random.Random(f"{name} {seed}")
-    verdict = Verdict()
+    verdict, reports = Verdict(), list[GameReport]()
     try:
         async with _set_up(environment, name, scenario, rng) as (running, engine):
-            verdict = await _run(running, scenario, engine, rng)
+            evidence = await _run(running, scenario, engine, rng)
             injections = running.injections
+            verdict = compare(evidence)
+            reports = report_games(verdict, evidence)
     except* QuestbellError as group:
         verdict.other_problems.append(f"it could not be run: {group.exceptions[0]}")
     if log_directory is not None:
         shutil.copytree(environment.directory / name, log_directory / name, dirs_exist_ok=True)
+        reports = write_reports(reports, log_directory / name)
     if injections == 0:
         verdict.other_problems.append("the fault was never injected")
-    return Result(name, seed, time.monotonic() - started, injections, verdict)
+    return Result(name, seed, time.monotonic() - started, injections, verdict, reports)
 
 
 @asynccontextmanager
@@ -101,7 +107,7 @@ def _topology(scenario: Scenario) -> Topology:
     return replace(scenario.topology, settings={**scenario.topology.settings, **skewed})
 
 
-async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: random.Random) -> Verdict:
+async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: random.Random) -> Evidence:
     sessions, guild, load = database.sessions(engine), running.guild, scenario.load
     await asyncio.gather(*(workload.process.start() for workload in running.workloads))
     await dm_preferences.write(sessions, running.discord, guild.preferences, guild.people)
@@ -120,7 +126,7 @@ async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: r
         await asyncio.sleep(running.seconds_left)
     await _wait_until_settled(sessions, spread=load.spread)
     wishes = ReminderWishes(dict.fromkeys(guild.extra, EXTRA), since, snoozes)
-    return compare(await _evidence(running, scenario, sessions, wishes))
+    return await _evidence(running, scenario, sessions, wishes)
 
 
 async def _evidence(running: Fixture, scenario: Scenario, sessions: Sessions, wishes: ReminderWishes) -> Evidence:
