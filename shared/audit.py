@@ -1,6 +1,6 @@
 """Records who changed what, in the transaction that changes it.
 
-Entries are for people and decide nothing. They are kept for 90 days, or until their game is deleted.
+Entries are for people and decide nothing. They are kept for 90 days, or until their game or series is deleted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import sql
-from shared.models import AuditAction, AuditEntry, Game, new_id
+from shared.models import AuditAction, AuditEntry, Game, GameSeries, new_id
 
 RETENTION = timedelta(days=90)
 
@@ -24,6 +24,7 @@ Changes = Mapping[str, tuple[Any, Any]]
 
 _SQL = sql.load("audit")
 _READ_GAME = _SQL["read_game_entries"].columns(detail=JSONB)
+_READ_SERIES = _SQL["read_series_entries"].columns(detail=JSONB)
 _READ_SETTINGS = _SQL["read_settings_entries"].columns(detail=JSONB)
 
 
@@ -46,7 +47,7 @@ async def record_game_change(
     changes: Changes | None = None,
 ) -> None:
     """Record a change of a game, or what was done to the player or co-host `user_id`."""
-    await _write(session, game.guild_id, game.id, action, actor_id, user_id=user_id, changes=changes)
+    await _write(session, game.guild_id, action, game_id=game.id, actor_id=actor_id, user_id=user_id, changes=changes)
 
 
 async def record_made_games(session: AsyncSession, games: Sequence[Game]) -> None:
@@ -55,14 +56,32 @@ async def record_made_games(session: AsyncSession, games: Sequence[Game]) -> Non
     await session.execute(insert(AuditEntry).values(action=AuditAction.CREATED.value), entries)
 
 
+async def record_series_change(
+    session: AsyncSession,
+    series: GameSeries,
+    action: AuditAction,
+    *,
+    actor_id: int | None,
+    changes: Changes | None = None,
+) -> None:
+    """Record a change of a series."""
+    await _write(session, series.guild_id, action, series_id=series.id, actor_id=actor_id, changes=changes)
+
+
 async def record_settings_change(session: AsyncSession, guild_id: int, *, actor_id: int, changes: Changes) -> None:
     """Record a change of a server's settings."""
-    await _write(session, guild_id, None, AuditAction.SETTINGS_CHANGED, actor_id, changes=changes)
+    await _write(session, guild_id, AuditAction.SETTINGS_CHANGED, actor_id=actor_id, changes=changes)
 
 
 async def list_game_entries(session: AsyncSession, game_id: UUID, *, limit: int) -> Sequence[Entry]:
-    """Return what was done with a game, the latest first."""
+    """Return what was done with a game, and with its series meanwhile, the latest first."""
     found = await session.execute(_READ_GAME, {"game_id": game_id, "limit": limit})
+    return [Entry(*row) for row in found]
+
+
+async def list_series_entries(session: AsyncSession, series_id: UUID, *, limit: int) -> Sequence[Entry]:
+    """Return what was done with a series, but not with its games, the latest first."""
+    found = await session.execute(_READ_SERIES, {"series_id": series_id, "limit": limit})
     return [Entry(*row) for row in found]
 
 
@@ -81,10 +100,11 @@ async def purge_entries(session: AsyncSession, *, batch_size: int) -> int:
 async def _write(
     session: AsyncSession,
     guild_id: int,
-    game_id: UUID | None,
     action: AuditAction,
-    actor_id: int | None,
     *,
+    actor_id: int | None,
+    game_id: UUID | None = None,
+    series_id: UUID | None = None,
     user_id: int | None = None,
     changes: Changes | None = None,
 ) -> None:
@@ -97,6 +117,7 @@ async def _write(
         "id": new_id(),
         "guild_id": guild_id,
         "game_id": game_id,
+        "series_id": series_id,
         "actor_id": actor_id,
         "action": action.value,
         "detail": json.dumps(detail),

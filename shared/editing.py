@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import database
 from shared.audit import record_game_change
 from shared.confirmations import ask_again
-from shared.models import AuditAction, Game, GameStatus, NotificationKind, Slot
+from shared.models import AuditAction, Game, GameSeries, GameStatus, NotificationKind, Slot
 from shared.schedule.notices import (
     add_notice,
     find_announcement_time,
@@ -28,13 +29,13 @@ from shared.slots import find_overfull_slot
 
 
 @dataclass(frozen=True, kw_only=True)
-class GameEdit:
-    """What changes. None leaves a value as it is, 0 removes a limit, and no `slots` removes all slots."""
+class DetailsEdit:
+    """What changes of a game or a series. None leaves a value as it is, 0 removes a limit, and no `slots` removes all
+    slots."""
 
     title: str | None = None
     description: str | None = None
     place: str | None = None
-    scheduled_at: datetime | None = None
     duration: timedelta | None = None
     capacity: int | None = None
     slots: tuple[Slot, ...] | None = None
@@ -46,8 +47,15 @@ class GameEdit:
     offer_minutes: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class GameEdit(DetailsEdit):
+    """What changes of a game."""
+
+    scheduled_at: datetime | None = None
+
+
 _LIMITS = frozenset({"capacity", "required_role_id", "closes_minutes", "minimum_players", "offer_minutes"})
-_NOT_RECORDED = frozenset({"description", "slots"})
+_NOT_RECORDED = frozenset({"description", "slots", "regulars"})
 """Long texts. The history says that they changed, but not how."""
 _SEATS = frozenset({"capacity", "slots"})
 """What may free seats."""
@@ -74,7 +82,7 @@ async def edit_game(
     `actor_id` is who changes it, None if the bot does. With `asks_again`, the players have to confirm a new time.
     """
     game = await lock_game(session, game_id)
-    changes = _list_changes(game, edit)
+    changes = list_changes(game, edit)
     if game.status is not GameStatus.SCHEDULED:
         return EditResult.CLOSED
     is_moved = "scheduled_at" in changes
@@ -97,9 +105,8 @@ async def edit_game(
         game.version += 1
         if asks_again:
             await ask_again(session, game)
-    both = {name: (before[name], value) for name, value in changes.items() if name not in _NOT_RECORDED}
-    unknown = dict.fromkeys(_NOT_RECORDED & changes.keys(), (None, None))
-    await record_game_change(session, game, AuditAction.EDITED, actor_id=actor_id, changes=both | unknown)
+    recorded = compare(before, changes)
+    await record_game_change(session, game, AuditAction.EDITED, actor_id=actor_id, changes=recorded)
     await populate_schedule(session, game_id)
     if "slots" in changes:
         await rename_slots(session, game, before["slots"])
@@ -115,9 +122,16 @@ async def edit_game(
     return EditResult.MOVED if is_moved else EditResult.CHANGED
 
 
-def _list_changes(game: Game, edit: GameEdit) -> dict[str, Any]:
+def list_changes(game: Game | GameSeries, edit: DetailsEdit) -> dict[str, Any]:
+    """Return the new values of what an edit changes, by name."""
     wanted = {field.name: value for field in fields(edit) if (value := getattr(edit, field.name)) is not None}
     wanted |= dict.fromkeys((name for name in _LIMITS if wanted.get(name) == 0), None)
     if edit.reminder_offsets is not None:
         wanted["reminder_offsets"] = sorted(set(edit.reminder_offsets), reverse=True)
     return {name: value for name, value in wanted.items() if value != getattr(game, name)}
+
+
+def compare(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return what the history says about changes of some values."""
+    both = {name: (before[name], value) for name, value in changes.items() if name not in _NOT_RECORDED}
+    return both | dict.fromkeys(_NOT_RECORDED & changes.keys(), (None, None))

@@ -10,9 +10,11 @@ from bot.rendering.escaping import escape, utf16_length
 from bot.rendering.formatting import describe_offsets, format_mention, format_role, format_timestamp
 from bot.rendering.payload import CONTENT_LIMIT
 from bot.rendering.place import format_place
+from bot.rendering.series_embeds import describe_pause
 from shared.audit import Entry
 from shared.formatting import format_duration, join_words
 from shared.models import AuditAction
+from shared.series.rule import Rule
 
 _TITLE_LIMIT = 100
 _SLOT_LIMIT = 80
@@ -32,6 +34,9 @@ _ACTIONS: Mapping[str, str] = {
     AuditAction.PLAYER_REMOVED: "removed {user}",
     AuditAction.CO_HOST_ADDED: "made {user} a co-host",
     AuditAction.CO_HOST_REMOVED: "removed the co-host {user}",
+    AuditAction.SERIES_STARTED: "made it a series",
+    AuditAction.SERIES_RESUMED: "resumed the series",
+    AuditAction.SERIES_ENDED: "ended the series",
 }
 """What somebody did. Edits say what they changed."""
 
@@ -53,14 +58,26 @@ def format_actor(user_id: int | None) -> str:
 
 
 def _describe(entry: Entry) -> str:
-    if entry.action == AuditAction.EDITED:
-        changed: Mapping[str, Sequence[Any]] = entry.detail.get("changed", {})
-        parts = [_describe_change(name, before, after) for name, (before, after) in changed.items()]
-        return join_words(parts) if parts else "edited the game"
     user_id = entry.detail.get("user_id")
-    if entry.action == AuditAction.SLOT_CHANGED:
-        return _describe_slot_change(entry, user_id)
+    changed: Mapping[str, Sequence[Any]] = entry.detail.get("changed", {})
+    match entry.action:
+        case AuditAction.EDITED:
+            return _describe_changes(changed) if changed else "edited the game"
+        case AuditAction.SERIES_EDITED:
+            return f"edited the series: {_describe_changes(changed)}" if changed else "edited the series"
+        case AuditAction.SERIES_PAUSED:
+            _, reason = changed.get("pause_reason", (None, None))
+            return f"paused the series{'' if reason is None else f': {describe_pause(reason)}'}"
+        case AuditAction.DATE_SKIPPED:
+            date, _ = changed.get("date", (None, None))
+            return f"skipped {'a date' if date is None else _write_time(date)}"
+        case AuditAction.SLOT_CHANGED:
+            return _describe_slot_change(entry, user_id)
     return _ACTIONS.get(entry.action, entry.action).format(user=format_actor(user_id))
+
+
+def _describe_changes(changed: Mapping[str, Sequence[Any]]) -> str:
+    return join_words(_describe_change(name, before, after) for name, (before, after) in changed.items())
 
 
 def _describe_slot_change(entry: Entry, user_id: int | None) -> str:
@@ -120,6 +137,14 @@ def _write_check(value: Any) -> str:
     return "the usual time" if value is None else describe_offsets([value])
 
 
+def _write_rule(value: Any) -> str:
+    return f"“{Rule.parse(value).describe()}”"
+
+
+def _write_switch(value: Any) -> str:
+    return "yes" if value else "no"
+
+
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "title": ("the title", _write_title),
     "description": ("the description", str),
@@ -134,5 +159,10 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "minimum_players": ("the minimum of players", _write_minimum),
     "minimum_minutes": ("when the players are counted", _write_check),
     "closes_minutes": ("the end of sign-ups", _write_closing),
+    "rule": ("how it repeats", _write_rule),
+    "clock": ("the time of day", str),
+    "open_ahead": ("how many games are open at once", str),
+    "carries_roster": ("whether the roster carries over", _write_switch),
+    "regulars": ("the regulars", str),
 }
 """The words for what can be edited, and how its values are written."""

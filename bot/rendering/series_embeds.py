@@ -10,12 +10,16 @@ from bot.rendering.escaping import escape, utf16_length
 from bot.rendering.formatting import format_mention, format_timestamp
 from bot.rendering.payload import EMBED_TITLE_LIMIT, UNTITLED, Payload, message_link
 from shared.formatting import format_duration, plural
-from shared.models import ExceptionKind, Game, GameSeries, SeriesState
+from shared.models import ExceptionKind, Game, GameSeries, PauseReason, SeriesState
 from shared.series.planning import resolve
 from shared.series.rule import Rule
 
 _COLOURS = {SeriesState.ACTIVE: 0xD9A441, SeriesState.PAUSED: 0x7A818C, SeriesState.ENDED: 0x7A818C}
 _STATES = {SeriesState.ACTIVE: "", SeriesState.PAUSED: " · ⏸️ paused", SeriesState.ENDED: " · 🏁 ended"}
+_PAUSE_REASONS: Mapping[str, str] = {
+    PauseReason.CHANNEL_DELETED: "its channel was deleted",
+    PauseReason.BOT_REMOVED: "I was removed from the server",
+}
 _EXCEPTIONS = {ExceptionKind.SKIPPED: "skipped", ExceptionKind.MISSED: "missed"}
 _EXCEPTIONS_SHOWN = 5
 _REGULARS_SHOWN = 30
@@ -28,7 +32,7 @@ def series_list_embed(many: Sequence[tuple[GameSeries, datetime | None]]) -> Pay
     lines: list[str] = []
     room = _LIST_LIMIT
     for series, start in many:
-        line = f"**{escape(series.title, limit=150) or UNTITLED}**{_STATES[series.state]}\n{_rule(series)}"
+        line = f"**{escape(series.title, limit=150) or UNTITLED}**{_describe_state(series)}\n{_rule(series)}"
         line += "" if start is None else f" · next {format_timestamp(start, 'F')}"
         room -= utf16_length(line) + 2
         if room < 0:
@@ -66,11 +70,21 @@ def series_embed(
         fields.append(_field("Left out", "\n".join(lines)))
     return {
         "title": f"🔁 {escape(series.title, limit=EMBED_TITLE_LIMIT - 8) or UNTITLED}",
-        "description": f"{_rule(series)} at {series.local_start:%H:%M} ({series.zone}){_STATES[series.state]}",
+        "description": f"{_rule(series)} at {series.local_start:%H:%M} ({series.zone}){_describe_state(series)}",
         "color": _COLOURS[series.state],
         "fields": fields,
         "footer": {"text": "Dates are shown in your time zone."},
     }
+
+
+def describe_pause(reason: str) -> str:
+    """Return why the bot has paused a series."""
+    return _PAUSE_REASONS.get(reason, reason)
+
+
+def _describe_state(series: GameSeries) -> str:
+    reason = series.pause_reason
+    return _STATES[series.state] + ("" if reason is None else f": {describe_pause(reason)}")
 
 
 def _describe_date(series: GameSeries, local: datetime, game: Game | None) -> str:

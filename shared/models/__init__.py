@@ -3,7 +3,7 @@
 from shared.models.audit import AuditAction, AuditEntry
 from shared.models.base import Base, new_id
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind, delivery_id
-from shared.models.details import GameDetails, Slot, copy_details
+from shared.models.details import DETAILS, GameDetails, Slot, copy_details
 from shared.models.draft import Draft
 from shared.models.game import Answer, CoHost, Game, GameStatus, Guild, Participant, Response
 from shared.models.interaction import Interaction
@@ -15,11 +15,12 @@ from shared.models.schedule import (
     NotificationSchedule,
     Outcome,
 )
-from shared.models.series import ExceptionKind, GameSeries, SeriesException, SeriesState
+from shared.models.series import ExceptionKind, GameSeries, PauseReason, SeriesException, SeriesState
 from shared.models.template import GameTemplate
 from shared.models.user import User
 
 __all__ = [
+    "DETAILS",
     "Answer",
     "AuditAction",
     "AuditEntry",
@@ -43,6 +44,7 @@ __all__ = [
     "Outcome",
     "ParkedMessage",
     "Participant",
+    "PauseReason",
     "RecipientKind",
     "Resolution",
     "Response",

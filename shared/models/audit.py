@@ -1,4 +1,4 @@
-"""Who changed what, for `/game history`."""
+"""Who changed what, for `/game history` and `/series history`."""
 
 from __future__ import annotations
 
@@ -34,11 +34,17 @@ class AuditAction(enum.StrEnum):
     PLAYER_REMOVED = "player removed"
     CO_HOST_ADDED = "co-host added"
     CO_HOST_REMOVED = "co-host removed"
+    SERIES_STARTED = "series started"
+    SERIES_EDITED = "series edited"
+    SERIES_PAUSED = "series paused"
+    SERIES_RESUMED = "series resumed"
+    SERIES_ENDED = "series ended"
+    DATE_SKIPPED = "date skipped"
     SETTINGS_CHANGED = "settings changed"
 
 
 class AuditEntry(Base):
-    """One change of a game, or of a server's settings, which have no game. Nobody decides anything by it.
+    """One change of a game, of a series, or else of a server's settings. Nobody decides anything by it.
 
     `guild_id` refers to no row, so that an entry does not lock its server's.
     """
@@ -46,6 +52,7 @@ class AuditEntry(Base):
     __tablename__ = "audit_entry"
     __table_args__ = (
         Index("ix_audit_entry_game_id_at", "game_id", "at"),
+        Index("ix_audit_entry_series_id_at", "series_id", "at", postgresql_where=text("series_id IS NOT NULL")),
         Index("ix_audit_entry_settings", "guild_id", "at", postgresql_where=text("game_id IS NULL")),
         Index("ix_audit_entry_at", "at"),
     )
@@ -53,6 +60,7 @@ class AuditEntry(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     guild_id: Mapped[int]
     game_id: Mapped[UUID | None] = mapped_column(ForeignKey("game.id", ondelete="CASCADE"))
+    series_id: Mapped[UUID | None] = mapped_column(ForeignKey("game_series.id", ondelete="CASCADE"))
     actor_id: Mapped[int | None]
     """None if the bot did it."""
     action: Mapped[str]

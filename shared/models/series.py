@@ -21,6 +21,14 @@ class SeriesState(enum.StrEnum):
     ENDED = "ended"
 
 
+class PauseReason(enum.StrEnum):
+    """Why the bot has paused a series. A newer release may know more."""
+
+    CHANNEL_DELETED = "channel deleted"
+    BOT_REMOVED = "bot removed"
+    """The bot was removed from the server."""
+
+
 class ExceptionKind(enum.StrEnum):
     """Why a date of the rule has no game."""
 
@@ -58,6 +66,8 @@ class GameSeries(GameDetails, Base):
     state: Mapped[SeriesState] = mapped_column(
         text_enum(SeriesState, name="state"), default=SeriesState.ACTIVE, server_default=text("'active'")
     )
+    pause_reason: Mapped[PauseReason | None] = mapped_column(text_enum(PauseReason, name="pause_reason"))
+    """None if the series is not paused, or its host has paused it."""
     open_ahead: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     """How many occurrences are open at once."""
     carries_roster: Mapped[bool] = mapped_column(default=False, server_default=text("false"))

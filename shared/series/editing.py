@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, time
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,8 +12,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database
-from shared.editing import EditResult, GameEdit, edit_game
-from shared.models import Game, GameSeries, GameStatus, SeriesException
+from shared.audit import record_series_change
+from shared.editing import DetailsEdit, EditResult, GameEdit, compare, edit_game, list_changes
+from shared.models import DETAILS, AuditAction, Game, GameSeries, GameStatus, SeriesException
 from shared.schedule.notices import refresh_announcement
 from shared.series.lifecycle import lock_series_games
 from shared.series.occurrences import open_occurrences
@@ -21,14 +23,9 @@ from shared.series.rule import Rule
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeriesEdit:
-    """What changes. None leaves a value as it is, and a `capacity` of 0 removes the limit."""
+class SeriesEdit(DetailsEdit):
+    """What changes of a series and its games."""
 
-    title: str | None = None
-    description: str | None = None
-    duration: timedelta | None = None
-    capacity: int | None = None
-    reminder_offsets: tuple[int, ...] | None = None
     clock: time | None = None
     """The time of day. A game that was moved keeps its time."""
     rule: Rule | None = None
@@ -49,13 +46,19 @@ async def edit_series(
     games = [game for game in open_games if game.status is GameStatus.SCHEDULED]
     for game in games:
         result = await edit_game(session, game.id, _edit_of_game(series, game, edit), actor_id=actor_id)
-        if result in (EditResult.IN_THE_PAST, EditResult.TOO_FEW_SEATS):
+        if result in (EditResult.IN_THE_PAST, EditResult.TOO_FEW_SEATS, EditResult.SLOT_TAKEN):
             return result
-    _change_template(series, edit)
+    before = _read_values(series)
+    _change_details(series, edit)
     if edit.clock is not None:
         await _change_clock(session, series, games, edit.clock)
     if edit.rule is not None:
         await _change_rule(session, series, games, edit.rule)
+    after = _read_values(series)
+    changes = {name: value for name, value in after.items() if value != before[name]}
+    if changes:
+        recorded = compare(before, changes)
+        await record_series_change(session, series, AuditAction.SERIES_EDITED, actor_id=actor_id, changes=recorded)
     await open_occurrences(session, [series])
     return EditResult.CHANGED
 
@@ -66,26 +69,27 @@ def _edit_of_game(series: GameSeries, game: Game, edit: SeriesEdit) -> GameEdit:
     zone = ZoneInfo(series.zone)
     if edit.clock is not None and game.occurrence is not None and game.scheduled_at == resolve(game.occurrence, zone):
         scheduled_at = resolve(datetime.combine(game.occurrence, edit.clock), zone)
-    return GameEdit(
-        title=edit.title,
-        description=edit.description,
-        scheduled_at=scheduled_at,
-        duration=edit.duration,
-        capacity=edit.capacity,
-        reminder_offsets=edit.reminder_offsets,
-    )
+    return GameEdit(scheduled_at=scheduled_at, **_read_details(edit))
 
 
-def _change_template(series: GameSeries, edit: SeriesEdit) -> None:
-    if edit.reminder_offsets is not None:
-        series.reminder_offsets = sorted(set(edit.reminder_offsets), reverse=True)
-    if edit.capacity is not None:
-        series.capacity = edit.capacity or None
+def _change_details(series: GameSeries, edit: SeriesEdit) -> None:
+    """Change what does not depend on the dates."""
+    changes = list_changes(series, DetailsEdit(**_read_details(edit)))
     if edit.regulars is not None:
-        series.regulars = list(edit.regulars)
-    for name in ("title", "description", "duration", "open_ahead", "carries_roster"):
-        if (value := getattr(edit, name)) is not None:
-            setattr(series, name, value)
+        changes["regulars"] = list(edit.regulars)
+    changes |= {name: value for name in ("open_ahead", "carries_roster") if (value := getattr(edit, name)) is not None}
+    for name, value in changes.items():
+        setattr(series, name, value)
+
+
+def _read_details(edit: DetailsEdit) -> dict[str, Any]:
+    return {field.name: getattr(edit, field.name) for field in fields(DetailsEdit)}
+
+
+def _read_values(series: GameSeries) -> dict[str, Any]:
+    """Return what an edit can change, by name."""
+    names = (*DETAILS, "rule", "open_ahead", "carries_roster", "regulars")
+    return {name: getattr(series, name) for name in names} | {"clock": f"{series.local_start:%H:%M}"}
 
 
 async def _change_clock(session: AsyncSession, series: GameSeries, games: list[Game], clock: time) -> None:

@@ -13,12 +13,22 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database
+from shared.audit import record_series_change
 from shared.errors import PermanentError, TransientError
 from shared.games import cancel_game
-from shared.models import ExceptionKind, Game, GameSeries, GameStatus, SeriesException, SeriesState, copy_details
+from shared.models import (
+    AuditAction,
+    ExceptionKind,
+    Game,
+    GameSeries,
+    GameStatus,
+    SeriesException,
+    SeriesState,
+    copy_details,
+)
 from shared.schedule.populate import lock_game
 from shared.series.occurrences import OPEN, lock_series, open_occurrences, plan_next, read_exceptions
-from shared.series.planning import plan_occurrences
+from shared.series.planning import plan_occurrences, resolve
 from shared.series.rule import Rule
 
 _DATES_SHOWN = 10
@@ -53,6 +63,7 @@ async def start_series(session: AsyncSession, game: Game, rule: Rule) -> GameSer
     await session.flush()
     game.series_id, game.occurrence, game.series_rule = series.id, game.local_time, series.rule
     await session.flush()
+    await record_series_change(session, series, AuditAction.SERIES_STARTED, actor_id=game.host_id)
     return series
 
 
@@ -115,6 +126,7 @@ async def skip_occurrence(
             if game.status is not GameStatus.SCHEDULED:
                 return SkipResult.STARTED
             await _except(session, series, occurrence)
+            await _record_skip(session, series, occurrence, actor_id=actor_id)
             await cancel_game(session, game.id, actor_id=actor_id)
             return SkipResult.CANCELLED
     if occurrence <= series.planned_until:
@@ -122,28 +134,36 @@ async def skip_occurrence(
     dates = Rule.parse(series.rule).local_times(series.local_start, after=series.planned_until)
     if next((local for local in dates if local >= occurrence), None) != occurrence:
         return SkipResult.NO_SUCH_DATE
-    return SkipResult.LEFT_OUT if await _except(session, series, occurrence) else SkipResult.ALREADY_LEFT_OUT
+    if not await _except(session, series, occurrence):
+        return SkipResult.ALREADY_LEFT_OUT
+    await _record_skip(session, series, occurrence, actor_id=actor_id)
+    return SkipResult.LEFT_OUT
 
 
-async def pause_series(session: AsyncSession, series_id: UUID) -> bool:
+async def pause_series(session: AsyncSession, series_id: UUID, *, actor_id: int | None = None) -> bool:
     """Make no more games until the series is resumed. Return False if none are made already."""
     series = (await lock_series(session, [series_id]))[series_id]
     if series.state is not SeriesState.ACTIVE:
         return False
     series.state = SeriesState.PAUSED
+    await record_series_change(session, series, AuditAction.SERIES_PAUSED, actor_id=actor_id)
     return True
 
 
-async def end_series(session: AsyncSession, series_id: UUID) -> bool:
+async def end_series(session: AsyncSession, series_id: UUID, *, actor_id: int | None = None) -> bool:
     """Make no more games. Those that are open stay. Return False if it has ended already."""
     series = (await lock_series(session, [series_id]))[series_id]
     if series.state is SeriesState.ENDED:
         return False
     series.state = SeriesState.ENDED
+    series.pause_reason = None
+    await record_series_change(session, series, AuditAction.SERIES_ENDED, actor_id=actor_id)
     return True
 
 
-async def resume_series(session: AsyncSession, series_id: UUID) -> tuple[bool, list[Game]]:
+async def resume_series(
+    session: AsyncSession, series_id: UUID, *, actor_id: int | None = None
+) -> tuple[bool, list[Game]]:
     """Make games again, from the next future date on. Return whether it has one, and the games that were made.
 
     Dates that passed while no games were made count as skipped. On an active series it makes the games that are
@@ -166,6 +186,8 @@ async def resume_series(session: AsyncSession, series_id: UUID) -> tuple[bool, l
             await _except(session, series, local)
         series.planned_until = max((series.planned_until, *plan.missed))
         series.state = SeriesState.ACTIVE
+        series.pause_reason = None
+        await record_series_change(session, series, AuditAction.SERIES_RESUMED, actor_id=actor_id)
     made = await open_occurrences(session, [series])
     return series.state is SeriesState.ACTIVE, made
 
@@ -178,3 +200,11 @@ async def _except(session: AsyncSession, series: GameSeries, occurrence: datetim
         .returning(SeriesException.occurrence)
     )
     return added.scalar_one_or_none() is not None
+
+
+async def _record_skip(
+    session: AsyncSession, series: GameSeries, occurrence: datetime, *, actor_id: int | None
+) -> None:
+    at = resolve(occurrence, ZoneInfo(series.zone))
+    changes = {"date": (at, None)}
+    await record_series_change(session, series, AuditAction.DATE_SKIPPED, actor_id=actor_id, changes=changes)

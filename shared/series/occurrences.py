@@ -18,9 +18,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database, sql
-from shared.audit import record_made_games
+from shared.audit import record_made_games, record_series_change
 from shared.models import (
     Answer,
+    AuditAction,
     CoHost,
     ExceptionKind,
     Game,
@@ -101,6 +102,7 @@ async def open_occurrences(session: AsyncSession, locked: Collection[GameSeries]
         games.extend(make_game(series, local) for local in plan.opened)
         if plan.is_complete and not plan.opened and not open_counts[series.id]:
             series.state = SeriesState.ENDED
+            await record_series_change(session, series, AuditAction.SERIES_ENDED, actor_id=None)
     session.add_all(games)
     await session.flush()
     if games:

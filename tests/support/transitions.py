@@ -476,7 +476,15 @@ _SERIES = (
         (_OTHER_CHANGES,),
         _GOES_ON,
     ),
-    Transition(SERIES, "paused", ("active",), "paused", "host", "`/series pause`. No more games are made."),
+    Transition(
+        SERIES,
+        "paused",
+        ("active",),
+        "paused",
+        "host or bot",
+        "`/series pause`, or `pause_reason` says what has happened. No more games are made.",
+        ("pause_reason",),
+    ),
     Transition(
         SERIES,
         "resumed",
@@ -484,7 +492,7 @@ _SERIES = (
         "active",
         "host",
         "`/series resume`. The next game in the future is made.",
-        ("planned_until",),
+        ("planned_until", "pause_reason"),
         _GOES_ON,
     ),
     Transition(
@@ -494,7 +502,7 @@ _SERIES = (
         "ended",
         "host or bot",
         "`/series end`, or the rule has no more dates and no game is open.",
-        ("planned_until",),
+        ("planned_until", "pause_reason"),
         _GOES_ON,
     ),
 )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
+from bot.features.games.history import ENTRIES_LIMIT
 from bot.features.games.lookup import suggest_repeats
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.features.repeats import confirm_dates
@@ -19,13 +20,15 @@ from bot.features.series.editing import NO_REGULARS, EditSeriesOptions, edit_ser
 from bot.features.series.lookup import (
     find_series_by_text,
     suggest_dates,
+    suggest_own_series,
     suggest_running_series,
     suggest_series,
-    suggest_stopped_series,
 )
 from bot.rendering import series_embed, series_list_embed
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_timestamp, format_title
+from bot.rendering.history import history_message
+from shared.audit import list_series_entries
 from shared.models import Game, GameSeries
 from shared.series.lifecycle import (
     SkipResult,
@@ -164,7 +167,7 @@ class SeriesCommands(app_commands.Group):
         async def work(session: AsyncSession) -> str:
             found = await _find_own(session, interaction, series, verb="pause")
             title = format_title(found.title)
-            if not await pause_series(session, found.id):
+            if not await pause_series(session, found.id, actor_id=interaction.user.id):
                 return f"{title} is {found.state.value} already."
             return f"{title} is paused. {await _describe_open(session, found)} To go on, use `/series resume`."
 
@@ -172,14 +175,14 @@ class SeriesCommands(app_commands.Group):
 
     @app_commands.command()
     @app_commands.describe(series="The title of the series")
-    @app_commands.autocomplete(series=suggest_stopped_series)
+    @app_commands.autocomplete(series=suggest_own_series)
     async def resume(self, interaction: Interaction, series: str) -> None:
         """Go on with a series that is paused or has ended."""
 
         async def work(session: AsyncSession) -> str:
             found = await _find_own(session, interaction, series, verb="resume")
             title = format_title(found.title)
-            is_active, made = await resume_series(session, found.id)
+            is_active, made = await resume_series(session, found.id, actor_id=interaction.user.id)
             if not is_active:
                 raise UserError(f"{title} has no more dates. Give it some with `repeat` of `/series edit` first.")
             announced = " I'm announcing the next game." if made else ""
@@ -196,11 +199,24 @@ class SeriesCommands(app_commands.Group):
         async def work(session: AsyncSession) -> str:
             found = await _find_own(session, interaction, series, verb="end")
             title = format_title(found.title)
-            if not await end_series(session, found.id):
+            if not await end_series(session, found.id, actor_id=interaction.user.id):
                 return f"{title} has ended already."
             return f"{title} has ended. {await _describe_open(session, found)}"
 
         await respond_once(interaction, work)
+
+    @app_commands.command()
+    @app_commands.describe(series="The title of the series")
+    @app_commands.autocomplete(series=suggest_own_series)
+    async def history(self, interaction: Interaction, series: str) -> None:
+        """Show who changed a series."""
+
+        async def work(session: AsyncSession) -> Reply:
+            found = await _find_own(session, interaction, series, verb="see the history of")
+            entries = await list_series_entries(session, found.id, limit=ENTRIES_LIMIT)
+            return Reply(history_message(found.title, entries))
+
+        await respond_in_transaction(interaction, work)
 
 
 _PICK_A_DATE = "Pick a date from the list that appears as you type, or leave `date` out for the next one."

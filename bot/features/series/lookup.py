@@ -61,8 +61,8 @@ async def suggest_running_series(interaction: Interaction, current: str) -> Choi
     return await suggest_in_time(lambda: _find_choices(interaction, current, states=RUNNING, only_own=True))
 
 
-async def suggest_stopped_series(interaction: Interaction, current: str) -> Choices:
-    """Return the matching series that the user may resume."""
+async def suggest_own_series(interaction: Interaction, current: str) -> Choices:
+    """Return the matching series that the user may change, also those that have ended."""
     return await suggest_in_time(lambda: _find_choices(interaction, current, states=set(SeriesState), only_own=True))
 
 

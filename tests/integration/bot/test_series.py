@@ -319,3 +319,45 @@ async def test_an_occurrence_is_moved_and_cancelled_like_every_game(
     assert "is cancelled" in await cancel(sandbox, HOST, game)
     assert {game.status for game in await all_games(database)} == {GameStatus.CANCELLED, GameStatus.SCHEDULED}
     assert [game.scheduled_at for game in await open_games(database)] == [NOON + DAY]
+
+
+async def test_the_history_of_a_series_says_who_changed_what(sandbox: SandboxDiscord, database: Database) -> None:
+    await repeat(sandbox)
+    game = await only_game(database)
+    await series(sandbox, "pause", who=MANAGER)
+    await series(sandbox, "pause", who=MANAGER)
+    await series(sandbox, "resume")
+    await series(sandbox, "edit", time="1pm", players=6, **{"open-at-once": 2})
+    await series(sandbox, "skip", date=(NOON + timedelta(days=3, hours=1)).replace(tzinfo=None).isoformat())
+    await series(sandbox, "end")
+    host, manager = (f"<@{sandbox.world.user(who).id}>" for who in (HOST, MANAGER))
+    [skipped] = stamps(NOON + timedelta(hours=1), 3)
+    expected = [
+        f"{host} ended the series",
+        f"{host} skipped {skipped}",
+        f"{host} edited the series: changed the time of day from 12:00 to 13:00, "
+        "changed the number of seats from no limit to 6 and changed how many games are open at once from 1 to 2",
+        f"{host} resumed the series",
+        f"{manager} paused the series",
+        f"{host} made it a series",
+    ]
+    shown = await series(sandbox, "history")
+    assert [line.partition(": ")[2] for line in shown.splitlines()[1:]] == expected
+    of_game = await reply_text(sandbox.slash(HOST, "game history", game=str(game.id)))
+    assert all(line in of_game for line in expected)
+    assert f"{host} created the game" in of_game
+    second = (await open_games(database))[1]
+    of_second = await reply_text(sandbox.slash(HOST, "game history", game=str(second.id)))
+    assert f"{host} ended the series" in of_second
+    assert "paused the series" not in of_second
+    assert "Only the host can see the history of" in await series(sandbox, "history", who=OTHER)
+
+
+async def test_what_the_bot_does_with_a_series_has_no_actor(sandbox: SandboxDiscord, database: Database) -> None:
+    await repeat(sandbox, "daily, 2 times")
+    for _ in range(2):
+        [game] = await open_games(database)
+        await cancel(sandbox, HOST, game)
+    assert "Questbell ended the series" in await series(sandbox, "history")
+    settings = await reply_text(sandbox.slash(MANAGER, "settings server"))
+    assert "Last changed" not in settings

@@ -64,6 +64,34 @@ def test_an_edit_says_what_it_changed(changed: Mapping[str, Any], text: str) -> 
     assert sentence(AuditAction.EDITED, changed=changed) == f"<@1> {text}"
 
 
+@pytest.mark.parametrize(
+    ("action", "changed", "text"),
+    [
+        (
+            AuditAction.SERIES_EDITED,
+            {"clock": ["20:00", "19:30"], "rule": ["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=FR"]},
+            "edited the series: changed the time of day from 20:00 to 19:30 "
+            "and changed how it repeats from “Every day” to “Every Friday”",
+        ),
+        (
+            AuditAction.SERIES_EDITED,
+            {"carries_roster": [False, True], "regulars": [None, None]},
+            "edited the series: changed whether the roster carries over from no to yes and changed the regulars",
+        ),
+        (AuditAction.SERIES_PAUSED, {}, "paused the series"),
+        (
+            AuditAction.SERIES_PAUSED,
+            {"pause_reason": [None, "channel deleted"]},
+            "paused the series: its channel was deleted",
+        ),
+        (AuditAction.SERIES_PAUSED, {"pause_reason": [None, "newer"]}, "paused the series: newer"),
+        (AuditAction.DATE_SKIPPED, {"date": [AT.isoformat(), None]}, f"skipped <t:{SECONDS}:f>"),
+    ],
+)
+def test_a_change_of_a_series_says_what_changed(action: AuditAction, changed: Mapping[str, Any], text: str) -> None:
+    assert sentence(action, changed=changed) == f"<@1> {text}"
+
+
 def test_what_only_a_newer_release_knows_is_shown_by_its_name() -> None:
     assert sentence("joined the waitlist", user_id=2) == "<@1> joined the waitlist"
 
