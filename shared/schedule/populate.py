@@ -116,7 +116,7 @@ async def _populate_reminders(session: AsyncSession, game: Game, *, moment: date
     await session.execute(
         update(table)
         .where(table.game_id == game.id, table.kind == NotificationKind.REMINDER, table.settled_at.is_(None))
-        .where(table.id.not_in(in_doubt))
+        .where(table.game_scheduled_at == game.scheduled_at, table.offset_minutes.in_(valid_offsets))
         .values(game_version=game.version)
     )
     if wanted:

@@ -7,8 +7,10 @@
 -- it is edited from then on. No delivery of a settled notification stays open: what may have been sent is `unknown`, and
 -- what was not sent is `failed`, unless the reminder may be reopened. Players who left while a notice may have been sent
 -- get the next one.
+-- The settlements are materialized: if PostgreSQL has to wait for a row's lock, it checks the row again with the current
+-- row of each other table, and of a UNION ALL inside the join that is always the first one. The row would stay open.
 -- Indexes: pk_notification_schedule, uq_notification_delivery_recipient.
-WITH settlement (id, outcome, detail, is_given) AS (
+WITH settlement (id, outcome, detail, is_given) AS MATERIALIZED (
     SELECT given.*, true
     FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[]), CAST(:details AS text[])) AS given
     UNION ALL

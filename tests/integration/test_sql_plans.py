@@ -1,21 +1,27 @@
-"""Every statement of `shared/sql` uses an index, however many rows the tables hold."""
+"""Every statement of `shared/sql` uses an index, however many rows the tables hold, and misses no locked row."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from sandbox.servers.postgres import Postgres
 from shared import database as db
 from shared import sql
 from shared.database import Sessions
+from shared.models import NotificationSchedule, Outcome
+from shared.schedule.settle import Settlement, settle
 from shared.settings import DatabaseSettings, Timing
+from tests.support.database import is_anyone_blocked
 from tests.support.transition_check import allow_any_change
+from tests.support.waiting import eventually
 
 LARGE_TABLES = {"notification_schedule", "game_status_schedule", "notification_delivery", "audit_entry"}
 BATCH = 100
@@ -159,15 +165,49 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_a_statement_scans_no_large_table(filled: Sessions, name: str) -> None:
-    values = await example_values(filled)
+    for plan in await explain(filled, name):
+        assert set(scanned_tables(plan)) & LARGE_TABLES == set()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_no_statement_locks_rows_that_it_joins_with_a_union(filled: Sessions, name: str) -> None:
+    """PostgreSQL checks a row again for whose lock it waited. A UNION ALL in the join then has only its first row."""
+    for plan in await explain(filled, name):
+        assert "Append" not in set(joined_with_locked_rows(plan))
+
+
+async def test_a_row_is_settled_for_whose_lock_the_statement_waited(filled: Sessions) -> None:
+    """As when a game is moved while its due reminder is being published."""
+    async with db.transaction(filled) as session:
+        is_open = NotificationSchedule.settled_at.is_(None)
+        rows = list(await session.scalars(select(NotificationSchedule.id).where(is_open).limit(3)))
+
+    async def supersede() -> set[UUID]:
+        async with db.transaction(filled) as session:
+            settlements = dict.fromkeys(rows, Settlement(Outcome.SUPERSEDED))
+            return {row.id for row in await settle(session, NotificationSchedule, settlements)}
+
+    async with db.transaction(filled) as session:
+        claimed = await session.get(NotificationSchedule, rows[-1], with_for_update={"key_share": True})
+        assert claimed is not None
+        claimed.attempts += 1
+        await session.flush()
+        superseding = asyncio.create_task(supersede())
+        await eventually(lambda: is_anyone_blocked(filled))
+    assert await superseding == set(rows)
+
+
+async def explain(sessions: Sessions, name: str) -> list[dict[str, Any]]:
+    """The plan of each way to call a statement."""
+    values, plans = await example_values(sessions), []
     unknown = STATEMENTS[name]._bindparams.keys() - values.keys()
     assert unknown == set(), "example_values has no value for these"
     for call in CALLS.get(name, ({},)):
         parameters = {parameter: (values | call)[parameter] for parameter in STATEMENTS[name]._bindparams}
-        async with db.transaction(filled) as session:
+        async with db.transaction(sessions) as session:
             explained = await session.execute(text(f"EXPLAIN (FORMAT JSON) {STATEMENTS[name].text}"), parameters)
-        [explanation] = explained.scalar_one()
-        assert set(scanned_tables(explanation["Plan"])) & LARGE_TABLES == set()
+        plans.append(explained.scalar_one()[0]["Plan"])
+    return plans
 
 
 def scanned_tables(plan: dict[str, Any]) -> Iterator[str]:
@@ -176,3 +216,13 @@ def scanned_tables(plan: dict[str, Any]) -> Iterator[str]:
         yield plan["Relation Name"]
     for child in plan.get("Plans", ()):
         yield from scanned_tables(child)
+
+
+def joined_with_locked_rows(plan: dict[str, Any], *, locks: bool = False) -> Iterator[str]:
+    """The kinds of the nodes below one that locks rows, without those that are evaluated once and before it."""
+    if locks:
+        yield plan["Node Type"]
+    locks |= plan["Node Type"] == "LockRows" or plan.get("Operation") in {"Update", "Delete"}
+    for child in plan.get("Plans", ()):
+        is_joined = child.get("Parent Relationship") not in {"InitPlan", "SubPlan"}
+        yield from joined_with_locked_rows(child, locks=locks and is_joined)

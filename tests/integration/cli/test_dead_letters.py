@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import aio_pika
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from cli.commands.dead_letters import command as dead_letters
 from cli.commands.dead_letters.parked import resolve
@@ -22,7 +22,7 @@ from shared.models import GameStatus, ParkedMessage, Resolution
 from shared.settings import BrokerSettings
 from tests.integration.cli.conftest import Run
 from tests.support.broker import queue_length, take
-from tests.support.database import Database
+from tests.support.database import Database, is_anyone_blocked
 from tests.support.waiting import eventually
 
 REMINDERS = topology.REMINDERS
@@ -210,19 +210,11 @@ async def test_a_retried_message_that_dies_again_before_the_commit_is_parked_aga
     async with db.transaction(database.sessions) as session:
         await resolve(session, first, Resolution.RETRIED)
         parking = asyncio.create_task(park_again())
-        await eventually(lambda: _somebody_waits(database))
+        await eventually(lambda: is_anyone_blocked(database.sessions))
     await parking
     async with db.transaction(database.sessions) as session:
         reopened = select(ParkedMessage.reason).where(ParkedMessage.resolved_at.is_(None))
         assert list(await session.scalars(reopened)) == ["unreadable again"]
-
-
-async def _somebody_waits(database: Database) -> bool:
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    async with db.transaction(database.sessions) as session:
-        return bool(await session.scalar(waiting))
 
 
 async def test_a_missing_setting_is_a_configuration_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

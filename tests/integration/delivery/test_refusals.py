@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
 from bot.delivery.errors import DeliveryRefusedError
 from sandbox.discord.faults.model import Match, Refuse
@@ -28,6 +28,7 @@ from shared.schedule.warnings import warn_hosts
 from shared.signup import join_game
 from tests.integration.delivery.conftest import Bot
 from tests.support.builders import rows_of
+from tests.support.database import is_anyone_blocked
 from tests.support.transition_check import allow_any_change
 from tests.support.waiting import eventually
 
@@ -167,19 +168,11 @@ async def test_two_warnings_about_one_game_do_not_wait_for_each_other(bot: Bot) 
     async with db.transaction(sessions) as session:
         await lock_game(session, game.id)
         warning_too = asyncio.create_task(warn_too())
-        await eventually(lambda: _somebody_waits(bot))
+        await eventually(lambda: is_anyone_blocked(bot.database.sessions))
         await warn_hosts(session, [(row.id, "reason of the announcement")])
     await warning_too
     [warning] = await warnings(bot, game)
     assert set((warning.reason or "").splitlines()) == {"reason of the announcement", "reason of the reminder"}
-
-
-async def _somebody_waits(bot: Bot) -> bool:
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    async with db.transaction(bot.database.sessions) as session:
-        return bool(await session.scalar(waiting))
 
 
 async def test_a_warning_that_cannot_be_sent_warns_nobody(bot: Bot) -> None:
