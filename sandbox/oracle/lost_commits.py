@@ -1,9 +1,9 @@
 """Lost commits: what a primary had committed and the standby that replaced it never received.
 
 The data of the lost primary is the evidence. Only what stands there and not in the surviving database is excused. A
-game that changed there is not compared with its history, of which a part is missing, but none of its messages may be
-doubled. A player whose choice between direct messages and mentions was lost may be reminded in both ways, or be missing
-in a message that was sent before.
+game that changed there, or was made there, is not compared with its history, of which a part is missing, but none of
+its messages may be doubled. A player whose choice between direct messages and mentions was lost may be reminded in both
+ways, or be missing in a message that was sent before.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from sandbox.oracle.facts import DatabaseFacts, DeliveryRow, LostCommits
 
 def join_histories(surviving: DatabaseFacts, primary: DatabaseFacts) -> tuple[DatabaseFacts, LostCommits]:
     """Return the facts of the surviving database, with the attempts of the lost primary too, and what was lost."""
-    games = frozenset(
-        game.id for game in primary.games.values() if set(game.states) - set(surviving.games[game.id].states)
-    )
+    known = {game.id: set(game.states) for game in surviving.games.values()}
+    games = frozenset(game.id for game in primary.games.values() if set(game.states) - known.get(game.id, set()))
     kept = {id_: row for id_, row in primary.deliveries.items() if row.notification_id in surviving.notifications}
     deliveries = {id_: _join_attempts(id_, surviving.deliveries, kept) for id_ in {**surviving.deliveries, **kept}}
     lost = LostCommits(

@@ -51,6 +51,16 @@ def test_a_game_that_changed_only_on_the_lost_primary_is_not_compared_with_its_h
     assert (found(verdict), verdict.lost_commits) == ({}, 1)
 
 
+def test_a_game_that_only_the_lost_primary_made_is_excused():
+    surviving, primary = delivered_once(), Evening()
+    delivery = primary.attempt(primary.row(due=95), 95)
+    primary.accept(delivery, 96)
+    facts, lost = join_histories(surviving.evidence().facts, primary.evidence().facts)
+    evidence = replace(surviving.evidence(), facts=facts, lost=lost, messages=primary.messages + surviving.messages)
+    verdict = compare(evidence)
+    assert (found(verdict), verdict.lost_commits) == ({}, 2)
+
+
 def test_one_message_of_a_row_that_was_lost_is_excused_and_a_second_is_doubled():
     surviving = delivered_once()
     primary = branch_of(surviving)
