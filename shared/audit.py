@@ -46,7 +46,7 @@ async def record_game_change(
     user_id: int | None = None,
     changes: Changes | None = None,
 ) -> None:
-    """Record a change of a game, or what was done to the player or co-host `user_id`."""
+    """Record a change of a game, or what was done to the player, co-host or host `user_id`."""
     await _write(session, game.guild_id, action, game_id=game.id, actor_id=actor_id, user_id=user_id, changes=changes)
 
 
@@ -62,10 +62,13 @@ async def record_series_change(
     action: AuditAction,
     *,
     actor_id: int | None,
+    user_id: int | None = None,
     changes: Changes | None = None,
 ) -> None:
-    """Record a change of a series."""
-    await _write(session, series.guild_id, action, series_id=series.id, actor_id=actor_id, changes=changes)
+    """Record a change of a series, or that it was handed over to `user_id`."""
+    await _write(
+        session, series.guild_id, action, series_id=series.id, actor_id=actor_id, user_id=user_id, changes=changes
+    )
 
 
 async def record_settings_change(session: AsyncSession, guild_id: int, *, actor_id: int, changes: Changes) -> None:

@@ -20,6 +20,7 @@ from bot.delivery.eligibility import check
 from bot.delivery.ledger import FINAL, Lease, LeaseConflict
 from bot.notifications import CONTENT, Message, NotificationContext
 from shared.models import DeliveryState, NotificationDelivery, NotificationKind, RecipientKind
+from shared.schedule.notices import HOST_KINDS
 from shared.schedule.settle import settle_attempted
 from shared.settings import Timing
 
@@ -224,7 +225,10 @@ async def _acquire(
 
 
 def _has_everyone_left(delivery: NotificationDelivery, context: NotificationContext) -> bool:
-    """Return whether nobody is left to notify. The channel's first message is always sent."""
+    """Return whether nobody is left to notify. The channel's first message is always sent, unless it is for a former
+    host."""
+    if context.notification.kind in HOST_KINDS:
+        return context.game.host_id not in (delivery.recipient_id, *delivery.mentions)
     if CONTENT[context.notification.kind].is_private:
         return False
     people = set(context.user_ids)

@@ -50,24 +50,36 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer to an interaction. Only the user sees it."""
+    """The answer to an interaction. Only the user sees it, unless it is public."""
 
     text: str = ""
     embeds: list[Payload] = field(default_factory=list)
     view: discord.ui.View | None = None
+    mentions: tuple[int, ...] = ()
+    """The users whom a public answer may mention."""
     keeps_rest: bool = False
     """Whether only the text changes of a message that is edited in place: its embeds and buttons are still valid."""
 
 
-async def respond(interaction: Interaction, work: Callable[[], Awaitable[Reply]], *, in_place: bool = False) -> None:
+async def respond(
+    interaction: Interaction,
+    work: Callable[[], Awaitable[Reply]],
+    *,
+    in_place: bool = False,
+    is_public: bool = False,
+) -> None:
     """Show the reply that `work` returns, or why it failed. Never raises.
 
-    `in_place` replaces the message whose button was pressed, which must be an earlier reply to the user.
+    `in_place` replaces the message whose button was pressed, which must be an earlier reply to the user. A reply that
+    `is_public` shows the channel no warnings, which are for the user.
     """
     log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
     with interaction.client.answering():
-        if await _acknowledge(interaction, log, in_place=in_place):
+        if await _acknowledge(interaction, log, in_place=in_place, is_public=is_public):
             reply, sessions = await _run(work, log), interaction.client.sessions
+            if is_public:
+                await _show(interaction, reply, log)
+                return
             text, warnings = await add_warnings(sessions, interaction.user.id, reply.text)
             message_id = await _show(interaction, replace(reply, text=text), log)
             if message_id is not None:
@@ -85,12 +97,13 @@ async def respond_once(
     *,
     show: Callable[[AsyncSession], Awaitable[Reply]] | None = None,
     in_place: bool = False,
+    is_public: bool = False,
 ) -> None:
     """Show the text that `work` returns from the one transaction in which it changes something. Never raises.
 
     `show` reads the embeds and buttons that belong to the text, for each delivery as they are then.
     """
-    await respond(interaction, lambda: run_once(interaction, work, show=show), in_place=in_place)
+    await respond(interaction, lambda: run_once(interaction, work, show=show), in_place=in_place, is_public=is_public)
 
 
 async def run_once(
@@ -189,11 +202,11 @@ class QuestbellTree(app_commands.CommandTree[Any]):
             log.warning("Reply not shown", action="answer_lost", error=repr(failure))
 
 
-async def _acknowledge(interaction: Interaction, log: Logger, *, in_place: bool) -> bool:
+async def _acknowledge(interaction: Interaction, log: Logger, *, in_place: bool, is_public: bool) -> bool:
     """Show "thinking…", unless the answer replaces a message. Return False if the user may see a failure instead."""
     try:
         async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
-            await interaction.response.defer(ephemeral=True, thinking=not in_place)
+            await interaction.response.defer(ephemeral=not is_public, thinking=not in_place)
     except discord.HTTPException as error:
         # By our first attempt, whose response was lost, or by another process with this token.
         if error.code == _ALREADY_ACKNOWLEDGED:
@@ -241,6 +254,9 @@ async def _show(interaction: Interaction, reply: Reply, log: Logger) -> int | No
 
     embeds = [discord.Embed.from_dict(embed) for embed in reply.embeds]
     rest: dict[str, Any] = {} if reply.keeps_rest else {"embeds": embeds, "view": reply.view}
+    if reply.mentions:
+        users = [discord.Object(user_id) for user_id in reply.mentions]
+        rest["allowed_mentions"] = discord.AllowedMentions(everyone=False, roles=False, users=users)
 
     async def edit() -> int:
         try:

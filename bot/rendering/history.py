@@ -34,9 +34,12 @@ _ACTIONS: Mapping[str, str] = {
     AuditAction.PLAYER_REMOVED: "removed {user}",
     AuditAction.CO_HOST_ADDED: "made {user} a co-host",
     AuditAction.CO_HOST_REMOVED: "removed the co-host {user}",
+    AuditAction.HANDED_OVER: "made {user} the host",
+    AuditAction.MOVED_UP: "moved {user} to the front of the waitlist",
     AuditAction.SERIES_STARTED: "made it a series",
     AuditAction.SERIES_RESUMED: "resumed the series",
     AuditAction.SERIES_ENDED: "ended the series",
+    AuditAction.SERIES_HANDED_OVER: "made {user} the host of the series",
 }
 """What somebody did. Edits say what they changed."""
 

@@ -65,7 +65,7 @@ async def add_minimums(session: AsyncSession, games: Sequence[Game], *, moment: 
     if not rows:
         return
     statement = insert(table).values(rows)
-    reopened = ("game_version", "game_scheduled_at", "attempt_at", "settled_at", "outcome", "outcome_detail")
+    reopened = ("game_version", "game_scheduled_at", "user_id", "attempt_at", "settled_at", "outcome", "outcome_detail")
     await session.execute(
         statement.on_conflict_do_update(
             index_elements=[table.game_id, table.due_at],

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text, true, update
+from sqlalchemy import Select, delete, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -75,6 +75,8 @@ VALIDITY: dict[NotificationKind, Validity] = {
         superseded_by=frozenset({NotificationKind.CANCELLATION}),
     ),
 }
+HOST_KINDS = (NotificationKind.WARNING, NotificationKind.DROP_OUT, NotificationKind.MINIMUM)
+"""The kinds whose only recipient is the host."""
 _NOTICE_REFUSED_FOR = timedelta(hours=1)
 
 
@@ -234,6 +236,21 @@ async def withdraw_promotion(session: AsyncSession, game: Game, user_id: int) ->
     """Supersede the notice of a seat that the user has given up before reading of it."""
     detail = "the player has left"
     await _supersede(session, [game], [NotificationKind.PROMOTION], user_id=user_id, detail=detail)
+
+
+async def redirect_to_host(session: AsyncSession, game: Game) -> None:
+    """Send what is for a locked game's host alone to the one that it has now, unless it may have been sent already.
+
+    Deliveries that were certainly not sent are deleted, so that the next attempt decides again who gets them. A
+    superseded row may be reopened, and has them deleted too.
+    """
+    table, delivery = NotificationSchedule, NotificationDelivery
+    rows = list(await session.scalars(select(table.id).where(table.game_id == game.id, table.kind.in_(HOST_KINDS))))
+    is_pending = (delivery.notification_id.in_(rows), delivery.state == DeliveryState.PENDING)
+    await session.execute(delete(delivery).where(*is_pending))
+    is_open = (table.id.in_(rows), table.user_id.is_not(None), table.settled_at.is_(None))
+    in_doubt = table.id.in_(select_in_doubt(rows))
+    await session.execute(update(table).where(*is_open, ~in_doubt).values(user_id=game.host_id))
 
 
 def select_in_doubt(notifications: Sequence[UUID]) -> Select[UUID]:

@@ -197,7 +197,8 @@ async def _add_people(
                 seats.append({**row, "joined_at": at})
             else:
                 waiting.append({**row, "answer": Answer.WAITLISTED, "answered_at": at})
-        helpers.extend({"game_id": game.id, "user_id": user_id} for user_id in co_hosts.get(game.series_id, ()))
+        others = (user_id for user_id in co_hosts.get(game.series_id, ()) if user_id != game.host_id)
+        helpers.extend({"game_id": game.id, "user_id": user_id} for user_id in others)
     await share_settings(session, {*(row["user_id"] for row in seats), *(game.host_id for game in games)})
     for table, rows in ((Participant, seats), (Response, waiting), (CoHost, helpers)):
         if rows:

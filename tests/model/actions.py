@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import database, games, signup
 from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
+from shared.handover import hand_over_game
 from shared.models import GameSeries
 from shared.schedule.personal import snooze_reminder
 from shared.schedule.populate import lock_game
@@ -119,6 +120,15 @@ class Actions:
         """Give promoted players some time to take their seats."""
         edit = GameEdit(offer_minutes=minutes)
         return await self._run(lambda session: edit_game(session, game_id, edit))
+
+    async def require_players(self, game_id: UUID, minimum: int) -> bool:
+        """Let a game need a number of players."""
+        edit = GameEdit(minimum_players=minimum)
+        return await self._run(lambda session: edit_game(session, game_id, edit))
+
+    async def hand_over(self, game_id: UUID, user: int) -> bool:
+        """Give a game another host."""
+        return await self._run(lambda session: hand_over_game(session, game_id, user_id=user, actor_id=HOST))
 
     async def _run(self, change: Callable[[AsyncSession], Awaitable[object]], dies_after: int | None = None) -> bool:
         async def work() -> None:

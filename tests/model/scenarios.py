@@ -96,6 +96,13 @@ async def players_leave_while_the_host_is_being_told(world: World) -> None:
     await world.actions.leave(game_id, JONAS)
 
 
+@shows(row="handed_over")
+async def a_game_that_needs_players_gets_another_host(world: World) -> None:
+    game_id = await announced(world)
+    await world.actions.require_players(game_id, 3)
+    await world.actions.hand_over(game_id, MIA)
+
+
 @shows(status="kept")
 async def a_game_begins_later_and_ends_at_the_same_time(world: World) -> None:
     later = timedelta(minutes=30)

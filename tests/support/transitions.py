@@ -140,6 +140,16 @@ def _schedules() -> Iterator[Transition]:
     )
     yield Transition(
         NOTIFICATIONS,
+        "handed_over",
+        ("open",),
+        "open",
+        _CHANGE,
+        "The game has another host, who is asked about its minimum of players instead.",
+        ("user_id",),
+        f"NEW.kind = 'minimum' AND {_NOTHING_IS_IN_DOUBT}",
+    )
+    yield Transition(
+        NOTIFICATIONS,
         "delivered",
         ("open",),
         "delivered",
@@ -229,7 +239,7 @@ def _schedules() -> Iterator[Transition]:
         _CHANGE,
         "The game was moved back, or the player came back, before the reminder was due. This is the only change of a "
         "settled row.",
-        ("game_version", "game_scheduled_at", "reason", *OUTCOME),
+        ("game_version", "game_scheduled_at", "reason", "user_id", *OUTCOME),
         "NEW.kind IN ('reminder', 'personal_reminder', 'minimum')",
     )
     yield Transition(
@@ -401,8 +411,8 @@ _DELIVERIES = (
         "dropped",
         ("pending",),
         NONE,
-        _BOT,
-        "The player left before the message was sent.",
+        f"bot, {_CHANGE}",
+        "The player left, or the game got another host, before the message was sent.",
         condition=_PARENT_EXISTS,
     ),
     Transition(

@@ -16,6 +16,7 @@ from bot.features.games.co_host_commands import CoHostCommands
 from bot.features.games.creation import DEFAULT_DURATION, MOST_PLAYERS, CreateGameOptions
 from bot.features.games.drafts import create_from_command, respond_with_preview
 from bot.features.games.editing import NO_DESCRIPTION, EditGameOptions, edit_from_options
+from bot.features.games.handover import hand_over
 from bot.features.games.history import show_history
 from bot.features.games.limits import read_role
 from bot.features.games.lookup import (
@@ -246,6 +247,17 @@ class GameCommands(app_commands.Group):
     async def remove(self, interaction: Interaction, player: discord.User, game: str) -> None:
         """Remove a player from a game."""
         await respond_once(interaction, lambda session: remove_player(session, interaction, game, player))
+
+    @app_commands.command()
+    @app_commands.describe(
+        user="Who becomes the host",
+        game="The title of the game",
+        following="Whether to hand over all games that follow in its series too",
+    )
+    @app_commands.autocomplete(game=suggest_manageable_games)
+    async def host(self, interaction: Interaction, user: discord.User, game: str, following: bool = False) -> None:
+        """Hand a game over to another host."""
+        await hand_over(interaction, game, user, following=following)
 
     @app_commands.command()
     @app_commands.describe(game="The title of the game")

@@ -34,7 +34,7 @@ async def add_player(
     """
     game = await _find(session, interaction, text)
     await require_manager(session, interaction, game, verb="add players to")
-    _require_member(player, verb="play")
+    require_member(player, verb="play")
     title, who = format_title(game.title), format_mention(player.id)
     if slot is not None and not game.slots:
         raise UserError(f"{title} has no slots. Leave `slot` out.")
@@ -98,7 +98,7 @@ async def appoint_co_host(session: AsyncSession, interaction: Interaction, text:
     """
     game = await _find(session, interaction, text)
     await require_host(session, interaction, game, verb="choose co-hosts of")
-    _require_member(user, verb="be a co-host")
+    require_member(user, verb="be a co-host")
     title, who = format_title(game.title), format_mention(user.id)
     if user.id == game.host_id:
         raise UserError(f"{who} is the host of {title} already. Choose somebody else.")
@@ -126,7 +126,12 @@ async def _find(session: AsyncSession, interaction: Interaction, text: str) -> G
     return await find_game_by_text(session, text, guild_id=interaction.guild_id or 0)
 
 
-def _require_member(user: Player, *, verb: str) -> None:
+def require_member(user: Player, *, verb: str) -> None:
+    """Check that a user is a person on this server.
+
+    Raises:
+        UserError: they are not, so they can't `verb`.
+    """
     if user.bot:
         raise UserError(f"{format_mention(user.id)} is a bot, which can't {verb}. Choose a person.")
     if not isinstance(user, discord.Member):
