@@ -16,9 +16,11 @@ from sandbox.oracle.expected import why_wrong
 from sandbox.oracle.expected_reminders import expected_reminders
 from sandbox.oracle.facts import Evidence
 from sandbox.oracle.final_state import check_final_state
+from sandbox.oracle.minimum import check_minimums
 from sandbox.oracle.observed import ClaimedMessage, claimed_messages
 from sandbox.oracle.occurrences import check_occurrences
 from sandbox.oracle.personal import check_personal_reminders
+from sandbox.oracle.seats import check_seats
 from sandbox.oracle.verdict import Verdict, quantile
 from shared.models import DeliveryState
 
@@ -35,6 +37,8 @@ def compare(evidence: Evidence) -> Verdict:
     messages = _compare_messages(evidence, verdict)
     check_personal_reminders(messages, evidence, verdict)
     check_occurrences(evidence, verdict)
+    check_seats(messages, evidence, verdict)
+    check_minimums(messages, evidence, verdict)
     check_final_state(messages, evidence, verdict)
     return verdict
 

@@ -95,8 +95,21 @@ def _list_entries(game: GameHistory, evidence: Evidence) -> Iterator[tuple[datet
 
 
 def _describe_state(state: GameState) -> str:
-    waiting = f", waiting: {_people(state.waiting)}" if state.waiting else ""
-    return f"{state.status}, starts {_time(state.starts_at)}, players: {_people(state.players)}{waiting}"
+    seats = f" of {state.capacity}" if state.capacity is not None else ""
+    players = " ".join(_describe_seat(user, state) for user in sorted(state.players)) or "nobody"
+    parts = [str(state.status), f"starts {_time(state.starts_at)}", f"players{seats}: {players}"]
+    if state.slots:
+        parts.append("slots: " + " ".join(f"{slot.name} {slot.capacity or 'unlimited'}" for slot in state.slots))
+    if state.waiting:
+        parts.append("waiting: " + " ".join(_describe_seat(user, state) for user in state.waiting))
+    if state.answered:
+        parts.append(f"maybe or no: {_people(state.answered)}")
+    return ", ".join(parts)
+
+
+def _describe_seat(user: int, state: GameState) -> str:
+    slot = f"/{state.chosen[user]}" if user in state.chosen else ""
+    return f"{user}{slot}(offered until {_time(state.offers[user])})" if user in state.offers else f"{user}{slot}"
 
 
 def _describe_row(row: NotificationRow) -> str:

@@ -7,20 +7,32 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
+from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome, Slot
 
 CLOCK_TOLERANCE = timedelta(milliseconds=100)
 
 
 @dataclass(frozen=True)
 class GameState:
-    """A game from one moment of the database's clock on."""
+    """A game from one moment of the database's clock on.
+
+    Attributes:
+        waiting: those on the waitlist, first come, first served.
+        answered: those without a seat who said that they may come or cannot.
+        chosen: the slot of each player who has one, and the slot for which each of those waiting waits.
+        offers: until when each player can take the seat that they are offered.
+    """
 
     at: datetime
     starts_at: datetime
     status: GameStatus
     players: frozenset[int]
-    waiting: frozenset[int] = frozenset()
+    waiting: tuple[int, ...] = ()
+    answered: frozenset[int] = frozenset()
+    capacity: int | None = None
+    slots: tuple[Slot, ...] = ()
+    chosen: Mapping[int, str] = field(default_factory=dict)
+    offers: Mapping[int, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,9 @@ class GameHistory:
     """Which date of its series it is, as a local time."""
     interval: timedelta = timedelta(days=1)
     """How long after each date of its series the next one is."""
+    minimum_players: int | None = None
+    minimum_minutes: int | None = None
+    """How long before the start the host is asked whether to cancel, if there are fewer players."""
 
     @property
     def final(self) -> GameState:

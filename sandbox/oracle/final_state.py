@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
 from sandbox.oracle.facts import Evidence, GameHistory
-from sandbox.oracle.observed import ClaimedMessage
+from sandbox.oracle.observed import ClaimedMessage, explain, find_unknown
 from sandbox.oracle.occurrences import find_made_games
+from sandbox.oracle.seats import count_players, lapsed
 from sandbox.oracle.verdict import Verdict
 from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
 
@@ -53,11 +54,7 @@ def _check_notices(messages: Sequence[ClaimedMessage], evidence: Evidence, verdi
     sent: defaultdict[tuple[UUID, NotificationKind], list[ClaimedMessage]] = defaultdict(list)
     for message in messages:
         sent[message.row.game_id, message.row.kind].append(message)
-    unknown = {
-        facts.notifications[delivery.notification_id].game_id
-        for delivery in facts.deliveries.values()
-        if delivery.state is DeliveryState.UNKNOWN
-    }
+    unknown = find_unknown(evidence)
     announced = {row.game_id for row in facts.notifications.values() if row.kind is NotificationKind.ANNOUNCEMENT}
     announced |= find_made_games(evidence)
     for game in facts.games.values():
@@ -66,14 +63,13 @@ def _check_notices(messages: Sequence[ClaimedMessage], evidence: Evidence, verdi
             _check_cancellation(game, sent[game.id, NotificationKind.CANCELLATION], verdict)
             _check_change(game, sent[game.id, NotificationKind.CHANGE], verdict)
             _check_drop_outs(game, sent[game.id, NotificationKind.DROP_OUT], evidence, verdict)
-            _check_promotions(game, sent[game.id, NotificationKind.PROMOTION], evidence, verdict)
 
 
 def _check_announcement(
     game: GameHistory, posts: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict
 ) -> None:
     if not posts:
-        what = _explain(game, NotificationKind.ANNOUNCEMENT, evidence)
+        what = explain(game, NotificationKind.ANNOUNCEMENT, evidence)
         verdict.lost.append(f"the announcement of {game.title} ({what})")
     elif not _is_up_to_date(game, evidence.final_text.get(game.message_id or 0, "")):
         verdict.wrong.append(f"the announcement of {game.title} is out of date")
@@ -116,36 +112,13 @@ def _check_drop_outs(
         player
         for before, after in pairwise(game.states)
         if after.status is GameStatus.SCHEDULED
-        for player in before.players - after.players - game.final.players - {game.host_id}
+        for player in before.players - after.players - lapsed(before, after) - game.final.players - {game.host_id}
     }
     notices = [message.message for message in messages if game.host_id in message.message.recipients]
     for player in left:
         if not any(f"<@{player}>" in message.text for message in notices):
-            what = _explain(game, NotificationKind.DROP_OUT, evidence)
+            what = explain(game, NotificationKind.DROP_OUT, evidence)
             verdict.lost.append(f"the drop-out of {player} from {game.title} ({what})")
-
-
-def _check_promotions(
-    game: GameHistory, messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict
-) -> None:
-    """Check that everyone who got a seat from the waitlist and kept it was notified, and each promotion once."""
-    promoted = Counter(player for before, after in pairwise(game.states) for player in before.waiting & after.players)
-    notified = Counter(player for message in messages for player in message.message.recipients)
-    for player, times in notified.items():
-        if times > promoted[player]:
-            kind = verdict.doubled if promoted[player] else verdict.wrong
-            kind.append(f"the promotion of {player} in {game.title}")
-    if game.final.status is GameStatus.CANCELLED:
-        return
-    for player in promoted.keys() & game.final.players - notified.keys():
-        what = _explain(game, NotificationKind.PROMOTION, evidence)
-        verdict.lost.append(f"the promotion of {player} in {game.title} ({what})")
-
-
-def _explain(game: GameHistory, kind: NotificationKind, evidence: Evidence) -> str:
-    """Return what the schedule says became of a game's rows of a kind."""
-    rows = [row for row in evidence.facts.notifications.values() if row.game_id == game.id and row.kind is kind]
-    return ", ".join(f"{row.outcome}: {row.detail or row.user_ids}" for row in rows) or "there is no row"
 
 
 def _find_missed(name: str, people: frozenset[int], messages: Sequence[ClaimedMessage], verdict: Verdict) -> None:
@@ -154,10 +127,12 @@ def _find_missed(name: str, people: frozenset[int], messages: Sequence[ClaimedMe
 
 
 def _is_up_to_date(game: GameHistory, text: str) -> bool:
-    """Return whether a post shows the game's time, status and players."""
+    """Return whether a post shows the game's time, status, players and waitlist, and how many have each slot."""
     state = game.final
     required = [f"<t:{int(state.starts_at.timestamp())}:F>", state.status.replace("_", " ").capitalize()]
-    required += [f"<@{player}>" for player in state.players]
+    required += [f"<@{player}>" for player in (*state.players, *state.waiting)]
+    required += [f"{slot.name} {count_players(state, slot)}" for slot in state.slots]
+    required += [f"Waitlist {len(state.waiting)}"] if state.waiting else []
     own_count = f"Players {len(state.players)}"
     return all(part in text for part in required) and text.count("Players ") == text.count(own_count)
 

@@ -17,7 +17,8 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, literal, select, text
+from sqlalchemy import ARRAY, ColumnElement, Row, Uuid, any_, literal, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, selectinload
 
@@ -39,6 +40,8 @@ from shared.models import (
     RecipientKind,
     User,
 )
+from shared.models.details import Slots
+from shared.schedule.minimum import DEFAULT_MINUTES
 
 T = TypeVar("T")
 
@@ -49,8 +52,9 @@ DROP FUNCTION IF EXISTS oracle_record_game, oracle_record_attempt CASCADE;
 _INSTALL = """
 CREATE TABLE oracle_game_state (
     seq bigserial PRIMARY KEY, at timestamptz NOT NULL, game_id uuid NOT NULL,
-    scheduled_at timestamptz NOT NULL, status text NOT NULL, players bigint[] NOT NULL,
-    waiting bigint[] NOT NULL
+    scheduled_at timestamptz NOT NULL, status text NOT NULL, capacity integer, slots jsonb NOT NULL,
+    players bigint[] NOT NULL, waiting bigint[] NOT NULL, answered bigint[] NOT NULL,
+    chosen jsonb NOT NULL, offers jsonb NOT NULL
 );
 CREATE TABLE oracle_attempt (
     seq bigserial PRIMARY KEY, at timestamptz NOT NULL, delivery_id uuid NOT NULL
@@ -62,11 +66,25 @@ BEGIN
     ELSIF TG_OP = 'DELETE' THEN changed := OLD.game_id;
     ELSE changed := NEW.game_id;
     END IF;
-    INSERT INTO oracle_game_state (at, game_id, scheduled_at, status, players, waiting)
-    SELECT clock_timestamp(), id, scheduled_at, status,
-        coalesce((SELECT array_agg(user_id) FROM participant WHERE game_id = changed), '{}'),
-        coalesce((SELECT array_agg(user_id) FROM response WHERE game_id = changed AND answer = 'waitlisted'), '{}')
-    FROM game WHERE id = changed;
+    INSERT INTO oracle_game_state
+        (at, game_id, scheduled_at, status, capacity, slots, players, waiting, answered, chosen, offers)
+    SELECT clock_timestamp(), id, scheduled_at, status, capacity, slots, seats.players,
+        coalesce(others.waiting, '{}'), coalesce(others.answered, '{}'),
+        coalesce(seats.chosen, '{}') || coalesce(others.chosen, '{}'), coalesce(seats.offers, '{}')
+    FROM game,
+        (
+            SELECT coalesce(array_agg(user_id), '{}') AS players,
+                jsonb_object_agg(user_id, slot) FILTER (WHERE slot IS NOT NULL) AS chosen,
+                jsonb_object_agg(user_id, offered_until) FILTER (WHERE offered_until IS NOT NULL) AS offers
+            FROM participant WHERE game_id = changed
+        ) AS seats,
+        (
+            SELECT array_agg(user_id ORDER BY answered_at, user_id) FILTER (WHERE answer = 'waitlisted') AS waiting,
+                array_agg(user_id) FILTER (WHERE answer <> 'waitlisted') AS answered,
+                jsonb_object_agg(user_id, slot) FILTER (WHERE answer = 'waitlisted' AND slot IS NOT NULL) AS chosen
+            FROM response WHERE game_id = changed
+        ) AS others
+    WHERE id = changed;
     RETURN NULL;
 END $$;
 CREATE FUNCTION oracle_record_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -74,9 +92,9 @@ BEGIN
     INSERT INTO oracle_attempt (at, delivery_id) VALUES (statement_timestamp(), NEW.id);
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER oracle_game AFTER INSERT OR UPDATE OF scheduled_at, status, version ON game
+CREATE CONSTRAINT TRIGGER oracle_game AFTER INSERT OR UPDATE OF scheduled_at, status, version, capacity, slots ON game
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
-CREATE CONSTRAINT TRIGGER oracle_roster AFTER INSERT OR DELETE ON participant
+CREATE CONSTRAINT TRIGGER oracle_roster AFTER INSERT OR DELETE OR UPDATE OF slot, offered_until ON participant
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
 CREATE CONSTRAINT TRIGGER oracle_waitlist AFTER INSERT OR UPDATE OR DELETE ON response
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
@@ -84,6 +102,7 @@ CREATE TRIGGER oracle_sending AFTER UPDATE OF attempts ON notification_delivery
     FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION oracle_record_attempt();
 """
 
+_STATES = text("SELECT * FROM oracle_game_state ORDER BY seq").columns(slots=Slots, chosen=JSONB, offers=JSONB)
 _SOON = timedelta(seconds=2)
 
 
@@ -112,12 +131,10 @@ async def read_history(sessions: database.Sessions) -> DatabaseFacts:
     """Return the facts about every game whose history was recorded."""
     states: defaultdict[UUID, list[GameState]] = defaultdict(list)
     attempts: defaultdict[UUID, list[datetime]] = defaultdict(list)
-    written = text("SELECT game_id, at, scheduled_at, status, players, waiting FROM oracle_game_state ORDER BY seq")
     async with database.transaction(sessions) as session:
-        for game_id, at, scheduled_at, status, players, waiting in await session.execute(written):
-            state = GameState(at, scheduled_at, GameStatus(status), frozenset(players), frozenset(waiting))
-            before = states[game_id]
-            if not before or replace(before[-1], at=at) != state:  # a transaction writes one for each row it changed
+        for row in await session.execute(_STATES):
+            state, before = _state(row), states[row.game_id]
+            if not before or replace(before[-1], at=state.at) != state:  # one is written for each row of a transaction
                 before.append(state)
         for delivery_id, at in await session.execute(text("SELECT delivery_id, at FROM oracle_attempt ORDER BY seq")):
             attempts[delivery_id].append(at)
@@ -152,6 +169,21 @@ async def count_unsettled(sessions: database.Sessions) -> int:
     return count
 
 
+def _state(row: Row[Any]) -> GameState:
+    return GameState(
+        at=row.at,
+        starts_at=row.scheduled_at,
+        status=GameStatus(row.status),
+        players=frozenset(row.players),
+        waiting=tuple(row.waiting),
+        answered=frozenset(row.answered),
+        capacity=row.capacity,
+        slots=row.slots,
+        chosen={int(user_id): slot for user_id, slot in row.chosen.items()},
+        offers={int(user_id): datetime.fromisoformat(until) for user_id, until in row.offers.items()},
+    )
+
+
 def _history(game: Game, states: list[GameState]) -> GameHistory:
     return GameHistory(
         id=game.id,
@@ -164,12 +196,14 @@ def _history(game: Game, states: list[GameState]) -> GameHistory:
         series_id=game.series_id,
         occurrence=game.occurrence,
         interval=timedelta(weeks=1) if "WEEKLY" in (game.series_rule or "") else timedelta(days=1),
+        minimum_players=game.minimum_players,
+        minimum_minutes=game.minimum_minutes or DEFAULT_MINUTES,
     )
 
 
 def _current_state(game: Game) -> GameState:
     players = frozenset(participant.user_id for participant in game.participants)
-    return GameState(game.created_at, game.scheduled_at, game.status, players)
+    return GameState(game.created_at, game.scheduled_at, game.status, players, capacity=game.capacity, slots=game.slots)
 
 
 async def _facts(

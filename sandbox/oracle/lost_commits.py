@@ -17,8 +17,10 @@ from sandbox.oracle.facts import DatabaseFacts, DeliveryRow, LostCommits
 
 def join_histories(surviving: DatabaseFacts, primary: DatabaseFacts) -> tuple[DatabaseFacts, LostCommits]:
     """Return the facts of the surviving database, with the attempts of the lost primary too, and what was lost."""
-    known = {game.id: set(game.states) for game in surviving.games.values()}
-    games = frozenset(game.id for game in primary.games.values() if set(game.states) - known.get(game.id, set()))
+    known = {game.id: game.states for game in surviving.games.values()}
+    games = frozenset(
+        game.id for game in primary.games.values() if any(state not in known.get(game.id, ()) for state in game.states)
+    )
     kept = {id_: row for id_, row in primary.deliveries.items() if row.notification_id in surviving.notifications}
     deliveries = {id_: _join_attempts(id_, surviving.deliveries, kept) for id_ in {**surviving.deliveries, **kept}}
     lost = LostCommits(

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.evidence import Accepted
@@ -17,7 +18,7 @@ from sandbox.oracle.expected import Reminder
 from sandbox.oracle.facts import DeliveryRow, Evidence, GameHistory, NotificationRow, ObservedMessage
 from sandbox.oracle.verdict import Verdict
 from shared.discord.ids import delivery_id_of
-from shared.models import NotificationKind
+from shared.models import DeliveryState, NotificationKind
 
 
 def created_messages(discord: SandboxDiscord) -> list[ObservedMessage]:
@@ -139,3 +140,19 @@ def claimed_messages(evidence: Evidence, verdict: Verdict) -> Iterator[ClaimedMe
             verdict.doubled.append(f"nothing asked for {message.text[:80]!r}")
             continue
         yield ClaimedMessage(message, delivery, row, facts.games[row.game_id])
+
+
+def find_unknown(evidence: Evidence) -> set[UUID]:
+    """Return the games of which a message may have been created or not. Their notices are not judged."""
+    facts = evidence.facts
+    return {
+        facts.notifications[delivery.notification_id].game_id
+        for delivery in facts.deliveries.values()
+        if delivery.state is DeliveryState.UNKNOWN
+    }
+
+
+def explain(game: GameHistory, kind: NotificationKind, evidence: Evidence) -> str:
+    """Return what the schedule says became of a game's rows of a kind."""
+    rows = [row for row in evidence.facts.notifications.values() if row.game_id == game.id and row.kind is kind]
+    return ", ".join(f"{row.outcome}: {row.detail or row.user_ids}" for row in rows) or "there is no row"

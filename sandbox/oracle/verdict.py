@@ -18,6 +18,9 @@ class Verdict:
         delivered: reminders whose channel got its message.
         direct_messages: reminders sent as direct messages.
         personal_reminders: reminders for one player alone that were due.
+        promotions: seats that went to the first on a waitlist.
+        lapsed_offers: those of them that were not taken in time.
+        minimum_questions: questions to hosts whether to cancel a game with too few players.
         occurrences: games of series that were over, each of which makes the next one.
         excused: reminders that were correctly not sent: the game changed, had started, or a later one was due too.
         latency: seconds from the due time, or from the end of the fault if that was later, of each reminder message.
@@ -31,6 +34,9 @@ class Verdict:
     delivered: int = 0
     direct_messages: int = 0
     personal_reminders: int = 0
+    promotions: int = 0
+    lapsed_offers: int = 0
+    minimum_questions: int = 0
     occurrences: int = 0
     excused: int = 0
     unknown: int = 0

@@ -23,9 +23,11 @@ from shared.models import (
     NotificationSchedule,
     Outcome,
     RecipientKind,
+    Slot,
     delivery_id,
     new_id,
 )
+from shared.offers import take_seat
 from shared.signup import join_game, leave_game
 from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
@@ -54,6 +56,35 @@ async def test_every_state_of_a_game_and_every_attempt_is_recorded(database: Dat
     assert [state.at for state in states] == sorted(state.at for state in states)
     assert len(facts.deliveries[delivery_id].attempts) == 1
     assert {transition.game_id for transition in facts.transitions} == {game.id}
+
+
+async def test_seats_slots_offers_and_answers_are_recorded(database: Database) -> None:
+    tank, healer = Slot("Tank", 1), Slot("Healer", 1)
+    async with history.recorded(database.engine):
+        game = await new_game(database.sessions, slots=(tank, healer), capacity=5, offer_minutes=30, minimum_players=3)
+        for change in (
+            lambda session: join_game(session, game.id, user_id=1, slot="Tank"),
+            lambda session: join_game(session, game.id, user_id=4, slot="Tank"),
+            lambda session: join_game(session, game.id, user_id=2, slot="Tank"),
+            lambda session: leave_game(session, game.id, user_id=1),
+            lambda session: take_seat(session, game.id, user_id=4),
+            lambda session: join_game(session, game.id, user_id=3, slot="Healer"),
+            lambda session: edit_game(session, game.id, GameEdit(slots=(tank, Slot("Healer", 2)), capacity=4)),
+        ):
+            async with db.transaction(database.sessions) as session:
+                await change(session)
+        facts = await history.read_history(database.sessions)
+    recorded = facts.games[game.id]
+    assert (recorded.minimum_players, recorded.minimum_minutes) == (3, 24 * 60)
+    _, joined, _, waits, promoted, taken, healed, edited = recorded.states
+    assert (joined.capacity, joined.slots, joined.chosen) == (5, (tank, healer), {1: "Tank"})
+    assert (waits.waiting, waits.chosen) == ((4, 2), {1: "Tank", 2: "Tank", 4: "Tank"})
+    assert (promoted.waiting, promoted.answered) == ((2,), {1})
+    assert promoted.offers.keys() == {4}
+    assert abs(promoted.offers[4] - promoted.at - timedelta(minutes=30)) < timedelta(seconds=5)
+    assert taken.offers == {}
+    assert healed.chosen == {2: "Tank", 3: "Healer", 4: "Tank"}
+    assert (edited.slots[1].capacity, edited.capacity) == (2, 4)
 
 
 async def test_the_database_is_left_as_it_was(database: Database) -> None:

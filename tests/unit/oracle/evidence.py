@@ -45,6 +45,8 @@ class Evening:
         self.states = [GameState(at(0), at(400), GameStatus.SCHEDULED, frozenset({ANN, BEN}))]
         self.host_id = ANN
         self.offsets: tuple[int, ...] = (5,)
+        self.minimum_players: int | None = None
+        self.minimum_minutes: int | None = None
         self.game_id = uuid4()
         self.rows: list[NotificationRow] = []
         self.deliveries: list[DeliveryRow] = []
@@ -109,6 +111,8 @@ class Evening:
             duration=timedelta(hours=3),
             message_id=self.message_id,
             states=tuple(self.states),
+            minimum_players=self.minimum_players,
+            minimum_minutes=self.minimum_minutes,
         )
         facts = DatabaseFacts(
             games={game.id: game},
@@ -142,3 +146,38 @@ def announce(evening: Evening, second: float) -> int:
     """Let Discord create an announcement; return its message id."""
     row = evening.row(kind=NotificationKind.ANNOUNCEMENT, offset=None, due=second)
     return evening.accept(evening.attempt(row, second), second).message_id
+
+
+def hosted_by_eve() -> Evening:
+    """Return an evening on which Ann and Ben play, and Eve, who hosts, is reminded with them."""
+    evening = Evening()
+    evening.host_id = EVE
+    evening.accept(evening.attempt(evening.row(), 100.9, mentions=[ANN, BEN, EVE]), 101)
+    return evening
+
+
+def shown(evening: Evening) -> Evening:
+    """Let the announcement show the game as it is at the end."""
+    message_id = announce(evening, 110)
+    state = evening.states[-1]
+    players = " ".join(f"<@{player}>" for player in state.players)
+    parts = [f"<t:{int(state.starts_at.timestamp())}:F> {_status(state.status)} {players}"]
+    parts.append("" if state.slots else f"Players {len(state.players)}")
+    for slot in state.slots:
+        parts.append(f"{slot.name} {sum(state.chosen.get(player) == slot.name for player in state.players)}")
+    parts += [f"Waitlist {len(state.waiting)}", *(f"<@{player}>" for player in state.waiting)] if state.waiting else []
+    evening.final_text[message_id] = " ".join(parts)
+    evening.message_id = message_id
+    return evening
+
+
+def _status(status: GameStatus) -> str:
+    return status.replace("_", " ").capitalize()
+
+
+def notify(evening: Evening, kind: NotificationKind, second: float, *mentions: int, text: str = "") -> None:
+    """Let Discord create a notice in the channel."""
+    starts = (evening.states[-1].starts_at - at(0)).total_seconds()
+    row = evening.row(kind=kind, offset=None, due=second, starts=starts)
+    said = f"The Sunken Keep {text}"
+    evening.accept(evening.attempt(row, second, mentions=mentions), second, *mentions, text=said)

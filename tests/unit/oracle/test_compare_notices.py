@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from sandbox.oracle.compare import compare
-from shared.models import GameStatus, NotificationKind
-from tests.unit.oracle.evidence import ANN, BEN, CAT, EVE, Evening, announce, at, delivered_once, found
-
-
-def hosted_by_eve() -> Evening:
-    """An evening on which Ann and Ben play, and Eve, who hosts, is reminded with them."""
-    evening = Evening()
-    evening.host_id = EVE
-    evening.accept(evening.attempt(evening.row(), 100.9, mentions=[ANN, BEN, EVE]), 101)
-    return evening
-
-
-def shown(evening: Evening) -> Evening:
-    """Let the announcement show the game as it is at the end."""
-    message_id = announce(evening, 110)
-    state = evening.states[-1]
-    players = " ".join(f"<@{player}>" for player in state.players)
-    evening.final_text[message_id] = f"<t:{int(state.starts_at.timestamp())}:F> {_status(state.status)} {players}"
-    evening.final_text[message_id] += f" Players {len(state.players)}"
-    evening.message_id = message_id
-    return evening
-
-
-def _status(status: GameStatus) -> str:
-    return status.replace("_", " ").capitalize()
-
-
-def notify(evening: Evening, kind: NotificationKind, second: float, *mentions: int, text: str = "") -> None:
-    starts = (evening.states[-1].starts_at - at(0)).total_seconds()
-    row = evening.row(kind=kind, offset=None, due=second, starts=starts)
-    said = f"The Sunken Keep {text}"
-    evening.accept(evening.attempt(row, second, mentions=mentions), second, *mentions, text=said)
+from shared.models import NotificationKind
+from tests.unit.oracle.evidence import (
+    ANN,
+    BEN,
+    CAT,
+    EVE,
+    Evening,
+    at,
+    delivered_once,
+    found,
+    hosted_by_eve,
+    notify,
+    shown,
+)
 
 
 def test_a_host_who_is_reminded_with_the_players_is_fine():
@@ -101,9 +83,8 @@ def test_a_drop_out_that_somebody_else_learns_of_is_lost():
 def promoted() -> Evening:
     """An evening on which Cat waits for a seat, and gets Ben's."""
     evening = hosted_by_eve()
-    evening.change(110, waiting=frozenset({CAT}))
-    evening.change(120, players=frozenset({ANN}))
-    evening.change(120, players=frozenset({ANN, CAT}), waiting=frozenset())
+    evening.change(110, waiting=(CAT,), capacity=2)
+    evening.change(120, players=frozenset({ANN, CAT}), waiting=())
     notify(evening, NotificationKind.DROP_OUT, 121, EVE, text=f"<@{BEN}>")
     return evening
 
@@ -126,6 +107,6 @@ def test_the_promotion_of_a_player_who_left_again_may_be_missing():
 
 def test_the_promotion_of_a_player_who_still_waits_is_wrong():
     evening = hosted_by_eve()
-    evening.change(110, waiting=frozenset({CAT}))
+    evening.change(110, waiting=(CAT,), capacity=2)
     notify(evening, NotificationKind.PROMOTION, 122, CAT)
     assert found(compare(shown(evening).evidence())) == {"wrong": 1}

@@ -21,7 +21,7 @@ def doubled() -> Evening:
     """An evening on which a message was sent twice, and Ben left and Cat waits."""
     evening = delivered_once()
     evening.accept(evening.deliveries[0], 102)
-    evening.change(103, players=frozenset({ANN}), waiting=frozenset({CAT}))
+    evening.change(103, players=frozenset({ANN}), waiting=(CAT,), capacity=1)
     row = evening.row(
         kind=NotificationKind.DROP_OUT, offset=None, due=103, user_ids=(BEN,), outcome=Outcome.SUPERSEDED, detail="late"
     )
@@ -54,7 +54,7 @@ def test_a_report_has_states_rows_attempts_and_messages_oldest_first():
     assert texts[2] == f"1 of reminder [{reminder}] to the channel for {ANN} {BEN}: sent as message 1"
     assert texts[3] == f"1 in channel 100 of reminder [{reminder}], mentions {ANN} {BEN}: 'The Sunken Keep'"
     assert texts[7] == f"drop_out [{drop_out}] to {ANN}: pending"
-    assert f"players: {ANN}, waiting: {CAT}" in texts[5]
+    assert f"players of 1: {ANN}, waiting: {CAT}" in texts[5]
     assert f"drop_out [{drop_out}], about {BEN}," in texts[6]
     assert texts[6].endswith("superseded at 18:01:44.000 (late)")
     assert last == "At the end, its announcement is: Players 1"
