@@ -14,6 +14,7 @@ from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
 from shared.handover import hand_over_game
 from shared.models import GameSeries
+from shared.offers import take_seat
 from shared.schedule.personal import snooze_reminder
 from shared.schedule.populate import lock_game
 from shared.series.lifecycle import start_series
@@ -116,10 +117,14 @@ class Actions:
         edit = GameEdit(capacity=capacity)
         return await self._run(lambda session: edit_game(session, game_id, edit), dies_after)
 
-    async def offer_seats(self, game_id: UUID, minutes: int) -> bool:
-        """Give promoted players some time to take their seats."""
+    async def offer_seats(self, game_id: UUID, minutes: int, *, dies_after: int | None = None) -> bool:
+        """Give promoted players some time to take their seats, 0 for as much as they want."""
         edit = GameEdit(offer_minutes=minutes)
-        return await self._run(lambda session: edit_game(session, game_id, edit))
+        return await self._run(lambda session: edit_game(session, game_id, edit), dies_after)
+
+    async def take_seat(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> bool:
+        """Let a player take the seat that they are offered, if they are."""
+        return await self._run(lambda session: take_seat(session, game_id, user_id=player), dies_after)
 
     async def require_players(self, game_id: UUID, minimum: int) -> bool:
         """Let a game need a number of players."""

@@ -27,7 +27,11 @@ SELECT game.*, ARRAY(
 ) AS players, ARRAY(
     SELECT user_id FROM response
     WHERE game_id = game.id AND answer = 'waitlisted' ORDER BY answered_at, user_id
-) AS waiting
+) AS waiting, ARRAY(
+    SELECT user_id FROM participant WHERE game_id = game.id AND offered_until IS NOT NULL ORDER BY user_id
+) AS offered, ARRAY(
+    SELECT user_id FROM response WHERE game_id = game.id AND answer <> 'waitlisted' ORDER BY user_id
+) AS answered
 FROM game
 """
 
@@ -105,6 +109,8 @@ def _game(record: asyncpg.Record) -> Game:
         players=tuple(record["players"]),
         waiting=tuple(record["waiting"]),
         capacity=record["capacity"],
+        offered=tuple(record["offered"]),
+        answered=tuple(record["answered"]),
     )
 
 

@@ -41,6 +41,7 @@ def judge(history: History) -> None:
         _judge_change(history, game)
         _judge_drop_outs(history, game)
         _judge_promotions(history, game)
+        _judge_lapses(history, game)
     for row in history.rows.values():
         if row.is_reminder and row.outcome is Outcome.DELIVERED:
             _judge_recipients(history, row)
@@ -237,7 +238,10 @@ def _judge_change(history: History, game: Game) -> None:
 
 
 def _judge_drop_outs(history: History, game: Game) -> None:
-    """The notice to the host was attempted for each player who left before the start and stayed away."""
+    """The notice to the host was attempted for each player who left before the start and stayed away.
+
+    A player whose offer lapsed did not leave: the player gave no answer, and the seat went to the next.
+    """
     if game.status is GameStatus.CANCELLED:
         return
     states = [state for _, state in history.states[game.id]]
@@ -245,11 +249,27 @@ def _judge_drop_outs(history: History, game: Game) -> None:
         player
         for before, after in pairwise(states)
         if after.status is GameStatus.SCHEDULED
-        for player in set(before.players) - set(after.players) - game.people
+        for player in set(before.players) - set(after.players) - _lapsed(before, after) - game.people
     }
     notices = [row for row in history.rows_of(game.id) if row.what == NotificationKind.DROP_OUT]
     reported = {user for row in notices if row.outcome in _ATTEMPTED for user in row.user_ids}
     assert not left - reported, f"lost: {left - reported} left {game}, {notices}"
+
+
+def _judge_lapses(history: History, game: Game) -> None:
+    """Everyone who lost an offered seat, and nobody else, was notified of it unless the game was cancelled."""
+    states = [state for _, state in history.states[game.id]]
+    lost = {player for before, after in pairwise(states) for player in _lapsed(before, after)}
+    notices = [row for row in history.rows_of(game.id) if row.what == NotificationKind.OFFER_END]
+    notified = {user for row in notices for user in _notified(history, row)}
+    assert notified <= lost, f"wrong: {notified - lost} did not lose a seat in {game}, {notices}"
+    if game.status is not GameStatus.CANCELLED:
+        attempted = {row.user_id for row in notices if row.outcome in _ATTEMPTED}
+        assert lost <= attempted, f"lost: the end of the offers to {lost - attempted} in {game}, {notices}"
+
+
+def _lapsed(before: Game, after: Game) -> set[int]:
+    return set(before.offered) - set(after.players) - set(after.answered)
 
 
 def _judge_promotions(history: History, game: Game) -> None:

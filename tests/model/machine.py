@@ -108,6 +108,16 @@ class Questbell(RuleBasedStateMachine):
         if game.status is GameStatus.SCHEDULED and (capacity == 0 or len(game.players) <= capacity):
             self._do(self._world.actions.limit_seats(game.id, capacity, dies_after=dies_after))
 
+    @rule(which=which, minutes=st.sampled_from([0, 1, 20]), dies_after=deaths)
+    def seats_are_offered(self, which: int, minutes: int, dies_after: int | None) -> None:
+        game = self._world.history.games[self._game(which)]
+        if game.status is GameStatus.SCHEDULED:
+            self._do(self._world.actions.offer_seats(game.id, minutes, dies_after=dies_after))
+
+    @rule(which=which, player=st.sampled_from(PLAYERS), dies_after=deaths)
+    def a_seat_is_taken(self, which: int, player: int, dies_after: int | None) -> None:
+        self._do(self._world.actions.take_seat(self._game(which), player, dies_after=dies_after))
+
     @rule(which=which, player=st.sampled_from(PLAYERS), delay=st.sampled_from(SNOOZES), dies_after=deaths)
     def a_reminder_is_snoozed(self, which: int, player: int, delay: timedelta, dies_after: int | None) -> None:
         self._do(self._world.actions.snooze(self._game(which), player, delay, dies_after=dies_after))

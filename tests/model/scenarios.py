@@ -240,15 +240,21 @@ async def a_host_has_two_problems(world: World) -> None:
         await world.pass_time(3 * MINUTE)
 
 
-@shows(row="lapsed")
-async def a_player_does_not_take_an_offered_seat(world: World) -> None:
+async def offered(world: World, *waiting: int) -> None:
+    """Announce a game with one seat, and offer the seat to the first who waits for 20 minutes, which have passed."""
     game_id = await announced(world, [MIA])
     await world.actions.limit_seats(game_id, 1)
     await world.actions.offer_seats(game_id, minutes=20)
-    await world.actions.join(game_id, JONAS)
+    for player in waiting:
+        await world.actions.join(game_id, player)
     await world.actions.leave(game_id, MIA)
     await deliver_now(world)
     await world.pass_time(20 * MINUTE)
+
+
+@shows(row="lapsed")
+async def a_player_does_not_take_an_offered_seat(world: World) -> None:
+    await offered(world, JONAS)
     await deliver_now(world)
 
 

@@ -11,7 +11,8 @@ from shared.models import DeliveryState, GameStatus, NotificationKind, Outcome
 
 @dataclass(frozen=True)
 class Game:
-    """A game. `players` are in the order in which they joined."""
+    """A game. `players` are in the order in which they joined, `offered` are those who have not taken their seat yet,
+    and `answered` are those without a seat who may come or cannot."""
 
     id: UUID
     host_id: int
@@ -24,6 +25,8 @@ class Game:
     players: tuple[int, ...]
     waiting: tuple[int, ...] = ()
     capacity: int | None = None
+    offered: tuple[int, ...] = ()
+    answered: tuple[int, ...] = ()
 
     @property
     def people(self) -> set[int]:

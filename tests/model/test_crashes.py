@@ -11,7 +11,7 @@ import pytest
 from controllers.loops.sources import STATUS_TRANSITIONS
 from tests.model.discord import Answer
 from tests.model.judge import judge
-from tests.model.scenarios import DAY, JONAS, MIA, MINUTE, STARTS_IN, announced
+from tests.model.scenarios import DAY, JONAS, MIA, MINUTE, STARTS_IN, announced, offered
 from tests.model.world import WANTS_DM, World
 
 Action = Callable[[World, int], Awaitable[bool]]
@@ -64,6 +64,12 @@ async def a_dead_letter_is_published_again(world: World, statement: int) -> bool
     return await world.controllers.reconcile(dies_after=statement)
 
 
+async def an_offer_lapses(world: World, statement: int) -> bool:
+    await offered(world, JONAS, WANTS_DM)
+    await world.controllers.dispatch()
+    return await world.bots.handle(*world.broker.ready, dies_after=statement)
+
+
 async def a_game_is_moved(world: World, statement: int) -> bool:
     game_id = await announced(world)
     return await world.actions.reschedule(game_id, STARTS_IN + DAY, dies_after=statement)
@@ -78,6 +84,7 @@ async def a_game_is_moved(world: World, statement: int) -> bool:
         a_game_begins,
         due_rows_are_published,
         a_dead_letter_is_published_again,
+        an_offer_lapses,
         a_game_is_moved,
     ],
     ids=lambda action: action.__name__,

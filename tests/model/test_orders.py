@@ -22,6 +22,7 @@ from tests.model.scenarios import (
     announced,
     deliver_next,
     deliver_now,
+    offered,
     reminded,
     reminder,
 )
@@ -129,6 +130,13 @@ async def a_game_ends_before_it_begins(world: World) -> None:
     await world.bots.handle(begun)
 
 
+async def offers_lapse_one_after_another(world: World) -> None:
+    await offered(world, JONAS, NEWCOMER)
+    await deliver_now(world)
+    await world.pass_time(20 * MINUTE)
+    await deliver_now(world)
+
+
 @pytest.mark.parametrize(
     "order",
     [
@@ -146,6 +154,7 @@ async def a_game_ends_before_it_begins(world: World) -> None:
         the_announcement_of_a_cancelled_game_was_deleted,
         a_game_cannot_be_announced,
         a_game_ends_before_it_begins,
+        offers_lapse_one_after_another,
     ],
     ids=lambda order: order.__name__,
 )
