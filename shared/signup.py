@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
@@ -24,6 +24,9 @@ from shared.schedule.personal import populate_personal_reminders, share_settings
 from shared.schedule.populate import lock_game
 from shared.signup_rules import is_past_closing, lacks_role
 from shared.slots import choose_slot, find_free_slot, find_slot, has_space, is_full
+
+_MOMENT = timedelta(microseconds=1)
+"""The shortest time that PostgreSQL knows. The places on a waitlist are times."""
 
 
 class JoinResult(enum.Enum):
@@ -55,6 +58,15 @@ class LeaveResult(enum.Enum):
     ANSWERED = "answered"
     UNCHANGED = "unchanged"
     OVER = "over"
+
+
+class MoveUpResult(enum.Enum):
+    """Result of `move_up`."""
+
+    MOVED = "moved"
+    ALREADY_FIRST = "already first"
+    NOT_WAITING = "not waiting"
+    CLOSED = "closed"
 
 
 async def join_game(
@@ -145,6 +157,30 @@ async def remove_player(session: AsyncSession, game_id: UUID, *, user_id: int, b
     if had_seat:
         return LeaveResult.LEFT
     return LeaveResult.LEFT_WAITLIST if was_waiting else LeaveResult.ANSWERED
+
+
+async def move_up(session: AsyncSession, game_id: UUID, *, user_id: int, by: int) -> MoveUpResult:
+    """Put a user who waits for a seat before all others, or before all who wait for the same slot.
+
+    Their place among those who wait for other slots is that of the first whom they pass. A seat that somebody is
+    offered already stays offered to them.
+    """
+    game = await lock_game(session, game_id)
+    if game.status is not GameStatus.SCHEDULED:
+        return MoveUpResult.CLOSED
+    waiting = await read_waitlist(session, game_id)
+    if user_id not in waiting:
+        return MoveUpResult.NOT_WAITING
+    first = next(user for user, slot in waiting.items() if slot == waiting[user_id])
+    if first == user_id:
+        return MoveUpResult.ALREADY_FIRST
+    of_game = (Response.game_id == game_id, Response.answer == Answer.WAITLISTED)
+    before = select(Response.answered_at - _MOMENT).where(*of_game, Response.user_id == first).scalar_subquery()
+    moved = update(Response).where(*of_game, Response.user_id == user_id).values(answered_at=before)
+    await session.execute(moved.execution_options(synchronize_session=False))
+    await record_game_change(session, game, AuditAction.MOVED_UP, actor_id=by, user_id=user_id)
+    await refresh_announcement(session, game)
+    return MoveUpResult.MOVED
 
 
 async def fill_seats(session: AsyncSession, game: Game) -> list[int]:

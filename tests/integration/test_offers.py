@@ -20,8 +20,17 @@ from shared.models import Answer, Game, GameStatus, NotificationKind, Notificati
 from shared.offers import TakeResult, end_offer, take_seat
 from shared.schedule.offers import LAPSED
 from shared.schedule.settle import settle_and_log
-from shared.signup import JoinResult, LeaveResult, join_game, leave_game, read_seats, read_waitlist
-from tests.support.builders import make_due, new_game, rows_of
+from shared.signup import (
+    JoinResult,
+    LeaveResult,
+    MoveUpResult,
+    join_game,
+    leave_game,
+    move_up,
+    read_seats,
+    read_waitlist,
+)
+from tests.support.builders import HOST, make_due, new_game, rows_of
 from tests.support.database import Database
 from tests.support.histories import perform_at_once
 from tests.support.transition_check import allow_any_change
@@ -135,6 +144,29 @@ async def test_a_seat_that_was_not_taken_goes_to_the_next_who_is_offered_it_too(
     assert (latest.action, latest.actor_id, latest.detail) == ("offer ended", None, {"user_id": 2})
 
 
+async def test_a_seat_stays_offered_when_the_host_puts_somebody_else_first(database: Database) -> None:
+    game, row = await offered_game(database, players=(1, 2, 3, 4))
+    async with db.transaction(database.sessions) as session:
+        assert await move_up(session, game.id, user_id=4, by=HOST) is MoveUpResult.MOVED
+        assert await move_up(session, game.id, user_id=2, by=HOST) is MoveUpResult.NOT_WAITING
+    assert await seats_of(database, game) == {2: False}
+    assert await let_it_end(database, row) is True
+    assert await seats_of(database, game) == {4: False}
+
+
+async def test_whoever_is_put_first_is_so_among_those_who_wait_for_the_same_slot(database: Database) -> None:
+    game = await new_game(database.sessions, slots=[Slot("Tank", 1), Slot("Healer", 1)])
+    async with db.transaction(database.sessions) as session:
+        for user, slot in enumerate(["Tank", "Healer", "Healer", "Tank", "Healer", "Tank"], start=1):
+            await join_game(session, game.id, user_id=user, slot=slot)
+        assert list(await read_waitlist(session, game.id)) == [3, 4, 5, 6]
+        assert await move_up(session, game.id, user_id=4, by=HOST) is MoveUpResult.ALREADY_FIRST
+        assert await move_up(session, game.id, user_id=6, by=HOST) is MoveUpResult.MOVED
+        assert list(await read_waitlist(session, game.id)) == [3, 6, 4, 5]
+        await leave_game(session, game.id, user_id=1)
+        assert await read_seats(session, game.id) == {2: "Healer", 6: "Tank"}
+
+
 async def test_many_replicas_end_an_offer_once(database: Database) -> None:
     game, row = await offered_game(database, players=(1, 2, 3, 4))
     await deliver_promotions(database, game.id)
@@ -200,6 +232,8 @@ class Model:
                 self._forget(user)
             case "leave":
                 self._forget(user)
+            case "move up":
+                self._move_up(user)
             case slot if user in self.seats:
                 self.seats[user] = slot
                 self.offered.discard(user)
@@ -211,6 +245,13 @@ class Model:
                 self.promoted.append(waiter)
                 self.offered.add(waiter)
                 self.seats[waiter] = self.waiting.pop(waiter)
+
+    def _move_up(self, user: int) -> None:
+        """Put a user before the first who waits for the same slot."""
+        slot = self.waiting.pop(user)
+        line = list(self.waiting.items())
+        at = next(at for at, (_, other) in enumerate(line) if other == slot)
+        self.waiting = dict([*line[:at], (user, slot), *line[at:]])
 
     def _is_free(self, slot: str) -> bool:
         return len(self.seats) < self.capacity and list(self.seats.values()).count(slot) < self.limits[slot]
@@ -261,7 +302,7 @@ async def test_concurrent_answers_ends_and_crashes_leave_what_the_model_says(dat
 
 def _draw(rng: random.Random) -> tuple[Change, bool]:
     """Draw a change, and whether the process dies before its commit."""
-    actions = ["Tank", "Healer"] * 4 + ["leave", "leave", "take", "take", "end", "end", "end"]
+    actions = ["Tank", "Healer"] * 4 + ["leave", "leave", "take", "take", "end", "end", "end", "move up", "move up"]
     return Change(rng.randrange(1, 9), rng.choice(actions)), rng.random() < 0.2
 
 
@@ -273,6 +314,8 @@ async def _perform(session: AsyncSession, game_id: UUID, change: Change) -> Chan
             result = await take_seat(session, game_id, user_id=user)
         case "leave":
             result = await leave_game(session, game_id, user_id=user, answer=Answer.DECLINED)
+        case "move up":
+            result = await move_up(session, game_id, user_id=user, by=HOST)
         case "end":
             result = await _end_any_offer(session, game_id)
         case slot:
@@ -284,6 +327,8 @@ async def _perform(session: AsyncSession, game_id: UUID, change: Change) -> Chan
         LeaveResult.UNCHANGED,
         TakeResult.NO_OFFER,
         TakeResult.HAS_SEAT,
+        MoveUpResult.ALREADY_FIRST,
+        MoveUpResult.NOT_WAITING,
         None,
     )
     if result in unchanged:

@@ -12,10 +12,21 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database as db
+from shared.audit import list_game_entries
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.games import cancel_game, find_game
 from shared.models import Answer, Game, NotificationKind, Outcome
-from shared.signup import JoinResult, LeaveResult, join_game, leave_game, list_players, list_waitlist, remove_player
+from shared.signup import (
+    JoinResult,
+    LeaveResult,
+    MoveUpResult,
+    join_game,
+    leave_game,
+    list_players,
+    list_waitlist,
+    move_up,
+    remove_player,
+)
 from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
 from tests.support.histories import perform_at_once
@@ -92,6 +103,22 @@ async def test_a_cancelled_game_promotes_nobody(database: Database) -> None:
     assert [row.outcome for row in await rows_of(database.sessions, game, PROMOTION)] == [Outcome.SUPERSEDED]
 
 
+async def test_the_host_puts_somebody_first_on_the_waitlist(database: Database) -> None:
+    game = await new_game(database.sessions, capacity=1, players=(1, 2, 3, 4))
+    async with db.transaction(database.sessions) as session:
+        assert await move_up(session, game.id, user_id=4, by=HOST) is MoveUpResult.MOVED
+        assert await move_up(session, game.id, user_id=4, by=HOST) is MoveUpResult.ALREADY_FIRST
+        assert await move_up(session, game.id, user_id=1, by=HOST) is MoveUpResult.NOT_WAITING
+        assert await move_up(session, game.id, user_id=3, by=HOST) is MoveUpResult.MOVED
+        assert await list_waitlist(session, game.id) == [3, 4, 2]
+        [entry, _] = await list_game_entries(session, game.id, limit=2)
+        assert (entry.actor_id, entry.action, entry.detail) == (HOST, "moved up", {"user_id": 3})
+        await leave_game(session, game.id, user_id=1)
+        assert await list_players(session, game.id) == [3]
+        await cancel_game(session, game.id)
+        assert await move_up(session, game.id, user_id=2, by=HOST) is MoveUpResult.CLOSED
+
+
 @dataclass
 class Model:
     """What must be true after each change, in a few lines."""
@@ -108,6 +135,9 @@ class Model:
         """Apply a change that was committed."""
         if isinstance(change.action, Answer) or change.action == "remove":
             self._forget(change.user)
+        if change.action == "move up":
+            self.waiting.remove(change.user)
+            self.waiting.insert(0, change.user)
         if change.action is Answer.GOING:
             (self.seats if self._is_free else self.waiting).append(change.user)
         elif isinstance(change.action, Answer):
@@ -132,7 +162,8 @@ class Model:
 
 @dataclass(frozen=True)
 class Change:
-    """An answer, the removal of a user, or another number of seats, and the game's revision after it."""
+    """An answer, the removal of a user, who is put first on the waitlist, or another number of seats, and the game's
+    revision after it."""
 
     user: int
     action: Answer | int | str
@@ -171,6 +202,7 @@ async def test_concurrent_answers_and_crashes_leave_what_the_model_says(database
 def _draw(rng: random.Random) -> tuple[Change, bool]:
     """Draw a change, and whether the process dies before its commit."""
     actions: list[Answer | int | str] = [Answer.GOING] * 8 + [Answer.MAYBE, Answer.DECLINED, "remove", 3, 4, 5]
+    actions += ["move up"] * 4
     return Change(rng.randrange(1, 13), rng.choice(actions)), rng.random() < 0.2
 
 
@@ -184,6 +216,8 @@ async def _perform(session: AsyncSession, game_id: UUID, change: Change) -> Chan
             result = await leave_game(session, game_id, user_id=user, answer=answer)
         case int() as capacity:
             result = await edit_game(session, game_id, GameEdit(capacity=capacity))
+        case "move up":
+            result = await move_up(session, game_id, user_id=user, by=HOST)
         case _:
             result = await remove_player(session, game_id, user_id=user, by=HOST)
     unchanged = (
@@ -192,6 +226,8 @@ async def _perform(session: AsyncSession, game_id: UUID, change: Change) -> Chan
         LeaveResult.UNCHANGED,
         EditResult.UNCHANGED,
         EditResult.TOO_FEW_SEATS,
+        MoveUpResult.ALREADY_FIRST,
+        MoveUpResult.NOT_WAITING,
     )
     if result in unchanged:
         return None

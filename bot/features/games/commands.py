@@ -30,7 +30,7 @@ from bot.features.games.lookup import (
     suggest_templates,
 )
 from bot.features.games.place import MOST_CHARACTERS, NO_PLACE
-from bot.features.games.roster import add_player, remove_player
+from bot.features.games.roster import add_player, move_player_up, remove_player
 from bot.features.games.signup import signup_view
 from bot.features.games.slots import NO_SLOTS
 from bot.features.games.templates import copy_options
@@ -247,6 +247,13 @@ class GameCommands(app_commands.Group):
     async def remove(self, interaction: Interaction, player: discord.User, game: str) -> None:
         """Remove a player from a game."""
         await respond_once(interaction, lambda session: remove_player(session, interaction, game, player))
+
+    @app_commands.command(name="move-up")
+    @app_commands.describe(player="Who gets the next free seat", game="The title of the game")
+    @app_commands.autocomplete(game=suggest_manageable_games)
+    async def move_up(self, interaction: Interaction, player: discord.User, game: str) -> None:
+        """Put a player first on the waitlist."""
+        await respond_once(interaction, lambda session: move_player_up(session, interaction, game, player))
 
     @app_commands.command()
     @app_commands.describe(

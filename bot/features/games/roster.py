@@ -18,7 +18,7 @@ from shared import signup
 from shared.co_hosts import add_co_host, remove_co_host
 from shared.formatting import join_words
 from shared.models import Game
-from shared.signup import JoinResult, LeaveResult, join_game, read_seats
+from shared.signup import JoinResult, LeaveResult, MoveUpResult, join_game, move_up, read_seats, read_waitlist
 
 Player = discord.Member | discord.User
 """Someone who has left the server is a `User`."""
@@ -88,6 +88,28 @@ async def remove_player(session: AsyncSession, interaction: Interaction, text: s
             return f"{who} isn't in {title}."
         case LeaveResult.OVER:
             raise UserError(f"{title} is over, so nobody can be removed any more.")
+
+
+async def move_player_up(session: AsyncSession, interaction: Interaction, text: str, player: Player) -> str:
+    """Put a player first on the waitlist, and return the confirmation.
+
+    Raises:
+        UserError: the user may not, or the player does not wait for a seat.
+    """
+    game = await _find(session, interaction, text)
+    await require_manager(session, interaction, game, verb="reorder the waitlist of")
+    title, who = format_title(game.title), format_mention(player.id)
+    result = await move_up(session, game.id, user_id=player.id, by=interaction.user.id)
+    match result:
+        case MoveUpResult.NOT_WAITING:
+            raise UserError(f"{who} isn't on the waitlist of {title}. To add a player, use `/game add`.")
+        case MoveUpResult.CLOSED:
+            raise UserError(f"{title} has started or is over, so its waitlist doesn't count any more.")
+    slot = format_slot_of(game, (await read_waitlist(session, game.id))[player.id])
+    line = f"the waitlist of {title}" + (f" for **{slot}**" if slot else "")
+    if result is MoveUpResult.ALREADY_FIRST:
+        return f"{who} is already first on {line}."
+    return f"{who} is now first on {line}, and gets the next seat that becomes free. I don't tell them, so you might."
 
 
 async def appoint_co_host(session: AsyncSession, interaction: Interaction, text: str, user: Player) -> str:

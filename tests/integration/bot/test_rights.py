@@ -11,7 +11,7 @@ from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.permissions import TALK, Permission
 from shared import database as db
 from shared.co_hosts import list_co_hosts
-from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule
+from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Slot
 from shared.signup import join_game
 from tests.integration.bot.conftest import StartBot, plan_and_post, post_announcement, reply_text
 from tests.integration.bot.test_commands import (
@@ -30,7 +30,7 @@ from tests.integration.bot.test_commands import (
 )
 from tests.support.database import Database
 
-COMMANDS = ("game edit", "game cancel", "game add", "game remove", "game history")
+COMMANDS = ("game edit", "game cancel", "game add", "game remove", "game move-up", "game history")
 
 
 async def run(sandbox: SandboxDiscord, who: str, command: str, game: Game, **options: Any) -> str:
@@ -41,9 +41,8 @@ async def run(sandbox: SandboxDiscord, who: str, command: str, game: Game, **opt
 
 def options_of(command: str) -> dict[str, Any]:
     """What a command needs beside the game."""
-    return {"game edit": {"title": "Tomb"}, "game add": {"player": PLAYER}, "game remove": {"player": PLAYER}}.get(
-        command, {}
-    )
+    player = {f"game {name}": {"player": PLAYER} for name in ("add", "remove", "move-up")}
+    return {"game edit": {"title": "Tomb"}, **player}.get(command, {})
 
 
 def add_roles(sandbox: SandboxDiscord, **roles: tuple[str, Permission]) -> None:
@@ -185,6 +184,30 @@ class TestAddingAndRemoving:
         assert "nobody can be added" in await run(sandbox, HOST, "game add", game, player=OTHER)
         assert "nobody can be removed" in await run(sandbox, HOST, "game remove", game, player=PLAYER)
         assert await players_of(database, game) == [sandbox.world.user(PLAYER).id]
+
+    async def test_a_player_is_put_first_on_the_waitlist(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox, capacity=1)
+        for player in (MANAGER, PLAYER, OTHER):
+            await run(sandbox, HOST, "game add", game, player=player)
+        other = sandbox.world.user(OTHER).id
+        text = await run(sandbox, HOST, "game move-up", game, player=OTHER)
+        assert f"<@{other}> is now first on the waitlist of **Curse of Strahd**, and gets the next seat" in text
+        assert "is already first on" in await run(sandbox, HOST, "game move-up", game, player=OTHER)
+        assert "isn't on the waitlist" in await run(sandbox, HOST, "game move-up", game, player=MANAGER)
+        await run(sandbox, HOST, "game remove", game, player=MANAGER)
+        assert await players_of(database, game) == [other]
+        assert f"moved <@{other}> to the front" in await run(sandbox, HOST, "game history", game)
+        await run(sandbox, HOST, "game cancel", game)
+        assert "has started or is over" in await run(sandbox, HOST, "game move-up", game, player=PLAYER)
+
+    async def test_a_player_is_put_first_among_those_who_wait_for_a_slot(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox, slots=(Slot("Tank", 1), Slot("Healer", 1)))
+        for player in (MANAGER, PLAYER, OTHER):
+            await run(sandbox, HOST, "game add", game, player=player, slot="tank")
+        text = await run(sandbox, HOST, "game move-up", game, player=OTHER)
+        assert "is now first on the waitlist of **Curse of Strahd** for **Tank**" in text
 
 
 async def drop_outs(database: Database) -> list[int]:
