@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.rendering.escaping import escape, utf16_length
-from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.formatting import describe_offsets, format_mention, format_role, format_timestamp
 from bot.rendering.payload import EMBED_TITLE_LIMIT, UNTITLED, Payload, message_link
+from bot.rendering.place import format_place
+from bot.rendering.slots import format_slot
 from shared.formatting import format_duration, plural
 from shared.models import ExceptionKind, Game, GameSeries, PauseReason, SeriesState
 from shared.series.planning import resolve
@@ -60,6 +62,7 @@ def series_embed(
         _field("Open at once", ahead, inline=True),
         _field("Roster", "Carries over" if series.carries_roster else "Starts empty", inline=True),
     ]
+    fields.extend(_field(name, value, inline=True) for name, value in _describe_details(series).items() if value)
     if series.regulars:
         shown = " ".join(map(format_mention, series.regulars[:_REGULARS_SHOWN]))
         more = len(series.regulars) - _REGULARS_SHOWN
@@ -74,6 +77,21 @@ def series_embed(
         "color": _COLOURS[series.state],
         "fields": fields,
         "footer": {"text": "Dates are shown in your time zone."},
+    }
+
+
+def _describe_details(series: GameSeries) -> dict[str, str]:
+    """Return what only some games have, by its name. What a series has not is empty."""
+    minimum, role_id = series.minimum_players, series.required_role_id
+    return {
+        "Slots": ", ".join(f"{slot.capacity or ''} {format_slot(slot)}".strip() for slot in series.slots),
+        "Place": format_place(series.place or ""),
+        "Sign-ups close": describe_offsets([series.closes_minutes]) if series.closes_minutes else "",
+        "Only for": "" if role_id is None else format_role(role_id),
+        "Needs": "" if minimum is None else f"at least {plural(minimum, 'player')}",
+        "Time to take a free seat": (
+            format_duration(timedelta(minutes=series.offer_minutes)) if series.offer_minutes else ""
+        ),
     }
 
 

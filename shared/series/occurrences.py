@@ -154,6 +154,11 @@ def make_game(series: GameSeries, occurrence: datetime) -> Game:
     )
 
 
+async def count_missing(session: AsyncSession, series: GameSeries) -> int:
+    """Return how many more games a series shall have open."""
+    return max(0, series.open_ahead - (await _count_open(session, [series]))[series.id])
+
+
 async def _count_open(session: AsyncSession, many: Sequence[GameSeries]) -> Counter[UUID]:
     statement = (
         select(Game.series_id, func.count())

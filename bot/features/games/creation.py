@@ -15,6 +15,7 @@ from bot.features.games.limits import describe_limits, parse_closing, parse_mini
 from bot.features.games.lookup import format_locale
 from bot.features.games.offers import parse_offer
 from bot.features.games.place import parse_place
+from bot.features.games.quotas import require_quota
 from bot.features.games.slots import parse_slots
 from bot.features.posting import require_permission_to_post, require_permission_to_post_in
 from bot.features.repeats import is_once, make_series
@@ -23,8 +24,7 @@ from bot.features.times import parse_duration, parse_reminder_offsets, parse_sta
 from bot.rendering.escaping import clean, escape, is_blank
 from bot.rendering.formatting import format_timestamp, format_title
 from shared import database
-from shared.formatting import format_duration, join_words, plural
-from shared.game_search import count_open_games
+from shared.formatting import format_duration, join_words
 from shared.games import NewGame, create_game, remember_guild_name
 from shared.guild_settings import GuildSettings, get_guild_settings
 from shared.models import Game
@@ -81,7 +81,7 @@ async def choose_place(session: AsyncSession, interaction: Interaction) -> tuple
     settings = await get_guild_settings(session, interaction.guild_id or 0)
     require_creator(interaction, settings)
     channel_id = _choose_channel(interaction, settings)
-    await _require_quota(session, interaction)
+    await require_quota(session, interaction, host_id=interaction.user.id)
     return settings, channel_id
 
 
@@ -187,21 +187,6 @@ def parse_description(text: str) -> str:
     if text and is_blank(text):
         raise UserError("The description has no visible text. Enter some, or leave it out.")
     return clean(text, keep_lines=True)
-
-
-async def _require_quota(session: AsyncSession, interaction: Interaction) -> None:
-    limits = interaction.client.limits
-    count = await count_open_games(session, interaction.guild_id or 0, host_id=interaction.user.id)
-    if count.of_host >= limits.per_host:
-        raise UserError(
-            f"You already have {plural(count.of_host, 'open game')} on this server, and {limits.per_host} is the limit "
-            "for one host. Wait until one is over, or cancel one with `/game cancel`."
-        )
-    if count.on_server >= limits.per_server:
-        raise UserError(
-            f"This server already has {plural(count.on_server, 'open game')}, and {limits.per_server} is the limit. "
-            "Wait until one is over, or ask a host to cancel one. `/game list` shows them."
-        )
 
 
 def _choose_channel(interaction: Interaction, settings: GuildSettings) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,13 +18,13 @@ from bot.features.games.offers import parse_offer
 from bot.features.games.place import parse_place
 from bot.features.games.slots import parse_slots
 from bot.features.rights import require_manager
-from bot.features.times import parse_reminder_offsets, parse_start_time
+from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_timestamp, format_title
 from shared import database
-from shared.editing import EditResult, GameEdit, edit_game
+from shared.editing import DetailsEdit, EditResult, GameEdit, edit_game
 from shared.formatting import format_duration, plural
-from shared.models import Game, GameStatus, Slot
+from shared.models import Game, GameSeries, GameStatus, Slot
 from shared.schedule.notices import find_announcement_time
 from shared.signup import list_players, read_seats, read_waitlist
 from shared.slots import count_seats, find_overfull_slot, find_slot
@@ -40,11 +41,9 @@ _CLOSED_REASONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditGameOptions:
-    """The options of the command as the host entered them. None is not entered."""
+class EditDetailsOptions:
+    """The options that `/game edit` and `/series edit` share, as the host entered them. None is not entered."""
 
-    game: str
-    when: str | None
     title: str | None
     duration: str | None
     players: int | None
@@ -56,10 +55,18 @@ class EditGameOptions:
     role: int | None
     """Its id, 0 for everybody."""
     place: str | None
-    confirm: bool = False
-    """Whether the players have to confirm the new time."""
     minimum: int | None
     minimum_check: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditGameOptions(EditDetailsOptions):
+    """The options of `/game edit`."""
+
+    game: str
+    when: str | None
+    confirm: bool = False
+    """Whether the players have to confirm the new time."""
 
 
 async def edit_from_options(session: AsyncSession, interaction: Interaction, options: EditGameOptions) -> str:
@@ -77,7 +84,7 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     edit = _parse_options(interaction, options, zone=zone)
     if edit == GameEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `when` or `players`.")
-    _require_possible_minimum(game, edit)
+    require_minimum_of_edit(game, edit)
     title = format_title(game.title)
     match result := await edit_game(session, game.id, edit, actor_id=interaction.user.id, asks_again=options.confirm):
         case EditResult.CLOSED:
@@ -124,7 +131,12 @@ def _confirm(game: Game, *, is_moved: bool, now: datetime, announce_at: datetime
     return "\n".join(lines)
 
 
-def _require_possible_minimum(game: Game, edit: GameEdit) -> None:
+def require_minimum_of_edit(game: Game | GameSeries, edit: DetailsEdit) -> None:
+    """Check that a game's limits still fit together after an edit.
+
+    Raises:
+        UserError: they do not.
+    """
     if (edit.minimum_players, edit.minimum_minutes, edit.capacity, edit.slots) == (None, None, None, None):
         return
     minimum = game.minimum_players if edit.minimum_players is None else edit.minimum_players or None
@@ -137,21 +149,31 @@ def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: 
     start = None
     if options.when is not None:
         start = parse_start_time(options.when, zone=zone, now=datetime.now(UTC), locale=format_locale(interaction))
+    duration = choose_duration(None if start is None else start.duration, options.duration)
+    scheduled_at = None if start is None else start.at
+    return GameEdit(**parse_details(options) | {"scheduled_at": scheduled_at, "duration": duration})
+
+
+def parse_details(options: EditDetailsOptions) -> dict[str, Any]:
+    """Return the values that options mean, by the names of `DetailsEdit`.
+
+    Raises:
+        UserError: an option is invalid.
+    """
     description = None if options.description is None else parse_description(options.description)
     if description is not None and description.casefold() == NO_DESCRIPTION:
         description = ""
-    return GameEdit(
-        title=None if options.title is None else parse_title(options.title),
-        description=description,
-        place=None if options.place is None else parse_place(options.place),
-        scheduled_at=None if start is None else start.at,
-        duration=choose_duration(None if start is None else start.duration, options.duration),
-        capacity=options.players,
-        slots=None if options.slots is None else parse_slots(options.slots),
-        reminder_offsets=None if options.reminders is None else parse_reminder_offsets(options.reminders),
-        required_role_id=options.role,
-        offer_minutes=None if options.offer is None else parse_offer(options.offer) or 0,
-        closes_minutes=None if options.closes is None else parse_closing(options.closes) or 0,
-        minimum_players=options.minimum,
-        minimum_minutes=None if options.minimum_check is None else parse_check(options.minimum_check),
-    )
+    return {
+        "title": None if options.title is None else parse_title(options.title),
+        "description": description,
+        "place": None if options.place is None else parse_place(options.place),
+        "duration": None if options.duration is None else parse_duration(options.duration),
+        "capacity": options.players,
+        "slots": None if options.slots is None else parse_slots(options.slots),
+        "reminder_offsets": None if options.reminders is None else parse_reminder_offsets(options.reminders),
+        "required_role_id": options.role,
+        "offer_minutes": None if options.offer is None else parse_offer(options.offer) or 0,
+        "closes_minutes": None if options.closes is None else parse_closing(options.closes) or 0,
+        "minimum_players": options.minimum,
+        "minimum_minutes": None if options.minimum_check is None else parse_check(options.minimum_check),
+    }

@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import discord
 from discord import app_commands
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
+from bot.features.games.creation import MOST_PLAYERS
+from bot.features.games.editing import NO_DESCRIPTION
 from bot.features.games.history import ENTRIES_LIMIT
+from bot.features.games.limits import read_role
 from bot.features.games.lookup import suggest_repeats
+from bot.features.games.place import MOST_CHARACTERS, NO_PLACE
+from bot.features.games.quotas import require_quota
+from bot.features.games.slots import NO_SLOTS
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.features.repeats import confirm_dates
 from bot.features.rights import require_series_manager
@@ -39,7 +46,7 @@ from shared.series.lifecycle import (
     resume_series,
     skip_occurrence,
 )
-from shared.series.occurrences import read_exceptions
+from shared.series.occurrences import count_missing, read_exceptions
 from shared.series.planning import resolve
 from shared.series.search import RUNNING, search_series
 
@@ -93,13 +100,20 @@ class SeriesCommands(app_commands.Group):
         title="The new title",
         duration="How long each game lasts: “3h”, “90m”",
         players="How many players can join (0: no limit)",
+        slots=f"All slots, and how many of each: “2 tank, 2 healer, 6 dps”, or “{NO_SLOTS}”",
         reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none”",
-        description="What players should know, or “none”",
+        description=f"What players should know, or “{NO_DESCRIPTION}”",
+        closes="How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
+        offer="How long a player from the waitlist has to take a seat: “30m”, “12h” (0: it's theirs)",
+        role="The role that players need to join (@everyone: none)",
+        place=f"Where you play: a channel such as “#voice”, any text, or “{NO_PLACE}”",
+        minimum="How many players it needs (0: no minimum)",
+        minimum_check="How long before the start I count the players: “1d”, “6h”",
         open_at_once="How many coming games are announced at once",
         carry_over="Whether the players of a game have seats in the next one",
         regulars=f"Who has a seat in each new game: “@Aiko @Ben”, or “{NO_REGULARS}”",
     )
-    @app_commands.rename(open_at_once="open-at-once", carry_over="carry-over")
+    @app_commands.rename(minimum_check="minimum-check", open_at_once="open-at-once", carry_over="carry-over")
     @app_commands.autocomplete(series=suggest_running_series, repeat=suggest_repeats)
     async def edit(
         self,
@@ -109,9 +123,16 @@ class SeriesCommands(app_commands.Group):
         repeat: app_commands.Range[str, 1, 100] | None = None,
         title: app_commands.Range[str, 1, 100] | None = None,
         duration: app_commands.Range[str, 1, 50] | None = None,
-        players: app_commands.Range[int, 0, 500] | None = None,
+        players: app_commands.Range[int, 0, MOST_PLAYERS] | None = None,
+        slots: app_commands.Range[str, 1, 600] | None = None,
         reminders: app_commands.Range[str, 1, 100] | None = None,
         description: app_commands.Range[str, 1, 1000] | None = None,
+        closes: app_commands.Range[str, 1, 50] | None = None,
+        offer: app_commands.Range[str, 1, 50] | None = None,
+        role: discord.Role | None = None,
+        place: app_commands.Range[str, 1, MOST_CHARACTERS] | None = None,
+        minimum: app_commands.Range[int, 0, MOST_PLAYERS] | None = None,
+        minimum_check: app_commands.Range[str, 1, 50] | None = None,
         open_at_once: app_commands.Range[int, 1, 4] | None = None,
         carry_over: bool | None = None,
         regulars: app_commands.Range[str, 1, 2000] | None = None,
@@ -124,8 +145,15 @@ class SeriesCommands(app_commands.Group):
             title=title,
             duration=duration,
             players=players,
+            slots=slots,
             reminders=reminders,
             description=description,
+            closes=closes,
+            offer=offer,
+            role=read_role(interaction, role),
+            place=place,
+            minimum=minimum,
+            minimum_check=minimum_check,
             open_at_once=open_at_once,
             carry_over=carry_over,
             regulars=regulars,
@@ -182,6 +210,8 @@ class SeriesCommands(app_commands.Group):
         async def work(session: AsyncSession) -> str:
             found = await _find_own(session, interaction, series, verb="resume")
             title = format_title(found.title)
+            if (added := await count_missing(session, found)) > 0:
+                await require_quota(session, interaction, host_id=found.host_id, added=added)
             is_active, made = await resume_series(session, found.id, actor_id=interaction.user.id)
             if not is_active:
                 raise UserError(f"{title} has no more dates. Give it some with `repeat` of `/series edit` first.")

@@ -12,12 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
-from bot.features.games.creation import parse_description, parse_title
-from bot.features.games.editing import NO_DESCRIPTION
+from bot.features.games.editing import EditDetailsOptions, parse_details, require_minimum_of_edit
 from bot.features.repeats import confirm_dates, describe_clock_changes, read_repeat, require_time_between
 from bot.features.rights import require_series_manager
 from bot.features.series.lookup import find_series_by_text
-from bot.features.times import parse_clock, parse_duration, parse_reminder_offsets
+from bot.features.times import parse_clock
 from bot.rendering.formatting import format_title
 from shared.editing import EditResult
 from shared.game_search import count_open_games
@@ -33,17 +32,12 @@ _MENTION = re.compile(r"<@!?(\d{15,20})>")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditSeriesOptions:
-    """The options of the command as the host entered them. None is not entered."""
+class EditSeriesOptions(EditDetailsOptions):
+    """The options of `/series edit`."""
 
     series: str
     time: str | None
     repeat: str | None
-    title: str | None
-    duration: str | None
-    players: int | None
-    reminders: str | None
-    description: str | None
     open_at_once: int | None
     carry_over: bool | None
     regulars: str | None
@@ -61,6 +55,9 @@ async def edit_series_from_options(session: AsyncSession, interaction: Interacti
     if edit == SeriesEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `time` or `repeat`.")
     await _require_quota(session, interaction, series, edit)
+    for changed in (series, *(await list_next(session, series)).values()):
+        if changed is not None:
+            require_minimum_of_edit(changed, edit)
     match await edit_series(session, series.id, edit, actor_id=interaction.user.id):
         case EditResult.IN_THE_PAST:
             raise UserError(
@@ -69,6 +66,11 @@ async def edit_series_from_options(session: AsyncSession, interaction: Interacti
         case EditResult.TOO_FEW_SEATS:
             raise UserError(
                 "A game that is announced already has more players. Allow more, or ask someone to leave first."
+            )
+        case EditResult.SLOT_TAKEN:
+            raise UserError(
+                "A game that is announced has players in a slot that would be missing or too small, or somebody waits "
+                "for it. Keep the slot in the list, or ask them to choose another one first."
             )
     return await _confirm(session, series, edit)
 
@@ -111,24 +113,18 @@ async def _confirm(session: AsyncSession, series: GameSeries, edit: SeriesEdit) 
 
 async def _parse_options(session: AsyncSession, series: GameSeries, options: EditSeriesOptions) -> SeriesEdit:
     rule = None if options.repeat is None else await _parse_rule(session, series, options.repeat)
-    duration = None if options.duration is None else parse_duration(options.duration)
+    details = parse_details(options)
+    duration = details["duration"]
     if duration is not None or rule is not None:
         applied = rule or Rule.parse(series.rule)
         require_time_between(applied, start=series.local_start, duration=duration or series.duration)
-    description = None if options.description is None else parse_description(options.description)
-    if description is not None and description.casefold() == NO_DESCRIPTION:
-        description = ""
     return SeriesEdit(
-        title=None if options.title is None else parse_title(options.title),
-        description=description,
-        duration=duration,
-        capacity=options.players,
-        reminder_offsets=None if options.reminders is None else parse_reminder_offsets(options.reminders),
         clock=None if options.time is None else parse_clock(options.time, zone=series.zone),
         rule=rule,
         open_ahead=options.open_at_once,
         carries_roster=options.carry_over,
         regulars=None if options.regulars is None else parse_regulars(options.regulars),
+        **details,
     )
 
 

@@ -18,7 +18,7 @@ from shared.games import cancel_game
 from shared.models import Game
 from shared.settings import DiscordSettings, GameSettings
 from tests.integration.bot.conftest import StartBot, plan_and_post, reply_text, running_bot
-from tests.integration.bot.test_commands import HOST, MANAGER, PLAYER, all_games, create, plan_game
+from tests.integration.bot.test_commands import HOST, MANAGER, PLAYER, all_games, cancel, create, plan_game
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
 
@@ -149,6 +149,28 @@ class TestQuotas:
         assert "is changed" in await reply_text(change(**{"open-at-once": 2}))
         assert len(await all_games(database)) == 2
         assert "is changed" in await reply_text(change(**{"open-at-once": 1}))
+
+    @pytest.mark.usefixtures("limited")
+    async def test_a_series_is_resumed_only_within_the_quotas(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        async def resume(who: str) -> str:
+            return await reply_text(sandbox.slash(who, "series resume", series="strahd"))
+
+        await reply_text(create(sandbox, repeat="daily"))
+        [first] = await all_games(database)
+        await reply_text(sandbox.slash(HOST, "series pause", series="strahd"))
+        await cancel(sandbox, HOST, first)
+        for _ in range(2):
+            await reply_text(create(sandbox))
+        assert "You already have 2 open games on this server, and 2 is the limit" in await resume(HOST)
+        assert f"<@{sandbox.world.user(HOST).id}> already has 2 open games" in await resume(MANAGER)
+        assert len(await all_games(database)) == 3
+        open_game = next(game for game in await all_games(database) if not game.status.is_final)
+        await cancel(sandbox, HOST, open_game)
+        assert "goes on. I'm announcing the next game" in await resume(HOST)
+        assert "goes on" in await resume(HOST)
+        assert len(await all_games(database)) == 4
 
 
 async def test_by_default_a_host_may_plan_a_game_for_every_evening_of_two_weeks(

@@ -15,7 +15,16 @@ from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.games import cancel_game
 from shared.guild_settings import change_guild_settings
-from shared.models import ExceptionKind, Game, GameSeries, GameStatus, NotificationKind, SeriesException, SeriesState
+from shared.models import (
+    ExceptionKind,
+    Game,
+    GameSeries,
+    GameStatus,
+    NotificationKind,
+    SeriesException,
+    SeriesState,
+    Slot,
+)
 from shared.signup import join_game, list_players
 from tests.integration.bot.conftest import reply_text
 from tests.integration.bot.test_commands import (
@@ -30,6 +39,7 @@ from tests.integration.bot.test_commands import (
     notifications,
     only_game,
 )
+from tests.integration.bot.test_sign_up_limits import add_role
 from tests.support.database import Database
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -258,10 +268,58 @@ async def test_a_series_whose_dates_are_over_goes_on_with_a_new_rule(
     assert following.scheduled_at == NOON + 3 * DAY
 
 
+async def test_the_limits_slots_and_place_of_all_following_games_are_changed(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    await repeat(sandbox)
+    role = add_role(sandbox, "Raiders")
+    options = {
+        "slots": "tank, 2 healer",
+        "place": "Library",
+        "closes": "1h",
+        "offer": "30m",
+        "role": str(role),
+        "minimum": 2,
+        "minimum-check": "6h",
+    }
+    assert "is changed from now on" in await series(sandbox, "edit", **options)
+    shown = await embed(sandbox, "show", series="strahd")
+    for part in ("tank, 2 healer", "Library", "1 hour before", f"<@&{role}>", "at least 2 players", "30 minutes"):
+        assert part in shown
+    await series(sandbox, "skip")
+    first, second = await all_games(database)
+    for game in (first, second, await only_series(database)):
+        assert game.slots == (Slot("tank"), Slot("healer", 2))
+        assert (game.place, game.closes_minutes, game.offer_minutes) == ("Library", 60, 30)
+        assert (game.required_role_id, game.minimum_players, game.minimum_minutes) == (role, 2, 360)
+    guild_id = sandbox.world.channel(CHANNEL).guild_id
+    removed = {"slots": "none", "place": "none", "closes": "0", "offer": "0", "role": str(guild_id), "minimum": 0}
+    assert "is changed from now on" in await series(sandbox, "edit", **removed)
+    [third] = await open_games(database)
+    for game in (third, await only_series(database)):
+        assert (game.slots, game.place, game.closes_minutes, game.offer_minutes) == ((), "", None, None)
+        assert (game.required_role_id, game.minimum_players) == (None, None)
+    history = await series(sandbox, "history")
+    assert "changed the place from none to Library" in history
+    assert "changed the slots" in history
+
+
+async def test_a_slot_that_is_taken_in_an_announced_game_stays(sandbox: SandboxDiscord, database: Database) -> None:
+    await repeat(sandbox, slots="tank, healer")
+    async with db.transaction(database.sessions) as session:
+        await join_game(session, (await only_game(database)).id, user_id=1, slot="tank")
+    assert "has players in a slot that would be missing" in await series(sandbox, "edit", slots="healer", title="Other")
+    assert (await only_series(database)).title == (await only_game(database)).title == "Curse of Strahd"
+    assert "is changed" in await series(sandbox, "edit", slots="2 tank")
+
+
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
         ({}, "such as `time` or `repeat`"),
+        ({"minimum": 7, "players": 6}, "only 6 can join"),
+        ({"minimum-check": "6h"}, "Enter `minimum` too"),
+        ({"offer": "30 days"}, "can't be the time to take a seat"),
         ({"time": "soon"}, "`8pm` or `19:30`"),
         ({"time": "8:30"}, "can mean several times"),
         ({"players": 1}, "already has more players"),
