@@ -33,8 +33,8 @@ test-cluster: ## Install the chart on a test cluster and break it; makes one wit
 chaos: ## Inject faults while many games run, and check what was delivered; ARGS='--scenario NAME --seed N', --quick, --list
 	@$(RUN) python -m tests.chaos $(ARGS)
 
-bench: ## Measure how fast reminders are delivered and where the time goes; ARGS=--quick
-	@$(RUN) python -m benchmarks $(ARGS)
+bench: ## Measure how fast reminders are delivered and where the time goes; ARGS=--quick, --peers
+	@$(RUN) $(if $(findstring --peers,$(ARGS)),--group peers) python -m benchmarks $(ARGS)
 
 lint: ## Check style, types, the dependencies between packages, spelling, and the wrapping of pages
 	@$(RUN) ruff check

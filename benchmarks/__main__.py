@@ -24,17 +24,18 @@ from shared.settings import LogSettings
 )
 @click.option("--batch-size", type=click.IntRange(1, 1000), help="The Scheduler's batchSize.  [default: its default]")
 @click.option("--prefetch", type=click.IntRange(1, 100), help="Messages a consumer holds.  [default: its default]")
+@click.option("--peers", is_flag=True, help="Measure the burst of other schedulers, too; takes half an hour.")
 @click.option("--quick", is_flag=True, help="A tenth of everything: shows that it works, not how fast.")
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("bench.json"), show_default=True
 )
-def main(quick: bool, output: Path, **asked: int | None) -> None:
+def main(quick: bool, peers: bool, output: Path, **asked: int | None) -> None:
     """Measure the burst and the ratios; print a table and write them as JSON.
 
     Fails when a reminder was not delivered exactly once. Missing a target is reported but is no failure.
     """
     logs.configure(LogSettings(format="console", level="error"), workload="bench", stream=sys.stderr)
-    plan = Plan.of(quick=quick, **asked)
+    plan = Plan.of(quick=quick, peers=peers, **asked)
     results: list[Result] = []
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""The environment of a benchmark: servers, a new database and virtual host, and the three processes.
+"""The environment of a benchmark: servers, new databases and virtual hosts, and the three processes.
 
 The servers are private ones unless settings name others. The report shows whether a commit waits for the disk: with
 the sandbox's PostgreSQL it does not.
@@ -29,6 +29,17 @@ _SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes"
 
 
 @dataclass(frozen=True)
+class Servers:
+    """The servers that all measurements share, and a directory for logs."""
+
+    database: Postgres
+    broker: RabbitMQ
+    directory: Path
+    load: float
+    """The machine's load before they started."""
+
+
+@dataclass(frozen=True)
 class Environment:
     """A connection to the database for the load, an engine for the oracle, and the processes."""
 
@@ -41,18 +52,25 @@ class Environment:
 
 
 @asynccontextmanager
-async def environment(plan: Plan, *, report: Report) -> AsyncIterator[Environment]:
-    """Run servers and processes for a block."""
+async def start_servers(*, report: Report) -> AsyncIterator[Servers]:
+    """Run the servers for a block."""
     async with AsyncExitStack() as stack:
         directory = stack.enter_context(temporary_directory("bench-"))
         load = os.getloadavg()[0]
         server = await stack.enter_async_context(postgres(subdirectory(directory, "postgres"), report=report))
         broker = await stack.enter_async_context(rabbitmq(subdirectory(directory, "rabbitmq"), report=report))
-        database_url = await stack.enter_async_context(_database(server))
-        broker_url = await stack.enter_async_context(_vhost(broker))
-        connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1), command_timeout=120)
-        stack.push_async_callback(connection.close)
+        yield Servers(server, broker, directory, load)
+
+
+@asynccontextmanager
+async def environment(servers: Servers, plan: Plan) -> AsyncIterator[Environment]:
+    """Run the processes for a block, on a new database and virtual host."""
+    async with AsyncExitStack() as stack:
+        database_url = await stack.enter_async_context(new_database(servers.database))
+        broker_url = await stack.enter_async_context(new_vhost(servers.broker))
+        connection = await stack.enter_async_context(connect(database_url))
         engine = create_async_engine(database_url)
+        await command.upgrade(engine)
         stack.push_async_callback(engine.dispose)
         settings = {
             "QUESTBELL_DATABASE_URL": database_url,
@@ -60,28 +78,36 @@ async def environment(plan: Plan, *, report: Report) -> AsyncIterator[Environmen
             "QUESTBELL_AMQP_PREFETCH": str(plan.prefetch),
         }
         dispatcher, bot, bare = [
-            await stack.enter_async_context(Worker(name, directory=directory, environment=settings))
+            await stack.enter_async_context(Worker(name, directory=servers.directory, environment=settings))
             for name in ("dispatcher", "bot", "bare")
         ]
-        machine = {"load_before": round(load, 2), **await _machine(connection, broker_url)}
+        machine = {"load_before": round(servers.load, 2), **await _machine(connection, broker_url)}
         yield Environment(connection, engine, dispatcher, bot, bare, machine)
 
 
 @asynccontextmanager
-async def _database(server: Postgres) -> AsyncIterator[str]:
+async def new_database(server: Postgres) -> AsyncIterator[str]:
+    """Create an empty database for a block, and yield its URL."""
     name = f"bench_{uuid.uuid4().hex}"
     url = await server.create_database(name)
     try:
-        engine = create_async_engine(url)
-        await command.upgrade(engine)
-        await engine.dispose()
         yield url
     finally:
         await server.drop_database(name)
 
 
 @asynccontextmanager
-async def _vhost(broker: RabbitMQ) -> AsyncIterator[str]:
+async def connect(database_url: str) -> AsyncIterator[Connection]:
+    """Connect to a database for a block."""
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1), command_timeout=120)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def new_vhost(broker: RabbitMQ) -> AsyncIterator[str]:
     """Add a virtual host, so that no existing queues are filled; a broker given by settings refuses it."""
     name = f"bench-{uuid.uuid4().hex}"
     try:

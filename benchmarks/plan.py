@@ -13,7 +13,7 @@ BURST_PER_SECOND, DISPATCH_RATIO, CONSUME_RATIO = 3_500.0, 0.9, 0.5
 """The targets: of the burst, and of the ratios to the bare client library."""
 ROUND = MAX_LENGTH * 4 // 5
 """Messages of one round of a ratio: nobody consumes while they are dispatched, so the queue must hold them."""
-QUICK = {"rows": 1_000, "pending": 10_000, "rounds": 3, "profiled_rounds": 1}
+QUICK = {"rows": 1_000, "pending": 10_000, "rounds": 3, "profiled_rounds": 1, "tried_rows": 0}
 """Enough to show that everything works, too little to measure."""
 
 
@@ -25,11 +25,15 @@ class Plan:
     pending: int = 100_000
     rounds: int = 10
     profiled_rounds: int = 4
+    peers: bool = False
+    """Whether the peers are measured, too."""
+    tried_rows: int = 2_000
+    """Reminders with which each setting of a peer is tried; 0 tries none."""
     batch_size: int = SchedulerSpec.model_fields["batch_size"].default
     prefetch: int = BrokerSettings.model_fields["prefetch"].default
 
     @classmethod
-    def of(cls, *, quick: bool, **asked: int | None) -> Self:
+    def of(cls, *, quick: bool, peers: bool = False, **asked: int | None) -> Self:
         """Return the plan that was asked for; None stands for the default."""
         given = {name: value for name, value in asked.items() if value is not None}
-        return cls(**{**(QUICK if quick else {}), **given})
+        return cls(peers=peers, **{**(QUICK if quick else {}), **given})

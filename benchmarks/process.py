@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from sandbox.servers.process import last_lines, unattended
 
 Answer = dict[str, Any]
 
-_ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 _LINE_LIMIT = 2**28
 """Bytes of one response: one with a hundred thousand messages has some thirty million."""
 _STOP_TIMEOUT = 20.0
@@ -31,8 +31,12 @@ _STOP_TIMEOUT = 20.0
 class Worker:
     """One process; it handles one request at a time."""
 
-    def __init__(self, name: str, *, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, *, directory: Path, environment: Mapping[str, str], program: Sequence[str] = ()
+    ) -> None:
+        """`program` is its module and arguments, by default the one of that name in `benchmarks.workers`."""
         self.name = name
+        self._program = program or (f"benchmarks.workers.{name}",)
         self._log = directory / f"{name}.log"
         self._environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(directory), **environment}
         self._child: asyncio.subprocess.Process | None = None
@@ -44,11 +48,11 @@ class Worker:
                 *unattended(signal.SIGKILL),
                 sys.executable,
                 "-m",
-                f"benchmarks.workers.{self.name}",
+                *self._program,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                cwd=_ROOT,
+                cwd=ROOT,
                 env=self._environment,
                 limit=_LINE_LIMIT,
                 start_new_session=True,

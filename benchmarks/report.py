@@ -12,6 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.peers.catalog import shown
+from benchmarks.peers.measure import PeerBurst
 from benchmarks.plan import BURST_PER_SECOND, CONSUME_RATIO, DISPATCH_RATIO, ROUND
 from benchmarks.rounds import Stage
 from benchmarks.run import Result
@@ -28,7 +30,11 @@ def as_json(result: Result) -> dict[str, Any]:
     rounds = result.rounds
     return {
         "caveat": CAVEAT,
-        "burst": _burst(result),
+        "burst": {
+            "questbell": _burst(result),
+            **{burst.peer.name: _peer(burst) for burst in result.peers},
+        },
+        **_ratio_to_peers(result),
         "ratios": {
             "dispatch": _ratio(DISPATCH_RATIO, [(measured.dispatch, measured.bare_publish) for measured in rounds]),
             "consume": _ratio(CONSUME_RATIO, [(measured.consume, measured.bare_consume) for measured in rounds]),
@@ -50,12 +56,34 @@ def _burst(result: Result) -> dict[str, Any]:
         "per_second": round(result.plan.rows / seen.seconds),
         "target_per_second": BURST_PER_SECOND,
         "delivered_exactly_once": len(seen.settled),
-        "latency_ms": _latency(seen.settled),
-        "published_latency_ms": _latency(seen.published),
+        **_lateness(seen.settled),
+        "published": _lateness(seen.published),
         "broker_answers": seen.answers,
         "cpu_seconds": {name: round(seconds, 2) for name, seconds in seen.cpu_seconds.items()},
         "machine_busy": round(seen.busy, 2),
     }
+
+
+def _peer(burst: PeerBurst) -> dict[str, Any]:
+    return {
+        "rows": len(burst.settled),
+        "seconds": round(burst.seconds, 3),
+        "per_second": round(burst.per_second),
+        "delivered_again": burst.doubles,
+        **_lateness(burst.settled),
+        "settings": dict(burst.settings),
+        "settings_tried": burst.tried,
+        "versions": burst.peer.versions(),
+    }
+
+
+def _ratio_to_peers(result: Result) -> dict[str, Any]:
+    """Return Questbell's rate as a multiple of the fastest peer's; nothing if no peer was measured."""
+    if not result.peers:
+        return {}
+    fastest = max(result.peers, key=lambda burst: burst.per_second)
+    ratio = result.plan.rows / result.burst.seconds / fastest.per_second
+    return {"fastest_peer": fastest.peer.name, "ratio_to_fastest_peer": round(ratio, 3)}
 
 
 def _ratio(target: float, pairs: Sequence[tuple[Stage, Stage]]) -> dict[str, Any]:
@@ -70,9 +98,12 @@ def _ratio(target: float, pairs: Sequence[tuple[Stage, Stage]]) -> dict[str, Any
     }
 
 
-def _latency(ordered: Sequence[timedelta]) -> dict[str, float]:
+def _lateness(ordered: Sequence[timedelta]) -> dict[str, float]:
     places = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-    return {name: _milliseconds(ordered[min(len(ordered) - 1, int(at * len(ordered)))]) for name, at in places.items()}
+    return {
+        f"lateness_{name}_ms": _milliseconds(ordered[min(len(ordered) - 1, int(at * len(ordered)))])
+        for name, at in places.items()
+    }
 
 
 def _milliseconds(span: timedelta) -> float:
@@ -96,6 +127,8 @@ def show(console: Console, result: Result) -> None:
     """Print the tables."""
     figures = as_json(result)
     console.print(_reached(figures))
+    if result.peers:
+        console.print(_beside_peers(figures))
     for name, profile in figures["profile"].items():
         console.print(f"\n[bold]{name}[/]: {_costs(profile)}", highlight=False, soft_wrap=True)
         console.print(_profile(profile))
@@ -116,16 +149,16 @@ def _circumstances(figures: dict[str, Any]) -> str:
 
 def _reached(figures: dict[str, Any]) -> Table:
     table = Table("", "reached", "", "target", title="Questbell's benchmarks")
-    seen = figures["burst"]
+    seen = figures["burst"]["questbell"]
     table.add_row(
         f"burst: {seen['rows']:,} due at once, {seen['pending']:,} pending",
         f"{seen['per_second']:,}/s",
         f"{seen['seconds']} s, each delivered exactly once",
         f"{seen['target_per_second']:,.0f}/s",
     )
-    for name, key in (("due → settled", "latency_ms"), ("due → published", "published_latency_ms")):
-        late = seen[key]
-        table.add_row(f"  {name}", f"p50 {late['p50']:,.0f} ms", f"p99 {late['p99']:,.0f}, max {late['max']:,.0f} ms")
+    for name, late in (("due → settled", seen), ("due → published", seen["published"])):
+        p50, p99, most = (late[f"lateness_{place}_ms"] for place in ("p50", "p99", "max"))
+        table.add_row(f"  {name}", f"p50 {p50:,.0f} ms", f"p99 {p99:,.0f}, max {most:,.0f} ms")
     each = {name: spent / seen["rows"] * 1_000_000 for name, spent in seen["cpu_seconds"].items()}
     spent = ", ".join(f"{name} {us:,.0f} µs" for name, us in each.items())
     table.add_row("  processor time a message", spent, f"all cores {seen['machine_busy']:.0%} busy")
@@ -136,6 +169,16 @@ def _reached(figures: dict[str, Any]) -> Table:
         rates = f"{ratio['per_second']['median']:,.0f} of {ratio['bare_per_second']['median']:,.0f}/s"
         costs = f"{ratio['cpu_us']['median']:,.0f} of {ratio['bare_cpu_us']['median']:,.0f} µs"
         table.add_row("  medians; processor time a message", rates, costs)
+    return table
+
+
+def _beside_peers(figures: dict[str, Any]) -> Table:
+    ratio = f"{figures['ratio_to_fastest_peer']:.2f} of the fastest, {figures['fastest_peer']}"
+    table = Table("", "rate", "p50", "p99", "again", "settings", title=f"Beside its peers: {ratio}")
+    for name, seen in figures["burst"].items():
+        p50, p99 = (f"{seen[f'lateness_{place}_ms']:,.0f} ms" for place in ("p50", "p99"))
+        again = str(seen.get("delivered_again", 0))
+        table.add_row(name, f"{seen['per_second']:,}/s", p50, p99, again, shown(seen.get("settings", {})))
     return table
 
 
