@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,9 +24,9 @@ async def questions(database: Database, game: Game) -> list[NotificationSchedule
     return await rows_of(database.sessions, game, MINIMUM)
 
 
-async def edit(database: Database, game: Game, **changes: object) -> Game:
+async def edit(database: Database, game: Game, **changes: Any) -> Game:
     async with db.transaction(database.sessions) as session:
-        await edit_game(session, game.id, GameEdit(**changes))  # type: ignore[arg-type]
+        await edit_game(session, game.id, GameEdit(**changes))
         changed = await session.get(Game, game.id)
         assert changed is not None
         return changed

