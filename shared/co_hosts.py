@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.audit import record_game_change
 from shared.models import AuditAction, CoHost
+from shared.schedule.notices import refresh_announcement
 from shared.schedule.populate import lock_game
 
 
@@ -20,6 +21,7 @@ async def add_co_host(session: AsyncSession, game_id: UUID, *, user_id: int, act
     if (await session.execute(added)).scalar_one_or_none() is None:
         return False
     await record_game_change(session, game, AuditAction.CO_HOST_ADDED, actor_id=actor_id, user_id=user_id)
+    await refresh_announcement(session, game)
     return True
 
 
@@ -30,6 +32,7 @@ async def remove_co_host(session: AsyncSession, game_id: UUID, *, user_id: int, 
     if (await session.execute(removed)).scalar_one_or_none() is None:
         return False
     await record_game_change(session, game, AuditAction.CO_HOST_REMOVED, actor_id=actor_id, user_id=user_id)
+    await refresh_announcement(session, game)
     return True
 
 

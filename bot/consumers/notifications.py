@@ -13,8 +13,7 @@ from bot.delivery.errors import DeliveryRefusedError
 from bot.delivery.ledger import FINAL
 from bot.delivery.obstacles import describe_obstacle, pause_until_lifted
 from bot.delivery.sender import Sender
-from bot.notifications import NotificationContext
-from bot.rendering import announcement_message
+from bot.notifications import NotificationContext, render_announcement
 from shared import database
 from shared.discord.errors import UNKNOWN_MESSAGE, RequestRejectedError
 from shared.discord.ids import first_id_at
@@ -76,11 +75,8 @@ class NotificationHandler:
                 await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
 
     async def _edit(self, context: NotificationContext, message_id: int) -> None:
-        payload = announcement_message(
-            context.game, context.roster, context.responses, slots=context.slots, unconfirmed=context.unconfirmed
-        )
         try:
-            await self._sender.edit_message(context.game.channel_id, message_id, payload)
+            await self._sender.edit_message(context.game.channel_id, message_id, render_announcement(context))
         except RequestRejectedError as error:
             if error.code == UNKNOWN_MESSAGE:
                 await self._replace(context)

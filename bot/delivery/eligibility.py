@@ -85,6 +85,7 @@ async def check(
     people = await _read_people(session, {row.game_id for row, *_ in rows if row.id not in finished})
     shown = {row.game_id for row, *_ in rows if row.kind is NotificationKind.ANNOUNCEMENT}
     responses = await _read_responses(session, shown) if shown else {}
+    co_hosts = await _read_co_hosts(session, shown) if shown else {}
     ended = [row.id for row, *_ in rows if row.kind is NotificationKind.OFFER_END and row.id not in finished]
     former = await _read_former_players(session, ended) if ended else {}
     for row, guild_name, now in rows:
@@ -97,6 +98,7 @@ async def check(
                 deliveries[row.id],
                 guild_name=guild_name or "",
                 responses=responses.get(row.game_id, ()),
+                co_hosts=co_hosts.get(row.game_id, ()),
                 is_stale=row.id in stale,
             )
     return checked
@@ -174,3 +176,10 @@ async def _read_responses(session: AsyncSession, game_ids: Iterable[UUID]) -> Ma
     for game_id, user_id, answer, slot in await session.execute(_SQL["responses"], {"game_ids": list(game_ids)}):
         responses[game_id].append(Responder(user_id, Answer(answer), slot))
     return responses
+
+
+async def _read_co_hosts(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[int]]:
+    co_hosts: defaultdict[UUID, list[int]] = defaultdict(list)
+    for game_id, user_id in await session.execute(_SQL["co_hosts"], {"game_ids": list(game_ids)}):
+        co_hosts[game_id].append(user_id)
+    return co_hosts

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.notifications.announcement import ANNOUNCEMENT
+from bot.notifications.announcement import ANNOUNCEMENT, render_announcement
 from bot.notifications.cancellation import CANCELLATION
 from bot.notifications.change import CHANGE
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Person, Recipient
@@ -28,4 +28,12 @@ CONTENT: Mapping[NotificationKind, NotificationContent] = {
     NotificationKind.WARNING: WARNING,
 }
 
-__all__ = ["CONTENT", "Message", "NotificationContent", "NotificationContext", "Person", "Recipient"]
+__all__ = [
+    "CONTENT",
+    "Message",
+    "NotificationContent",
+    "NotificationContext",
+    "Person",
+    "Recipient",
+    "render_announcement",
+]

@@ -1,10 +1,26 @@
-"""The first post of a game's announcement. It mentions nobody."""
+"""A game's announcement, which is posted once and then edited. It mentions nobody."""
 
 from __future__ import annotations
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
-from bot.rendering import announcement_message, disabled_button
+from bot.rendering import Payload, announcement_message, disabled_button
 from shared.models import NotificationDelivery, RecipientKind
+from shared.signup_rules import is_past_closing
+
+
+def render_announcement(context: NotificationContext, *, nonce: str = "") -> Payload:
+    """Return the message that shows the game as it is in the context."""
+    return announcement_message(
+        context.game,
+        context.roster,
+        context.responses,
+        slots=context.slots,
+        unconfirmed=context.unconfirmed,
+        offered=context.offered,
+        co_hosts=context.co_hosts,
+        is_closed=is_past_closing(context.game, now=context.now),
+        nonce=nonce,
+    )
 
 
 def _list_recipients(context: NotificationContext) -> list[Recipient]:
@@ -12,14 +28,7 @@ def _list_recipients(context: NotificationContext) -> list[Recipient]:
 
 
 def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
-    payload = announcement_message(
-        context.game,
-        context.roster,
-        context.responses,
-        slots=context.slots,
-        unconfirmed=context.unconfirmed,
-        nonce=delivery.nonce,
-    )
+    payload = render_announcement(context, nonce=delivery.nonce)
     if not payload["components"]:
         payload["components"] = disabled_button("Sign-ups closed", nonce=delivery.nonce)
     return Message(payload)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.rendering.embeds import Responder
 from bot.rendering.payload import Payload
+from bot.rendering.seats import list_offered, list_unconfirmed
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, RecipientKind
 
 _REMINDERS = (NotificationKind.REMINDER, NotificationKind.PERSONAL_REMINDER)
@@ -51,6 +52,8 @@ class NotificationContext:
     guild_name: str = ""
     responses: Sequence[Responder] = ()
     """The answers of users who have no seat, in the order they answered. Only announcements have them."""
+    co_hosts: Sequence[int] = ()
+    """The co-hosts, the first added first. Only announcements have them."""
     read_at: float = field(default_factory=time.monotonic)
     """When `now` was read, by this process's monotonic clock."""
 
@@ -67,7 +70,12 @@ class NotificationContext:
     @property
     def unconfirmed(self) -> list[int]:
         """The players who have not confirmed the new time yet."""
-        return [person.user_id for person in self.people if not person.is_confirmed and person.offered_until is None]
+        return list_unconfirmed(self.people)
+
+    @property
+    def offered(self) -> list[int]:
+        """The players who have not taken an offered seat yet."""
+        return list_offered(self.people)
 
     @property
     def audience(self) -> list[Person]:

@@ -33,10 +33,12 @@ _EMBED_LIMIT = 6000
 """Of all texts of an embed."""
 _NO_SLOT = "No slot yet"
 _UNCONFIRMED = "❔"
+_OFFERED = "⏳"
 _ONE_LINE_EACH = 10
 """Larger rosters are shown as running text."""
 _WAITLIST_LIMIT = 700
 _OTHERS_LIMIT = 400
+_CO_HOSTS_LIMIT = 200
 """These stay below Discord's 1024, so that the whole embed stays within 6000 however many answer."""
 _LIST_LIMIT = 4000
 """Of the 4096 characters of an embed's description."""
@@ -77,18 +79,27 @@ def announcement_message(
     *,
     slots: Mapping[int, str | None] = NO_SLOTS,
     unconfirmed: Collection[int] = (),
+    offered: Collection[int] = (),
+    co_hosts: Sequence[int] = (),
+    is_closed: bool = False,
     nonce: str = "",
 ) -> Payload:
     """Return a game's announcement, with `players` in the order of joining, and the answers of those without a seat.
 
     `slots` are those of the players who have one, `unconfirmed` are those who have not confirmed a new time, and
-    `nonce` identifies a delivered message.
+    `offered` are those who have not taken their seat yet. Once sign-ups are closed, Join is for these alone. `nonce`
+    identifies a delivered message.
     """
     is_open = game.status is GameStatus.SCHEDULED
+    can_join = not is_closed or bool(unconfirmed) or bool(offered)
     seats = {user: slots.get(user) for user in players}
+    buttons = signup_buttons(game.id, nonce=nonce, can_join=can_join)
+    shown = game_embed(
+        game, players, responses, slots=slots, unconfirmed=unconfirmed, offered=offered, co_hosts=co_hosts
+    )
     return {
-        "embeds": [game_embed(game, players, responses, slots=slots, unconfirmed=unconfirmed)],
-        "components": [*signup_buttons(game.id, nonce=nonce), *slot_menu(game, seats)] if is_open else [],
+        "embeds": [shown],
+        "components": [*buttons, *slot_menu(game, seats, can_join=can_join)] if is_open else [],
         "allowed_mentions": allowed_mentions(()),
     }
 
@@ -100,20 +111,24 @@ def game_embed(
     *,
     slots: Mapping[int, str | None] = NO_SLOTS,
     unconfirmed: Collection[int] = (),
+    offered: Collection[int] = (),
+    co_hosts: Sequence[int] = (),
 ) -> Payload:
     """Return the embed with all details of a game."""
+    marks = dict.fromkeys(unconfirmed, _UNCONFIRMED) | dict.fromkeys(offered, _OFFERED)
     seats = {user: slots.get(user) for user in players}
     waiting = {it.user_id: it.slot for it in responses if it.answer is Answer.WAITLISTED}
     answers = {answer: [it.user_id for it in responses if it.answer is answer] for answer in Answer}
     embed: Payload = {
         "title": _title(game),
-        "description": _description(game, seats, unconfirmed),
+        "description": _description(game, seats, unconfirmed, offered),
         "color": STATUS_STYLES[game.status].colour,
         "fields": [
             _field("When", _when(game)),
             *_place(game),
             _field("Duration", format_duration(game.duration), inline=True),
             _field("Host", format_mention(game.host_id), inline=True),
+            *_co_hosts(co_hosts),
             _field("Reminders", describe_offsets(game.reminder_offsets).capitalize(), inline=True),
             *_limits(game),
         ],
@@ -126,9 +141,9 @@ def game_embed(
     ]
     if game.slots:
         left = _EMBED_LIMIT - _embed_length(embed) - _fields_length(others)
-        roster = _slot_rosters(game, seats, unconfirmed, room=left)
+        roster = _slot_rosters(game, seats, marks, room=left)
     else:
-        roster = [_field(f"Players {seat_count(game, len(players))}", _roster(players, unconfirmed))]
+        roster = [_field(f"Players {seat_count(game, len(players))}", _roster(players, marks))]
     embed["fields"] += [*roster, *others]
     return embed
 
@@ -171,7 +186,7 @@ def _when(game: Game) -> str:
     return f"{start} to {end}\n{format_timestamp(game.scheduled_at, 'R')}"
 
 
-def _description(game: Game, seats: Seats, unconfirmed: Collection[int]) -> str:
+def _description(game: Game, seats: Seats, unconfirmed: Collection[int], offered: Collection[int]) -> str:
     line = STATUS_STYLES[game.status].line
     free = count_free_seats(game, seats)
     if game.status is GameStatus.SCHEDULED and free is not None:
@@ -180,8 +195,17 @@ def _description(game: Game, seats: Seats, unconfirmed: Collection[int]) -> str:
         line += f"\n🔁 {Rule.parse(game.series_rule).describe()}"
     if unconfirmed and game.status is GameStatus.SCHEDULED:
         line += f"\n{_UNCONFIRMED} {plural(len(unconfirmed), 'player')} yet to confirm the new time"
+    if offered and game.status is GameStatus.SCHEDULED:
+        line += f"\n{_OFFERED} {plural(len(offered), 'player')} yet to take an offered seat"
     text = escape_description(game.description, limit=_DESCRIPTION_LIMIT)
     return f"{line}\n\n{text}" if text else line
+
+
+def _co_hosts(user_ids: Sequence[int]) -> list[Payload]:
+    if not user_ids:
+        return []
+    value = fold(list(map(format_mention, user_ids)), separator=" ", limit=_CO_HOSTS_LIMIT)
+    return [_field("Co-host" if len(user_ids) == 1 else "Co-hosts", value, inline=True)]
 
 
 def _place(game: Game) -> list[Payload]:
@@ -202,17 +226,15 @@ def _limits(game: Game) -> list[Payload]:
     return fields
 
 
-def _roster(players: Sequence[int], unconfirmed: Collection[int], *, limit: int = FIELD_LIMIT) -> str:
+def _roster(players: Sequence[int], marks: Mapping[int, str], *, limit: int = FIELD_LIMIT) -> str:
     if not players:
         return "Nobody yet"
     separator = "\n" if len(players) <= _ONE_LINE_EACH else " "
-    names = [
-        f"{format_mention(user)} {_UNCONFIRMED}" if user in unconfirmed else format_mention(user) for user in players
-    ]
+    names = [f"{format_mention(user)} {marks[user]}" if user in marks else format_mention(user) for user in players]
     return fold(names, separator=separator, limit=limit)
 
 
-def _slot_rosters(game: Game, seats: Seats, unconfirmed: Collection[int], *, room: int) -> list[Payload]:
+def _slot_rosters(game: Game, seats: Seats, marks: Mapping[int, str], *, room: int) -> list[Payload]:
     """Return a field for each slot, and one for players without a slot, which share the room that is left."""
     groups: list[tuple[str, list[int]]] = []
     for slot in game.slots:
@@ -225,7 +247,7 @@ def _slot_rosters(game: Game, seats: Seats, unconfirmed: Collection[int], *, roo
     values: dict[str, str] = {}
     for title, players in sorted(groups, key=lambda group: len(group[1])):  # small ones leave room for the others
         limit = min(FIELD_LIMIT, room // (len(groups) - len(values)))
-        values[title] = _roster(players, unconfirmed, limit=limit)
+        values[title] = _roster(players, marks, limit=limit)
         room -= utf16_length(values[title])
     return [_field(title, values[title], inline=True) for title, _ in groups]
 

@@ -61,10 +61,10 @@ def message_link(game: Game | ListedGame) -> str | None:
     return f"https://discord.com/channels/{game.guild_id}/{game.channel_id}/{game.message_id}"
 
 
-def signup_buttons(game_id: UUID, *, nonce: str = "") -> list[Payload]:
+def signup_buttons(game_id: UUID, *, nonce: str = "", can_join: bool = True) -> list[Payload]:
     """Return the buttons of the three answers. In a full game, Join leads to the waitlist."""
     return _row(
-        {"style": _GREEN, "label": "Join", "custom_id": f"{JOIN_ID}{game_id}"},
+        {"style": _GREEN, "label": "Join", "custom_id": f"{JOIN_ID}{game_id}", "disabled": not can_join},
         {"style": _GREY, "label": "Maybe", "custom_id": f"{MAYBE_ID}{game_id}"},
         {"style": _GREY, "label": "Can't", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"},
     )

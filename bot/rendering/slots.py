@@ -49,7 +49,7 @@ def slot_options(game: Game, seats: Seats) -> list[Payload]:
     ]
 
 
-def slot_menu(game: Game, seats: Seats) -> list[Payload]:
+def slot_menu(game: Game, seats: Seats, *, can_join: bool = True) -> list[Payload]:
     """Return the row below the buttons of a game with slots, none without."""
     if not game.slots:
         return []
@@ -58,5 +58,6 @@ def slot_menu(game: Game, seats: Seats) -> list[Payload]:
         "custom_id": f"{SLOT_ID}{game.id}",
         "placeholder": CHOOSE_SLOT,
         "options": slot_options(game, seats),
+        "disabled": not can_join,
     }
     return [{"type": _ACTION_ROW, "components": [menu]}]

@@ -123,6 +123,14 @@ FROM response
 WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
 ORDER BY answered_at, user_id;
 
+-- name: co_hosts
+-- Read the co-hosts of games, the first added first.
+-- Index: pk_co_host.
+SELECT game_id, user_id
+FROM co_host
+WHERE game_id = ANY(CAST(:game_ids AS uuid[]))
+ORDER BY added_at, user_id;
+
 -- name: deliveries
 -- Read the deliveries of notifications in the order they are sent.
 -- Index: uq_notification_delivery_recipient.

@@ -36,6 +36,8 @@ from bot.features.games.slots import NO_SLOTS
 from bot.features.games.templates import copy_options
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.rendering import Responder, game_embed, game_list_embed
+from bot.rendering.seats import list_offered, list_unconfirmed
+from shared.co_hosts import list_co_hosts
 from shared.game_search import list_games
 from shared.models import GameStatus
 
@@ -151,12 +153,17 @@ class GameCommands(app_commands.Group):
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
             seats = {participant.user_id: participant.slot for participant in found.participants}
             responses = [Responder(it.user_id, it.answer, it.slot) for it in found.responses]
-            unconfirmed = [it.user_id for it in found.participants if not it.is_confirmed and it.offered_until is None]
-            is_open = found.status is GameStatus.SCHEDULED
-            return Reply(
-                embeds=[game_embed(found, list(seats), responses, slots=seats, unconfirmed=unconfirmed)],
-                view=signup_view(found, seats) if is_open else None,
+            shown = game_embed(
+                found,
+                list(seats),
+                responses,
+                slots=seats,
+                unconfirmed=list_unconfirmed(found.participants),
+                offered=list_offered(found.participants),
+                co_hosts=await list_co_hosts(session, found.id),
             )
+            is_open = found.status is GameStatus.SCHEDULED
+            return Reply(embeds=[shown], view=signup_view(found, seats) if is_open else None)
 
         await respond_in_transaction(interaction, work)
 

@@ -114,6 +114,14 @@ class TestCoHosts:
         assert "Only the host" in await run(sandbox, OTHER, command, game, **options_of(command))
         assert await suggested(sandbox, OTHER, command) == 0
 
+    async def test_a_game_shows_its_co_hosts(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox)
+        await run(sandbox, HOST, "game co-host add", game, user=OTHER)
+        shown = await (await sandbox.slash(PLAYER, "game show", game=str(game.id))).done()
+        assert shown.message is not None
+        fields = {field["name"]: field["value"] for field in shown.message.embeds[0]["fields"]}
+        assert fields["Co-host"] == f"<@{sandbox.world.user(OTHER).id}>"
+
     async def test_only_the_host_and_managers_choose_co_hosts(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:

@@ -29,7 +29,7 @@ from bot.rendering import (
 from bot.rendering.escaping import utf16_length
 from bot.rendering.reminder_messages import CLOSED_DMS
 from shared.game_search import ListedGame
-from shared.models import Answer, Game, GameStatus
+from shared.models import Answer, Game, GameStatus, Slot
 
 START = datetime(2026, 12, 4, 19, 30, tzinfo=UTC)
 CLOCK, DATE = f"<t:{int(START.timestamp())}:t>", f"<t:{int(START.timestamp())}:F>"
@@ -149,10 +149,45 @@ class TestAnnouncement:
             game(title="*" * 100, description="_" * 1000, capacity=500, reminder_offsets=[10080, 1440, 60, 30, 10]),
             users[:500],
             responses,
+            unconfirmed=users[:250],
+            offered=users[250:500],
+            co_hosts=users[:500],
         )
         assert_within_limits(shown)
         assert field(shown, "Waitlist 500").startswith(f"1. <@{users[502]}>\n2. ")
         assert "and " in field(shown, "Maybe 500") and "and " in field(shown, "Can't 500")
+
+    def test_it_shows_the_co_hosts_beside_the_host(self) -> None:
+        assert field(announcement_message(game(), [], co_hosts=[7]), "Co-host") == "<@7>"
+        assert field(announcement_message(game(), [], co_hosts=[7, 8]), "Co-hosts") == "<@7> <@8>"
+        many = field(announcement_message(game(), [], co_hosts=range(10**18, 10**18 + 60)), "Co-hosts")
+        assert many.endswith(f"and {60 - len(MENTION.findall(many))} more") and utf16_length(many) <= 200
+        assert "Co-host" not in str(announcement_message(game(), []))
+
+    def test_it_marks_who_has_not_confirmed_and_who_is_only_offered_a_seat(self) -> None:
+        shown = announcement_message(game(), [1, 2, 3], unconfirmed=[2], offered=[3])
+        assert field(shown, "Players 3/5") == "<@1>\n<@2> ❔\n<@3> ⏳"
+        assert "⏳ 1 player yet to take an offered seat" in embed(shown)["description"]
+        assert (
+            "⏳" not in embed(announcement_message(game(status=GameStatus.CANCELLED), [1], offered=[1]))["description"]
+        )
+
+    @pytest.mark.parametrize(
+        ("is_closed", "waits", "is_disabled"),
+        [
+            (False, {}, False),
+            (True, {}, True),
+            (True, {"offered": [2]}, False),
+            (True, {"unconfirmed": [2]}, False),
+        ],
+    )
+    def test_once_sign_ups_are_closed_join_is_for_those_who_confirm(
+        self, is_closed: bool, waits: dict[str, list[int]], is_disabled: bool
+    ) -> None:
+        made = game(slots=[Slot("Tank"), Slot("Healer")])
+        buttons, menu = announcement_message(made, [2], is_closed=is_closed, **waits)["components"]  # type: ignore[arg-type]
+        assert [button["label"] for button in buttons["components"] if button.get("disabled")] == ["Join"] * is_disabled
+        assert menu["components"][0]["disabled"] is is_disabled
 
     def test_a_long_roster_says_how_many_players_are_not_shown(self) -> None:
         players = range(10**18, 10**18 + 80)
@@ -184,6 +219,9 @@ class TestAnnouncement:
             game(title=title, description=description, status=status, host_id=host),
             players,
             [Responder(user, answer) for user, answer in zip(responses, cycle(answers), strict=False)],
+            unconfirmed=players[::2],
+            offered=players[1::2],
+            co_hosts=responses,
         )
         assert_within_limits(shown)
         assert pinged(shown) == set()

@@ -114,6 +114,9 @@ class TestAnnouncement:
             users[:players],
             responses,
             slots=chosen,
+            unconfirmed=users[:players:2],
+            offered=users[1:players:2],
+            co_hosts=users[:60],
         )
         assert_within_limits(shown)
         assert pinged(shown) == set()
