@@ -116,11 +116,14 @@ async def cancel_game(session: AsyncSession, game_id: UUID, *, actor_id: int | N
     return True
 
 
-async def find_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game | None:
-    """Return a game with its players and responses, or None. A direct message has no `guild_id`, so it finds any
-    server's."""
-    answers = (selectinload(Game.participants), selectinload(Game.responses))
-    statement = select(Game).where(Game.id == game_id).options(*answers)
+async def find_game(
+    session: AsyncSession, game_id: UUID, *, guild_id: int | None, has_roster: bool = True
+) -> Game | None:
+    """Return a game with its players and responses if `has_roster`, or None. A direct message has no `guild_id`, so it
+    finds any server's."""
+    statement = select(Game).where(Game.id == game_id)
+    if has_roster:
+        statement = statement.options(selectinload(Game.participants), selectinload(Game.responses))
     if guild_id is not None:
         statement = statement.where(Game.guild_id == guild_id)
     return (await session.execute(statement)).scalar_one_or_none()

@@ -37,6 +37,7 @@ LEAVE_ID = "questbell:leave:"
 TAKE_ID = "questbell:take:"
 CONFIRM_ID = "questbell:confirm:"
 SLOT_ID = "questbell:slot:"
+EDIT_ID = "questbell:edit:"
 SNOOZE_ID = "questbell:snooze:"
 MINIMUM_CANCEL_ID = "questbell:minimum-cancel:"
 MINIMUM_KEEP_ID = "questbell:minimum-keep:"
@@ -62,11 +63,13 @@ def message_link(game: Game | ListedGame) -> str | None:
 
 
 def signup_buttons(game_id: UUID, *, nonce: str = "", can_join: bool = True) -> list[Payload]:
-    """Return the buttons of the three answers. In a full game, Join leads to the waitlist."""
+    """Return the buttons of the three answers, and Edit, which only some may press. In a full game, Join leads to the
+    waitlist."""
     return _row(
         {"style": _GREEN, "label": "Join", "custom_id": f"{JOIN_ID}{game_id}", "disabled": not can_join},
         {"style": _GREY, "label": "Maybe", "custom_id": f"{MAYBE_ID}{game_id}"},
-        {"style": _GREY, "label": "Can't", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"},
+        {"style": _GREY, "label": "Can't", "custom_id": f"{LEAVE_ID}{game_id}"},
+        {"style": _GREY, "label": "Edit", "custom_id": f"{EDIT_ID}{game_id}{_suffix(nonce)}"},
     )
 
 

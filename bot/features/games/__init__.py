@@ -18,6 +18,7 @@ from bot.features.games.drafts import (
     submit_form,
     submit_second_form,
 )
+from bot.features.games.edit_form import EDIT_FORM_ID, SHOWN, EditGameButton, submit_edit_form
 from bot.features.games.form import FORM_ID, MORE_FORM_ID
 from bot.features.games.minimum import CancelSmallGameButton, KeepSmallGameButton
 from bot.features.games.signup import JoinButton, LeaveButton, MaybeButton, SlotSelect, TakeButton
@@ -29,6 +30,7 @@ def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClien
     tree.add_command(GameCommands())
     client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton, SlotSelect, TakeButton, ConfirmButton, SnoozeButton)
     client.add_dynamic_items(PostButton, EditButton, MoreButton, DiscardButton, CancelButton, KeepButton)
-    client.add_dynamic_items(CancelSmallGameButton, KeepSmallGameButton)
+    client.add_dynamic_items(CancelSmallGameButton, KeepSmallGameButton, EditGameButton)
     client.add_form(FORM_ID + ROW_ID, submit_form)
     client.add_form(MORE_FORM_ID + ROW_ID, submit_second_form)
+    client.add_form(EDIT_FORM_ID + ROW_ID + SHOWN, submit_edit_form)

@@ -1,4 +1,4 @@
-"""Changes a game with the options of `/game edit`."""
+"""Changes a game with the options of `/game edit`, or with those of the form."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ _CLOSED_REASONS = {
 class EditDetailsOptions:
     """The options that `/game edit` and `/series edit` share, as the host entered them. None is not entered."""
 
-    title: str | None
-    duration: str | None
-    players: int | None
-    slots: str | None
-    reminders: str | None
-    description: str | None
-    closes: str | None
-    offer: str | None
-    role: int | None
+    title: str | None = None
+    duration: str | None = None
+    players: int | None = None
+    slots: str | None = None
+    reminders: str | None = None
+    description: str | None = None
+    closes: str | None = None
+    offer: str | None = None
+    role: int | None = None
     """Its id, 0 for everybody."""
-    place: str | None
-    minimum: int | None
-    minimum_check: str | None
+    place: str | None = None
+    minimum: int | None = None
+    minimum_check: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class EditGameOptions(EditDetailsOptions):
     """The options of `/game edit`."""
 
     game: str
-    when: str | None
+    when: str | None = None
     confirm: bool = False
     """Whether the players have to confirm the new time."""
 
@@ -88,7 +88,7 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     title = format_title(game.title)
     match result := await edit_game(session, game.id, edit, actor_id=interaction.user.id, asks_again=options.confirm):
         case EditResult.CLOSED:
-            raise UserError(f"{title} {_CLOSED_REASONS[game.status]}")
+            require_scheduled(game)
         case EditResult.IN_THE_PAST:
             raise UserError("The new time is in the past. Enter a later one, such as `tomorrow 8pm`.")
         case EditResult.TOO_FEW_SEATS:
@@ -102,6 +102,16 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
             return f"{title} is already like that, so nothing has changed."
     now, announce_at = await database.now(session), await find_announcement_time(session, game.id)
     return _confirm(game, is_moved=result is EditResult.MOVED, now=now, announce_at=announce_at)
+
+
+def require_scheduled(game: Game) -> None:
+    """Check that a game has not started.
+
+    Raises:
+        UserError: it has, or it is over.
+    """
+    if game.status is not GameStatus.SCHEDULED:
+        raise UserError(f"{format_title(game.title)} {_CLOSED_REASONS[game.status]}")
 
 
 async def _describe_taken_slot(session: AsyncSession, game: Game, slots: Sequence[Slot]) -> str:

@@ -28,11 +28,11 @@ def game_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     form = discord.ui.Modal(title="Plan a game", custom_id=f"{FORM_ID}{draft_id}")
     times = "friday 8pm, tomorrow 19:30, in 2 hours"
     for label, field in (
-        ("Title", _field("title", options.title, 100, hint="Curse of Strahd", required=True)),
-        ("When", _field("when", options.when, 100, hint=times, required=True)),
-        ("Duration", _field("duration", options.duration, 50, hint=f"3h, 90m (default: {DEFAULT_DURATION})")),
-        ("Players", _field("players", options.players, 20, hint="How many can join (default: no limit)")),
-        ("Description", _field("description", options.description, 1000, several_lines=True)),
+        ("Title", text_field("title", options.title, 100, hint="Curse of Strahd", required=True)),
+        ("When", text_field("when", options.when, 100, hint=times, required=True)),
+        ("Duration", text_field("duration", options.duration, 50, hint=f"3h, 90m (default: {DEFAULT_DURATION})")),
+        ("Players", text_field("players", options.players, 20, hint="How many can join (default: no limit)")),
+        ("Description", text_field("description", options.description, 1000, several_lines=True)),
     ):
         form.add_item(discord.ui.Label(text=label, component=field))
     return form
@@ -50,7 +50,7 @@ def second_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
         ("slots", "Slots", 600, "2 tank, 2 healer, 6 dps"),
     ):
         if name in entered:
-            form.add_item(discord.ui.Label(text=label, component=_field(name, entered[name], limit, hint=hint)))
+            form.add_item(discord.ui.Label(text=label, component=text_field(name, entered[name], limit, hint=hint)))
     return form
 
 
@@ -60,9 +60,10 @@ def read_form(values: Mapping[str, str], options: CreateGameOptions) -> CreateGa
     return replace(options, **{name: value for name, value in values.items() if name in known})
 
 
-def _field(
+def text_field(
     name: str, value: str, limit: int, *, hint: str = "", required: bool = False, several_lines: bool = False
 ) -> discord.ui.TextInput[discord.ui.Modal]:
+    """Return a field that starts with a value and takes `limit` characters."""
     return discord.ui.TextInput(
         custom_id=name,
         default=value[:limit] or None,

@@ -58,13 +58,13 @@ async def find_game_by_text(session: AsyncSession, text: str, *, guild_id: int, 
     )
 
 
-async def require_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None) -> Game:
-    """Return the game of a button.
+async def require_game(session: AsyncSession, game_id: UUID, *, guild_id: int | None, has_roster: bool = True) -> Game:
+    """Return the game of a button, with its players and responses if `has_roster`.
 
     Raises:
         UserError: it is deleted.
     """
-    game = await find_game(session, game_id, guild_id=guild_id)
+    game = await find_game(session, game_id, guild_id=guild_id, has_roster=has_roster)
     if game is None:
         raise UserError("This game no longer exists. See `/game list` for upcoming games.")
     return game

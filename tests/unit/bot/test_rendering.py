@@ -112,6 +112,7 @@ class TestAnnouncement:
             f"questbell:join:{GAME_ID}",
             f"questbell:maybe:{GAME_ID}",
             f"questbell:leave:{GAME_ID}",
+            f"questbell:edit:{GAME_ID}",
         ]
 
     @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class TestAnnouncement:
     def test_the_menu_is_below_the_buttons_and_the_last_of_these_carries_the_nonce(self) -> None:
         shown = announcement_message(game(slots=SLOTS), [1], slots={1: "Tank"}, nonce="n")
         buttons, menu = (row["components"] for row in shown["components"])
-        assert buttons[-1]["custom_id"] == f"questbell:leave:{GAME_ID}:n"
+        assert buttons[-1]["custom_id"] == f"questbell:edit:{GAME_ID}:n"
         assert menu[0]["custom_id"] == f"questbell:slot:{GAME_ID}"
         assert [(it["label"], it["value"], it["description"]) for it in menu[0]["options"]] == [
             ("🛡️ Tank", "Tank", "1/1 taken"),

@@ -1,0 +1,220 @@
+"""The button Edit on an announcement and its form, with unmodified discord.py and a real database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import event, text
+
+from bot.rendering import announcement_message
+from sandbox.discord.faults.model import DuplicateInteraction
+from sandbox.discord.interactions.interaction import AnswerKind, InteractionResult
+from sandbox.discord.server import SandboxDiscord
+from shared import database as db
+from shared.audit import list_game_entries
+from shared.editing import GameEdit, edit_game
+from shared.games import cancel_game
+from shared.models import Game, NotificationKind
+from shared.signup import join_game
+from shared.users import change_own_settings
+from tests.integration.bot.conftest import StartBot, post, post_announcement
+from tests.integration.bot.test_commands import HOST, MANAGER, OTHER, PLAYER, notifications, only_game, plan_game
+from tests.integration.bot.test_drafts import shown_values
+from tests.integration.bot.test_rights import run
+from tests.support.database import Database
+from tests.support.waiting import WAIT_TIMEOUT
+
+
+async def press_edit(sandbox: SandboxDiscord, game: Game, *, who: str = HOST) -> InteractionResult:
+    message_id = await post_announcement(sandbox, game)
+    return await sandbox.click(who, message_id, f"questbell:edit:{game.id}")
+
+
+async def open_form(sandbox: SandboxDiscord, game: Game, *, who: str = HOST) -> InteractionResult:
+    opened = await press_edit(sandbox, game, who=who)
+    assert opened.kind is AnswerKind.MODAL
+    return opened
+
+
+async def submit(
+    sandbox: SandboxDiscord, opened: InteractionResult, *, who: str = HOST, **values: str
+) -> InteractionResult:
+    answer = await (await sandbox.submit_modal(who, opened.id, values)).done()
+    assert answer.ephemeral
+    return answer
+
+
+async def change(database: Database, game: Game, **changes: object) -> None:
+    async with db.transaction(database.sessions) as session:
+        await edit_game(session, game.id, GameEdit(**changes), actor_id=1)  # type: ignore[arg-type]
+
+
+async def edits_of(database: Database, game: Game) -> list[dict[str, object]]:
+    """What edits have changed, the latest first."""
+    async with db.transaction(database.sessions) as session:
+        entries = await list_game_entries(session, game.id, limit=9)
+    return [entry.detail["changed"] for entry in entries if entry.action == "edited"]
+
+
+@pytest.mark.usefixtures("bot")
+class TestForm:
+    async def test_it_shows_what_the_game_is_like_and_changes_it_as_the_command_does(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox, capacity=3, description="Bring dice.\nAnd snacks.", place="Den")
+        opened = await open_form(sandbox, game)
+        assert shown_values(opened) == {
+            "title": "Curse of Strahd",
+            "when": f"{game.scheduled_at:%Y-%m-%d %H:%M:%S}".removesuffix(":00"),
+            "players": "3",
+            "reminders": "1h, 0",
+            "description": "Bring dice.\nAnd snacks.",
+        }
+        answer = await submit(
+            sandbox, opened, title="Tomb", when="in 5 hours", players="", reminders="2h", description=""
+        )
+        assert "**Tomb** is changed." in answer.content and "everyone know the new time" in answer.content
+        changed = await only_game(database)
+        assert (changed.title, changed.capacity, changed.reminder_offsets) == ("Tomb", None, [120])
+        assert (changed.description, changed.place, changed.duration) == ("", "Den", game.duration)
+        assert (changed.version, changed.revision) == (game.version + 1, game.revision + 1)
+        kinds = [row.kind for row in await notifications(database, game) if row.settled_at is None]
+        assert kinds.count(NotificationKind.CHANGE) == 1
+
+    async def test_what_its_user_leaves_alone_stays_as_somebody_else_has_changed_it(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox, description="Bring dice.  ")
+        opened = await open_form(sandbox, game)
+        moved = game.scheduled_at + timedelta(hours=1)
+        await change(database, game, scheduled_at=moved, title="Tomb", capacity=9)
+        await submit(sandbox, opened, players="5")
+        changed = await only_game(database)
+        assert (changed.scheduled_at, changed.title, changed.capacity) == (moved, "Tomb", 5)
+        assert list((await edits_of(database, game))[0]) == ["capacity"]
+
+    async def test_a_form_that_was_not_changed_changes_nothing(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        start = (await plan_game(database, sandbox)).scheduled_at.replace(second=17, microsecond=250)
+        game = await plan_game(database, sandbox, scheduled_at=start, reminder_offsets=())
+        answer = await submit(sandbox, await open_form(sandbox, game))
+        assert "You changed nothing on the form" in answer.content
+        assert await edits_of(database, game) == []
+
+    async def test_times_are_in_the_zone_of_its_user(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox)
+        async with db.transaction(database.sessions) as session:
+            await change_own_settings(session, sandbox.world.user(HOST).id, zone="Asia/Tokyo")
+        opened = await open_form(sandbox, game)
+        local = game.scheduled_at.astimezone(ZoneInfo("Asia/Tokyo")) + timedelta(days=1)
+        assert shown_values(opened)["when"].startswith(f"{game.scheduled_at.astimezone(local.tzinfo):%Y-%m-%d %H:%M}")
+        await submit(sandbox, opened, when=f"{local:%Y-%m-%d %H:%M:%S}")
+        assert (await only_game(database)).scheduled_at == game.scheduled_at + timedelta(days=1)
+
+    @pytest.mark.parametrize(
+        ("values", "hint"),
+        [
+            ({"when": "whenever"}, "`tomorrow 8pm`"),
+            ({"when": "2025-01-01 20:00"}, "is in the past"),
+            ({"players": "many"}, "Enter a number from 1 to 500"),
+            ({"players": "1"}, "already has 2 players"),
+            ({"reminders": "often"}, "often"),
+        ],
+    )
+    async def test_a_mistake_is_explained_and_nothing_is_saved(
+        self, sandbox: SandboxDiscord, database: Database, values: dict[str, str], hint: str
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        for who in (PLAYER, OTHER):
+            async with db.transaction(database.sessions) as session:
+                await join_game(session, game.id, user_id=sandbox.world.user(who).id)
+        assert hint in (await submit(sandbox, await open_form(sandbox, game), title="Tomb", **values)).content
+        assert await edits_of(database, game) == []
+
+    async def test_the_host_co_hosts_and_managers_get_it_and_others_a_sentence(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        await run(sandbox, HOST, "game co-host add", game, user=OTHER)
+        for who in (HOST, OTHER, MANAGER):
+            opened = await open_form(sandbox, game, who=who)
+        refused = await press_edit(sandbox, game, who=PLAYER)
+        assert (refused.kind, refused.ephemeral) == (AnswerKind.MESSAGE, True)
+        assert "Only the host and co-hosts can change this game. Ask <@" in refused.content
+        opened = await open_form(sandbox, game, who=OTHER)
+        await run(sandbox, HOST, "game co-host remove", game, user=OTHER)
+        answer = await submit(sandbox, opened, who=OTHER, title="Mine")
+        assert "Only the host and co-hosts can change this game" in answer.content
+
+    async def test_a_game_that_is_cancelled_cannot_be_changed(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        opened = await open_form(sandbox, game)
+        async with db.transaction(database.sessions) as session:
+            await cancel_game(session, game.id)
+        assert "is cancelled, so it can't be changed" in (await submit(sandbox, opened, title="Tomb")).content
+        refused = await press_edit(sandbox, game)
+        assert "is cancelled, so it can't be changed" in refused.content
+
+    async def test_a_database_that_needs_longer_than_discord_waits_is_said_in_time(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        async with database.engine.begin() as connection:
+            await connection.execute(text("LOCK TABLE game IN ACCESS EXCLUSIVE MODE"))
+            refused = await press_edit(sandbox, game)
+            assert refused.kind is AnswerKind.MESSAGE
+            assert "my database is slow" in refused.content
+        assert (await press_edit(sandbox, game)).kind is AnswerKind.MODAL
+
+    async def test_it_reads_no_roster(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox)
+        async with db.transaction(database.sessions) as session:
+            for user in range(1, 60):
+                await join_game(session, game.id, user_id=user)
+        statements: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            statements.append(statement)
+
+        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+        await open_form(sandbox, game)
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+        assert statements
+        assert not [statement for statement in statements if "participant" in statement or "response" in statement]
+
+
+async def test_a_delivered_announcement_and_an_open_form_survive_a_restart(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    game = await plan_game(database, sandbox)
+    nonce = "n" * 22
+    message_id = await post(sandbox, game.channel_id, announcement_message(game, [], nonce=nonce))
+    async with start_bot(database.sessions):
+        opened = await sandbox.click(HOST, message_id, f"questbell:edit:{game.id}:{nonce}")
+    async with start_bot(database.sessions):
+        assert "is changed" in (await submit(sandbox, opened, title="Tomb")).content
+        again = await sandbox.click(HOST, message_id, f"questbell:edit:{game.id}:{nonce}")
+        assert shown_values(again)["title"] == "Tomb"
+
+
+async def test_a_form_that_is_delivered_twice_changes_the_game_once(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    game = await plan_game(database, sandbox)
+    async with start_bot(database.sessions), start_bot(database.sessions):
+        sandbox.faults.add(DuplicateInteraction(), times=1)
+        opened = await open_form(sandbox, game)
+        sandbox.faults.add(DuplicateInteraction(), times=1)
+        answer = await submit(sandbox, opened, title="Tomb", when="in 5 hours")
+        await sandbox.wait_for(
+            lambda: sum(record.kind == "edit" for record in sandbox.evidence) >= 4, timeout=WAIT_TIMEOUT
+        )
+    assert "is changed" in answer.content
+    assert len(await edits_of(database, game)) == 1
+    rows = await notifications(database, game)
+    assert sum(row.kind is NotificationKind.CHANGE for row in rows) == 1
