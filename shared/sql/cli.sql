@@ -41,7 +41,8 @@ RETURNING *;
 -- name: list_uncertain_notifications
 -- Read the next :batch_size open notifications that are due, with their games and deliveries: they may have been sent
 -- since a backup was made. An announcement is read only while no message of it is known, because editing a known one does
--- no harm. A second warning to the host does no harm either.
+-- no harm. A second warning to the host does no harm either. An offer of a seat that has not ended in this database is
+-- left to the bot, which gives the seat on.
 -- Indexes: ix_notification_schedule_due_at, pk_game, uq_notification_delivery_recipient.
 SELECT
     notification.id, notification.kind, notification.due_at, notification.game_scheduled_at, notification.user_id,
@@ -56,6 +57,7 @@ WHERE notification.settled_at IS NULL
     AND (notification.due_at, notification.id) > (CAST(:after_due_at AS timestamptz), CAST(:after_id AS uuid))
     AND (notification.kind <> 'announcement' OR game.message_id IS NULL)
     AND notification.kind <> 'warning'
+    AND (notification.kind <> 'offer_end' OR notification.reason IS NOT NULL)
 ORDER BY notification.due_at, notification.id
 LIMIT :batch_size;
 

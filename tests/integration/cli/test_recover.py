@@ -26,6 +26,7 @@ from shared.editing import GameEdit, edit_game
 from shared.games import cancel_game
 from shared.messaging.envelope import AnyEvent, GameReminderDue, NoticeDue
 from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
+from shared.offers import end_offer
 from shared.schedule.warnings import warn_hosts
 from shared.settings import DiscordSettings, Timing
 from shared.signup import leave_game
@@ -200,6 +201,22 @@ async def test_a_warning_is_left_to_the_bot_because_a_second_one_does_no_harm(
     planned = steps((await run(recover, an_hour_ago(), as_json=True)).document)
     assert str(row.id) in planned
     assert str(warning.id) not in planned
+
+
+async def test_an_offer_that_has_not_ended_is_left_to_the_bot_which_gives_the_seat_on(
+    run: Run, database: Database, channel: int
+) -> None:
+    game = await new_game(database.sessions, channel_id=channel, capacity=1, players=(1, 2, 3), offer_minutes=30)
+    async with db.transaction(database.sessions) as session:
+        await leave_game(session, game.id, user_id=1)
+        await allow_any_change(session)  # as if its promotion was sent and purged
+        is_promotion = NotificationSchedule.kind == NotificationKind.PROMOTION
+        await session.execute(delete(NotificationSchedule).where(is_promotion))
+    row = await due(database, game, NotificationKind.OFFER_END)
+    assert (await run(recover, an_hour_ago(), yes=True)).code == 0
+    assert (await state(database, row))[0] is None
+    async with db.transaction(database.sessions) as session:
+        assert await end_offer(session, row.id)
 
 
 async def test_rows_of_a_newer_release_need_its_own_command(
