@@ -15,7 +15,7 @@ from bot.delivery.obstacles import describe_obstacle, pause_until_lifted
 from bot.delivery.sender import Sender
 from bot.notifications import NotificationContext, render_announcement
 from shared import database
-from shared.discord.errors import UNKNOWN_MESSAGE, RequestRejectedError
+from shared.discord.errors import UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, RequestRejectedError
 from shared.discord.ids import first_id_at
 from shared.messaging.envelope import AnyEvent
 from shared.models import DeliveryState, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
@@ -24,6 +24,7 @@ from shared.schedule.notices import add_notice
 from shared.schedule.populate import lock_game
 from shared.schedule.settle import settle_and_log, try_again
 from shared.schedule.warnings import warn_hosts
+from shared.series.pausing import pause_without_channel
 
 
 class NotificationHandler:
@@ -97,6 +98,8 @@ class NotificationHandler:
             await lock_game(session, context.game.id)
             warning = describe_obstacle(rejected, is_retried=pause is not None)
             await warn_hosts(session, [(notification.id, warning)])
+            if rejected.code == UNKNOWN_CHANNEL:
+                await pause_without_channel(session, [notification.id])
             if pause is None:
                 await _settle_undeliverable(session, context, detail=str(rejected))
         if pause is not None:

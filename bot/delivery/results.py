@@ -17,6 +17,7 @@ from shared import users
 from shared.models import DeliveryState
 from shared.schedule.settle import settle_attempted
 from shared.schedule.warnings import warn_hosts
+from shared.series.pausing import pause_without_channel
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class NotSent:
     error: str
     warning: str = ""
     """The warning to the host, if any."""
+    is_channel_deleted: bool = False
+    """Whether the game's channel is gone for good."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,10 @@ async def record(session: AsyncSession, results: Sequence[AttemptResult], *, wai
     """
     notifications = {result.notification_id for result in results}
     troubles = [it for it in results if isinstance(it, NotSent | Reconciled) and it.warning]
-    # First, because a new row needs its game's lock.
+    # First, because a new row needs its game's lock, and then the locks of series.
     await warn_hosts(session, [(it.notification_id, it.warning) for it in troubles])
+    deleted = {it.notification_id for it in results if isinstance(it, NotSent) and it.is_channel_deleted}
+    await pause_without_channel(session, deleted)
     await ledger.lock_notifications(session, notifications)
     await ledger.mark_sent(session, {it.delivery_id: it.message_id for it in results if isinstance(it, Sent)})
     unsent = [(it.lease, it.state, it.error) for it in results if isinstance(it, NotSent)]

@@ -188,9 +188,9 @@ class Sender:
             await self._commit(FallbackToChannel(notification_id, lease, error, user_id, channel_id, is_closed))
             raise DeliveryDeferredError("the player is notified in the channel instead", retry_after=0.0)
         state = DeliveryState.FAILED if pause is None else DeliveryState.PENDING
-        await self._commit(
-            NotSent(notification_id, lease, state, error, describe_obstacle(rejected, is_retried=pause is not None))
-        )
+        warning = describe_obstacle(rejected, is_retried=pause is not None)
+        is_deleted = rejected.code == UNKNOWN_CHANNEL and not is_user
+        await self._commit(NotSent(notification_id, lease, state, error, warning, is_channel_deleted=is_deleted))
         if pause is not None:
             raise DeliveryRefusedError(error, retry_after=pause)
 

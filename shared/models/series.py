@@ -67,7 +67,7 @@ class GameSeries(GameDetails, Base):
         text_enum(SeriesState, name="state"), default=SeriesState.ACTIVE, server_default=text("'active'")
     )
     pause_reason: Mapped[PauseReason | None] = mapped_column(text_enum(PauseReason, name="pause_reason"))
-    """None if the series is not paused, or its host has paused it."""
+    """Why the bot has paused the series. None if it is not paused, or its host alone has paused it."""
     open_ahead: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     """How many occurrences are open at once."""
     carries_roster: Mapped[bool] = mapped_column(default=False, server_default=text("false"))

@@ -36,7 +36,7 @@ from bot.rendering.escaping import escape
 from bot.rendering.formatting import format_timestamp, format_title
 from bot.rendering.history import history_message
 from shared.audit import list_series_entries
-from shared.models import Game, GameSeries
+from shared.models import Game, GameSeries, PauseReason
 from shared.series.lifecycle import (
     SkipResult,
     end_series,
@@ -210,6 +210,11 @@ class SeriesCommands(app_commands.Group):
         async def work(session: AsyncSession) -> str:
             found = await _find_own(session, interaction, series, verb="resume")
             title = format_title(found.title)
+            if found.pause_reason is PauseReason.CHANNEL_DELETED:
+                raise UserError(
+                    f"The channel of {title} was deleted, so it can't go on. "
+                    "To repeat it in another channel, fill in `repeat` of `/game create` there."
+                )
             if (added := await count_missing(session, found)) > 0:
                 await require_quota(session, interaction, host_id=found.host_id, added=added)
             is_active, made = await resume_series(session, found.id, actor_id=interaction.user.id)
