@@ -22,11 +22,11 @@ GUILDS_TIMEOUT = 0.25
 
 
 class QuestbellClient(discord.Client):
-    """A client without message content or members that pings nobody by default."""
+    """A client without message content that pings nobody by default, and keeps no members."""
 
-    def __init__(self, sessions: Sessions, *, limits: GameSettings) -> None:
+    def __init__(self, sessions: Sessions, *, limits: GameSettings, members_intent: bool = False) -> None:
         super().__init__(
-            intents=discord.Intents(guilds=True),
+            intents=discord.Intents(guilds=True, members=members_intent),
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
             chunk_guilds_at_startup=False,

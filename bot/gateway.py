@@ -19,6 +19,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.client import LOGIN_TIMEOUT, QuestbellClient
+from bot.departures import Departures
 from bot.features import games, help, my_games, series, settings, templates
 from bot.features.help.hello import greet
 from bot.features.interactions import QuestbellTree
@@ -48,22 +49,26 @@ class QuestbellBot(QuestbellClient):
         sessions: Sessions,
         *,
         limits: GameSettings,
+        members_intent: bool = False,
         state: GatewayState | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(sessions, limits=limits)
+        super().__init__(sessions, limits=limits, members_intent=members_intent)
         self.tree: app_commands.CommandTree[QuestbellClient] = QuestbellTree(self)
         self._state = state or GatewayState()
         self._notify_ready = on_ready
         self._lost_at: deque[float] = deque(maxlen=RECONNECTS)
         self._connecting: asyncio.Timeout | None = None
         self._registration: asyncio.Task[None] | None = None
+        self._departures = Departures(sessions)
+        self._following: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
         """Add the features and register their commands after the login."""
         for feature in (games, help, my_games, series, settings, templates):
             feature.setup(self, self.tree)
         self._registration = await keep_commands_registered(self.tree)
+        self._following = asyncio.create_task(self._departures.run())
 
     async def stay_connected(self) -> None:
         """Stay connected until Discord ends it for good.
@@ -89,6 +94,7 @@ class QuestbellBot(QuestbellClient):
         """Record a new gateway session."""
         logs.get().info("Connected to Discord", action="gateway_ready", guilds=len(self.guilds))
         self._state.record_connected()
+        self._departures.record_servers({guild.id for guild in self.guilds})
         self._notify_ready()
 
     async def on_resumed(self) -> None:
@@ -98,6 +104,19 @@ class QuestbellBot(QuestbellClient):
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Say hello on a new server."""
         await greet(self, guild)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Make no more games on a server without the bot. One that is merely unavailable is reported otherwise."""
+        self._departures.record_bot(guild.id)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """Look for players who left the server while nobody was connected."""
+        if self.intents.members:
+            self._departures.check_later(guild)
+
+    async def on_raw_member_remove(self, event: discord.RawMemberRemoveEvent) -> None:
+        """Free the seats of a member who leaves a server."""
+        self._departures.record_member(event.guild_id, event.user.id)
 
     async def on_disconnect(self) -> None:
         """Record a lost connection, and end the client if there were too many."""
@@ -125,10 +144,14 @@ class QuestbellBot(QuestbellClient):
         return url
 
     async def close(self) -> None:
-        """End the registration too."""
+        """End the registration too, and handle first what Discord has reported."""
         if self._registration is not None:
             self._registration.cancel()
         await super().close()
+        if self._following is not None:
+            await self._departures.finish()
+            self._following.cancel()
+            await asyncio.wait([self._following])
 
     def _close_code(self) -> int:
         socket = None if self.ws is None else self.ws.socket
@@ -140,6 +163,7 @@ async def run_gateway(
     sessions: Sessions,
     *,
     limits: GameSettings | None = None,
+    members_intent: bool = False,
     state: GatewayState | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -153,7 +177,13 @@ async def run_gateway(
     state = state or GatewayState()
     try:
         with translated():
-            async with QuestbellBot(sessions, limits=limits or GameSettings(), state=state, on_ready=on_ready) as bot:
+            async with QuestbellBot(
+                sessions,
+                limits=limits or GameSettings(),
+                members_intent=members_intent,
+                state=state,
+                on_ready=on_ready,
+            ) as bot:
                 bot.http.proxy = find_proxy(settings)
                 await _connect(bot, settings)
         raise TransientError("Discord ended the connection")

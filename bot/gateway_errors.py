@@ -27,7 +27,10 @@ _REFUSALS: Mapping[int, str] = {
     4011: "the bot is in too many servers for one connection; this release cannot divide them",
     4012: "Discord no longer serves this version of the gateway; upgrade Questbell",
     4013: "invalid intents; upgrade Questbell",
-    4014: "disallowed intents; check the application at https://discord.com/developers/applications (Bot)",
+    4014: (
+        "disallowed intents; switch Server Members Intent on at https://discord.com/developers/applications (Bot), "
+        "or set QUESTBELL_BOT_MEMBERS_INTENT to false"
+    ),
 }
 
 

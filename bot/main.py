@@ -21,6 +21,7 @@ from shared.messaging.envelope import GameReminderDue, NoticeDue, OfferEnded, Pe
 from shared.probes import Dependency
 from shared.schedule.retry import Backoff
 from shared.settings import (
+    BotSettings,
     BrokerSettings,
     DatabaseSettings,
     DiscordSettings,
@@ -50,7 +51,7 @@ async def _main() -> None:
 
 async def _run() -> None:
     timing, broker, discord = load(Timing), load(BrokerSettings), load(DiscordSettings)
-    limits = load(GameSettings)
+    limits, asks = load(GameSettings), load(BotSettings)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(
             database.engine(load(DatabaseSettings), application_name="questbell bot", timing=timing)
@@ -79,7 +80,9 @@ async def _run() -> None:
             tasks.create_task(
                 process.run_forever(
                     "gateway",
-                    lambda: run_gateway(discord, sessions, limits=limits, state=gateway),
+                    lambda: run_gateway(
+                        discord, sessions, limits=limits, members_intent=asks.members_intent, state=gateway
+                    ),
                     backoff=GATEWAY_BACKOFF,
                 )
             )

@@ -65,7 +65,7 @@ async def record_series_change(
     user_id: int | None = None,
     changes: Changes | None = None,
 ) -> None:
-    """Record a change of a series, or that it was handed over to `user_id`."""
+    """Record a change of a series, that it was handed over to `user_id`, or that this regular left."""
     await _write(
         session, series.guild_id, action, series_id=series.id, actor_id=actor_id, user_id=user_id, changes=changes
     )

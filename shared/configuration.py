@@ -92,6 +92,8 @@ def _explain(kind: type[BaseSettings], problem: ErrorDetails) -> str:
             return f"{name}: must be at most {context['le']:g}"
         case "literal_error":
             return f"{name}: must be {context['expected']}"
+        case "bool_parsing":
+            return f"{name}: must be true or false"
         case "string_pattern_mismatch":
             return f"{name}: must be {kind.model_fields[field].description}"
         case "int_parsing" | "int_from_float" | "float_parsing" | "finite_number":

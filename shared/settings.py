@@ -14,6 +14,7 @@ from shared.configuration import Settings, load
 from shared.urls import BROKER_EXAMPLE, DATABASE_EXAMPLE, DatabaseUrl, split_broker_urls
 
 __all__ = [
+    "BotSettings",
     "BrokerSettings",
     "DatabaseOwnerSettings",
     "DatabaseSettings",
@@ -110,6 +111,15 @@ class GameSettings(Settings):
     """Open games of one host on one server."""
     per_server: int = Field(default=200, ge=1, le=100_000)
     """Open games of one server."""
+
+
+class BotSettings(Settings):
+    """What the bot asks Discord for."""
+
+    model_config = SettingsConfigDict(env_prefix="QUESTBELL_BOT_")
+
+    members_intent: bool = False
+    """Whether Discord reports who leaves a server. It must be allowed on the application's Bot page first."""
 
 
 class KubernetesSettings(Settings):

@@ -138,8 +138,9 @@ async def leave_game(
     return LeaveResult.LEFT_WAITLIST if was_waiting else LeaveResult.ANSWERED
 
 
-async def remove_player(session: AsyncSession, game_id: UUID, *, user_id: int, by: int) -> LeaveResult:
-    """Remove a user's seat or answer. The host is notified of it if another user does that."""
+async def remove_player(session: AsyncSession, game_id: UUID, *, user_id: int, by: int | None) -> LeaveResult:
+    """Remove a user's seat or answer. `by` is None if they have left the server. The host is notified of what others
+    do."""
     game = await lock_game(session, game_id)
     if game.status.is_final:
         return LeaveResult.OVER
@@ -149,7 +150,8 @@ async def remove_player(session: AsyncSession, game_id: UUID, *, user_id: int, b
     had_answer = (await session.execute(delete(Response).where(*of_user).returning(Response.user_id))).first()
     if not had_seat and had_answer is None:
         return LeaveResult.UNCHANGED
-    await record_game_change(session, game, AuditAction.PLAYER_REMOVED, actor_id=by, user_id=user_id)
+    action = AuditAction.LEFT_SERVER if by is None else AuditAction.PLAYER_REMOVED
+    await record_game_change(session, game, action, actor_id=by, user_id=user_id)
     if had_seat and game.status is GameStatus.SCHEDULED and game.host_id not in (user_id, by):
         await update_drop_outs(session, game, left=user_id)
     await fill_seats(session, game)

@@ -32,6 +32,7 @@ _ACTIONS: Mapping[str, str] = {
     AuditAction.LEFT: "left",
     AuditAction.PLAYER_ADDED: "added {user}",
     AuditAction.PLAYER_REMOVED: "removed {user}",
+    AuditAction.LEFT_SERVER: "took out {user}, who left the server",
     AuditAction.CO_HOST_ADDED: "made {user} a co-host",
     AuditAction.CO_HOST_REMOVED: "removed the co-host {user}",
     AuditAction.HANDED_OVER: "made {user} the host",

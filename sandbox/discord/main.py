@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sandbox.discord import demo_script
+from sandbox.discord.gateway.events import Intent
 from sandbox.discord.rules.errors import UsageError
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.evidence import Accepted
@@ -70,7 +71,9 @@ async def _serve(*, seed_demo: bool) -> None:
 async def _listen(
     settings: SandboxDiscordSettings, credentials: DiscordSettings, stack: AsyncExitStack
 ) -> SandboxDiscord:
+    # Allowed, so that `bot.membersIntent` can be tried.
     discord = SandboxDiscord(
+        privileged_intents=Intent.GUILD_MEMBERS,
         host=settings.host,
         port=settings.port,
         token=credentials.token.get_secret_value(),

@@ -32,6 +32,7 @@ class AuditAction(enum.StrEnum):
     LEFT = "left"
     PLAYER_ADDED = "player added"
     PLAYER_REMOVED = "player removed"
+    LEFT_SERVER = "left the server"
     CO_HOST_ADDED = "co-host added"
     CO_HOST_REMOVED = "co-host removed"
     HANDED_OVER = "handed over"

@@ -40,6 +40,16 @@ async def pause_of_server(session: AsyncSession, guild_id: int) -> None:
     await _pause(session, set(await session.scalars(select(GameSeries.id).where(*is_running))), PauseReason.BOT_REMOVED)
 
 
+async def pause_elsewhere(session: AsyncSession, *, guild_ids: Collection[int]) -> None:
+    """Pause the series of all servers but those that the bot is on. With a series on none of them, it is another bot,
+    whose token was set by mistake."""
+    is_active = GameSeries.state == SeriesState.ACTIVE
+    servers = set(await session.scalars(select(GameSeries.guild_id).where(is_active).distinct()))
+    if not servers.isdisjoint(guild_ids):
+        for guild_id in sorted(servers.difference(guild_ids)):
+            await pause_of_server(session, guild_id)
+
+
 async def _pause(session: AsyncSession, series_ids: Collection[UUID], reason: PauseReason) -> None:
     """Pause series, and record the reason also of those that their hosts have paused. A deleted channel stays so."""
     for series in (await lock_series(session, series_ids)).values():

@@ -85,3 +85,38 @@ FROM game
 WHERE guild_id = :guild_id
     AND scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
     AND status IN ('scheduled', 'in_progress');
+
+-- name: find_games_of_member
+-- Find the open games of a server in which a user has a seat, or which they have answered, the soonest first.
+-- Indexes: ix_game_guild_id_scheduled_at, pk_participant, pk_response.
+SELECT id
+FROM game
+WHERE guild_id = :guild_id
+    AND scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
+    AND status IN ('scheduled', 'in_progress')
+    AND (
+        EXISTS (SELECT FROM participant WHERE game_id = game.id AND user_id = :user_id)
+        OR EXISTS (SELECT FROM response WHERE game_id = game.id AND user_id = :user_id)
+    )
+ORDER BY scheduled_at, id;
+
+-- name: find_series_of_regular
+-- Find the series of a server of which a user is a regular. Index: ix_game_series_guild_id.
+SELECT id FROM game_series WHERE guild_id = :guild_id AND CAST(:user_id AS bigint) = ANY(regulars) ORDER BY id;
+
+-- name: list_people_of_server
+-- List the users who have a seat in an open game of a server, who have answered one, or who are regulars of a series.
+-- Indexes: ix_game_guild_id_scheduled_at, pk_participant, pk_response, ix_game_series_guild_id.
+WITH open_game AS MATERIALIZED (
+    SELECT id
+    FROM game
+    WHERE guild_id = :guild_id
+        AND scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
+        AND status IN ('scheduled', 'in_progress')
+)
+SELECT user_id FROM open_game JOIN participant ON participant.game_id = open_game.id
+UNION
+SELECT user_id FROM open_game JOIN response ON response.game_id = open_game.id
+UNION
+SELECT unnest(regulars) FROM game_series WHERE guild_id = :guild_id
+ORDER BY user_id;

@@ -109,6 +109,12 @@ def test_the_bot_gets_the_limits_on_open_games(sandbox: Rendered, helm: Helm) ->
         assert (variables["QUESTBELL_GAMES_PER_HOST"], variables["QUESTBELL_GAMES_PER_SERVER"]) == limits
 
 
+def test_the_bot_asks_for_members_only_if_it_shall(sandbox: Rendered, helm: Helm) -> None:
+    asking = helm.template({**SANDBOX, "bot": {"membersIntent": True}})
+    for rendered, value in ((sandbox, "false"), (asking, "true")):
+        assert _env(dict(rendered.containers())["bot/bot"])["QUESTBELL_BOT_MEMBERS_INTENT"] == value
+
+
 def test_each_workload_gets_only_its_own_secrets(sandbox: Rendered) -> None:
     given = {name: _secrets(sandbox, name, container) for name, container in sandbox.containers()}
     assert given == {

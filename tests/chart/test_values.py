@@ -71,6 +71,7 @@ def test_an_unknown_value_is_rejected_in_every_group(value: reference.Value, hel
         ({"bot": {"replicas": 2}}, "'replicas' not allowed"),
         ({"controllers": {"replicas": 0}}, "minimum"),
         ({"bot": {"limits": {"gamesPerHost": 0}}}, "minimum"),
+        ({"bot": {"membersIntent": "yes"}}, "want boolean"),
         ({"timing": {"lease": 0}}, "exclusiveMinimum"),
         ({"log": {"level": "loud"}}, "must be one of"),
         ({"image": {"tag": 1.1}}, "got number, want string"),

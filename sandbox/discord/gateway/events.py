@@ -75,6 +75,8 @@ def event_for(world: World, change: Change) -> Event | None:
             return _channel("UPDATE", channel)
         case changes.ChannelDeleted(channel):
             return _channel("DELETE", channel)
+        case changes.MemberChanged(guild, member, gone=True) if member.user is world.bot:
+            return Event("GUILD_DELETE", encode({"id": str(guild.id)}), Intent.GUILDS, guild.id)
         case changes.MemberChanged(guild, member, gone):
             data: Json = {"guild_id": str(guild.id), "user": user_payload(member.user)}
             data = data if gone else {**member_payload(member), **data}

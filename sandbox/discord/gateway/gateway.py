@@ -18,6 +18,7 @@ from sandbox.discord.gateway.session import Session
 from sandbox.discord.interactions.interaction import Interaction
 from sandbox.discord.interactions.registry import interaction_payload
 from sandbox.discord.rate_limits import RateLimiter
+from sandbox.discord.world.entities import Guild
 from sandbox.discord.world.payloads import (
     encode,
     guild_create_payload,
@@ -117,7 +118,7 @@ class Gateway:
         self.sessions[session.id] = session
         self._attach(connection, session)
         session.dispatch(Event("READY", encode(self._ready(session))))
-        for guild in self.world.guilds.values():
+        for guild in self._guilds():
             event = Event("GUILD_CREATE", encode(guild_create_payload(self.world, guild)), Intent.GUILDS, guild.id)
             if session.wants(event):
                 session.dispatch(event)
@@ -211,13 +212,17 @@ class Gateway:
         return {
             "v": 10,
             "user": self_payload(self.world.bot),
-            "guilds": [{"id": str(guild_id), "unavailable": True} for guild_id in self.world.guilds],
+            "guilds": [{"id": str(guild.id), "unavailable": True} for guild in self._guilds()],
             "session_id": session.id,
             "session_type": "normal",
             "resume_gateway_url": self.url,
             "shard": list(session.shard),
             "application": {"id": str(self.world.bot.id), "flags": 0},
         }
+
+    def _guilds(self) -> list[Guild]:
+        """Return the guilds that the bot is a member of."""
+        return [guild for guild in self.world.guilds.values() if self.world.bot.id in guild.members]
 
     def _check_token(self, data: Json) -> None:
         if str(data.get("token", "")).removeprefix("Bot ") != self.token:

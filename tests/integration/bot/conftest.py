@@ -45,11 +45,17 @@ def discord_settings(sandbox: SandboxDiscord) -> DiscordSettings:
 
 @asynccontextmanager
 async def running_bot(
-    settings: DiscordSettings, sessions: Sessions, *, limits: GameSettings | None = None
+    settings: DiscordSettings,
+    sessions: Sessions,
+    *,
+    limits: GameSettings | None = None,
+    members_intent: bool = False,
 ) -> AsyncIterator[None]:
     """Connect a bot for a block. An exception that ends it early is raised."""
     ready = asyncio.Event()
-    bot = asyncio.create_task(run_gateway(settings, sessions, limits=limits, on_ready=ready.set))
+    bot = asyncio.create_task(
+        run_gateway(settings, sessions, limits=limits, members_intent=members_intent, on_ready=ready.set)
+    )
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([bot, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=WAIT_TIMEOUT)
     waiting.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -21,12 +22,16 @@ from shared.models import (
     GameSeries,
     GameStatus,
     NotificationKind,
+    PauseReason,
     SeriesException,
     SeriesState,
     Slot,
 )
+from shared.series.lifecycle import start_series
+from shared.series.pausing import pause_without_channel
+from shared.series.rule import Frequency, Rule
 from shared.signup import join_game, list_players
-from tests.integration.bot.conftest import reply_text
+from tests.integration.bot.conftest import StartBot, reply_text
 from tests.integration.bot.test_commands import (
     CHANNEL,
     HOST,
@@ -38,9 +43,11 @@ from tests.integration.bot.test_commands import (
     create,
     notifications,
     only_game,
+    plan_game,
 )
 from tests.integration.bot.test_sign_up_limits import add_role
 from tests.support.database import Database
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("bot")
 
@@ -419,3 +426,62 @@ async def test_what_the_bot_does_with_a_series_has_no_actor(sandbox: SandboxDisc
     assert "Questbell ended the series" in await series(sandbox, "history")
     settings = await reply_text(sandbox.slash(MANAGER, "settings server"))
     assert "Last changed" not in settings
+
+
+async def test_a_series_whose_channel_was_deleted_says_so_and_cannot_be_resumed(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    await repeat(sandbox)
+    game = await only_game(database)
+    async with db.transaction(database.sessions) as session:
+        await pause_without_channel(session, [row.id for row in await notifications(database, game)])
+    for shown in (await embed(sandbox, "list"), await embed(sandbox, "show", series="strahd")):
+        assert "paused: its channel was deleted" in shown
+    assert "Questbell paused the series: its channel was deleted" in await series(sandbox, "history")
+    assert "was deleted, so it can't go on" in await series(sandbox, "resume")
+    await cancel(sandbox, HOST, game)
+    assert await open_games(database) == []
+
+
+async def test_the_series_of_a_server_that_removes_the_bot_are_paused_until_they_are_resumed(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    await repeat(sandbox)
+    await repeat(sandbox, title="Other")
+    await series(sandbox, "pause")
+    guild = sandbox.world.guilds[sandbox.world.channel(CHANNEL).guild_id or 0]
+    sandbox.world.remove_member(guild, sandbox.world.bot)
+
+    async def are_paused(count: int) -> bool:
+        async with db.transaction(database.sessions) as session:
+            paused = select(GameSeries.pause_reason).where(GameSeries.state == SeriesState.PAUSED)
+            return list(await session.scalars(paused)) == [PauseReason.BOT_REMOVED] * count
+
+    await eventually(lambda: are_paused(2))
+    assert "paused: I was removed from the server" in await embed(sandbox, "list")
+    assert len(await open_games(database)) == 2
+    assert "goes on" in await series(sandbox, "resume")
+    assert await are_paused(1)
+
+
+async def test_the_series_of_a_server_that_removed_the_bot_meanwhile_are_paused_when_it_connects(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    async def start(guild_id: int | None) -> UUID:
+        game = await plan_game(database, sandbox, **({} if guild_id is None else {"guild_id": guild_id}))
+        async with db.transaction(database.sessions) as session:
+            found = await session.get_one(Game, game.id)
+            return (await start_series(session, found, Rule(frequency=Frequency.DAILY))).id
+
+    async def reason(series_id: UUID) -> PauseReason | None:
+        async with db.transaction(database.sessions) as session:
+            return (await session.get_one(GameSeries, series_id)).pause_reason
+
+    gone = await start(999)
+    async with start_bot(database.sessions):
+        assert "can't find a series" in await series(sandbox, "pause")
+    assert await reason(gone) is None  # it is none of the bot's servers that has a series
+    here = await start(None)
+    async with start_bot(database.sessions):
+        await eventually(lambda: reason(gone))
+    assert (await reason(gone), await reason(here)) == (PauseReason.BOT_REMOVED, None)

@@ -37,7 +37,7 @@ def test_every_action_is_a_sentence(action: AuditAction) -> None:
     assert text.startswith("<@1> ")
     assert "{" not in text
     about_others = {action for action in AuditAction if "added" in action or "removed" in action}
-    about_others |= {AuditAction.PROMOTED, AuditAction.SLOT_CHANGED, AuditAction.OFFER_ENDED}
+    about_others |= {AuditAction.LEFT_SERVER, AuditAction.PROMOTED, AuditAction.SLOT_CHANGED, AuditAction.OFFER_ENDED}
     about_others |= {AuditAction.HANDED_OVER, AuditAction.SERIES_HANDED_OVER, AuditAction.MOVED_UP}
     assert ("<@2>" in text) is (action in about_others)
 

@@ -6,6 +6,7 @@ import pytest
 
 from shared.errors import ConfigurationError
 from shared.settings import (
+    BotSettings,
     BrokerSettings,
     DatabaseSettings,
     DiscordSettings,
@@ -116,6 +117,7 @@ WRONG = {
     "QUESTBELL_HEALTH_PORT": ("70000", HealthSettings, "must be at most 65535"),
     "QUESTBELL_LOG_FORMAT": ("xml", LogSettings, "must be 'json' or 'console'"),
     "QUESTBELL_NAMESPACE": ("My_Games", KubernetesSettings, "must be a namespace's name, such as questbell"),
+    "QUESTBELL_BOT_MEMBERS_INTENT": ("perhaps", BotSettings, "must be true or false"),
     "DISCORD_API_URL": ("discord.com", DiscordSettings, "must look like https://discord.com"),
     "QUESTBELL_TIMING_LEASE": ("nan", Timing, "must be a number, such as 8"),
 }

@@ -174,6 +174,21 @@ async def test_a_privileged_intent_is_allowed_when_the_application_has_it(
         assert (chunk["chunk_index"], chunk["chunk_count"], len(chunk["members"])) == (0, 1, 9)
 
 
+async def test_who_leaves_is_reported_to_those_who_asked_for_members(
+    bot: RawBot, sandbox: SandboxDiscord, session: aiohttp.ClientSession
+) -> None:
+    sandbox.gateway.privileged_intents |= GUILD_MEMBERS
+    guild = next(iter(sandbox.world.guilds.values()))
+    async with RawBot(sandbox, session) as raw:
+        await raw.identify(intents=1 | GUILD_MEMBERS)
+        sandbox.world.remove_member(guild, "Ben")
+        left = await raw.event("GUILD_MEMBER_REMOVE")
+        assert left["user"]["id"] == str(sandbox.world.user("Ben").id)
+        sandbox.world.remove_member(guild, sandbox.world.bot)
+        assert await raw.event("GUILD_DELETE") == {"id": str(guild.id)}
+    assert (await bot.frame())["t"] == "GUILD_DELETE"
+
+
 async def test_identifies_are_counted_and_exceeding_the_limit_resets_the_token(
     bot: RawBot, api: Api, sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:
