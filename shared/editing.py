@@ -45,6 +45,8 @@ class DetailsEdit:
     minimum_players: int | None = None
     minimum_minutes: int | None = None
     offer_minutes: int | None = None
+    nudge_minutes: int | None = None
+    nudge_role_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,17 @@ class GameEdit(DetailsEdit):
     scheduled_at: datetime | None = None
 
 
-_LIMITS = frozenset({"capacity", "required_role_id", "closes_minutes", "minimum_players", "offer_minutes"})
+_LIMITS = frozenset(
+    {
+        "capacity",
+        "required_role_id",
+        "closes_minutes",
+        "minimum_players",
+        "offer_minutes",
+        "nudge_minutes",
+        "nudge_role_id",
+    }
+)
 _NOT_RECORDED = frozenset({"description", "slots", "regulars"})
 """Long texts. The history says that they changed, but not how."""
 _SEATS = frozenset({"capacity", "slots"})

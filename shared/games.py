@@ -47,6 +47,8 @@ class NewGame:
     minimum_players: int | None = None
     minimum_minutes: int | None = None
     offer_minutes: int | None = None
+    nudge_minutes: int | None = None
+    nudge_role_id: int | None = None
     interaction_id: int | None = None
     announce_at: datetime | None = None
     """None is at once."""

@@ -19,9 +19,20 @@ from bot.delivery.ledger import read_deliveries
 from bot.notifications import CONTENT, NotificationContext, Person
 from bot.rendering import Responder
 from shared import sql
-from shared.models import Answer, DeliveryState, Game, NotificationKind, NotificationSchedule, Outcome
+from shared.models import (
+    Answer,
+    DeliveryState,
+    Game,
+    GameStatus,
+    NotificationDelivery,
+    NotificationKind,
+    NotificationSchedule,
+    Outcome,
+)
 from shared.schedule.notices import staleness
 from shared.schedule.settle import Settlement, log_settled, settle, wait_until_due
+from shared.signup_rules import is_past_closing
+from shared.slots import count_free_seats
 
 _SQL = sql.load("delivery")
 _LOCK_GAMES = {
@@ -78,6 +89,12 @@ async def check(
     if missing := set(ids) - {row.id for row, *_ in rows} - checked.keys():
         await wait_until_due(session, NotificationSchedule, missing)
     deliveries = await read_deliveries(session, [row.id for row, *_ in rows])
+    nudges = [(row, now) for row, _, now in rows if row.kind is NotificationKind.NUDGE and row.id not in invalid]
+    earlier: Mapping[UUID, Sequence[Person]] = {}
+    if nudges:
+        without_role = {row.game_id for row, _ in nudges if games[row.game_id].nudge_role_id is None}
+        earlier = await _read_earlier_players(session, without_role)
+        invalid |= await _judge_nudges(session, nudges, games, earlier, deliveries)
     stale = {id_ for id_ in invalid if any(row.state is DeliveryState.SENDING for row in deliveries[id_])}
     finished = {id_: settlement for id_, settlement in invalid.items() if id_ not in stale}
     for settled in await settle(session, NotificationSchedule, finished):
@@ -99,6 +116,7 @@ async def check(
                 guild_name=guild_name or "",
                 responses=responses.get(row.game_id, ()),
                 co_hosts=co_hosts.get(row.game_id, ()),
+                earlier_players=earlier.get(row.game_id, ()) if row.kind is NotificationKind.NUDGE else (),
                 is_stale=row.id in stale,
             )
     return checked
@@ -134,6 +152,41 @@ def _judge(
     if has_enough:
         return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "enough players have a seat")
     return staleness(row, game, now=now)
+
+
+async def _judge_nudges(
+    session: AsyncSession,
+    rows: Sequence[tuple[NotificationSchedule, datetime]],
+    games: Mapping[UUID, Game],
+    earlier: Mapping[UUID, Sequence[Person]],
+    deliveries: Mapping[UUID, Sequence[NotificationDelivery]],
+) -> dict[UUID, Settlement]:
+    """Return the outcomes of nudges that would be useless now.
+
+    Nobody is left to nudge only before the first attempt. After it, those who have answered are left out one by one.
+    """
+    people = await _read_people(session, {row.game_id for row, _ in rows})
+    found: dict[UUID, Settlement] = {}
+    for row, now in rows:
+        game = games[row.game_id]
+        seats = {person.user_id: person.slot for person in people[row.game_id] if person.has_joined}
+        if game.nudge_minutes is None:
+            found[row.id] = Settlement(Outcome.SUPERSEDED, "the game has no nudge any more")
+        elif game.status is not GameStatus.SCHEDULED or now >= game.scheduled_at or is_past_closing(game, now=now):
+            found[row.id] = Settlement(Outcome.SUPERSEDED, "sign-ups are closed")
+        elif count_free_seats(game, seats) == 0:
+            found[row.id] = Settlement(Outcome.SUPERSEDED, "the game is full")
+        elif game.nudge_role_id is None and not earlier.get(game.id) and not deliveries[row.id]:
+            found[row.id] = Settlement(Outcome.SUPERSEDED, "there is nobody to nudge")
+    return found
+
+
+async def _read_earlier_players(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Person]]:
+    players: defaultdict[UUID, list[Person]] = defaultdict(list)
+    for row in await session.execute(_SQL["earlier_players"], {"game_ids": list(game_ids)}):
+        person = Person(row.user_id, has_joined=False, wants_dm=row.wants_dm, has_closed_dms=row.has_closed_dms)
+        players[row.game_id].append(person)
+    return players
 
 
 async def _lock_games(session: AsyncSession, notifications: Iterable[UUID], *, wait: bool) -> dict[UUID, Game]:

@@ -226,15 +226,17 @@ async def _acquire(
 
 def _has_everyone_left(delivery: NotificationDelivery, context: NotificationContext) -> bool:
     """Return whether nobody is left to notify. The channel's first message is always sent, unless it is for a former
-    host."""
+    host or for those whom it mentions."""
     if context.notification.kind in HOST_KINDS:
         return context.game.host_id not in (delivery.recipient_id, *delivery.mentions)
-    if CONTENT[context.notification.kind].is_private:
+    content = CONTENT[context.notification.kind]
+    if content.is_private:
         return False
     people = set(context.user_ids)
     if delivery.recipient_kind is RecipientKind.USER:
         return delivery.recipient_id not in people
-    return delivery.chunk > 0 and not (people & set(delivery.mentions) or people - context.contacted)
+    is_for_mentioned = delivery.chunk > 0 or (content.is_for_mentioned and bool(delivery.mentions))
+    return is_for_mentioned and not (people & set(delivery.mentions) or people - context.contacted)
 
 
 def _handle_conflict(

@@ -8,6 +8,7 @@ from bot.notifications.change import CHANGE
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Person, Recipient
 from bot.notifications.drop_out import DROP_OUT
 from bot.notifications.minimum import MINIMUM
+from bot.notifications.nudge import NUDGE
 from bot.notifications.offer_end import OFFER_END
 from bot.notifications.personal_reminder import PERSONAL_REMINDER
 from bot.notifications.promotion import PROMOTION
@@ -23,6 +24,7 @@ CONTENT: Mapping[NotificationKind, NotificationContent] = {
     NotificationKind.DROP_OUT: DROP_OUT,
     NotificationKind.PROMOTION: PROMOTION,
     NotificationKind.MINIMUM: MINIMUM,
+    NotificationKind.NUDGE: NUDGE,
     NotificationKind.OFFER_END: OFFER_END,
     NotificationKind.ANNOUNCEMENT: ANNOUNCEMENT,
     NotificationKind.WARNING: WARNING,

@@ -54,6 +54,8 @@ class NotificationContext:
     """The answers of users who have no seat, in the order they answered. Only announcements have them."""
     co_hosts: Sequence[int] = ()
     """The co-hosts, the first added first. Only announcements have them."""
+    earlier_players: Sequence[Person] = ()
+    """The players of earlier games who have not answered. Only nudges have them."""
     read_at: float = field(default_factory=time.monotonic)
     """When `now` was read, by this process's monotonic clock."""
 
@@ -79,13 +81,18 @@ class NotificationContext:
 
     @property
     def audience(self) -> list[Person]:
-        """The people whom it is for. A reminder is not for those who turned reminders off."""
+        """The people whom it is for.
+
+        A reminder is not for those who turned reminders off. A nudge is for none of the game's own people.
+        """
+        if self.notification.kind is NotificationKind.NUDGE:
+            return list(self.earlier_players)
         is_reminder = self.notification.kind in _REMINDERS
         return [person for person in self.people if not (is_reminder and person.reminders_off)]
 
     @property
     def user_ids(self) -> list[int]:
-        """The people whom it is for: the players in the order they joined, and the host."""
+        """The people whom it is for: usually the players in the order they joined, and the host."""
         return [person.user_id for person in self.audience]
 
     @property
@@ -136,5 +143,7 @@ class NotificationContent:
     """After the first attempt it must not mention anyone new, because it may already have been sent."""
     is_private: bool = False
     """Whether it is for its recipient alone, who need not be a player and is never mentioned in the channel instead."""
+    is_for_mentioned: bool = False
+    """Whether the channel's first message is not sent if nobody is left whom it was to mention."""
     is_urgent: bool = True
     """Whether its direct messages are opened before those of others."""

@@ -21,15 +21,23 @@ from shared.models import NotificationDelivery, RecipientKind
 
 
 def list_recipients(context: NotificationContext) -> list[Recipient]:
-    """Return the channel, once per chunk of people, and the people who get a direct message instead.
+    """Return the recipients of the audience. The channel is one of them also if nobody is mentioned there.
 
     The host is reminded like a player, because without the host there is no game.
     """
+    recipients = list_audience(context)
+    if any(recipient.kind is RecipientKind.CHANNEL for recipient in recipients):
+        return recipients
+    return [Recipient(RecipientKind.CHANNEL, context.game.channel_id), *recipients]
+
+
+def list_audience(context: NotificationContext) -> list[Recipient]:
+    """Return the channel, once per chunk of people to mention, and the people who get a direct message instead."""
     by_dm = [person.user_id for person in context.audience if person.wants_dm and not person.has_closed_dms]
     mentioned = [user for user in context.user_ids if user not in by_dm]
     in_channel = [
         Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=chunk, chunk=number)
-        for number, chunk in enumerate(split_into_chunks(mentioned) or [()])
+        for number, chunk in enumerate(split_into_chunks(mentioned))
     ]
     return [*in_channel, *(Recipient(RecipientKind.USER, user) for user in by_dm)]
 
@@ -68,7 +76,8 @@ def select_mentions(context: NotificationContext, delivery: NotificationDelivery
 
 def make_closed_dms_note(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
     """Return the note for people whose DMs are closed, or an empty text."""
-    closed = {person.user_id for person in context.people if person.has_closed_dms}
+    known = (*context.people, *context.earlier_players)
+    closed = {person.user_id for person in known if person.has_closed_dms}
     return CLOSED_DMS if delivery.chunk > 0 and mentions and closed.issuperset(mentions) else ""
 
 

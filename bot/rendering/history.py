@@ -149,6 +149,10 @@ def _write_switch(value: Any) -> str:
     return "yes" if value else "no"
 
 
+def _write_nudge(value: Any) -> str:
+    return "none" if value is None else describe_offsets([value])
+
+
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "title": ("the title", _write_title),
     "description": ("the description", str),
@@ -163,6 +167,8 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "minimum_players": ("the minimum of players", _write_minimum),
     "minimum_minutes": ("when the players are counted", _write_check),
     "closes_minutes": ("the end of sign-ups", _write_closing),
+    "nudge_minutes": ("the nudge", _write_nudge),
+    "nudge_role_id": ("the role to nudge", _write_role),
     "rule": ("how it repeats", _write_rule),
     "clock": ("the time of day", str),
     "open_ahead": ("how many games are open at once", str),

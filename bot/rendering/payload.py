@@ -50,6 +50,11 @@ _ACTION_ROW, _BUTTON = 1, 2
 _GREY, _GREEN, _RED = 2, 3, 4
 
 
+def allowed_role(role_id: int) -> Payload:
+    """Return the `allowed_mentions` that ping exactly this role."""
+    return {"parse": [], "roles": [str(role_id)]}
+
+
 def allowed_mentions(user_ids: Sequence[int]) -> Payload:
     """Return the `allowed_mentions` that ping exactly these users, or nobody."""
     return {"parse": [], "users": [str(user_id) for user_id in user_ids]} if user_ids else {"parse": []}
@@ -70,6 +75,15 @@ def signup_buttons(game_id: UUID, *, nonce: str = "", can_join: bool = True) -> 
         {"style": _GREY, "label": "Maybe", "custom_id": f"{MAYBE_ID}{game_id}"},
         {"style": _GREY, "label": "Can't", "custom_id": f"{LEAVE_ID}{game_id}"},
         {"style": _GREY, "label": "Edit", "custom_id": f"{EDIT_ID}{game_id}{_suffix(nonce)}"},
+    )
+
+
+def nudge_buttons(game_id: UUID, *, nonce: str) -> list[Payload]:
+    """Return the row under a nudge. No id ends with the game's, by which announcements are recognised."""
+    return _row(
+        {"style": _GREEN, "label": "Join", "custom_id": f"{JOIN_ID}{game_id}{_suffix(nonce)}"},
+        {"style": _GREY, "label": "Maybe", "custom_id": f"{MAYBE_ID}{game_id}{_suffix(nonce)}"},
+        {"style": _GREY, "label": "Can't", "custom_id": f"{LEAVE_ID}{game_id}{_suffix(nonce)}"},
     )
 
 

@@ -1,4 +1,4 @@
-"""The messages that ping: reminders, cancellations, new times, drop-outs, promotions and questions.
+"""The messages that ping: reminders, cancellations, new times, drop-outs, promotions, nudges and questions.
 
 They are plain content, because only mentions in the content notify and a phone shows the first line.
 """
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.rendering.embeds import fold, seat_count
 from bot.rendering.escaping import clean, escape, utf16_length
-from bot.rendering.formatting import format_mention, format_timestamp
+from bot.rendering.formatting import format_mention, format_role, format_timestamp
 from bot.rendering.payload import (
     CONTENT_LIMIT,
     MENTIONS_LIMIT,
@@ -18,6 +18,7 @@ from bot.rendering.payload import (
     UNTITLED,
     Payload,
     allowed_mentions,
+    allowed_role,
     message_link,
 )
 from bot.rendering.place import format_place, is_channel
@@ -145,6 +146,29 @@ def minimum_message(
         f"on {format_timestamp(game.scheduled_at, 'F')}. Do you want to cancel it?"
     )
     return _compose(game, sentence, mentions, notes=notes)
+
+
+def nudge_message(
+    game: Game,
+    *,
+    free_seats: int | None,
+    role_id: int | None = None,
+    mentions: Sequence[int] = (),
+    notes: Sequence[str] = (),
+) -> Payload:
+    """Return the question to those who have not answered. It pings exactly `mentions`, or the role instead.
+
+    Without a number of `free_seats`, everybody can join.
+    """
+    free = "" if free_seats is None else f" {plural(free_seats, 'seat')} {'is' if free_seats == 1 else 'are'} free."
+    sentence = (
+        f"📣 Can you make it to **{{title}}** on {format_timestamp(game.scheduled_at, 'F')} "
+        f"({format_timestamp(game.scheduled_at, 'R')})?{free}"
+    )
+    if role_id is None:
+        return _compose(game, sentence, mentions, notes=notes)
+    payload = _compose(game, sentence, (), notes=(format_role(role_id), *notes))
+    return {**payload, "allowed_mentions": allowed_role(role_id)}
 
 
 def server_note(name: str) -> str:

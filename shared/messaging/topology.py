@@ -64,6 +64,7 @@ NOTICES = Queue(
         NotificationKind.CHANGE,
         NotificationKind.PROMOTION,
         NotificationKind.MINIMUM,
+        NotificationKind.NUDGE,
         NotificationKind.OFFER_END,
         NotificationKind.DROP_OUT,
         NotificationKind.WARNING,

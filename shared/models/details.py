@@ -58,6 +58,10 @@ class GameDetails:
     """How long before the start the host is asked."""
     offer_minutes: Mapped[int | None]
     """How long a promoted player has to confirm a seat. None is no need to."""
+    nudge_minutes: Mapped[int | None]
+    """How long before the start those are nudged who have not answered. None is never."""
+    nudge_role_id: Mapped[int | None]
+    """Who is nudged. None is the players of earlier games."""
 
 
 DETAILS = tuple(GameDetails.__annotations__)

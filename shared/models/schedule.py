@@ -19,7 +19,7 @@ from shared.models.game import GameStatus
 
 class NotificationKind(enum.StrEnum):
     """All but the two kinds of reminders are notices: due immediately, and without TTL. Only an announcement, the
-    question about a minimum and the end of an offer may be due later."""
+    question about a minimum, the end of an offer and a nudge may be due later."""
 
     REMINDER = "reminder"
     ANNOUNCEMENT = "announcement"
@@ -38,6 +38,8 @@ class NotificationKind(enum.StrEnum):
     """Too few players have a seat. The host is asked whether to cancel the game."""
     OFFER_END = "offer_end"
     """The user has not taken the seat that they were offered. It goes to the next, and they are notified."""
+    NUDGE = "nudge"
+    """A role, or the players of earlier games who have not answered, are asked whether they can come."""
 
 
 class Outcome(enum.StrEnum):
@@ -139,6 +141,13 @@ class NotificationSchedule(DueRow, Base):
             "due_at",
             unique=True,
             postgresql_where=text("kind = 'minimum'"),
+        ),
+        Index(
+            "uq_notification_schedule_nudge",
+            "game_id",
+            "game_scheduled_at",
+            unique=True,
+            postgresql_where=text("kind = 'nudge'"),
         ),
     )
 

@@ -1,7 +1,8 @@
 """Writes notices, and decides whether a notification is still valid.
 
 A notice is due at once, has no TTL, and stays valid after the game starts. Only an announcement may be due later, and
-changes before then wait for it. The question about a minimum of players is due later too, and expires as a reminder.
+changes before then wait for it. The question about a minimum of players and a nudge are due later too, and expire as a
+reminder.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ VALIDITY: dict[NotificationKind, Validity] = {
         superseded_by=frozenset({NotificationKind.CANCELLATION}),
     ),
     NotificationKind.MINIMUM: Validity(expires_at_begin=True, bound_to_version=True),
+    NotificationKind.NUDGE: Validity(expires_at_begin=True, bound_to_version=True),
     NotificationKind.OFFER_END: Validity(
         expires_at_begin=False,
         bound_to_version=False,

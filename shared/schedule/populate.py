@@ -29,6 +29,7 @@ from shared.models import (
 from shared.schedule.minimum import add_minimums, populate_minimum
 from shared.schedule.notices import select_in_doubt
 from shared.schedule.notify import notify_loops
+from shared.schedule.nudges import add_nudges, populate_nudge
 from shared.schedule.personal import populate_personal_reminders
 from shared.schedule.settle import settle_and_log
 
@@ -50,6 +51,7 @@ async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
 
     Raises:
         PermanentError: there is no such game.
+        TransientError: a nudge for another time may have been sent, and its result is not known yet.
     """
     game = await lock_game(session, game_id)
     await session.flush()
@@ -57,6 +59,7 @@ async def populate_schedule(session: AsyncSession, game_id: UUID) -> None:
     await _populate_reminders(session, game, moment=moment)
     await populate_personal_reminders(session, [game.id])
     await populate_minimum(session, game, moment=moment)
+    await populate_nudge(session, game, moment=moment)
     await _populate_transitions(session, game, moment=moment)
     await notify_loops(session)
 
@@ -68,6 +71,7 @@ async def populate_new_games(session: AsyncSession, games: Sequence[Game], *, mo
         await session.execute(insert(NotificationSchedule), reminders)
     await populate_personal_reminders(session, [game.id for game in games])
     await add_minimums(session, games, moment=moment)
+    await add_nudges(session, games, moment=moment)
     session.add_all(
         _make_transition(game, status, due_at, moment=moment)
         for game in games

@@ -9,7 +9,8 @@
 SELECT
     id, guild_id, channel_id, message_id, interaction_id, host_id, scheduled_at, zone, local_time, status, version,
     revision, series_id, occurrence, series_rule, created_at, title, description, place, duration, capacity, slots,
-    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes
+    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes, nudge_minutes,
+    nudge_role_id
 FROM game
 WHERE id = ANY(ARRAY(SELECT game_id FROM notification_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id
@@ -19,8 +20,8 @@ FOR SHARE SKIP LOCKED;
 -- Read open notifications of :kinds that are due, whatever a message says. Of several overdue reminders of one game only
 -- the latest is delivered: after an outage nobody gets four of them. A reminder for one user is not for users who have
 -- left, or who want no reminders; the host need not have a seat. A host is asked about a game only while too few players
--- have a seat. An announcement may be posted already if it is unknown whether an earlier attempt posted it. A reminder
--- before the announcement would give the game away in the channel.
+-- have a seat. An announcement may be posted already if it is unknown whether an earlier attempt posted it. A reminder or
+-- nudge before the announcement would give the game away in the channel.
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
 -- uq_notification_schedule_open_notice, uq_notification_delivery_recipient, pk_participant, pk_game, pk_guild.
 SELECT
@@ -52,7 +53,7 @@ SELECT
             ON delivery.notification_id = earlier.id
         WHERE earlier.game_id = notification.game_id AND earlier.kind = 'announcement'
     )) AS may_be_posted,
-    kind IN ('reminder', 'personal_reminder') AND EXISTS (
+    kind IN ('reminder', 'personal_reminder', 'nudge') AND EXISTS (
         SELECT FROM notification_schedule AS announcement
         WHERE announcement.game_id = notification.game_id
             AND announcement.kind = 'announcement'
@@ -114,6 +115,54 @@ ORDER BY joined_at, user_id;
 SELECT id, user_id, coalesce(wants_dm, false) AS wants_dm, dms_closed_at IS NOT NULL AS has_closed_dms
 FROM notification_schedule LEFT JOIN person USING (user_id)
 WHERE id = ANY(CAST(:ids AS uuid[])) AND user_id IS NOT NULL;
+
+-- name: earlier_players
+-- Read the players of earlier games who have not answered a game, and how each wants to be notified: of the last five
+-- games of its series that are over, or without a series of the host's last five on the server within 60 days. The host
+-- and those who turned reminders off are left out. Those who have answered are taken off game by game: with an anti-join
+-- the planner reads all players of all games for a batch.
+-- Indexes: pk_game, uq_game_occurrence and ix_game_host_id_scheduled_at, of which the latest entries of a series or a host
+-- are read, pk_participant, pk_response, pk_person.
+SELECT
+    game.id AS game_id, earlier.user_id, coalesce(person.wants_dm, false) AS wants_dm,
+    person.dms_closed_at IS NOT NULL AS has_closed_dms
+FROM game
+CROSS JOIN LATERAL (
+    SELECT user_id
+    FROM (
+        (
+            SELECT id
+            FROM game AS of_series
+            WHERE of_series.series_id = game.series_id AND of_series.status = 'completed'
+            ORDER BY of_series.occurrence DESC
+            LIMIT 5
+        )
+        UNION ALL
+        (
+            SELECT id
+            FROM game AS of_host
+            WHERE game.series_id IS NULL
+                AND of_host.host_id = game.host_id
+                AND of_host.guild_id = game.guild_id
+                AND of_host.scheduled_at > (SELECT clock_timestamp()) - interval '60 days'
+                AND of_host.scheduled_at <= (SELECT clock_timestamp())
+                AND of_host.status = 'completed'
+            ORDER BY of_host.scheduled_at DESC
+            LIMIT 5
+        )
+    ) AS over
+    JOIN participant ON participant.game_id = over.id
+    EXCEPT
+    SELECT user_id FROM participant WHERE participant.game_id = game.id
+    EXCEPT
+    SELECT user_id FROM response WHERE response.game_id = game.id
+    EXCEPT
+    SELECT game.host_id
+) AS earlier
+LEFT JOIN person ON person.user_id = earlier.user_id
+WHERE game.id = ANY(CAST(:game_ids AS uuid[]))
+    AND NOT coalesce(person.reminders_off, false)
+ORDER BY game.id, earlier.user_id;
 
 -- name: responses
 -- Read the answers of users who have no seat, in the order they answered.
@@ -259,7 +308,8 @@ RETURNING delivery.state;
 SELECT
     id, guild_id, channel_id, message_id, interaction_id, host_id, scheduled_at, zone, local_time, status, version,
     revision, series_id, occurrence, series_rule, created_at, title, description, place, duration, capacity, slots,
-    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes
+    reminder_offsets, required_role_id, closes_minutes, minimum_players, minimum_minutes, offer_minutes, nudge_minutes,
+    nudge_role_id
 FROM game
 WHERE id = ANY(ARRAY(SELECT game_id FROM game_status_schedule WHERE id = ANY(CAST(:ids AS uuid[]))))
 ORDER BY id

@@ -107,7 +107,7 @@ SELECT
     game.zone, game.local_time, game.status, game.version, game.revision, game.series_id, game.occurrence,
     game.series_rule, game.created_at, game.title, game.description, game.place, game.duration, game.capacity,
     game.slots, game.reminder_offsets, game.required_role_id, game.closes_minutes, game.minimum_players,
-    game.minimum_minutes, game.offer_minutes,
+    game.minimum_minutes, game.offer_minutes, game.nudge_minutes, game.nudge_role_id,
     delivery.id AS delivery_id, warning.reason
 FROM notification_schedule AS warning
 JOIN game ON game.id = warning.game_id

@@ -135,6 +135,11 @@ class Actions:
         """Give a game another host."""
         return await self._run(lambda session: hand_over_game(session, game_id, user_id=user, actor_id=HOST))
 
+    async def nudge(self, game_id: UUID, minutes: int, *, dies_after: int | None = None) -> bool:
+        """Nudge the players of earlier games some minutes before the start of a game, 0 for never."""
+        edit = GameEdit(nudge_minutes=minutes)
+        return await self._run(lambda session: edit_game(session, game_id, edit), dies_after)
+
     async def _run(self, change: Callable[[AsyncSession], Awaitable[object]], dies_after: int | None = None) -> bool:
         async def work() -> None:
             async with database.transaction(self._environment.processes[COMMANDS].sessions) as session:

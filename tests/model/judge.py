@@ -47,6 +47,8 @@ def judge(history: History) -> None:
             _judge_recipients(history, row)
         if row.what == NotificationKind.PERSONAL_REMINDER:
             _judge_personal_reminder(history, row)
+        if row.what == NotificationKind.NUDGE:
+            _judge_nudge(history, row)
 
 
 def judge_request(history: History, call: Call, sent: set[tuple[object, ...]]) -> None:
@@ -74,6 +76,13 @@ def judge_request(history: History, call: Call, sent: set[tuple[object, ...]]) -
         return
     assert not _is_stale(history, row), f"a message is sent that is not valid any more: {row}"
     people = history.games[row.game_id].people
+    if row.what == NotificationKind.NUDGE:
+        game = history.games[row.game_id]
+        assert game.status is GameStatus.SCHEDULED, f"a nudge is sent after the start: {row}"
+        assert game.capacity is None or len(game.players) < game.capacity, f"a nudge is sent to a full game: {row}"
+        people = _unanswered(history, row, until=history.now)
+        reached = call.pings | ({recipient} if kind == RecipientKind.USER else set())
+        assert reached and reached <= people, f"{sorted(reached)} are nudged: {delivery}"
     if row.what == NotificationKind.OFFER_END and row.user_id is not None:
         people |= {row.user_id}  # they have just lost their seat
     assert row.user_id is None or row.user_id in people, f"a message is sent to someone who has left: {row}"
@@ -161,6 +170,29 @@ def _judge_personal_reminder(history: History, row: Row) -> None:
         case Outcome.EXPIRED:
             begun_at = (row.game_scheduled_at or row.due_at) + _EXPIRES_AFTER
             assert row.settled_at is not None and begun_at <= row.settled_at, f"lost: {row} before the start"
+
+
+def _judge_nudge(history: History, row: Row) -> None:
+    """A nudge that was delivered reached all players of earlier games who had not answered until its last attempt."""
+    if row.outcome is None:
+        assert row.due_at > history.now, f"unsettled: {row}"
+    if row.outcome is Outcome.DELIVERED:
+        attempts = history.leased_at[row.id]
+        always = _unanswered(history, row, until=max(attempts), over_before=min(attempts))
+        missed = always - set(_notified(history, row))
+        assert not missed, f"{missed} were not nudged: {row}"
+
+
+def _unanswered(history: History, row: Row, *, until: datetime, over_before: datetime | None = None) -> set[int]:
+    """Return the players of earlier games, without those who had answered the row's game."""
+    earlier = [
+        game.players
+        for states in history.states.values()
+        for at, game in states
+        if game.status is GameStatus.COMPLETED and (at <= until if over_before is None else at < over_before)
+    ]
+    answers = [{*game.people, *game.waiting} for at, game in history.states[row.game_id] if at <= until]
+    return set().union(*earlier) - set().union(*answers)
 
 
 def _periods(states: Sequence[tuple[datetime, Game]]) -> list[tuple[datetime, Game]]:

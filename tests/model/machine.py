@@ -118,6 +118,10 @@ class Questbell(RuleBasedStateMachine):
     def a_seat_is_taken(self, which: int, player: int, dies_after: int | None) -> None:
         self._do(self._world.actions.take_seat(self._game(which), player, dies_after=dies_after))
 
+    @rule(which=which, minutes=st.sampled_from([0, 5, 20, 90]), dies_after=deaths)
+    def those_who_have_not_answered_are_nudged(self, which: int, minutes: int, dies_after: int | None) -> None:
+        self._do(self._world.actions.nudge(self._game(which), minutes, dies_after=dies_after))
+
     @rule(which=which, player=st.sampled_from(PLAYERS), delay=st.sampled_from(SNOOZES), dies_after=deaths)
     def a_reminder_is_snoozed(self, which: int, player: int, delay: timedelta, dies_after: int | None) -> None:
         self._do(self._world.actions.snooze(self._game(which), player, delay, dies_after=dies_after))

@@ -284,6 +284,22 @@ async def a_game_begins_and_ends(world: World) -> None:
         await world.bots.handle(*world.broker.ready)
 
 
+@shows(row="scheduled published superseded reopened delivered", delivery="created started sent")
+async def a_player_of_an_earlier_game_is_nudged(world: World) -> None:
+    await announced(world)
+    for _ in ("the start", "the end"):
+        await world.pass_time(3 * 60 * MINUTE)
+        await world.controllers.dispatch(STATUS_TRANSITIONS)
+        await world.bots.handle(*world.broker.ready)
+    game_id = await announced(world, players=(MIA,))
+    await world.actions.nudge(game_id, 90)
+    await world.actions.nudge(game_id, 60)
+    for _ in ("the announcement", "the nudge"):
+        await deliver_next(world)
+    [nudge] = [row for row in world.history.rows.values() if row.what == NotificationKind.NUDGE]
+    assert [delivery.mentions for delivery in world.history.ledger(nudge.id)] == [(JONAS,)]
+
+
 @shows(status="attempt_failed")
 async def a_status_transition_fails(world: World) -> None:
     def fail(*_: object) -> None:

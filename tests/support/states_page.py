@@ -36,9 +36,9 @@ _SECTIONS = {
         "Notifications",
         """
 One row for each reminder, personal reminder, announcement, cancellation, new time, promotion, end of an offer,
-drop-out, warning and question about a minimum of players. A row is open until it has an outcome, and `attempt_at` is
-the time of its next attempt. `attempts` counts the publishes, and `failed_attempt` is the latest attempt whose failure
-was recorded. The first process to settle a row wins.
+drop-out, warning, nudge and question about a minimum of players. A row is open until it has an outcome, and
+`attempt_at` is the time of its next attempt. `attempts` counts the publishes, and `failed_attempt` is the latest
+attempt whose failure was recorded. The first process to settle a row wins.
 """,
     ),
     STATUSES: (

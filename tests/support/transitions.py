@@ -206,10 +206,10 @@ def _schedules() -> Iterator[Transition]:
         ("open",),
         "expired",
         _BOT,
-        "The game began more than a minute ago, so its reminder or question is useless.",
+        "The game began more than a minute ago, so its reminder, question or nudge is useless.",
         OUTCOME,
-        f"NEW.kind IN ('reminder', 'personal_reminder', 'minimum') AND NEW.game_scheduled_at < clock_timestamp() "
-        f"AND {_NOTHING_IS_OPEN}",
+        f"NEW.kind IN ('reminder', 'personal_reminder', 'minimum', 'nudge') "
+        f"AND NEW.game_scheduled_at < clock_timestamp() AND {_NOTHING_IS_OPEN}",
     )
     yield Transition(
         NOTIFICATIONS,
@@ -237,10 +237,11 @@ def _schedules() -> Iterator[Transition]:
         ("superseded",),
         "open",
         _CHANGE,
-        "The game was moved back, or the player came back, before the reminder was due. This is the only change of a "
-        "settled row.",
-        ("game_version", "game_scheduled_at", "reason", "user_id", *OUTCOME),
-        "NEW.kind IN ('reminder', 'personal_reminder', 'minimum')",
+        "The game was moved back, the player came back before the reminder was due, or the nudge gets another time. "
+        "This is the only change of a settled row.",
+        ("game_version", "game_scheduled_at", "reason", "user_id", "due_at", *OUTCOME),
+        "NEW.kind IN ('reminder', 'personal_reminder', 'minimum', 'nudge') "
+        "AND (NEW.due_at = OLD.due_at OR NEW.kind = 'nudge')",
     )
     yield Transition(
         NOTIFICATIONS,

@@ -28,6 +28,7 @@ EMOJI = {
     NotificationKind.DROP_OUT: "👋",
     NotificationKind.PROMOTION: "🎉",
     NotificationKind.MINIMUM: "👥",
+    NotificationKind.NUDGE: "📣",
     NotificationKind.OFFER_END: "⌛",
     NotificationKind.WARNING: "⚠️",
 }

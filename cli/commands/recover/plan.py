@@ -50,8 +50,9 @@ _MAY_BE_DIRECT = (
     NotificationKind.OFFER_END,
     NotificationKind.PERSONAL_REMINDER,
     NotificationKind.MINIMUM,
+    NotificationKind.NUDGE,
 )
-"""Kinds that one user gets, in the channel or by direct message."""
+"""Kinds of which the channel may have no message, because all recipients got direct messages."""
 _OUTCOMES = {Action.MARK_DELIVERED: Outcome.DELIVERED, Action.MARK_UNDELIVERABLE: Outcome.UNDELIVERABLE}
 
 
