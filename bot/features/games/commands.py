@@ -73,8 +73,10 @@ class GameCommands(app_commands.Group):
         place="Where you play: a channel such as “#voice”, or any text",
         minimum="How many players it needs. With fewer, I ask you whether to cancel it",
         minimum_check="How long before the start I count the players: “1d”, “6h” (default: 1d)",
+        nudge="When to ask those who haven't answered, before the start: “2d”, “6h” (default: never)",
+        nudge_role="The role to ask once (default: who played before and hasn't answered)",
     )
-    @app_commands.rename(minimum_check="minimum-check")
+    @app_commands.rename(minimum_check="minimum-check", nudge_role="nudge-role")
     @app_commands.autocomplete(
         when=suggest_start_times, repeat=suggest_repeats, template=suggest_templates, announce=suggest_start_times
     )
@@ -97,6 +99,8 @@ class GameCommands(app_commands.Group):
         place: app_commands.Range[str, 1, MOST_CHARACTERS] = "",
         minimum: app_commands.Range[int, 1, MOST_PLAYERS] | None = None,
         minimum_check: app_commands.Range[str, 1, 50] = "",
+        nudge: app_commands.Range[str, 1, 50] = "",
+        nudge_role: discord.Role | None = None,
     ) -> None:
         """Plan a game, and see a preview before you announce it."""
         options = CreateGameOptions(
@@ -116,6 +120,8 @@ class GameCommands(app_commands.Group):
             place=place,
             minimum="" if minimum is None else str(minimum),
             minimum_check=minimum_check,
+            nudge=nudge,
+            nudge_role=str(read_role(interaction, nudge_role) or ""),
         )
         await create_from_command(interaction, options)
 
@@ -184,8 +190,10 @@ class GameCommands(app_commands.Group):
         place=f"Where you play: a channel such as “#voice”, any text, or “{NO_PLACE}”",
         minimum="How many players it needs (0: no minimum)",
         minimum_check="How long before the start I count the players: “1d”, “6h”",
+        nudge="When to ask those who haven't answered, before the start: “2d”, “6h” (0: never)",
+        nudge_role="The role to ask once (@everyone: who played before and hasn't answered)",
     )
-    @app_commands.rename(minimum_check="minimum-check")
+    @app_commands.rename(minimum_check="minimum-check", nudge_role="nudge-role")
     @app_commands.autocomplete(game=suggest_manageable_games, when=suggest_start_times)
     async def edit(
         self,
@@ -205,6 +213,8 @@ class GameCommands(app_commands.Group):
         place: app_commands.Range[str, 1, MOST_CHARACTERS] | None = None,
         minimum: app_commands.Range[int, 0, MOST_PLAYERS] | None = None,
         minimum_check: app_commands.Range[str, 1, 50] | None = None,
+        nudge: app_commands.Range[str, 1, 50] | None = None,
+        nudge_role: discord.Role | None = None,
     ) -> None:
         """Change a game. What you leave out stays as it is."""
         options = EditGameOptions(
@@ -223,6 +233,8 @@ class GameCommands(app_commands.Group):
             place=place,
             minimum=minimum,
             minimum_check=minimum_check,
+            nudge=nudge,
+            nudge_role=read_role(interaction, nudge_role),
         )
         await respond_once(interaction, lambda session: edit_from_options(session, interaction, options))
 

@@ -13,6 +13,7 @@ from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.limits import describe_limits, parse_closing, parse_minimum, require_open_sign_ups
 from bot.features.games.lookup import format_locale
+from bot.features.games.nudges import describe_nudge, parse_nudge, require_mentionable, require_possible_nudge
 from bot.features.games.offers import parse_offer
 from bot.features.games.place import parse_place
 from bot.features.games.quotas import require_quota
@@ -62,6 +63,9 @@ class CreateGameOptions:
     place: str = ""
     minimum: str = ""
     minimum_check: str = ""
+    nudge: str = ""
+    nudge_role: str = ""
+    """Its id."""
     entered_at: str = ""
     """When the host entered them, which "in 2 hours" and "tomorrow" are read from. Empty is now."""
 
@@ -131,7 +135,8 @@ async def confirm_creation(session: AsyncSession, game: Game) -> str:
 
 
 def describe_schedule(game: Game, *, now: datetime, announce_at: datetime | None = None) -> list[str]:
-    """Return a line for each reminder that will be sent, one for those that will not, and one for each limit."""
+    """Return a line for each reminder that will be sent, one for those that will not, and one for the nudge and each
+    limit."""
     in_time = reminder_times(game, after=now)
     upcoming = in_time if announce_at is None else reminder_times(game, after=announce_at)
     too_late = [offset for offset in game.reminder_offsets if offset not in in_time]
@@ -146,7 +151,7 @@ def describe_schedule(game: Game, *, now: datetime, announce_at: datetime | None
     if too_early:
         early = join_words(map(_format_offset, too_early)).lower()
         lines.append(f"🔕 Not sent, because the game isn't announced by then: {early}.")
-    return [*lines, *describe_limits(game, now=now)]
+    return [*lines, *describe_nudge(game, now=now, announce_at=announce_at), *describe_limits(game, now=now)]
 
 
 def parse_title(text: str) -> str:
@@ -221,6 +226,9 @@ def _parse_options(
     slots = parse_slots(options.slots)
     seats = count_seats(capacity, slots)
     minimum, minimum_minutes = parse_minimum(options.minimum, check=options.minimum_check, seats=seats)
+    nudge_minutes, nudge_role_id = parse_nudge(options.nudge), int(options.nudge_role) if options.nudge_role else None
+    require_possible_nudge(nudge_minutes, nudge_role_id, closes_minutes)
+    require_mentionable(interaction, nudge_role_id)
     entered_at = datetime.fromisoformat(options.entered_at) if options.entered_at else now
     start = parse_start_time(options.when, zone=zone, now=entered_at, locale=format_locale(interaction))
     if start.at <= now:
@@ -247,6 +255,8 @@ def _parse_options(
         minimum_players=minimum,
         minimum_minutes=minimum_minutes,
         offer_minutes=parse_offer(options.offer),
+        nudge_minutes=nudge_minutes,
+        nudge_role_id=nudge_role_id,
         interaction_id=request_id,
         announce_at=announce_at,
     )

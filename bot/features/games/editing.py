@@ -14,6 +14,7 @@ from bot.features.errors import UserError
 from bot.features.games.creation import choose_duration, describe_schedule, parse_description, parse_title
 from bot.features.games.limits import parse_check, parse_closing, require_possible_minimum
 from bot.features.games.lookup import find_game_by_text, format_locale
+from bot.features.games.nudges import parse_nudge, require_mentionable, require_possible_nudge
 from bot.features.games.offers import parse_offer
 from bot.features.games.place import parse_place
 from bot.features.games.slots import parse_slots
@@ -57,6 +58,9 @@ class EditDetailsOptions:
     place: str | None = None
     minimum: int | None = None
     minimum_check: str | None = None
+    nudge: str | None = None
+    nudge_role: int | None = None
+    """Its id, 0 for the players of earlier games."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,7 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     if edit == GameEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `when` or `players`.")
     require_minimum_of_edit(game, edit)
+    require_nudge_of_edit(interaction, game, edit)
     title = format_title(game.title)
     match result := await edit_game(session, game.id, edit, actor_id=interaction.user.id, asks_again=options.confirm):
         case EditResult.CLOSED:
@@ -155,6 +160,20 @@ def require_minimum_of_edit(game: Game | GameSeries, edit: DetailsEdit) -> None:
     require_possible_minimum(minimum, edit.minimum_minutes, seats=seats)
 
 
+def require_nudge_of_edit(interaction: Interaction, game: Game | GameSeries, edit: DetailsEdit) -> None:
+    """Check that a game's nudge is still possible after an edit.
+
+    Raises:
+        UserError: it is not, or the user may not mention its role.
+    """
+    require_mentionable(interaction, edit.nudge_role_id or None)
+    if (edit.nudge_minutes, edit.nudge_role_id, edit.closes_minutes) == (None, None, None):
+        return
+    nudge_minutes = game.nudge_minutes if edit.nudge_minutes is None else edit.nudge_minutes or None
+    closes_minutes = game.closes_minutes if edit.closes_minutes is None else edit.closes_minutes or None
+    require_possible_nudge(nudge_minutes, edit.nudge_role_id or None, closes_minutes)
+
+
 def _parse_options(interaction: Interaction, options: EditGameOptions, *, zone: str) -> GameEdit:
     start = None
     if options.when is not None:
@@ -173,6 +192,7 @@ def parse_details(options: EditDetailsOptions) -> dict[str, Any]:
     description = None if options.description is None else parse_description(options.description)
     if description is not None and description.casefold() == NO_DESCRIPTION:
         description = ""
+    nudge_minutes = None if options.nudge is None else parse_nudge(options.nudge) or 0
     return {
         "title": None if options.title is None else parse_title(options.title),
         "description": description,
@@ -186,4 +206,6 @@ def parse_details(options: EditDetailsOptions) -> dict[str, Any]:
         "closes_minutes": None if options.closes is None else parse_closing(options.closes) or 0,
         "minimum_players": options.minimum,
         "minimum_minutes": None if options.minimum_check is None else parse_check(options.minimum_check),
+        "nudge_minutes": nudge_minutes,
+        "nudge_role_id": 0 if nudge_minutes == 0 and options.nudge_role is None else options.nudge_role,
     }

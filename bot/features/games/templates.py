@@ -32,6 +32,8 @@ TEMPLATE_FIELDS = (
     "role",
     "minimum",
     "minimum_check",
+    "nudge",
+    "nudge_role",
 )
 """What a template says. The time is different for each game."""
 
@@ -83,7 +85,7 @@ def _format_value(template: GameTemplate, name: str) -> str:
     value = template.defaults.get(name)
     if not value:
         return "empty"
-    return format_role(int(value)) if name == "role" else escape(value, limit=60)
+    return format_role(int(value)) if name in ("role", "nudge_role") else escape(value, limit=60)
 
 
 def copy_options(game: Game, *, when: str = "") -> CreateGameOptions:
@@ -103,6 +105,8 @@ def copy_options(game: Game, *, when: str = "") -> CreateGameOptions:
         role=str(game.required_role_id or ""),
         minimum=str(game.minimum_players or ""),
         minimum_check=format_minutes(game.minimum_minutes),
+        nudge=format_minutes(game.nudge_minutes),
+        nudge_role=str(game.nudge_role_id or ""),
     )
 
 

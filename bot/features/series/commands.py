@@ -109,11 +109,15 @@ class SeriesCommands(app_commands.Group):
         place=f"Where you play: a channel such as “#voice”, any text, or “{NO_PLACE}”",
         minimum="How many players it needs (0: no minimum)",
         minimum_check="How long before the start I count the players: “1d”, “6h”",
+        nudge="When to ask those who haven't answered, before the start: “2d”, “6h” (0: never)",
+        nudge_role="The role to ask once (@everyone: who played before and hasn't answered)",
         open_at_once="How many coming games are announced at once",
         carry_over="Whether the players of a game have seats in the next one",
         regulars=f"Who has a seat in each new game: “@Aiko @Ben”, or “{NO_REGULARS}”",
     )
-    @app_commands.rename(minimum_check="minimum-check", open_at_once="open-at-once", carry_over="carry-over")
+    @app_commands.rename(
+        minimum_check="minimum-check", nudge_role="nudge-role", open_at_once="open-at-once", carry_over="carry-over"
+    )
     @app_commands.autocomplete(series=suggest_running_series, repeat=suggest_repeats)
     async def edit(
         self,
@@ -133,6 +137,8 @@ class SeriesCommands(app_commands.Group):
         place: app_commands.Range[str, 1, MOST_CHARACTERS] | None = None,
         minimum: app_commands.Range[int, 0, MOST_PLAYERS] | None = None,
         minimum_check: app_commands.Range[str, 1, 50] | None = None,
+        nudge: app_commands.Range[str, 1, 50] | None = None,
+        nudge_role: discord.Role | None = None,
         open_at_once: app_commands.Range[int, 1, 4] | None = None,
         carry_over: bool | None = None,
         regulars: app_commands.Range[str, 1, 2000] | None = None,
@@ -154,6 +160,8 @@ class SeriesCommands(app_commands.Group):
             place=place,
             minimum=minimum,
             minimum_check=minimum_check,
+            nudge=nudge,
+            nudge_role=read_role(interaction, nudge_role),
             open_at_once=open_at_once,
             carry_over=carry_over,
             regulars=regulars,

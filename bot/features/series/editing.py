@@ -12,7 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
-from bot.features.games.editing import EditDetailsOptions, parse_details, require_minimum_of_edit
+from bot.features.games.editing import (
+    EditDetailsOptions,
+    parse_details,
+    require_minimum_of_edit,
+    require_nudge_of_edit,
+)
 from bot.features.repeats import confirm_dates, describe_clock_changes, read_repeat, require_time_between
 from bot.features.rights import require_series_manager
 from bot.features.series.lookup import find_series_by_text
@@ -58,6 +63,7 @@ async def edit_series_from_options(session: AsyncSession, interaction: Interacti
     for changed in (series, *(await list_next(session, series)).values()):
         if changed is not None:
             require_minimum_of_edit(changed, edit)
+            require_nudge_of_edit(interaction, changed, edit)
     match await edit_series(session, series.id, edit, actor_id=interaction.user.id):
         case EditResult.IN_THE_PAST:
             raise UserError(
