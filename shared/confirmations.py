@@ -1,4 +1,5 @@
-"""Asks players whether a game's new time suits them, in the caller's transaction. Nobody loses a seat by it."""
+"""Asks players to confirm a game's new time, and records what they confirm, in the caller's transaction. Nobody loses a
+seat by it."""
 
 from __future__ import annotations
 
@@ -16,9 +17,12 @@ from shared.signup import confirm_seat
 
 
 class ConfirmResult(enum.Enum):
-    """Result of `confirm_time`."""
+    """Result of `confirm_attendance`."""
 
+    SEAT_TAKEN = "seat taken"
+    """The player has taken the seat that they were offered."""
     CONFIRMED = "confirmed"
+    """The game's new time suits the player."""
     ALREADY_CONFIRMED = "already confirmed"
     NO_SEAT = "no seat"
     CLOSED = "closed"
@@ -30,14 +34,17 @@ async def ask_again(session: AsyncSession, game: Game) -> None:
     await session.execute(update(Participant).where(*others).values(is_confirmed=False))
 
 
-async def confirm_time(session: AsyncSession, game_id: UUID, *, user_id: int) -> ConfirmResult:
-    """Record that a game's time suits a player, who also takes a seat that they are offered."""
+async def confirm_attendance(session: AsyncSession, game_id: UUID, *, user_id: int) -> ConfirmResult:
+    """Record that a player takes the seat that they are offered, or that the game's new time suits them.
+
+    An offered seat is theirs until it is given on, also if the time is over.
+    """
     game = await lock_game(session, game_id)
     if game.status is not GameStatus.SCHEDULED:
         return ConfirmResult.CLOSED
-    of_player = (Participant.game_id == game_id, Participant.user_id == user_id)
     if await confirm_seat(session, game, user_id):
-        return ConfirmResult.CONFIRMED
+        return ConfirmResult.SEAT_TAKEN
+    of_player = (Participant.game_id == game_id, Participant.user_id == user_id)
     is_confirmed = await session.scalar(select(Participant.is_confirmed).where(*of_player))
     if is_confirmed is None:
         return ConfirmResult.NO_SEAT

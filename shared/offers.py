@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -15,27 +14,7 @@ from shared.schedule.notices import refresh_announcement
 from shared.schedule.offers import LAPSED, add_offer_end, is_undelivered, offer_until
 from shared.schedule.populate import lock_game
 from shared.schedule.settle import settle_and_log
-from shared.signup import confirm_seat, fill_seats, free_seat
-
-
-class TakeResult(enum.Enum):
-    """Result of `take_seat`."""
-
-    TAKEN = "taken"
-    HAS_SEAT = "has a seat"
-    NO_OFFER = "no offer"
-    OVER = "over"
-
-
-async def take_seat(session: AsyncSession, game_id: UUID, *, user_id: int) -> TakeResult:
-    """Confirm the seat that a user is offered. It is theirs until it is given on, also if the time is over."""
-    game = await lock_game(session, game_id)
-    if game.status is not GameStatus.SCHEDULED:
-        return TakeResult.OVER
-    if await confirm_seat(session, game, user_id):
-        return TakeResult.TAKEN
-    seat = await session.get(Participant, (game_id, user_id), populate_existing=True)
-    return TakeResult.NO_OFFER if seat is None else TakeResult.HAS_SEAT
+from shared.signup import fill_seats, free_seat
 
 
 async def end_offer(session: AsyncSession, row_id: UUID) -> bool:

@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database as db
 from shared.audit import list_game_entries
+from shared.confirmations import ConfirmResult, confirm_attendance
 from shared.games import cancel_game
 from shared.models import Answer, Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, Participant, Slot
-from shared.offers import TakeResult, end_offer, take_seat
+from shared.offers import end_offer
 from shared.schedule.offers import LAPSED
 from shared.schedule.settle import settle_and_log
 from shared.signup import (
@@ -104,8 +105,8 @@ async def test_a_seat_that_was_taken_stays(database: Database, by: str) -> None:
     async with db.transaction(database.sessions) as session:
         match by:
             case "Take it":
-                assert await take_seat(session, game.id, user_id=2) is TakeResult.TAKEN
-                assert await take_seat(session, game.id, user_id=2) is TakeResult.HAS_SEAT
+                assert await confirm_attendance(session, game.id, user_id=2) is ConfirmResult.SEAT_TAKEN
+                assert await confirm_attendance(session, game.id, user_id=2) is ConfirmResult.ALREADY_CONFIRMED
             case "Join":
                 assert await join_game(session, game.id, user_id=2) is JoinResult.CONFIRMED
                 assert await join_game(session, game.id, user_id=2) is JoinResult.ALREADY_JOINED
@@ -139,7 +140,7 @@ async def test_a_seat_that_was_not_taken_goes_to_the_next_who_is_offered_it_too(
     assert (following.user_id, following.reason) == (3, None)
     async with db.transaction(database.sessions) as session:
         assert await end_offer(session, row.id) is False
-        assert await take_seat(session, game.id, user_id=2) is TakeResult.NO_OFFER
+        assert await confirm_attendance(session, game.id, user_id=2) is ConfirmResult.NO_SEAT
         latest = (await list_game_entries(session, game.id, limit=2))[-1]
     assert (latest.action, latest.actor_id, latest.detail) == ("offer ended", None, {"user_id": 2})
 
@@ -311,7 +312,7 @@ async def _perform(session: AsyncSession, game_id: UUID, change: Change) -> Chan
     user, result = change.user, None
     match change.action:
         case "take":
-            result = await take_seat(session, game_id, user_id=user)
+            result = await confirm_attendance(session, game_id, user_id=user)
         case "leave":
             result = await leave_game(session, game_id, user_id=user, answer=Answer.DECLINED)
         case "move up":
@@ -325,8 +326,8 @@ async def _perform(session: AsyncSession, game_id: UUID, change: Change) -> Chan
         JoinResult.ALREADY_WAITLISTED,
         JoinResult.SLOT_FULL,
         LeaveResult.UNCHANGED,
-        TakeResult.NO_OFFER,
-        TakeResult.HAS_SEAT,
+        ConfirmResult.NO_SEAT,
+        ConfirmResult.ALREADY_CONFIRMED,
         MoveUpResult.ALREADY_FIRST,
         MoveUpResult.NOT_WAITING,
         None,

@@ -15,6 +15,7 @@ from sandbox.oracle.facts import DatabaseFacts, Evidence, ObservedMessage
 from sandbox.oracle.final_state import check_all_delivered
 from sandbox.oracle.verdict import Verdict
 from shared import database as db
+from shared.confirmations import confirm_attendance
 from shared.editing import GameEdit, edit_game
 from shared.models import (
     DeliveryState,
@@ -27,7 +28,6 @@ from shared.models import (
     delivery_id,
     new_id,
 )
-from shared.offers import take_seat
 from shared.signup import join_game, leave_game
 from tests.support.builders import HOST, new_game, rows_of
 from tests.support.database import Database
@@ -67,7 +67,7 @@ async def test_seats_slots_offers_and_answers_are_recorded(database: Database) -
             lambda session: join_game(session, game.id, user_id=4, slot="Tank"),
             lambda session: join_game(session, game.id, user_id=2, slot="Tank"),
             lambda session: leave_game(session, game.id, user_id=1),
-            lambda session: take_seat(session, game.id, user_id=4),
+            lambda session: confirm_attendance(session, game.id, user_id=4),
             lambda session: join_game(session, game.id, user_id=3, slot="Healer"),
             lambda session: edit_game(session, game.id, GameEdit(slots=(tank, Slot("Healer", 2)), capacity=4)),
         ):

@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database, games, signup
+from shared.confirmations import confirm_attendance
 from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
 from shared.handover import hand_over_game
 from shared.models import GameSeries
-from shared.offers import take_seat
 from shared.schedule.personal import snooze_reminder
 from shared.schedule.populate import lock_game
 from shared.series.lifecycle import start_series
@@ -124,7 +124,7 @@ class Actions:
 
     async def take_seat(self, game_id: UUID, player: int, *, dies_after: int | None = None) -> bool:
         """Let a player take the seat that they are offered, if they are."""
-        return await self._run(lambda session: take_seat(session, game_id, user_id=player), dies_after)
+        return await self._run(lambda session: confirm_attendance(session, game_id, user_id=player), dies_after)
 
     async def require_players(self, game_id: UUID, minimum: int) -> bool:
         """Let a game need a number of players."""

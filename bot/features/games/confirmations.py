@@ -10,7 +10,7 @@ from bot.features.games.lookup import require_game
 from bot.features.interactions import respond_once
 from bot.rendering.formatting import format_timestamp, format_title
 from bot.rendering.payload import CONFIRM_ID
-from shared.confirmations import ConfirmResult, confirm_time
+from shared.confirmations import ConfirmResult, confirm_attendance
 from shared.models import Game
 
 
@@ -26,7 +26,7 @@ class ConfirmButton(RowButton, template=CONFIRM_ID + ROW_ID + NONCE):
 
         async def work(session: AsyncSession) -> str:
             game = await require_game(session, self.row_id, guild_id=interaction.guild_id)
-            return describe_confirmation(game, await confirm_time(session, game.id, user_id=interaction.user.id))
+            return describe_confirmation(game, await confirm_attendance(session, game.id, user_id=interaction.user.id))
 
         await respond_once(interaction, work)
 
@@ -35,7 +35,7 @@ def describe_confirmation(game: Game, result: ConfirmResult) -> str:
     """Return the reply to the player."""
     title = format_title(game.title)
     match result:
-        case ConfirmResult.CONFIRMED:
+        case ConfirmResult.CONFIRMED | ConfirmResult.SEAT_TAKEN:
             return f"Noted: you can make it to {title} on {format_timestamp(game.scheduled_at, 'F')}."
         case ConfirmResult.ALREADY_CONFIRMED:
             return f"You're in {title} already, and nothing is left to confirm."

@@ -22,11 +22,10 @@ from bot.rendering.formatting import format_mention, format_timestamp, format_ti
 from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID, SLOT_ID, TAKE_ID
 from bot.rendering.slots import CHOOSE_SLOT, format_slot_of, slot_options
 from shared import database
-from shared.confirmations import confirm_time
+from shared.confirmations import ConfirmResult, confirm_attendance
 from shared.game_search import find_overlap
 from shared.games import find_game, remember_guild_name
 from shared.models import Answer, Game, GameStatus
-from shared.offers import TakeResult, take_seat
 from shared.schedule.populate import reminder_times
 from shared.signup import JoinResult, LeaveResult, join_game, leave_game, read_seats, read_waitlist
 from shared.signup_rules import closing_time
@@ -61,7 +60,7 @@ class JoinButton(RowButton, template=JOIN_ID + ROW_ID + NONCE):
             roles = roles_of(interaction.user)
             result = await join_game(session, game.id, user_id=interaction.user.id, role_ids=roles)
             if result is JoinResult.ALREADY_JOINED:
-                await confirm_time(session, game.id, user_id=interaction.user.id)
+                await confirm_attendance(session, game.id, user_id=interaction.user.id)
             return await _describe_join(session, game, result, interaction.user.id)
 
         async def show(session: AsyncSession) -> Reply:
@@ -119,7 +118,7 @@ class TakeButton(RowButton, template=TAKE_ID + ROW_ID + NONCE):
 
         async def work(session: AsyncSession) -> str:
             game = await require_game(session, self.row_id, guild_id=interaction.guild_id)
-            result = await take_seat(session, game.id, user_id=interaction.user.id)
+            result = await confirm_attendance(session, game.id, user_id=interaction.user.id)
             return await _describe_take(session, game, result, interaction.user.id)
 
         await respond_once(interaction, work)
@@ -218,18 +217,18 @@ async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, 
             return f"{title} {reason.format(host=format_mention(game.host_id))}"
 
 
-async def _describe_take(session: AsyncSession, game: Game, result: TakeResult, user_id: int) -> str:
+async def _describe_take(session: AsyncSession, game: Game, result: ConfirmResult, user_id: int) -> str:
     match result:
-        case TakeResult.TAKEN:
+        case ConfirmResult.SEAT_TAKEN:
             return await _describe_join(session, game, JoinResult.CONFIRMED, user_id)
-        case TakeResult.HAS_SEAT:
+        case ConfirmResult.CONFIRMED | ConfirmResult.ALREADY_CONFIRMED:
             return await _describe_join(session, game, JoinResult.ALREADY_JOINED, user_id)
-        case TakeResult.OVER:
+        case ConfirmResult.CLOSED:
             return await _describe_join(session, game, JoinResult.CLOSED, user_id)
-        case TakeResult.NO_OFFER if user_id in await read_waitlist(session, game.id):
+        case ConfirmResult.NO_SEAT if user_id in await read_waitlist(session, game.id):
             _, line = await describe_line(session, game, user_id)
             return f"You have no seat in {format_title(game.title)} at the moment. {line} {_SEAT_FREE}"
-        case TakeResult.NO_OFFER:
+        case ConfirmResult.NO_SEAT:
             title = format_title(game.title)
             return f"You have no seat in {title}, because its time is over or you gave it up. To join, press Join."
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from shared.formatting import SECONDS_PER_UNIT
+from shared.models import LONGEST_DURATION
 
-SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=7)
+SHORTEST, LONGEST = timedelta(seconds=10), LONGEST_DURATION
 """How long a game can last."""
 
 _UNITS = {

@@ -8,8 +8,8 @@ from typing import Any
 from sandbox.discord.world.evidence import Accepted
 from shared import database as db
 from shared.co_hosts import add_co_host, remove_co_host
+from shared.confirmations import confirm_attendance
 from shared.models import Game, NotificationKind, Outcome
-from shared.offers import take_seat
 from shared.signup import leave_game
 from tests.integration.delivery.conftest import Bot
 
@@ -53,7 +53,7 @@ async def test_it_marks_an_offered_seat_until_its_player_takes_it(bot: Bot) -> N
         await leave_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
     assert field(await shown(bot, game), "Players") == f"<@{jonas}> ⏳"
     async with db.transaction(bot.database.sessions) as session:
-        await take_seat(session, game.id, user_id=jonas)
+        await confirm_attendance(session, game.id, user_id=jonas)
     assert field(await shown(bot, game), "Players") == f"<@{jonas}>"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import database as db
-from shared.confirmations import confirm_time
+from shared.confirmations import confirm_attendance
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.games import cancel_game
 from shared.models import Game, NotificationKind, Outcome
@@ -47,7 +47,7 @@ async def test_the_notice_asks_those_who_have_to_confirm(bot: Bot) -> None:
     game = await bot.game(("Mia", "Jonas"), host_id=priya)
     async with db.transaction(bot.database.sessions) as session:
         await edit_game(session, game.id, GameEdit(scheduled_at=game.scheduled_at + HOUR), asks_again=True)
-        await confirm_time(session, game.id, user_id=bot.discord.world.user("Mia").id)
+        await confirm_attendance(session, game.id, user_id=bot.discord.world.user("Mia").id)
     assert await bot.deliver_until_settled(await bot.row(game, CHANGE)) is Outcome.DELIVERED
     [public], [direct] = channel_messages(bot), dms_to(bot, "Mia")
     assert "I can make it" in str(public.components) and "Can you make it?" in public.content

@@ -8,9 +8,10 @@ import pytest
 
 from sandbox.discord.faults.model import Status
 from shared import database as db
+from shared.confirmations import ConfirmResult, confirm_attendance
 from shared.errors import TransientError
 from shared.models import Game, NotificationKind, NotificationSchedule, Outcome
-from shared.offers import TakeResult, end_offer, take_seat
+from shared.offers import end_offer
 from shared.signup import join_game, list_players
 from tests.integration.delivery.conftest import Bot
 from tests.integration.delivery.test_direct_messages import channel_messages, dms_to, request_dms
@@ -93,7 +94,7 @@ async def test_a_message_whose_response_is_lost_is_not_repeated(bot: Bot) -> Non
 async def test_a_seat_that_was_taken_late_but_first_stays(bot: Bot) -> None:
     game, row = await offer(bot)
     async with db.transaction(bot.database.sessions) as session:
-        assert await take_seat(session, game.id, user_id=user(bot, "Jonas")) is TakeResult.TAKEN
+        assert await confirm_attendance(session, game.id, user_id=user(bot, "Jonas")) is ConfirmResult.SEAT_TAKEN
     await bot.deliver(row)
     assert await bot.outcome(row) is Outcome.SUPERSEDED
     assert await players(bot, game) == [user(bot, "Jonas")]
