@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import sql
-from shared.models import Guild
+from shared.models import LONGEST_DURATION, Guild
 
 LIST_LIMIT = 25
 
@@ -93,7 +93,9 @@ async def list_own_games(
 
 async def find_overlap(session: AsyncSession, game_id: UUID, *, user_id: int) -> FoundGame | None:
     """Return the soonest open game at the same time as this one in which a user has a seat, of any server."""
-    found = await session.execute(_SQL["find_overlap"], {"game_id": game_id, "user_id": user_id})
+    found = await session.execute(
+        _SQL["find_overlap"], {"game_id": game_id, "user_id": user_id, "longest": LONGEST_DURATION}
+    )
     row = found.one_or_none()
     return None if row is None else FoundGame(*row)
 

@@ -3,7 +3,7 @@
 from shared.models.audit import AuditAction, AuditEntry
 from shared.models.base import Base, new_id
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind, delivery_id
-from shared.models.details import DETAILS, GameDetails, Slot, copy_details
+from shared.models.details import DETAILS, LONGEST_DURATION, GameDetails, Slot, copy_details
 from shared.models.draft import Draft
 from shared.models.game import Answer, CoHost, Game, GameStatus, Guild, Participant, Response
 from shared.models.interaction import Interaction
@@ -21,6 +21,7 @@ from shared.models.user import User
 
 __all__ = [
     "DETAILS",
+    "LONGEST_DURATION",
     "Answer",
     "AuditAction",
     "AuditEntry",

@@ -11,6 +11,9 @@ from sqlalchemy import ARRAY, Dialect, Integer, TypeDecorator, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+LONGEST_DURATION = timedelta(days=7)
+"""Of a game. Hosts can enter no longer one."""
+
 
 @dataclass(frozen=True)
 class Slot:

@@ -1,6 +1,6 @@
 -- The statements that look for games of a server or a user. None reads more rows than the server has open games, and
--- only `count_open_games` reads as many. `list_own_games` reads all that its user ever answered, and `find_overlap` all that
--- its user ever had a seat in.
+-- only `count_open_games` reads as many. `list_own_games` reads all that its user ever answered, and `find_overlap` may read
+-- all that end in a week, on all servers.
 
 -- name: search_games
 -- Find the open games whose title contains a text, an exact title first, then the soonest. Rosters are not read.
@@ -61,13 +61,21 @@ ORDER BY game.scheduled_at, game.id
 LIMIT :limit;
 
 -- name: find_overlap
--- Find the soonest other open game, on any server, that a user has a seat in and that takes place at the same time.
--- Indexes: ix_participant_user_id, pk_game.
+-- Find the soonest other open game, on any server, that a user has a seat in and that takes place at the same time. Each
+-- open game has an open row for its end, which is at most :longest after the end of this game. So either the seats of the
+-- user are read, or the games that end in that time, whichever are fewer.
+-- Indexes: ix_participant_user_id, uq_game_status_schedule_open, or ix_game_status_schedule_due_at, pk_participant; pk_game.
 SELECT other.id, other.title, other.scheduled_at
 FROM game
-JOIN participant ON participant.user_id = :user_id AND participant.game_id <> game.id
+JOIN game_status_schedule AS ending
+    ON ending.settled_at IS NULL
+    AND ending.target_status = 'completed'
+    AND ending.due_at > game.scheduled_at
+    AND ending.due_at < game.scheduled_at + game.duration + CAST(:longest AS interval)
+JOIN participant ON participant.user_id = :user_id AND participant.game_id = ending.game_id
 JOIN game AS other ON other.id = participant.game_id
 WHERE game.id = :game_id
+    AND other.id <> game.id
     AND other.status IN ('scheduled', 'in_progress')
     AND other.scheduled_at < game.scheduled_at + game.duration
     AND game.scheduled_at < other.scheduled_at + other.duration

@@ -19,7 +19,7 @@ from shared.database import Sessions
 from shared.models import NotificationSchedule, Outcome
 from shared.schedule.settle import Settlement, settle
 from shared.settings import DatabaseSettings, Timing
-from tests.support.database import is_anyone_blocked
+from tests.support.database import Database, is_anyone_blocked
 from tests.support.transition_check import allow_any_change
 from tests.support.waiting import eventually
 
@@ -157,6 +157,7 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
         "nonce_window": timedelta(seconds=60),
         "settle_timeout": timedelta(seconds=90),
         "threshold": timedelta(seconds=120),
+        "longest": timedelta(days=7),
         "after_due_at": datetime(2026, 1, 1, tzinfo=UTC),
         "after_id": ids[0],
         "longest_wait": timedelta(minutes=5),
@@ -208,6 +209,58 @@ async def explain(sessions: Sessions, name: str) -> list[dict[str, Any]]:
             explained = await session.execute(text(f"EXPLAIN (FORMAT JSON) {STATEMENTS[name].text}"), parameters)
         plans.append(explained.scalar_one()[0]["Plan"])
     return plans
+
+
+_MANY_SEATS = """
+INSERT INTO guild (id) VALUES (1);
+
+-- User 3 had a seat in 4000 games that are over, and has one in each of 10 coming ones, which 5 others play too.
+INSERT INTO game (id, guild_id, channel_id, host_id, title, scheduled_at, zone, local_time, duration, status)
+SELECT
+    gen_random_uuid(), 1, 2, 4, 'Game', now() + (number - 0.5) * interval '1 day', 'UTC', now(), interval '3 hours',
+    CASE WHEN number > 0 THEN 'scheduled' ELSE 'completed' END
+FROM generate_series(-3999, 10) AS number;
+
+INSERT INTO participant (game_id, user_id)
+SELECT id, 3 FROM game;
+
+INSERT INTO participant (game_id, user_id)
+SELECT id, number FROM game, generate_series(11, 15) AS number WHERE status = 'scheduled';
+
+INSERT INTO game_status_schedule (
+    id, game_id, game_version, target_status, due_at, attempt_at, settled_at, outcome
+)
+SELECT
+    gen_random_uuid(), id, 1, 'completed', scheduled_at + duration,
+    CASE WHEN status = 'scheduled' THEN scheduled_at + duration END,
+    CASE WHEN status = 'completed' THEN now() END,
+    CASE WHEN status = 'completed' THEN 'applied' END
+FROM game;
+
+ANALYZE
+"""
+
+
+async def test_an_overlap_is_found_without_reading_all_seats_of_a_user(database: Database) -> None:
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        for statement in _MANY_SEATS.split(";"):
+            await session.execute(text(statement))
+        game_id = await session.scalar(text("SELECT id FROM game WHERE status = 'scheduled' LIMIT 1"))
+        parameters = {"game_id": game_id, "user_id": 3, "longest": timedelta(days=7)}
+        explained = await session.execute(
+            text(f"EXPLAIN (ANALYZE, FORMAT JSON) {STATEMENTS['find_overlap'].text}"), parameters
+        )
+    [explanation] = explained.scalar_one()
+    assert sum(rows_read(explanation["Plan"])) < 200
+
+
+def rows_read(plan: dict[str, Any]) -> Iterator[float]:
+    """The rows that each scan of a plan has read."""
+    if "Relation Name" in plan:
+        yield plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0))
+    for child in plan.get("Plans", ()):
+        yield from rows_read(child)
 
 
 def scanned_tables(plan: dict[str, Any]) -> Iterator[str]:
