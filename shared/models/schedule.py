@@ -18,8 +18,7 @@ from shared.models.game import GameStatus
 
 
 class NotificationKind(enum.StrEnum):
-    """All but the two kinds of reminders are notices: due immediately, and without TTL. Only an announcement, the
-    question about a minimum, the end of an offer and a nudge may be due later."""
+    """What a notification is about. All but the two kinds of reminders are notices, which have no TTL."""
 
     REMINDER = "reminder"
     ANNOUNCEMENT = "announcement"

@@ -1,8 +1,8 @@
 """Writes notices, and decides whether a notification is still valid.
 
-A notice is due at once, has no TTL, and stays valid after the game starts. Only an announcement may be due later, and
-changes before then wait for it. The question about a minimum of players and a nudge are due later too, and expire as a
-reminder.
+A notice is due at once, has no TTL, and stays valid after the game starts. An announcement may be due later, and
+changes before then wait for it. The end of an offer, the question about a minimum of players and a nudge are due later
+too. The last two expire as a reminder.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ async def _insert_reminders(session: AsyncSession, game: Game, due_times: Mappin
     table = NotificationSchedule
     statement = insert(table).values(_make_reminders(game, due_times))
     # If a game is moved and moved back, its reminder was superseded in between. A reminder is delivered only once, so
-    # the row is reopened together with its ledger. This is the only write to a settled row.
+    # the row is reopened together with its ledger. Only reopening writes to a settled row.
     await session.execute(
         statement.on_conflict_do_update(
             index_elements=[table.game_id, table.kind, table.offset_minutes, table.game_scheduled_at],
