@@ -132,6 +132,7 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
         "resolution": "retried",
         "guild_id": 1,
         "game_id": ids[0],
+        "series_id": ids[0],
         "actor_id": 3,
         "action": "joined",
         "detail": "{}",
