@@ -27,6 +27,7 @@ _ACTIONS: Mapping[str, str] = {
     AuditAction.SEAT_TAKEN: "took the offered seat",
     AuditAction.OFFER_ENDED: "took back the seat that {user} didn't take in time",
     AuditAction.CONFIRMED: "confirmed the new time",
+    AuditAction.CONFIRMATION_ASKED: "asked the players to confirm the new time",
     AuditAction.MAYBE: "answered maybe",
     AuditAction.DECLINED: "can't come",
     AuditAction.LEFT: "left",

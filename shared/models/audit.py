@@ -27,6 +27,7 @@ class AuditAction(enum.StrEnum):
     SEAT_TAKEN = "seat taken"
     OFFER_ENDED = "offer ended"
     CONFIRMED = "confirmed"
+    CONFIRMATION_ASKED = "confirmation asked"
     MAYBE = "maybe"
     DECLINED = "declined"
     LEFT = "left"

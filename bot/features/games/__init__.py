@@ -9,7 +9,7 @@ from bot.client import QuestbellClient
 from bot.features.buttons import ROW_ID
 from bot.features.games.cancellation import CancelButton, KeepButton
 from bot.features.games.commands import GameCommands
-from bot.features.games.confirmations import ConfirmButton
+from bot.features.games.confirmations import AskButton, ConfirmButton
 from bot.features.games.drafts import (
     DiscardButton,
     EditButton,
@@ -30,7 +30,7 @@ def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClien
     tree.add_command(GameCommands())
     client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton, SlotSelect, TakeButton, ConfirmButton, SnoozeButton)
     client.add_dynamic_items(PostButton, EditButton, MoreButton, DiscardButton, CancelButton, KeepButton)
-    client.add_dynamic_items(CancelSmallGameButton, KeepSmallGameButton, EditGameButton)
+    client.add_dynamic_items(CancelSmallGameButton, KeepSmallGameButton, EditGameButton, AskButton)
     client.add_form(FORM_ID + ROW_ID, submit_form)
     client.add_form(MORE_FORM_ID + ROW_ID, submit_second_form)
     client.add_form(EDIT_FORM_ID + ROW_ID + SHOWN, submit_edit_form)

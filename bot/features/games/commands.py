@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.client import Interaction
 from bot.features.games.cancellation import ask_to_cancel
 from bot.features.games.co_host_commands import CoHostCommands
+from bot.features.games.confirmations import show_ask_button
 from bot.features.games.creation import DEFAULT_DURATION, MOST_PLAYERS, CreateGameOptions
 from bot.features.games.drafts import create_from_command, respond_with_preview
 from bot.features.games.editing import NO_DESCRIPTION, EditGameOptions, edit_from_options
@@ -236,7 +237,11 @@ class GameCommands(app_commands.Group):
             nudge=nudge,
             nudge_role=read_role(interaction, nudge_role),
         )
-        await respond_once(interaction, lambda session: edit_from_options(session, interaction, options))
+        await respond_once(
+            interaction,
+            lambda session: edit_from_options(session, interaction, options),
+            show=lambda session: show_ask_button(session, interaction, game),
+        )
 
     @app_commands.command()
     @app_commands.describe(game="The title of the game")

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.client import Interaction
 from bot.features.buttons import NONCE, ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
+from bot.features.games.confirmations import show_ask_button
 from bot.features.games.creation import parse_seats
 from bot.features.games.editing import EditGameOptions, edit_from_options, require_scheduled
 from bot.features.games.form import text_field
@@ -88,7 +89,7 @@ async def submit_edit_form(interaction: Interaction, match: re.Match[str], value
         options = _read_changes(UUID(match["id"]), values, shown=match["shown"])
         return await edit_from_options(session, interaction, options)
 
-    await respond_once(interaction, work)
+    await respond_once(interaction, work, show=lambda session: show_ask_button(session, interaction, match["id"]))
 
 
 def _read_changes(game_id: UUID, values: Mapping[str, str], *, shown: str) -> EditGameOptions:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 
 from bot.rendering import announcement_message
 from sandbox.discord.faults.model import DuplicateInteraction
@@ -16,10 +16,10 @@ from shared import database as db
 from shared.audit import list_game_entries
 from shared.editing import GameEdit, edit_game
 from shared.games import cancel_game
-from shared.models import Game, NotificationKind
+from shared.models import Game, NotificationKind, Participant
 from shared.signup import join_game
 from shared.users import change_own_settings
-from tests.integration.bot.conftest import StartBot, post, post_announcement
+from tests.integration.bot.conftest import StartBot, find_button, post, post_announcement, press_button
 from tests.integration.bot.test_commands import HOST, MANAGER, OTHER, PLAYER, notifications, only_game, plan_game
 from tests.integration.bot.test_drafts import shown_values
 from tests.integration.bot.test_rights import run
@@ -82,6 +82,27 @@ class TestForm:
         assert (changed.version, changed.revision) == (game.version + 1, game.revision + 1)
         kinds = [row.kind for row in await notifications(database, game) if row.settled_at is None]
         assert kinds.count(NotificationKind.CHANGE) == 1
+
+    async def test_the_players_are_asked_to_confirm_a_new_time_if_its_host_wants(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        for who in (HOST, PLAYER):
+            async with db.transaction(database.sessions) as session:
+                await join_game(session, game.id, user_id=sandbox.world.user(who).id)
+        answer = await submit(sandbox, await open_form(sandbox, game), title="Tomb")
+        assert find_button(answer, "Ask players to confirm") is None
+        answer = await submit(sandbox, await open_form(sandbox, game), when="in 5 hours")
+        first, second = [await press_button(sandbox, HOST, answer, "Ask players to confirm") for _ in range(2)]
+        await sandbox.wait_for(lambda: "I'm asking the players of **Tomb**" in answer.content, timeout=WAIT_TIMEOUT)
+        await sandbox.wait_for(lambda: "has to be asked" in answer.content, timeout=WAIT_TIMEOUT)
+        assert first.answered and second.answered and find_button(answer, "Ask players to confirm") is None
+        found = await only_game(database)
+        async with db.transaction(database.sessions) as session:
+            seats = {seat.user_id: seat.is_confirmed for seat in await session.scalars(select(Participant))}
+        assert seats == {sandbox.world.user(HOST).id: True, sandbox.world.user(PLAYER).id: False}
+        changes = [row for row in await notifications(database, found) if row.kind is NotificationKind.CHANGE]
+        assert sorted(row.outcome or "open" for row in changes) == ["open", "superseded"]
 
     async def test_what_its_user_leaves_alone_stays_as_somebody_else_has_changed_it(
         self, sandbox: SandboxDiscord, database: Database
