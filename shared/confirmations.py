@@ -41,10 +41,8 @@ async def can_ask(session: AsyncSession, game: Game) -> bool:
     table = NotificationSchedule
     of_version = (table.game_id == game.id, table.kind == NotificationKind.CHANGE, table.game_version == game.version)
     was_moved = exists().where(*of_version)
-    others = exists().where(
-        Participant.game_id == game.id, Participant.user_id != game.host_id, Participant.is_confirmed
-    )
-    return bool(await session.scalar(select(was_moved & others)))
+    others = (Participant.game_id == game.id, Participant.user_id != game.host_id, Participant.is_confirmed)
+    return bool(await session.scalar(select(was_moved & exists().where(*others))))
 
 
 async def ask_to_confirm(session: AsyncSession, game_id: UUID, *, actor_id: int) -> bool:
