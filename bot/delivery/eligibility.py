@@ -163,7 +163,7 @@ async def _judge_nudges(
 ) -> dict[UUID, Settlement]:
     """Return the outcomes of nudges that would be useless now.
 
-    Nobody is left to nudge only before the first attempt. After it, those who have answered are left out one by one.
+    Once somebody may have been nudged, those who have answered meanwhile are left out one by one.
     """
     people = await _read_people(session, {row.game_id for row, _ in rows})
     found: dict[UUID, Settlement] = {}
@@ -176,9 +176,14 @@ async def _judge_nudges(
             found[row.id] = Settlement(Outcome.SUPERSEDED, "sign-ups are closed")
         elif count_free_seats(game, seats) == 0:
             found[row.id] = Settlement(Outcome.SUPERSEDED, "the game is full")
-        elif game.nudge_role_id is None and not earlier.get(game.id) and not deliveries[row.id]:
+        elif game.nudge_role_id is None and not earlier.get(game.id) and not _was_contacted(deliveries[row.id]):
             found[row.id] = Settlement(Outcome.SUPERSEDED, "there is nobody to nudge")
     return found
+
+
+def _was_contacted(deliveries: Iterable[NotificationDelivery]) -> bool:
+    """Return whether a message may have been sent."""
+    return any(delivery.state is not DeliveryState.PENDING for delivery in deliveries)
 
 
 async def _read_earlier_players(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Person]]:

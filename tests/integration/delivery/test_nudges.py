@@ -195,6 +195,42 @@ class TestEarlierPlayers:
         assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
         assert len(dms_to(bot, "Mia")) == 1 and channel_messages(bot) == []
 
+    async def test_the_only_one_who_answers_before_the_message_is_sent_gets_none(self, bot: Bot) -> None:
+        await over(bot, "Mia")
+        game, row = await nudge(bot)
+        bot.discord.faults.add(Status(429), match=CREATE, times=1)
+        with pytest.raises(TransientError):
+            await bot.deliver(row)
+        await answer(bot, game, "Mia", with_answer=Answer.DECLINED)
+        assert await bot.deliver_until_settled(row) is Outcome.SUPERSEDED
+        assert await detail_of(bot.database, row) == "there is nobody to nudge"
+        assert bot.sent() == []
+
+    async def test_the_only_one_who_answers_a_message_whose_response_is_lost_was_nudged(self, bot: Bot) -> None:
+        await over(bot, "Mia")
+        game, row = await nudge(bot)
+        bot.discord.faults.add(Status(502, accepted=True), match=CREATE, times=1)
+        with pytest.raises(TransientError):
+            await bot.deliver(row)
+        await answer(bot, game, "Mia", with_answer=Answer.GOING)
+        await age(bot)
+        assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+        assert len(bot.sent()) == 1
+
+    async def test_one_that_was_never_sent_is_not_sent_after_the_host_has_removed_it(self, bot: Bot) -> None:
+        await over(bot, "Mia")
+        game, row = await nudge(bot)
+        bot.discord.faults.add(Status(502), match=CREATE, times=1)
+        with pytest.raises(TransientError):
+            await bot.deliver(row)
+        async with db.transaction(bot.database.sessions) as session:
+            await edit_game(session, game.id, GameEdit(nudge_minutes=0))
+        assert await bot.outcome(row) is None
+        await age(bot)
+        assert await bot.deliver_until_settled(row) is Outcome.SUPERSEDED
+        assert await detail_of(bot.database, row) == "the game has no nudge any more"
+        assert bot.sent() == []
+
     async def test_closed_dms_lead_to_the_channel(self, bot: Bot) -> None:
         await over(bot, "Mia")
         await request_dms(bot, "Mia")

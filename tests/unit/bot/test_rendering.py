@@ -21,6 +21,7 @@ from bot.rendering import (
     change_message,
     drop_out_message,
     game_list_embed,
+    nudge_message,
     personal_reminder_message,
     reminder_message,
     server_note,
@@ -330,6 +331,7 @@ class TestReminder:
                 reminder_message(made, offset_minutes=30, mentions=mentions, now=now, notes=[CLOSED_DMS]),
                 cancellation_message(made, mentions=mentions, notes=[CLOSED_DMS]),
                 change_message(made, mentions=mentions, notes=[CLOSED_DMS]),
+                nudge_message(made, free_seats=500, mentions=mentions, notes=[CLOSED_DMS]),
             ):
                 assert_within_limits(shown)
                 assert pinged(shown) == set(mentions)
@@ -340,6 +342,13 @@ def test_a_cancellation_names_the_game_and_its_time_and_pings_its_players() -> N
     shown = cancellation_message(game(), mentions=[1])
     assert f"**Curse of Strahd** on <t:{int(START.timestamp())}:F> has been cancelled." in shown["content"]
     assert pinged(shown) == {1}
+
+
+def test_a_nudge_of_a_role_pings_it_and_no_user() -> None:
+    shown = nudge_message(game(), free_seats=1, role_id=77)
+    assert shown["allowed_mentions"] == {"parse": [], "roles": ["77"]}
+    assert "1 seat is free." in shown["content"] and "<@&77>" in shown["content"].splitlines()
+    assert "free" not in nudge_message(game(), free_seats=None, role_id=77)["content"]
 
 
 @given(st.lists(IDS, max_size=300))

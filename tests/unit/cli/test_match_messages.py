@@ -13,6 +13,7 @@ from bot.rendering import (
     change_message,
     drop_out_message,
     minimum_message,
+    nudge_message,
     reminder_message,
 )
 from cli.commands.recover.match_messages import UncertainRow, match_messages, matches
@@ -120,6 +121,14 @@ def test_a_question_about_a_minimum_is_recognized_in_the_channel_of_its_host() -
     asked = new_message(str(minimum_message(game, players=(1, 2), mentions=(3,))["content"]))
     assert matches(asked, new_row(game, kind=NotificationKind.MINIMUM, user_id=3))
     assert not matches(asked, new_row(game, kind=NotificationKind.MINIMUM, user_id=4))
+
+
+def test_a_nudge_is_recognized_whomever_it_mentions() -> None:
+    game = new_game()
+    for payload in (nudge_message(game, free_seats=2, mentions=(3,)), nudge_message(game, free_seats=None, role_id=9)):
+        asked = new_message(str(payload["content"]))
+        assert matches(asked, new_row(game, kind=NotificationKind.NUDGE))
+        assert not matches(asked, new_row(game, kind=NotificationKind.MINIMUM))
 
 
 def test_a_message_belongs_to_the_latest_reminder_that_was_due_when_it_was_sent() -> None:
