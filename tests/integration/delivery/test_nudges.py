@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from pydantic import SecretStr
+from sqlalchemy import select, update
 
 from sandbox.discord.faults.model import Match, Status
 from sandbox.discord.world.evidence import Accepted
@@ -27,8 +28,10 @@ from shared.models import (
 from shared.schedule.populate import lock_game
 from shared.series.lifecycle import start_series
 from shared.series.rule import Frequency, Rule
-from shared.signup import join_game, leave_game
+from shared.settings import DiscordSettings
+from shared.signup import join_game, leave_game, list_players
 from shared.users import change_own_settings
+from tests.integration.bot.conftest import plan_and_post, reply_text, running_bot
 from tests.integration.delivery.conftest import Bot
 from tests.integration.delivery.test_direct_messages import channel_messages, dm_request, dms_to, request_dms
 from tests.integration.delivery.test_hosts import names
@@ -258,6 +261,29 @@ class TestEarlierPlayers:
         mentions = [delivery.mentions for delivery in await bot.ledger(row)]
         assert [len(users) for users in mentions] == [75, 25]
         assert {user for users in mentions for user in users} == set(range(1, 101))
+
+
+@pytest.mark.parametrize("by", ["role", "mention", "DM"])
+async def test_from_the_command_to_the_answer(bot: Bot, by: str) -> None:
+    settings = DiscordSettings(token=SecretStr(bot.discord.token), api_url=bot.discord.url)
+    await over(bot, "Mia", guild_id=next(iter(bot.discord.world.guilds)))
+    if by == "DM":
+        await request_dms(bot, "Mia")
+    options = {"title": "Tomb", "when": "in 120 hours", "players": 4, "nudge": "1d"}
+    options |= {"nudge-role": "Players"} if by == "role" else {}
+    async with running_bot(settings, bot.database.sessions):
+        assert "I'll nudge" in await reply_text(plan_and_post(bot.discord, "Priya", **options))
+        async with db.transaction(bot.database.sessions) as session:
+            game = (await session.scalars(select(Game).where(Game.title == "Tomb"))).one()
+        [row] = await rows_of(bot.database.sessions, game, NUDGE)
+        assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+        [message] = [it for it in bot.sent() if it.visible_to is None]
+        assert (message.recipient_id is not None) == (by == "DM")
+        assert message.pinged_roles == ((players_role(bot),) if by == "role" else ())
+        join = message.components[0]["components"][0]["custom_id"]
+        assert "You're in!" in await reply_text(bot.discord.click("Mia", message.message_id, join))
+    async with db.transaction(bot.database.sessions) as session:
+        assert await list_players(session, game.id) == [user(bot, "Mia")]
 
 
 @pytest.mark.parametrize(
