@@ -196,7 +196,9 @@ async def update_drop_outs(
     """Notify a locked game's host of who has left. Those who left since the last notice was sent share one."""
     table = NotificationSchedule
     is_open = (table.game_id == game.id, table.kind == NotificationKind.DROP_OUT, table.settled_at.is_(None))
-    row = (await session.execute(select(table.id, table.user_ids, table.next_user_ids).where(*is_open))).one_or_none()
+    # The result of a delivery settles the row without the game's lock: a settled row would never name the next player.
+    statement = select(table.id, table.user_ids, table.next_user_ids).where(*is_open).with_for_update()
+    row = (await session.execute(statement)).one_or_none()
     is_in_doubt = row is not None and (await session.scalars(select_in_doubt([row.id]))).first() is not None
     before = [] if row is None else [*row.next_user_ids] if is_in_doubt else [*row.user_ids, *row.next_user_ids]
     now = list(dict.fromkeys(user for user in (*before, left) if user not in (None, returned)))

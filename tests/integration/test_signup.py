@@ -8,14 +8,24 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database as db
 from shared.audit import list_game_entries
 from shared.editing import EditResult, GameEdit, edit_game
 from shared.games import cancel_game, find_game
-from shared.models import Answer, Game, NotificationKind, Outcome
+from shared.models import (
+    Answer,
+    DeliveryState,
+    Game,
+    NotificationDelivery,
+    NotificationKind,
+    NotificationSchedule,
+    Outcome,
+    RecipientKind,
+    new_id,
+)
 from shared.signup import (
     JoinResult,
     LeaveResult,
@@ -28,8 +38,10 @@ from shared.signup import (
     remove_player,
 )
 from tests.support.builders import HOST, new_game, rows_of
-from tests.support.database import Database
+from tests.support.database import Database, is_anyone_blocked
 from tests.support.histories import perform_at_once
+from tests.support.transition_check import allow_any_change
+from tests.support.waiting import eventually
 
 PROMOTION = NotificationKind.PROMOTION
 
@@ -92,6 +104,32 @@ async def test_whoever_gives_the_seat_up_at_once_is_not_notified_of_it(database:
         await leave_game(session, game.id, user_id=2)
     rows = {row.user_id: row.outcome for row in await rows_of(database.sessions, game, PROMOTION)}
     assert rows == {2: Outcome.SUPERSEDED, 3: None}
+
+
+async def test_a_drop_out_is_not_added_to_a_notice_that_is_settled_meanwhile(database: Database) -> None:
+    """The result of a delivery is recorded without the game's lock."""
+    game = await new_game(database.sessions, players=(1, 2))
+    async with db.transaction(database.sessions) as session:
+        await leave_game(session, game.id, user_id=1)
+    [first] = await rows_of(database.sessions, game, NotificationKind.DROP_OUT)
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        delivery = {"recipient_kind": RecipientKind.USER, "recipient_id": HOST, "state": DeliveryState.SENDING}
+        session.add(NotificationDelivery(id=new_id(), notification_id=first.id, **delivery))
+
+    async def leave() -> None:
+        async with db.transaction(database.sessions) as session:
+            await leave_game(session, game.id, user_id=2)
+
+    settled = {"settled_at": func.now(), "attempt_at": None, "outcome": Outcome.DELIVERED}
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        await session.execute(update(NotificationSchedule).where(NotificationSchedule.id == first.id).values(**settled))
+        leaving = asyncio.create_task(leave())
+        await eventually(lambda: is_anyone_blocked(database.sessions))
+    await leaving
+    rows = await rows_of(database.sessions, game, NotificationKind.DROP_OUT)
+    assert [(row.user_ids, row.next_user_ids) for row in rows] == [([1], []), ([2], [])]
 
 
 async def test_a_cancelled_game_promotes_nobody(database: Database) -> None:
