@@ -257,7 +257,8 @@ async def _perform(session: AsyncSession, game_id: UUID, change: Change) -> Chan
         case "move up":
             result = await move_up(session, game_id, user_id=user, by=HOST)
         case _:
-            result = await remove_player(session, game_id, user_id=user, by=HOST)
+            has_left_server = user % 2 == 1
+            result = await remove_player(session, game_id, user_id=user, by=None if has_left_server else HOST)
     unchanged = (
         JoinResult.ALREADY_JOINED,
         JoinResult.ALREADY_WAITLISTED,

@@ -227,7 +227,8 @@ async def _perform(session: AsyncSession, game_id: UUID, change: Change) -> Chan
             slots = tuple(slot if it.name == slot.name else it for it in game.slots)
             result = await edit_game(session, game_id, GameEdit(slots=slots))
         case None if user % 2:
-            result = await remove_player(session, game_id, user_id=user, by=HOST)
+            has_left_server = user % 4 == 1
+            result = await remove_player(session, game_id, user_id=user, by=None if has_left_server else HOST)
         case None:
             result = await leave_game(session, game_id, user_id=user, answer=Answer.MAYBE)
     unchanged = (
