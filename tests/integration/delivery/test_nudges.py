@@ -186,6 +186,18 @@ class TestEarlierPlayers:
         assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
         assert nudged(bot) == {"Mia"}
 
+    async def test_it_was_delivered_if_all_have_answered_before_the_last_of_them_is_sent_one(self, bot: Bot) -> None:
+        await over(bot, "Mia", "Jonas")
+        await request_dms(bot, "Mia", "Jonas")
+        game, row = await nudge(bot)
+        bot.discord.faults.add(Status(429), match=dm_request(bot, "Jonas"), times=1)
+        with pytest.raises(TransientError):
+            await bot.deliver(row)
+        for name in ("Mia", "Jonas"):
+            await answer(bot, game, name, with_answer=Answer.GOING)
+        assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+        assert nudged(bot) == {"Mia"}
+
     async def test_who_is_to_be_mentioned_and_answers_first_is_not_mentioned(self, bot: Bot) -> None:
         await over(bot, "Mia", "Jonas")
         await request_dms(bot, "Mia")
