@@ -73,7 +73,8 @@ async def require_manager(session: AsyncSession, interaction: Interaction, game:
         UserError: they are not, so they may not `verb` this game.
     """
     settings = await get_guild_settings(session, game.guild_id)
-    if _is_above(interaction, game, settings) or await is_co_host(session, game.id, user_id=interaction.user.id):
+    user_id = interaction.user.id
+    if _is_host_or_manager(interaction, game, settings) or await is_co_host(session, game.id, user_id=user_id):
         return
     raise UserError(
         f"Only the host and co-hosts can {verb} this game. "
@@ -81,37 +82,22 @@ async def require_manager(session: AsyncSession, interaction: Interaction, game:
     )
 
 
-async def require_host(session: AsyncSession, interaction: Interaction, game: Game, *, verb: str) -> None:
-    """Check that the user is the host, or manages all games. Co-hosts do not suffice.
+async def require_host(session: AsyncSession, interaction: Interaction, game: Game | GameSeries, *, verb: str) -> None:
+    """Check that the user is the host of a game or series, or manages all games. Co-hosts do not suffice.
 
     Raises:
-        UserError: they are not, so they may not `verb` this game.
+        UserError: they are not, so they may not `verb` it.
     """
     settings = await get_guild_settings(session, game.guild_id)
-    if not _is_above(interaction, game, settings):
+    if not _is_host_or_manager(interaction, game, settings):
+        kind = "series" if isinstance(game, GameSeries) else "game"
         raise UserError(
-            f"Only the host can {verb} this game. "
+            f"Only the host can {verb} this {kind}. "
             f"Ask {format_mention(game.host_id)}, or someone {_describe_managers(settings)}."
         )
 
 
-async def require_series_manager(
-    session: AsyncSession, interaction: Interaction, series: GameSeries, *, verb: str
-) -> None:
-    """Check that the user is the host, or manages all games.
-
-    Raises:
-        UserError: they are not, so they may not `verb` this series.
-    """
-    settings = await get_guild_settings(session, series.guild_id)
-    if not _is_above(interaction, series, settings):
-        raise UserError(
-            f"Only the host can {verb} this series. "
-            f"Ask {format_mention(series.host_id)}, or someone {_describe_managers(settings)}."
-        )
-
-
-def _is_above(interaction: Interaction, game: Game | GameSeries, settings: GuildSettings) -> bool:
+def _is_host_or_manager(interaction: Interaction, game: Game | GameSeries, settings: GuildSettings) -> bool:
     return interaction.user.id == game.host_id or manages_games(interaction, settings)
 
 

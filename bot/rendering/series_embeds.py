@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.rendering.escaping import escape, utf16_length
+from bot.rendering.embeds import format_list
+from bot.rendering.escaping import escape
 from bot.rendering.formatting import describe_offsets, format_mention, format_role, format_timestamp
 from bot.rendering.payload import EMBED_TITLE_LIMIT, UNTITLED, Payload, message_link
 from bot.rendering.place import format_place
@@ -25,25 +26,14 @@ _PAUSE_REASONS: Mapping[str, str] = {
 _EXCEPTIONS = {ExceptionKind.SKIPPED: "skipped", ExceptionKind.MISSED: "missed"}
 _EXCEPTIONS_SHOWN = 5
 _REGULARS_SHOWN = 30
-_LIST_LIMIT = 4000
-"""Of the 4096 characters of an embed's description."""
 
 
 def series_list_embed(many: Sequence[tuple[GameSeries, datetime | None]]) -> Payload:
     """Return the embed that lists series with their next starts, cut where it is full."""
-    lines: list[str] = []
-    room = _LIST_LIMIT
-    for series, start in many:
-        line = f"**{escape(series.title, limit=150) or UNTITLED}**{_describe_state(series)}\n{_rule(series)}"
-        line += "" if start is None else f" · next {format_timestamp(start, 'F')}"
-        room -= utf16_length(line) + 2
-        if room < 0:
-            lines.append(f"and {len(many) - len(lines)} more")
-            break
-        lines.append(line)
     return {
         "title": "🔁 Series",
-        "description": "\n\n".join(lines) or "No game repeats yet. To repeat one, fill in `repeat` in `/game create`.",
+        "description": format_list([_describe_entry(series, start) for series, start in many])
+        or "No game repeats yet. To repeat one, fill in `repeat` in `/game create`.",
         "color": _COLOURS[SeriesState.ACTIVE],
     }
 
@@ -98,6 +88,11 @@ def _describe_details(series: GameSeries) -> dict[str, str]:
 def describe_pause(reason: str) -> str:
     """Return why the bot has paused a series."""
     return _PAUSE_REASONS.get(reason, reason)
+
+
+def _describe_entry(series: GameSeries, start: datetime | None) -> str:
+    heading = f"**{escape(series.title, limit=150) or UNTITLED}**{_describe_state(series)}\n{_rule(series)}"
+    return heading if start is None else f"{heading} · next {format_timestamp(start, 'F')}"
 
 
 def _describe_state(series: GameSeries) -> str:

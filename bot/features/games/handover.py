@@ -9,7 +9,7 @@ from bot.features.errors import UserError
 from bot.features.games.lookup import find_game_by_text
 from bot.features.games.roster import Player, require_member
 from bot.features.interactions import Reply, respond_once
-from bot.features.rights import require_host, require_series_manager
+from bot.features.rights import require_host
 from bot.rendering.formatting import format_mention, format_title
 from shared.game_search import count_open_games
 from shared.handover import HandoverResult, count_following, hand_over_game, hand_over_series
@@ -69,7 +69,7 @@ async def _require_series(session: AsyncSession, interaction: Interaction, game:
         series = await find_series(session, game.series_id, guild_id=game.guild_id)
     if series is None:
         raise UserError(f"{format_title(game.title)} isn't part of a series. Leave `following` out.")
-    await require_series_manager(session, interaction, series, verb="hand over")
+    await require_host(session, interaction, series, verb="hand over")
     return series
 
 

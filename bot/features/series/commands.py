@@ -22,7 +22,7 @@ from bot.features.games.quotas import require_quota
 from bot.features.games.slots import NO_SLOTS
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.features.repeats import confirm_dates
-from bot.features.rights import require_series_manager
+from bot.features.rights import require_host
 from bot.features.series.editing import NO_REGULARS, EditSeriesOptions, edit_series_from_options
 from bot.features.series.lookup import (
     find_series_by_text,
@@ -267,7 +267,7 @@ _PICK_A_DATE = "Pick a date from the list that appears as you type, or leave `da
 
 async def _find_own(session: AsyncSession, interaction: Interaction, text: str, *, verb: str) -> GameSeries:
     found = await find_series_by_text(session, text, guild_id=interaction.guild_id or 0)
-    await require_series_manager(session, interaction, found, verb=verb)
+    await require_host(session, interaction, found, verb=verb)
     return found
 
 

@@ -19,7 +19,7 @@ from bot.features.games.editing import (
     require_nudge_of_edit,
 )
 from bot.features.repeats import confirm_dates, describe_clock_changes, read_repeat, require_time_between
-from bot.features.rights import require_series_manager
+from bot.features.rights import require_host
 from bot.features.series.lookup import find_series_by_text
 from bot.features.times import parse_clock
 from bot.rendering.formatting import format_title
@@ -55,7 +55,7 @@ async def edit_series_from_options(session: AsyncSession, interaction: Interacti
         UserError: an option is invalid, or the user may not change this series.
     """
     series = await find_series_by_text(session, options.series, guild_id=interaction.guild_id or 0)
-    await require_series_manager(session, interaction, series, verb="change")
+    await require_host(session, interaction, series, verb="change")
     edit = await _parse_options(session, series, options)
     if edit == SeriesEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `time` or `repeat`.")
