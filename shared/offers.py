@@ -11,7 +11,7 @@ from shared import database
 from shared.audit import record_game_change
 from shared.models import AuditAction, Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, Participant
 from shared.schedule.notices import refresh_announcement
-from shared.schedule.offers import LAPSED, add_offer_end, is_undelivered, offer_until
+from shared.schedule.offers import LAPSED, add_offer_end, is_promotion_undelivered, offer_until
 from shared.schedule.populate import lock_game
 from shared.schedule.settle import settle_and_log
 from shared.signup import fill_seats, free_seat
@@ -38,7 +38,7 @@ async def end_offer(session: AsyncSession, row_id: UUID) -> bool:
     if game.status is not GameStatus.SCHEDULED or game.scheduled_at <= now:
         await _close(session, row, detail="the game has begun or is over, so the player keeps the seat")
         return False
-    if await is_undelivered(session, game, row.user_id):
+    if await is_promotion_undelivered(session, game, row.user_id):
         await _extend(session, game, row, user_id=row.user_id)
         return False
     row.reason = LAPSED

@@ -87,7 +87,7 @@ def _find_wrong(message: ClaimedMessage, evidence: Evidence, verdict: Verdict) -
 
 
 def _why_wrong(claimed: ClaimedMessage, evidence: Evidence, *, decided_at: datetime) -> str | None:
-    """Return what was wrong about a reminder decided at this moment; notices are checked by the final state."""
+    """Return what was wrong about a reminder decided at this moment. Other kinds are checked elsewhere."""
     reminder, message, preferences = claimed.reminder, claimed.message, evidence.preferences
     if reminder is None:
         return None

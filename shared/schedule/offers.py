@@ -59,7 +59,7 @@ async def withdraw_offer_end(session: AsyncSession, game: Game, user_id: int, *,
     await settle_and_log(session, table, row_ids, outcome=Outcome.SUPERSEDED, detail=detail, was_attempted=False)
 
 
-async def is_undelivered(session: AsyncSession, game: Game, user_id: int) -> bool:
+async def is_promotion_undelivered(session: AsyncSession, game: Game, user_id: int) -> bool:
     """Return whether the notice of a seat is still to be sent to its user."""
     table = NotificationSchedule
     statement = select(table.id).where(

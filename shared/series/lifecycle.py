@@ -125,7 +125,7 @@ async def skip_occurrence(
         if game.occurrence == occurrence:
             if game.status is not GameStatus.SCHEDULED:
                 return SkipResult.STARTED
-            await _except(session, series, occurrence)
+            await _add_exception(session, series, occurrence)
             await _record_skip(session, series, occurrence, actor_id=actor_id)
             await cancel_game(session, game.id, actor_id=actor_id)
             return SkipResult.CANCELLED
@@ -134,7 +134,7 @@ async def skip_occurrence(
     dates = Rule.parse(series.rule).local_times(series.local_start, after=series.planned_until)
     if next((local for local in dates if local >= occurrence), None) != occurrence:
         return SkipResult.NO_SUCH_DATE
-    if not await _except(session, series, occurrence):
+    if not await _add_exception(session, series, occurrence):
         return SkipResult.ALREADY_LEFT_OUT
     await _record_skip(session, series, occurrence, actor_id=actor_id)
     return SkipResult.LEFT_OUT
@@ -183,7 +183,7 @@ async def resume_series(
         if plan.is_complete and not plan.opened and not games:
             return False, []
         for local in plan.missed:
-            await _except(session, series, local)
+            await _add_exception(session, series, local)
         series.planned_until = max((series.planned_until, *plan.missed))
         series.state = SeriesState.ACTIVE
         series.pause_reason = None
@@ -192,7 +192,8 @@ async def resume_series(
     return series.state is SeriesState.ACTIVE, made
 
 
-async def _except(session: AsyncSession, series: GameSeries, occurrence: datetime) -> bool:
+async def _add_exception(session: AsyncSession, series: GameSeries, occurrence: datetime) -> bool:
+    """Record that a date has no game. Return False if it has none already."""
     added = await session.execute(
         insert(SeriesException)
         .values(series_id=series.id, occurrence=occurrence, kind=ExceptionKind.SKIPPED)
