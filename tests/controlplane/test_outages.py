@@ -62,7 +62,7 @@ async def test_the_operator_reconnects_after_the_api_server_restarts(
         loop = await replica.started("notifications")
         await cluster.stop()
         try:
-            await asyncio.sleep(20)
+            await asyncio.sleep(OUTAGE)
         finally:
             await cluster.start()
         await kubectl.patch("scheduler/notifications", batchSize=7)

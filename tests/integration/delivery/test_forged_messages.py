@@ -135,7 +135,7 @@ async def test_the_loops_learn_when_a_row_that_was_published_early_is_due(bot: B
         await eventually(woken.is_set)
         woken.clear()
         await bot.handle(event_of(forged))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # the test checks that nobody is woken meanwhile
         assert not woken.is_set()
         await bot.handle(event_of(early))
         await eventually(woken.is_set, within=5.0)

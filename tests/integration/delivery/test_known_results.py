@@ -58,7 +58,7 @@ async def test_a_server_that_only_reads_rejects_no_message_and_its_failure_is_re
     await bot.postgres.set_read_only(True)
     try:
         delivering = asyncio.create_task(bot.handle(event_of(row)))
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # the test checks that it is not done meanwhile
         assert not delivering.done()
     finally:
         await bot.postgres.set_read_only(False)

@@ -184,10 +184,10 @@ class TestAnnouncement:
         ],
     )
     def test_once_sign_ups_are_closed_join_is_for_those_who_confirm(
-        self, is_closed: bool, waits: dict[str, list[int]], is_disabled: bool
+        self, is_closed: bool, waits: dict[str, Any], is_disabled: bool
     ) -> None:
         made = game(slots=[Slot("Tank"), Slot("Healer")])
-        buttons, menu = announcement_message(made, [2], is_closed=is_closed, **waits)["components"]  # type: ignore[arg-type]
+        buttons, menu = announcement_message(made, [2], is_closed=is_closed, **waits)["components"]
         assert [button["label"] for button in buttons["components"] if button.get("disabled")] == ["Join"] * is_disabled
         assert menu["components"][0]["disabled"] is is_disabled
 

@@ -273,8 +273,8 @@ class TestDaylightSaving:
             assert parse("in 20 hours", now=now).at - now.astimezone(UTC) == timedelta(hours=20)
 
 
-MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
-WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()  # noqa: SIM905
+MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905 -- one line, not twelve
+WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()  # noqa: SIM905 -- one line, not seven
 STYLES = [
     "{w} {d} {M} {y} {H}:{mi}",
     "{d} {M} {H}:{mi}",
