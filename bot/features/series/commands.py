@@ -52,6 +52,7 @@ from shared.series.search import RUNNING, search_series
 
 _LIST_LIMIT = 25
 _DATES_SHOWN = 5
+_PICK_A_DATE = "Pick a date from the list that appears as you type, or leave `date` out for the next one."
 
 
 class SeriesCommands(app_commands.Group):
@@ -260,9 +261,6 @@ class SeriesCommands(app_commands.Group):
             return Reply(history_message(found.title, entries))
 
         await respond_in_transaction(interaction, work)
-
-
-_PICK_A_DATE = "Pick a date from the list that appears as you type, or leave `date` out for the next one."
 
 
 async def _find_own(session: AsyncSession, interaction: Interaction, text: str, *, verb: str) -> GameSeries:
