@@ -126,6 +126,7 @@ def game_embed(
         "fields": [
             _field("When", _when(game)),
             *_place(game),
+            *_closing(game),
             _field("Duration", format_duration(game.duration), inline=True),
             _field("Host", format_mention(game.host_id), inline=True),
             *_co_hosts(co_hosts),
@@ -213,12 +214,17 @@ def _place(game: Game) -> list[Payload]:
     return [_field("Place", place)] if place else []
 
 
+def _closing(game: Game) -> list[Payload]:
+    """Return until when users can join, which the relative time also says afterwards."""
+    closes_at = closing_time(game)
+    if closes_at is None:
+        return []
+    return [_field("Sign-ups", f"until {format_timestamp(closes_at, 'f')} ({format_timestamp(closes_at, 'R')})")]
+
+
 def _limits(game: Game) -> list[Payload]:
-    """Return who can join, and until when, which a relative time also says afterwards."""
-    fields, closes_at = [], closing_time(game)
-    if closes_at is not None:
-        until = f"until {format_timestamp(closes_at, 'f')}\n{format_timestamp(closes_at, 'R')}"
-        fields.append(_field("Sign-ups", until, inline=True))
+    """Return who can join, and how many must."""
+    fields = []
     if game.required_role_id is not None:
         fields.append(_field("Only for", format_role(game.required_role_id), inline=True))
     if game.minimum_players is not None:

@@ -13,6 +13,8 @@ from shared.models import GameStatus
 
 _ANSWERS = {
     "going": "✅ You're going",
+    "unconfirmed": "❔ You haven't confirmed the new time",
+    "offered": "⏳ A seat is offered to you. To take it, press Join",
     "maybe": "🤔 Maybe",
     "waitlisted": "⏳ On the waitlist",
     "declined": "❌ You can't make it",

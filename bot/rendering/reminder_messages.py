@@ -109,14 +109,16 @@ def promotion_message(
     It pings exactly `mentions`.
     """
     shown = format_slot_of(game, slot)
-    as_slot = f"You play as {shown}. ".replace("{", "{{").replace("}", "}}") if shown else ""
+    play = "You play" if offered_until is None else "You'd play"
+    as_slot = f"{play} as {shown}. ".replace("{", "{{").replace("}", "}}") if shown else ""
+    whose = "it's yours" if offered_until is None else "you can have it"
     sentence = (
-        f"🎉 A seat is free, and it's yours: **{{title}}** on {format_timestamp(game.scheduled_at, 'F')}. "
+        f"🎉 A seat is free, and {whose}: **{{title}}** on {format_timestamp(game.scheduled_at, 'F')}. "
         f"{as_slot}Players: {seat_count(game, len(players))}."
     )
     if offered_until is not None:
         until = f"{format_timestamp(offered_until, 'f')} ({format_timestamp(offered_until, 'R')})"
-        notes = (f"Press **Take it** until {until}. Then the seat goes to the next in line.", *notes)
+        notes = (f"Press **Take it** by {until}, or the seat goes to the next in line.", *notes)
     return _compose(game, sentence, mentions, notes=notes)
 
 

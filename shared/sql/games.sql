@@ -44,7 +44,11 @@ SELECT
 FROM (
     SELECT game_id, max(answer) AS answer
     FROM (
-        SELECT game_id, 'going' AS answer FROM participant WHERE user_id = :user_id
+        SELECT
+            game_id,
+            CASE WHEN offered_until IS NOT NULL THEN 'offered' WHEN is_confirmed THEN 'going' ELSE 'unconfirmed' END AS answer
+        FROM participant
+        WHERE user_id = :user_id
         UNION ALL
         SELECT game_id, answer FROM response WHERE user_id = :user_id
         UNION ALL

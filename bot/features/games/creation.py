@@ -11,7 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.client import Interaction
 from bot.features.errors import UserError
-from bot.features.games.limits import describe_limits, parse_closing, parse_minimum, require_open_sign_ups
+from bot.features.games.limits import (
+    describe_limits,
+    parse_check,
+    parse_closing,
+    require_open_sign_ups,
+    require_possible_minimum,
+)
 from bot.features.games.lookup import format_locale
 from bot.features.games.nudges import describe_nudge, parse_nudge, require_mentionable, require_possible_nudge
 from bot.features.games.offers import parse_offer
@@ -36,6 +42,7 @@ from shared.users import find_zone
 
 DEFAULT_DURATION = "3h"
 DEFAULT_REMINDERS = "1h, 0"
+READ_IN_UTC = "-# I read times in UTC. To change that, use `/settings me`, or `/settings server` for all"
 
 
 MOST_PLAYERS = 500
@@ -68,6 +75,8 @@ class CreateGameOptions:
     """Its id."""
     entered_at: str = ""
     """When the host entered them, which "in 2 hours" and "tomorrow" are read from. Empty is now."""
+    zone: str = ""
+    """The time zone of the times, as it was when the host entered them. Empty is the present one."""
 
     @classmethod
     def load(cls, saved: Mapping[str, Any]) -> Self:
@@ -98,7 +107,7 @@ async def plan_game(
         UserError: an option is invalid, the user may not create games or has too many, or the bot can't post there.
     """
     settings, channel_id = await choose_place(session, interaction)
-    zone = await find_zone(session, interaction.user.id, guild_id=interaction.guild_id or 0)
+    zone = options.zone or await find_zone(session, interaction.user.id, guild_id=interaction.guild_id or 0)
     return _parse_options(interaction, options, settings, zone=zone, channel_id=channel_id, request_id=request_id)
 
 
@@ -130,7 +139,7 @@ async def confirm_creation(session: AsyncSession, game: Game) -> str:
     if reminder_times(game, after=announce_at or now):
         lines.append("-# You get the reminders too. To take a seat yourself, press Join.")
     if game.zone == "UTC":
-        lines.append("-# I read times in UTC. To change that, use `/settings me`, or `/settings server` for all.")
+        lines.append(f"{READ_IN_UTC}.")
     return "\n".join(lines)
 
 
@@ -166,8 +175,8 @@ def parse_title(text: str) -> str:
     return title
 
 
-def parse_seats(text: str) -> int | None:
-    """Return how many players can join, None if all can.
+def parse_seats(text: str, *, otherwise: str = "no limit") -> int | None:
+    """Return how many players can join, None if all can, which a refusal calls `otherwise`.
 
     Raises:
         UserError: the text is no number, or too large a number.
@@ -179,7 +188,7 @@ def parse_seats(text: str) -> int | None:
         return int(entered)
     raise UserError(
         f"I don't understand the number of players “{escape(text, limit=40)}”. "
-        f"Enter a number from 1 to {MOST_PLAYERS}, or leave it out for no limit."
+        f"Enter a number from 1 to {MOST_PLAYERS}, or leave it out for {otherwise}."
     )
 
 
@@ -225,7 +234,9 @@ def _parse_options(
     closes_minutes, capacity = parse_closing(options.closes), parse_seats(options.players)
     slots = parse_slots(options.slots)
     seats = count_seats(capacity, slots)
-    minimum, minimum_minutes = parse_minimum(options.minimum, check=options.minimum_check, seats=seats)
+    minimum = parse_seats(options.minimum, otherwise="no minimum")
+    minimum_minutes = parse_check(options.minimum_check) if options.minimum_check else None
+    require_possible_minimum(minimum, minimum_minutes, seats=seats)
     nudge_minutes, nudge_role_id = parse_nudge(options.nudge), int(options.nudge_role) if options.nudge_role else None
     require_possible_nudge(nudge_minutes, nudge_role_id, closes_minutes)
     require_mentionable(interaction, nudge_role_id)

@@ -20,6 +20,7 @@ from bot.client import Interaction
 from bot.features.buttons import ROW_ID, ButtonInteraction, RowButton
 from bot.features.errors import UserError
 from bot.features.games.creation import (
+    READ_IN_UTC,
     CreateGameOptions,
     choose_place,
     confirm_creation,
@@ -27,7 +28,7 @@ from bot.features.games.creation import (
     describe_schedule,
     plan_game,
 )
-from bot.features.games.form import ON_THE_FORM, game_form, read_form, second_form
+from bot.features.games.form import ON_THE_FORM, game_form, more_form, read_form, sign_ups_form
 from bot.features.games.templates import fill_from_template, require_unlocked
 from bot.features.interactions import Reply, respond_once, respond_with_modal
 from bot.features.repeats import is_once, plan_series
@@ -39,6 +40,7 @@ from shared.drafts import discard_draft, find_draft, find_requested_draft, lock_
 from shared.formatting import format_duration
 from shared.games import build_game, find_requested_game
 from shared.models import Draft, new_id
+from shared.users import find_zone
 
 ReadOptions = Callable[[AsyncSession], Awaitable[CreateGameOptions]]
 MakeForm = Callable[[UUID, CreateGameOptions], discord.ui.Modal]
@@ -46,6 +48,7 @@ MakeForm = Callable[[UUID, CreateGameOptions], discord.ui.Modal]
 POST_ID = "questbell:draft-post:"
 EDIT_ID = "questbell:draft-edit:"
 MORE_ID = "questbell:draft-more:"
+SIGN_UPS_ID = "questbell:draft-sign-ups:"
 DISCARD_ID = "questbell:draft-discard:"
 
 _GONE = "This draft is gone. To plan a game, use `/game create`."
@@ -108,7 +111,7 @@ async def submit_form(interaction: Interaction, match: re.Match[str], values: di
         elif draft.is_posted:
             raise UserError(_POSTED)
         else:
-            draft.options = _stamp(read_form(values, CreateGameOptions.load(draft.options)))
+            draft.options = await _stamp(session, interaction, read_form(values, CreateGameOptions.load(draft.options)))
             await session.flush()
         return (await _preview(session, interaction, draft)).text
 
@@ -116,8 +119,8 @@ async def submit_form(interaction: Interaction, match: re.Match[str], values: di
     await respond_once(interaction, work, show=_shown_preview(interaction, draft_id), in_place=in_place)
 
 
-async def submit_second_form(interaction: Interaction, match: re.Match[str], values: dict[str, str]) -> None:
-    """Save what the host entered in the form with more options, and show the preview. The start stays as it was."""
+async def submit_other_form(interaction: Interaction, match: re.Match[str], values: dict[str, str]) -> None:
+    """Save what the host entered in a form without the start, which stays as it was, and show the preview."""
     draft_id = UUID(match["id"])
 
     async def work(session: AsyncSession) -> str:
@@ -176,7 +179,18 @@ class MoreButton(RowButton, template=MORE_ID + ROW_ID):
 
     async def callback(self, interaction: ButtonInteraction) -> None:
         """Open the form."""
-        await _open_form_of_draft(interaction, self.row_id, second_form)
+        await _open_form_of_draft(interaction, self.row_id, more_form)
+
+
+class SignUpsButton(RowButton, template=SIGN_UPS_ID + ROW_ID):
+    """Opens the form of who can sign up."""
+
+    prefix = SIGN_UPS_ID
+    text = "Sign-ups"
+
+    async def callback(self, interaction: ButtonInteraction) -> None:
+        """Open the form."""
+        await _open_form_of_draft(interaction, self.row_id, sign_ups_form)
 
 
 async def _open_form_of_draft(interaction: ButtonInteraction, draft_id: UUID, form: MakeForm) -> None:
@@ -219,6 +233,7 @@ def draft_view(draft_id: UUID, *, is_valid: bool) -> discord.ui.View:
     if is_valid:
         view.add_item(PostButton(draft_id))
     view.add_item(EditButton(draft_id))
+    view.add_item(SignUpsButton(draft_id))
     view.add_item(MoreButton(draft_id))
     view.add_item(DiscardButton(draft_id))
     return view
@@ -243,9 +258,8 @@ async def _preview(session: AsyncSession, interaction: Interaction, draft: Draft
         game = build_game(new)
         repeats = [] if is_once(options.repeat) else plan_series(game, options.repeat)
     except UserError as error:
-        return Reply(
-            f"{error}\n-# To change what you entered, press Edit or More.", view=draft_view(draft.id, is_valid=False)
-        )
+        text = f"{error}\n-# To change what you entered, press Edit, Sign-ups or More."
+        return Reply(text, view=draft_view(draft.id, is_valid=False))
     later = "" if new.announce_at is None else f" on {format_timestamp(new.announce_at, 'F')}"
     lines = [
         f"This is a preview that only you see. To announce the game in <#{game.channel_id}>{later}, press **Post it**.",
@@ -254,6 +268,8 @@ async def _preview(session: AsyncSession, interaction: Interaction, draft: Draft
         *describe_schedule(game, now=await database.now(session), announce_at=new.announce_at),
         *repeats,
     ]
+    if game.zone == "UTC":
+        lines.append(f"{READ_IN_UTC}. Then press Edit and Submit here.")
     return Reply("\n".join(lines), embeds=[game_embed(game, [])], view=draft_view(draft.id, is_valid=True))
 
 
@@ -265,10 +281,11 @@ async def _save(session: AsyncSession, interaction: Interaction, draft_id: UUID,
         user_id=interaction.user.id,
         guild_id=interaction.guild_id or 0,
         channel_id=interaction.channel_id or 0,
-        options=_stamp(options),
+        options=await _stamp(session, interaction, options),
     )
 
 
-def _stamp(options: CreateGameOptions) -> dict[str, Any]:
-    """Return the options as they are saved: "in 2 hours" stays the time that the preview shows."""
-    return asdict(replace(options, entered_at=datetime.now(UTC).isoformat()))
+async def _stamp(session: AsyncSession, interaction: Interaction, options: CreateGameOptions) -> dict[str, Any]:
+    """Return the options as they are saved: "in 2 hours" and "8pm" stay the times that the preview shows."""
+    zone = await find_zone(session, interaction.user.id, guild_id=interaction.guild_id or 0)
+    return asdict(replace(options, entered_at=datetime.now(UTC).isoformat(), zone=zone))

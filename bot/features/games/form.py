@@ -1,4 +1,4 @@
-"""The forms of a game: a modal with the options that hosts fill in most, and one with more of them.
+"""The forms of a game: a modal with the options that hosts fill in most, and two with the others.
 
 Their ids carry the draft, so they can be submitted after a restart and to any process. They start with what was entered
 before, also after a mistake.
@@ -7,7 +7,7 @@ before, also after a mistake.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from uuid import UUID
 
 import discord
@@ -17,10 +17,13 @@ from bot.features.games.place import MOST_CHARACTERS
 
 FORM_ID = "questbell:draft-form:"
 MORE_FORM_ID = "questbell:draft-more-form:"
+SIGN_UPS_FORM_ID = "questbell:draft-sign-ups-form:"
 
 ON_THE_FORM = frozenset({"title", "when", "duration", "players", "description"})
 """Discord allows five fields."""
-ON_THE_SECOND_FORM = frozenset({"place", "repeat", "reminders", "announce", "slots"})
+ON_OTHER_FORMS = frozenset(
+    {"place", "repeat", "reminders", "announce", "nudge", "slots", "closes", "offer", "minimum", "minimum_check"}
+)
 
 
 def game_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
@@ -38,25 +41,73 @@ def game_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     return form
 
 
-def second_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
+def more_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     """Return the form with more options of a draft, as they were entered so far."""
     form = discord.ui.Modal(title="More about the game", custom_id=f"{MORE_FORM_ID}{draft_id}")
-    entered = asdict(options)
-    for name, label, limit, hint in (
-        ("place", "Place", MOST_CHARACTERS, "Where you play: #voice, or any text"),
-        ("repeat", "Repeat", 100, "every friday, every 2 weeks, monthly on the 15th"),
-        ("reminders", "Reminders", 100, "1d, 1h, 0 (0 is the start), or none"),
-        ("announce", "Announce", 100, "friday 9am, in 2 hours (default: when you post it)"),
-        ("slots", "Slots", 600, "2 tank, 2 healer, 6 dps"),
+    for label, field, help_text in (
+        ("Place", text_field("place", options.place, MOST_CHARACTERS, hint="#voice, Library"), "Where you play"),
+        (
+            "Repeat",
+            text_field("repeat", options.repeat, 100, hint="every friday, every 2 weeks"),
+            "How it repeats, if it does",
+        ),
+        (
+            "Reminders",
+            text_field("reminders", options.reminders, 100, hint="1d, 1h, 0"),
+            "How long before the start. 0 is the start. For none, write none",
+        ),
+        (
+            "Announce",
+            text_field("announce", options.announce, 100, hint="friday 9am, in 2 hours"),
+            "When to announce it. By default, when you post it",
+        ),
+        (
+            "Nudge",
+            text_field("nudge", options.nudge, 50, hint="2d, 6h"),
+            "How long before the start I ask those who haven't answered",
+        ),
     ):
-        if name in entered:
-            form.add_item(discord.ui.Label(text=label, component=text_field(name, entered[name], limit, hint=hint)))
+        form.add_item(discord.ui.Label(text=label, description=help_text, component=field))
+    return form
+
+
+def sign_ups_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
+    """Return the form of who can sign up for a draft and until when, as it was entered so far."""
+    form = discord.ui.Modal(title="Sign-ups", custom_id=f"{SIGN_UPS_FORM_ID}{draft_id}")
+    for label, field, help_text in (
+        (
+            "Slots",
+            text_field("slots", options.slots, 600, hint="2 tank, 2 healer, 6 dps"),
+            "What players choose from, and how many of each",
+        ),
+        (
+            "Closes",
+            text_field("closes", options.closes, 50, hint="1d, 2h"),
+            "How long before the start. By default, sign-ups close at the start",
+        ),
+        (
+            "Offer",
+            text_field("offer", options.offer, 50, hint="30m, 12h"),
+            "How long a player from the waitlist has to take a seat. By default, it's theirs",
+        ),
+        (
+            "Minimum",
+            text_field("minimum", options.minimum, 20, hint="3"),
+            "How many players it needs. With fewer, I ask you whether to cancel it",
+        ),
+        (
+            "Minimum check",
+            text_field("minimum_check", options.minimum_check, 50, hint="1d, 6h"),
+            "How long before the start I count the players. By default, a day",
+        ),
+    ):
+        form.add_item(discord.ui.Label(text=label, description=help_text, component=field))
     return form
 
 
 def read_form(values: Mapping[str, str], options: CreateGameOptions) -> CreateGameOptions:
     """Return the options with the values of a submitted form. Those that are not on it stay as they are."""
-    known = (ON_THE_FORM | ON_THE_SECOND_FORM) & asdict(options).keys()
+    known = ON_THE_FORM | ON_OTHER_FORMS
     return replace(options, **{name: value for name, value in values.items() if name in known})
 
 

@@ -12,7 +12,7 @@ from bot.features.errors import UserError
 from bot.features.times import format_span, parse_time_before
 from bot.rendering.formatting import format_role, format_timestamp, format_title
 from bot.rendering.payload import message_link
-from shared.formatting import plural
+from shared.formatting import format_duration, plural
 from shared.models import Game
 from shared.schedule.minimum import planned_count
 from shared.signup_rules import closing_time
@@ -60,18 +60,6 @@ def describe_required_role(game: Game) -> str:
     return f"for members with the role {format_role(game.required_role_id or 0)}"
 
 
-def parse_minimum(text: str, *, check: str, seats: int | None) -> tuple[int | None, int | None]:
-    """Return how many players a game needs, and how many minutes before the start they are counted.
-
-    Raises:
-        UserError: an option is invalid, or fewer players can join.
-    """
-    minimum = int(text) if text else None
-    minutes = parse_check(check) if check else None
-    require_possible_minimum(minimum, minutes, seats=seats)
-    return minimum, minutes
-
-
 def parse_check(text: str) -> int:
     """Return how many minutes before the start the players are counted.
 
@@ -117,11 +105,14 @@ def format_minutes(minutes: int | None) -> str:
 
 
 def describe_limits(game: Game, *, now: datetime) -> list[str]:
-    """Return a line for each limit that has its own time."""
+    """Return a line for each limit of the sign-ups that has a time."""
     lines, closes_at, counted_at = [], closing_time(game), planned_count(game)
     if closes_at is not None:
         close = "close" if closes_at > now else "have been closed since"
         lines.append(f"🚪 Sign-ups {close}: {format_timestamp(closes_at, 'f')}")
+    if game.offer_minutes is not None:
+        span = format_duration(timedelta(minutes=game.offer_minutes))
+        lines.append(f"⏳ A player from the waitlist has {span} to take a free seat.")
     if counted_at is not None:
         at = f"on {format_timestamp(counted_at, 'f')}" if counted_at > now else "before the start"
         fewer = f"fewer than {plural(game.minimum_players or 0, 'player')}"

@@ -23,6 +23,7 @@ from bot.rendering.payload import JOIN_ID, LEAVE_ID, MAYBE_ID, SLOT_ID, TAKE_ID
 from bot.rendering.slots import CHOOSE_SLOT, format_slot_of, slot_options
 from shared import database
 from shared.confirmations import ConfirmResult, confirm_attendance
+from shared.formatting import format_duration
 from shared.game_search import find_overlap
 from shared.games import find_game, remember_guild_name
 from shared.models import Answer, Game, GameStatus
@@ -39,7 +40,6 @@ _CLOSED_REASONS = {
 }
 
 _LEAST_CHOICE = 2
-_SEAT_FREE = "If a seat becomes free, it's yours, and I'll let you know."
 
 
 class JoinButton(RowButton, template=JOIN_ID + ROW_ID + NONCE):
@@ -93,8 +93,10 @@ class SlotSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=SLOT_I
         return cls(UUID(match["id"]), item)
 
     async def callback(self, interaction: ButtonInteraction) -> None:
-        """Sign up for a slot."""
+        """Sign up for a slot. A reply that only asked for it becomes the answer."""
         [name] = self.item.values
+        asked = interaction.message
+        in_place = asked is not None and asked.flags.ephemeral and not asked.embeds
 
         async def work(session: AsyncSession) -> str:
             game = await require_game(session, self.game_id, guild_id=interaction.guild_id)
@@ -103,7 +105,7 @@ class SlotSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=SLOT_I
             result = await join_game(session, game.id, user_id=interaction.user.id, role_ids=roles, slot=name)
             return await _describe_join(session, game, result, interaction.user.id)
 
-        await respond_once(interaction, work)
+        await respond_once(interaction, work, in_place=in_place)
 
 
 class TakeButton(RowButton, template=TAKE_ID + ROW_ID + NONCE):
@@ -195,10 +197,10 @@ async def _describe_join(session: AsyncSession, game: Game, result: JoinResult, 
         case JoinResult.WAITLISTED | JoinResult.ALREADY_WAITLISTED:
             is_still = "is still" if result is JoinResult.ALREADY_WAITLISTED else "is"
             full, line = await describe_line(session, game, user_id)
-            return f"{full} {is_still} full. {line} {_SEAT_FREE}{await _warn(session, game, user_id)}"
+            return f"{full} {is_still} full. {line} {_promise_seat(game)}{await _warn(session, game, user_id)}"
         case JoinResult.SIGN_UPS_CLOSED:
             waits = user_id in await read_waitlist(session, game.id)
-            return _describe_closing(game) + (f" You stay on the waitlist. {_SEAT_FREE}" if waits else "")
+            return _describe_closing(game) + (f" You stay on the waitlist. {_promise_seat(game)}" if waits else "")
         case JoinResult.ROLE_MISSING:
             return f"{title} is {describe_required_role(game)}. Ask a server admin for it."
         case JoinResult.CHOOSE_SLOT:
@@ -227,10 +229,18 @@ async def _describe_take(session: AsyncSession, game: Game, result: ConfirmResul
             return await _describe_join(session, game, JoinResult.CLOSED, user_id)
         case ConfirmResult.NO_SEAT if user_id in await read_waitlist(session, game.id):
             _, line = await describe_line(session, game, user_id)
-            return f"You have no seat in {format_title(game.title)} at the moment. {line} {_SEAT_FREE}"
+            return f"You have no seat in {format_title(game.title)} at the moment. {line} {_promise_seat(game)}"
         case ConfirmResult.NO_SEAT:
             title = format_title(game.title)
             return f"You have no seat in {title}, because its time is over or you gave it up. To join, press Join."
+
+
+def _promise_seat(game: Game) -> str:
+    """Return what happens once a seat becomes free for a user who waits."""
+    if game.offer_minutes is None:
+        return "If a seat becomes free, it's yours, and I'll let you know."
+    span = format_duration(timedelta(minutes=game.offer_minutes))
+    return f"If a seat becomes free, I'll offer it to you, and you have {span} to take it."
 
 
 def _describe_closing(game: Game) -> str:

@@ -15,10 +15,11 @@ from bot.features.games.templates import TEMPLATE_FIELDS, copy_options, parse_lo
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.features.repeats import format_repeat
 from bot.features.rights import require_games_manager
+from bot.rendering.embeds import STATUS_STYLES
 from bot.rendering.escaping import clean, escape, is_blank
 from shared.formatting import join_words
 from shared.guild_settings import get_guild_settings
-from shared.models import GameTemplate
+from shared.models import GameStatus, GameTemplate
 from shared.series.rule import Rule
 from shared.templates import MOST_TEMPLATES, SaveResult, delete_template, list_templates, save_template
 
@@ -107,7 +108,8 @@ def _describe(templates: Sequence[GameTemplate]) -> Reply:
     if not templates:
         return Reply("This server has no templates yet. To save a game as one, use `/template save`.")
     lines = "\n".join(map(_describe_one, templates))
-    return Reply(embeds=[{"title": "Templates", "description": lines}])
+    colour = STATUS_STYLES[GameStatus.SCHEDULED].colour
+    return Reply(embeds=[{"title": "📋 Templates", "description": lines, "color": colour}])
 
 
 def _describe_one(template: GameTemplate) -> str:

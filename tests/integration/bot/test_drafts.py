@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -91,6 +91,27 @@ class TestPreview:
         assert "is set for" in shown.content
         assert shown.message is not None
         assert shown.message.embeds == []
+
+    async def test_the_times_that_it_shows_stay_when_the_host_chooses_another_zone(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        shown = await preview(sandbox, when="2027-01-15 20:00", offer="1h")
+        assert "I read times in UTC" in shown.content
+        await (await sandbox.slash(HOST, "settings me", zone="Asia/Tokyo")).done()
+        await submit(sandbox, await press_button(sandbox, HOST, shown, "More"), place="Library")
+        await sandbox.wait_for(lambda: "Library" in str(shown.message.embeds), timeout=WAIT_TIMEOUT)
+        await (await press_button(sandbox, HOST, shown, "Post it")).done()
+        await sandbox.wait_for(lambda: "is set for" in shown.content, timeout=WAIT_TIMEOUT)
+        game = await only_game(database)
+        assert (game.scheduled_at, game.zone) == (datetime(2027, 1, 15, 20, tzinfo=UTC), "UTC")
+
+    async def test_the_form_reads_the_times_in_the_zone_that_was_chosen_since(self, sandbox: SandboxDiscord) -> None:
+        shown = await preview(sandbox, when="2027-01-15 20:00")
+        await (await sandbox.slash(HOST, "settings me", zone="Asia/Tokyo")).done()
+        await submit(sandbox, await press_button(sandbox, HOST, shown, "Edit"), title="Dragons")
+        start = int(datetime(2027, 1, 15, 11, tzinfo=UTC).timestamp())
+        await sandbox.wait_for(lambda: f"<t:{start}:F>" in shown.content, timeout=WAIT_TIMEOUT)
+        assert "I read times in UTC" not in shown.content
 
     async def test_a_discarded_game_is_never_posted(self, sandbox: SandboxDiscord, database: Database) -> None:
         shown = await preview(sandbox)
@@ -203,6 +224,31 @@ class TestSecondForm:
             await submit(sandbox, opened, place="Library")
             await sandbox.wait_for(lambda shown=shown, hint=hint: hint in shown.content, timeout=WAIT_TIMEOUT)
         assert (await only_game(database)).place == ""
+
+
+@pytest.mark.usefixtures("bot")
+class TestSignUpsForm:
+    async def test_slots_and_limits_are_entered_there(self, sandbox: SandboxDiscord, database: Database) -> None:
+        shown = await preview(sandbox, when="in 72 hours", players=1, minimum=2)
+        assert "only 1 can join" in shown.content
+        opened = await press_button(sandbox, HOST, shown, "Sign-ups")
+        assert shown_values(opened)["minimum"] == "2"
+        await submit(sandbox, opened, slots="1 GM", closes="2h", offer="30m", minimum="1", minimum_check="1d")
+        await sandbox.wait_for(lambda: "has 30 minutes to take a free seat" in shown.content, timeout=WAIT_TIMEOUT)
+        await reply_text(press_button(sandbox, HOST, shown, "Post it"))
+        await sandbox.wait_for(lambda: "is set for" in shown.content, timeout=WAIT_TIMEOUT)
+        game = await only_game(database)
+        assert ([slot.name for slot in game.slots], game.capacity) == (["GM"], 1)
+        assert (game.closes_minutes, game.offer_minutes) == (120, 30)
+        assert (game.minimum_players, game.minimum_minutes) == (1, 1440)
+
+    @pytest.mark.parametrize("entered", ["many", "-1", "9999"])
+    async def test_a_minimum_must_be_a_number(self, sandbox: SandboxDiscord, entered: str) -> None:
+        shown = await preview(sandbox)
+        await submit(sandbox, await press_button(sandbox, HOST, shown, "Sign-ups"), minimum=entered)
+        await sandbox.wait_for(lambda: "or leave it out for no minimum" in shown.content, timeout=WAIT_TIMEOUT)
+        assert find_button(shown, "Post it") is None
+        assert find_button(shown, "Sign-ups") is not None
 
 
 @pytest.mark.usefixtures("bot")

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
+from shared.confirmations import confirm_attendance
 from shared.games import NewGame, cancel_game, create_game, remember_guild_name
 from shared.guild_settings import change_guild_settings
 from shared.models import Answer, Game
@@ -54,6 +55,23 @@ async def test_it_shows_the_users_games_soonest_first_with_links_and_relative_ti
     assert "You're going" in first
     assert "Players: 1" in first
     assert "Later" in second
+
+
+async def test_it_tells_a_seat_that_is_only_offered_from_one_that_is_taken(
+    sandbox: SandboxDiscord, database: Database
+) -> None:
+    game = await plan_game(database, sandbox, capacity=1, offer_minutes=30)
+    await join(database, sandbox, game, OTHER)
+    await join(database, sandbox, game)
+    async with db.transaction(database.sessions) as session:
+        await leave_game(session, game.id, user_id=sandbox.world.user(OTHER).id)
+    assert "A seat is offered to you. To take it, press Join" in await shown(sandbox)
+    async with db.transaction(database.sessions) as session:
+        await confirm_attendance(session, game.id, user_id=sandbox.world.user(PLAYER).id)
+    assert "You're going" in await shown(sandbox)
+    async with db.transaction(database.sessions) as session:
+        await session.execute(text("UPDATE participant SET is_confirmed = false"))
+    assert "You haven't confirmed the new time" in await shown(sandbox)
 
 
 async def test_a_host_sees_the_games_that_they_host(sandbox: SandboxDiscord, database: Database) -> None:

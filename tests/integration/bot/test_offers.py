@@ -54,7 +54,8 @@ async def test_a_seat_is_taken_after_a_restart_by_whom_it_is_offered_to(
 ) -> None:
     game, message = await offered_game(sandbox, database)
     async with start_bot(database.sessions):
-        assert "You're number 1 on the waitlist" in await press(sandbox, OTHER, message, "take", game)
+        waiting = await press(sandbox, OTHER, message, "take", game)
+        assert "You're number 1 on the waitlist" in waiting and "you have 30 minutes to take it" in waiting
     async with start_bot(database.sessions):
         assert "The seat is yours." in await press(sandbox, PLAYER, message, "take", game)
         assert "You're already in." in await press(sandbox, PLAYER, message, "take", game)

@@ -67,7 +67,7 @@ class TestDeadline:
         closes = int(game.scheduled_at.timestamp()) - 7200
         assert f"Sign-ups close: <t:{closes}:f>" in text
         await post_announcement(sandbox, game)
-        assert fields_of(sandbox)["Sign-ups"] == f"until <t:{closes}:f>\n<t:{closes}:R>"
+        assert fields_of(sandbox)["Sign-ups"] == f"until <t:{closes}:f> (<t:{closes}:R>)"
 
     @pytest.mark.parametrize(
         ("entered", "hint"),

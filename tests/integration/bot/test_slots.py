@@ -13,6 +13,7 @@ from shared.signup import join_game, read_seats, read_waitlist
 from tests.integration.bot.conftest import StartBot, message_of, plan_and_post, post, reply_text
 from tests.integration.bot.test_commands import HOST, OTHER, PLAYER, all_games, create, only_game, plan_game, press
 from tests.support.database import Database
+from tests.support.waiting import WAIT_TIMEOUT
 
 SLOTS = (Slot("Tank", 1, "🛡️"), Slot("Healer", 2), Slot("DPS"))
 
@@ -68,7 +69,9 @@ async def test_join_asks_for_the_slot_with_a_menu_that_only_the_user_sees(
     assert "Choose yours below." in (await asked.done()).content
     assert await seats_of(database, game) == {}
     assert asked.message is not None and asked.message.visible_to == sandbox.world.user(PLAYER).id
-    assert "as **Healer**! " in await choose(sandbox, PLAYER, message_of(asked), "Healer", game)
+    await (await sandbox.click(PLAYER, message_of(asked), f"questbell:slot:{game.id}", values=["Healer"])).done()
+    await sandbox.wait_for(lambda: "as **Healer**! " in asked.content, timeout=WAIT_TIMEOUT)
+    assert asked.message.components == []
     assert await seats_of(database, game) == {sandbox.world.user(PLAYER).id: "Healer"}
     assert "already in as **Healer**" in await press(sandbox, PLAYER, message, "join", game)
 
