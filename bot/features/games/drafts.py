@@ -269,7 +269,7 @@ async def _preview(session: AsyncSession, interaction: Interaction, draft: Draft
         *repeats,
     ]
     if game.zone == "UTC":
-        lines.append(f"{READ_IN_UTC}. Then press Edit and Submit here.")
+        lines.append(f"{READ_IN_UTC}, then press Edit and Submit.")
     return Reply("\n".join(lines), embeds=[game_embed(game, [])], view=draft_view(draft.id, is_valid=True))
 
 

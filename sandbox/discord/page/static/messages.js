@@ -3,7 +3,7 @@
 import { components } from "./components.js";
 import { appTag, avatar, byId, h, icon, replace } from "./dom.js";
 import { attachment, embed } from "./embeds.js";
-import { markdown } from "./markdown.js";
+import { inline, markdown } from "./markdown.js";
 import {
   channelById,
   guildOf,
@@ -179,9 +179,12 @@ function origin(message) {
     who && avatar(who, "tiny"),
     who && h("b", {}, who.name),
     who && " ",
-    h("span", { class: "snippet" }, text),
+    h("span", { class: "snippet" }, plain(text)),
   );
 }
+
+/* A text as one line without markup: a button may not contain the links and buttons that the markup would make. */
+const plain = (text) => h("span", {}, inline(text.replaceAll("\n", " "))).textContent;
 
 function body(message) {
   if (message.sandbox.loading) {
