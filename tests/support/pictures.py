@@ -1,215 +1,273 @@
-"""The pictures of docs/, from the sandbox's page: `python -m tests.support.pictures` takes them again.
+"""The pictures of docs/, taken from the sandbox's page while Questbell runs: `python -m tests.support.pictures`.
 
-All of Questbell runs meanwhile, so the pictures show what it really says. The times in them are those of the run.
+They show what the bot sent in a game night that this module plays, so that one command renews all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, FloatRect, Locator, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright
 
 from sandbox.demo.environment import sandbox_environment
-from sandbox.demo.progress import Progress
-from sandbox.discord.demo_script import button
+from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.server import SandboxDiscord
-from sandbox.discord.world.messages import Message
+from sandbox.discord.world.messages import Message, walk_components
 from sandbox.servers.tools import find_browser
+from shared.errors import ConfigurationError
 
-PICTURES = Path(__file__).parents[2] / "docs" / "images"
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 CHANNEL = "game-night"
-LIGHTHOUSE = {
-    "title": "The Lighthouse at Grey Harbor",
-    "when": "friday 8pm",
-    "players": 5,
-    "description": "Bring a **lantern**. We start at level 3.",
-}
-SALT_ROAD = {"title": "The Salt Road, chapter four", "when": "in 3620 seconds", "players": 5, "reminders": "1h"}
-SUNKEN_KEEP = {
-    "title": "The Sunken Keep, part two",
-    "when": "in 2420 seconds",
-    "players": 5,
-    "reminders": "40m",
-    "description": "Bring torches. The last party came back without theirs.",
-}
-OTHERS = (
-    {"title": "One-shot: The Clockwork Orchard", "when": "tomorrow 3pm", "players": 4},
-    {"title": "Board games and pizza", "when": "in 13 days 6pm"},
-)
-ANSWERS_WITHIN, REMINDED_WITHIN = 15.0, 60.0
-PAGE_TIMEOUT = 30_000
-"""Milliseconds."""
-MARGIN = 8
-NARROW: ViewportSize = {"width": 1000, "height": 1400}
-WIDE: ViewportSize = {"width": 1280, "height": 1000}
+HOST = "Mia"
+ZONE = "Europe/Berlin"
+_RESPONDS_WITHIN = 30.0
+_REMINDED_WITHIN = 120.0
+_MESSAGES = {"width": 812, "height": 1400}
+"""The page with room for three fields of an embed beside each other."""
+_DESKTOP = {"width": 1280, "height": 960}
+_FORMS = {"width": 430, "height": 1000}
+_SCALE = 1.5
+
+
+class GameNight:
+    """The people who use the bot, and the camera that takes pictures of what they see."""
+
+    def __init__(self, discord: SandboxDiscord, browser: Browser) -> None:
+        self._discord = discord
+        self._browser = browser
+
+    async def command(self, user: str, name: str, **options: Any) -> InteractionResult:
+        """Run a command, and wait for its answer."""
+        result = await self._discord.slash(user, name, in_channel=CHANNEL, **options)
+        return await self._wait_for_answer(result)
+
+    async def press(self, user: str, message: Message, label: str) -> InteractionResult:
+        """Press a button of a message, and wait for the answer."""
+        [button] = [part for part in walk_components(message.components) if part.get("label") == label]
+        return await self._wait_for_answer(await self._discord.click(user, message.id, button["custom_id"]))
+
+    async def choose(self, user: str, message: Message, slot: str) -> None:
+        """Choose a slot in the menu of an announcement, and wait until it shows the user."""
+        [menu] = [part for part in walk_components(message.components) if "options" in part]
+        await self._wait_for_answer(await self._discord.click(user, message.id, menu["custom_id"], values=[slot]))
+        await self.wait_for(lambda: self._mention(user) in str(message.embeds))
+
+    async def join(self, message: Message, *users: str) -> None:
+        """Let users press Join, and wait until the announcement shows them."""
+        for user in users:
+            await self.press(user, message, "Join")
+        await self.wait_for(lambda: all(self._mention(user) in str(message.embeds) for user in users))
+
+    async def plan(self, user: str, **options: Any) -> Message:
+        """Plan a game, post it from its preview, and return the announcement."""
+        preview = (await self.command(user, "game create", **options)).message
+        assert preview is not None
+        await self.press(user, preview, "Post it")
+        return await self.find(f"🎲 {options['title']}")
+
+    def say(self, user: str, text: str) -> None:
+        """Write a message."""
+        self._discord.say(user, text, where=CHANNEL)
+
+    async def find(self, text: str, *, dm: str | None = None, within: float = _RESPONDS_WITHIN) -> Message:
+        """Wait for the newest message with a text, in the channel or in a user's direct messages."""
+
+        def search() -> Message | None:
+            messages = self._discord.messages(CHANNEL) if dm is None else self._discord.dms(dm)
+            return next((it for it in reversed(messages) if text in f"{it.content} {it.embeds}"), None)
+
+        found = await self._discord.wait_for(search, timeout=within)
+        assert found is not None
+        return found
+
+    async def wait_for(self, predicate: Any) -> None:
+        """Wait until something is so."""
+        await self._discord.wait_for(predicate, timeout=_RESPONDS_WITHIN)
+
+    async def open_page(self, user: str, *, size: Any, scale: float = _SCALE, channel: str = CHANNEL) -> Page:
+        """Open the page as a user. The caller closes it."""
+        context = await self._browser.new_context(
+            base_url=self._discord.url,
+            viewport=size,
+            device_scale_factor=scale,
+            color_scheme="dark",
+            locale="en-US",
+            timezone_id=ZONE,
+            reduced_motion="reduce",
+        )
+        page = await context.new_page()
+        await page.goto(f"/?channel={channel}&user={user}")
+        await page.get_by_role("combobox", name="Message").wait_for()
+        return page
+
+    async def photograph(self, user: str, *messages: Message) -> bytes:
+        """Return a picture of messages as a user sees them, one below the other."""
+        return await self.stack([await self._photograph(user, message) for message in messages])
+
+    async def _photograph(self, user: str, message: Message) -> bytes:
+        channel = message.channel
+        page = await self.open_page(user, size=_MESSAGES, channel=str(channel.id) if channel.recipient else CHANNEL)
+        shown = page.locator(f"#m{message.id}")
+        await shown.wait_for()
+        picture = await shown.screenshot()
+        await page.context.close()
+        return picture
+
+    async def stack(self, pictures: list[bytes]) -> bytes:
+        """Return pictures as one, with a gap between them."""
+        if len(pictures) == 1:
+            return pictures[0]
+        page = await self._browser.new_page(device_scale_factor=_SCALE)
+        sources = [f"data:image/png;base64,{base64.b64encode(picture).decode()}" for picture in pictures]
+        images = "".join(f'<img src="{source}" style="zoom: {1 / _SCALE}">' for source in sources)
+        await page.set_content(f'<div style="display: inline-flex; flex-direction: column; gap: 10px">{images}</div>')
+        stacked = await page.locator("div").screenshot()
+        await page.close()
+        return stacked
+
+    def _mention(self, user: str) -> str:
+        return f"<@{self._discord.world.user(user).id}>"
+
+    async def _wait_for_answer(self, result: InteractionResult) -> InteractionResult:
+        assert result.answered, "the bot did not answer"
+        await self.wait_for(lambda: result.message is None or not result.message.loading)
+        return result
+
+
+async def photograph_channel(night: GameNight) -> None:
+    """The whole page with a game, its players and a reminder."""
+    night.say("Priya", "Part two tonight? The door in the crypt is still open 👀")
+    post = await night.plan(
+        HOST,
+        title="The Sunken Keep, part two",
+        when="in 3605 seconds",
+        players=5,
+        reminders="1h, 0",
+        description="Bring torches. The last party came back without theirs.",
+    )
+    await night.join(post, "Tomás", "Priya", "Aiko")
+    night.say("Tomás", "I'm bringing the snacks 🍕")
+    await night.find("🔔 **The Sunken Keep, part two**", within=_REMINDED_WITHIN)
+    page = await night.open_page("Priya", size=_DESKTOP, scale=1)
+    await page.get_by_text("starts in 1 hour").wait_for()
+    save("channel", await page.screenshot())
+    await page.context.close()
+
+
+async def photograph_planning(night: GameNight) -> None:
+    """The form of a game, its preview, and the form of its sign-ups."""
+    page = await night.open_page(HOST, size=_FORMS)
+    message = page.get_by_role("combobox", name="Message")
+    await message.fill("/game create")
+    await message.press("Enter")
+    await page.get_by_role("button", name="Send").click()
+    form = page.get_by_role("dialog", name="Plan a game").locator("form")
+    for label, text in (
+        ("Title", "The Lighthouse at Grey Harbor"),
+        ("When", "friday 8pm"),
+        ("Description", "Bring a **lantern**.\nWe start at level 3."),
+    ):
+        await form.get_by_label(label).fill(text)
+    save("game-form", await form.screenshot())
+    await page.context.close()
+    planned = await night.command(
+        HOST,
+        "game create",
+        title="The Lighthouse at Grey Harbor",
+        when="friday 8pm",
+        description="Bring a **lantern**.",
+        slots="1 🎲 GM, 2 🛡️ Tank, 2 ✨ Healer",
+        place="Library, table 3",
+        closes="2h",
+        offer="12h",
+        minimum=3,
+        repeat="every friday",
+    )
+    preview = planned.message
+    assert preview is not None
+    save("game-preview", await night.photograph(HOST, preview))
+    page = await night.open_page(HOST, size=_FORMS)
+    await page.locator(f"#m{preview.id}").get_by_role("button", name="Sign-ups").click()
+    await page.mouse.move(0, 0)
+    save("sign-ups-form", await page.get_by_role("dialog", name="Sign-ups").locator("form").screenshot())
+    await page.context.close()
+    await night.press(HOST, preview, "Post it")
+
+
+async def photograph_answers(night: GameNight) -> None:
+    """An announcement with slots and a waitlist, the offer of a seat, and the promotion of who need not take it."""
+    post = await night.find("🎲 The Lighthouse at Grey Harbor")
+    for user, slot in (
+        (HOST, "GM"),
+        ("Jonas", "Tank"),
+        ("Priya", "Tank"),
+        ("Tomás", "Healer"),
+        ("Ben", "Tank"),
+        ("Zoë", "Tank"),
+    ):
+        await night.choose(user, post, slot)
+    await night.press("Oskar", post, "Maybe")
+    await night.press("Aiko", post, "Can't")
+    await night.wait_for(lambda: "Maybe 1" in str(post.embeds) and "Can't 1" in str(post.embeds))
+    save("announcement", await night.photograph("Ben", post))
+    await night.press("Jonas", post, "Can't")
+    offer = await night.find("A seat is free, and you can have it")
+    other = await night.plan(HOST, title="Goblins at the Wedding", when="saturday 8pm", players=2)
+    await night.join(other, "Priya", "Aiko", "Ben")
+    await night.press("Priya", other, "Can't")
+    promotion = await night.find("A seat is free, and it's yours: **Goblins")
+    save("promotion", await night.photograph("Ben", offer, promotion))
+
+
+async def photograph_reminders(night: GameNight) -> None:
+    """A reminder in the channel and by direct message, with the buttons that snooze it."""
+    await night.command("Zoë", "settings me", where="dm")
+    post = await night.plan(
+        HOST, title="The Salt Road, chapter four", when="in 7205 seconds", players=5, reminders="2h"
+    )
+    await night.join(post, "Aiko", "Ben", "Tomás", "Zoë")
+    in_channel = await night.find("🔔 **The Salt Road", within=_REMINDED_WITHIN)
+    by_dm = await night.find("🔔 **The Salt Road", dm="Zoë", within=_REMINDED_WITHIN)
+    pictures = [await night.photograph("Aiko", in_channel), await night.photograph("Zoë", by_dm)]
+    save("reminders", await night.stack(pictures))
+
+
+async def photograph_lists(night: GameNight) -> None:
+    """The lists of games and of series."""
+    for command, picture in (("game list", "list-games"), ("series list", "series-list")):
+        answer = (await night.command("Priya", command)).message
+        assert answer is not None
+        save(picture, await night.photograph("Priya", answer))
+
+
+def save(name: str, picture: bytes) -> None:
+    """Write a picture, and say so."""
+    (IMAGES / f"{name}.png").write_bytes(picture)
+    print(f"docs/images/{name}.png")
 
 
 async def main() -> None:
-    """Take all pictures."""
-    progress = Progress()
-    async with sandbox_environment(report=progress.step) as running, async_playwright() as playwright:
+    """Play the game night and take all pictures."""
+    if find_browser() is None:
+        raise ConfigurationError("there is no Chromium on this machine")
+    async with sandbox_environment(report=print) as running, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser(), args=["--disable-gpu"])
-        await _take_pictures(running.discord, browser)
+        night = GameNight(running.discord, browser)
+        await night.command(HOST, "settings server", zone=ZONE)
+        for scene in (
+            photograph_channel,
+            photograph_planning,
+            photograph_answers,
+            photograph_reminders,
+            photograph_lists,
+        ):
+            await scene(night)
         await browser.close()
-    progress.step(f"the pictures are in {PICTURES}")
-
-
-async def _take_pictures(discord: SandboxDiscord, browser: Browser) -> None:
-    await _run(discord, "Zoë", "settings me", where="dm")
-    preview = await _preview(discord, "Mia", LIGHTHOUSE)
-    page = await _open(discord, browser, "Mia")
-    await _take(_message(page, preview), "game-preview")
-    await _take_form(page)
-    lighthouse = await _post(discord, "Mia", preview, LIGHTHOUSE)
-    await _answer(discord, lighthouse, join=("Priya", "Tomás", "Aiko"), maybe=("Oskar",))
-    await _take(_message(page, lighthouse), "announcement")
-    await _take_reminders(discord, browser)
-    await _take_list(discord, browser)
-    await _take_channel(discord, browser)
-
-
-async def _take_form(page: Page) -> None:
-    composer = page.get_by_role("combobox", name="Message")
-    await composer.fill("/game create")
-    await composer.press("Enter")
-    await page.get_by_role("button", name="Send").click()
-    form = page.get_by_role("dialog", name="Plan a game")
-    for label, value in (("Title", LIGHTHOUSE["title"]), ("When", LIGHTHOUSE["when"]), ("Players", "5")):
-        await form.get_by_label(label).fill(str(value))
-    await form.get_by_label("Description").fill("Bring:\n- a **lantern**\n- dice\n\nWe start at level 3.")
-    await _take(form, "game-form")
-    await form.get_by_role("button", name="Cancel").click()
-
-
-async def _take_reminders(discord: SandboxDiscord, browser: Browser) -> None:
-    """Picture a reminder in the channel and the same one by direct message, one above the other."""
-    game = await _create(discord, "Mia", SALT_ROAD)
-    await _answer(discord, game, join=("Aiko", "Ben", "Tomás", "Zoë"))
-    in_channel = await _wait_for_reminder(discord, SALT_ROAD)
-    by_dm = await discord.wait_for(lambda: next(iter(discord.dms("Zoë")), None), timeout=REMINDED_WITHIN)
-    if by_dm is None:
-        raise TimeoutError("no direct message")
-    shots = []
-    for user, message in (("Aiko", in_channel), ("Zoë", by_dm)):
-        page = await _open(discord, browser, user, channel=str(message.channel.id))
-        shots.append(await _shoot(_message(page, message)))
-    page = await browser.new_page(viewport=NARROW, device_scale_factor=1)
-    images = (f'<img src="data:image/png;base64,{base64.b64encode(shot).decode()}">' for shot in shots)
-    await page.set_content(f'<div style="display: grid; gap: 12px; width: max-content">{"".join(images)}</div>')
-    await page.locator("div").screenshot(path=PICTURES / "reminders.png")
-
-
-async def _take_list(discord: SandboxDiscord, browser: Browser) -> None:
-    for options in OTHERS:
-        await _answer(discord, await _create(discord, "Jonas", options), join=("Ben", "Zoë", "Priya", "Oskar"))
-    listed = await _run(discord, "Zoë", "game list")
-    await _take(_message(await _open(discord, browser, "Zoë"), listed), "list-games")
-
-
-async def _take_channel(discord: SandboxDiscord, browser: Browser) -> None:
-    discord.say("Mia", "Part two tonight? The door in the crypt is still open 👀", where=CHANNEL)
-    await _answer(discord, await _create(discord, "Mia", SUNKEN_KEEP), join=("Tomás", "Priya", "Aiko"))
-    discord.say("Tomás", "I'm bringing the snacks 🍕", where=CHANNEL)
-    reminder = await _wait_for_reminder(discord, SUNKEN_KEEP)
-    page = await _open(discord, browser, "Priya", viewport=WIDE, scale=1)
-    await expect(_message(page, reminder)).to_be_visible(timeout=PAGE_TIMEOUT)
-    await page.screenshot(path=PICTURES / "channel.png")
-
-
-async def _open(
-    discord: SandboxDiscord,
-    browser: Browser,
-    user: str,
-    *,
-    channel: str = CHANNEL,
-    viewport: ViewportSize = NARROW,
-    scale: float = 1.25,
-) -> Page:
-    page = await browser.new_page(
-        base_url=discord.url, viewport=viewport, device_scale_factor=scale, color_scheme="dark"
-    )
-    await page.goto(f"/?channel={channel}&user={user}")
-    return page
-
-
-def _message(page: Page, message: Message) -> Locator:
-    return page.locator(f"#m{message.id}")
-
-
-async def _take(shown: Locator, name: str) -> None:
-    (PICTURES / f"{name}.png").write_bytes(await _shoot(shown))
-
-
-async def _shoot(shown: Locator) -> bytes:
-    """Return a picture of an element with some space around it."""
-    await expect(shown).to_be_visible(timeout=PAGE_TIMEOUT)
-    await shown.scroll_into_view_if_needed()
-    box = await shown.bounding_box()
-    if box is None:
-        raise TimeoutError("the element is not on the page")
-    clip: FloatRect = {
-        "x": max(0.0, box["x"] - MARGIN),
-        "y": max(0.0, box["y"] - MARGIN),
-        "width": box["width"] + 2 * MARGIN,
-        "height": box["height"] + 2 * MARGIN,
-    }
-    return await shown.page.screenshot(clip=clip, animations="disabled")
-
-
-async def _run(discord: SandboxDiscord, user: str, command: str, **options: Any) -> Message:
-    """Run a command, and return the answer when it is complete."""
-    result = await (await discord.slash(user, command, in_channel=CHANNEL, **options)).done()
-    if result.message is None:
-        raise TimeoutError(f"no answer to /{command}")
-    return result.message
-
-
-async def _preview(discord: SandboxDiscord, host: str, options: dict[str, Any]) -> Message:
-    return await _run(discord, host, "game create", **options)
-
-
-async def _create(discord: SandboxDiscord, host: str, options: dict[str, Any]) -> Message:
-    return await _post(discord, host, await _preview(discord, host, options), options)
-
-
-async def _post(discord: SandboxDiscord, host: str, preview: Message, options: dict[str, Any]) -> Message:
-    """Press "Post it", and return the announcement."""
-    if not (post_it := button(preview, "draft-post")):
-        raise ValueError(preview.content)
-    await discord.click(host, preview.id, post_it)
-    return await _wait_for(discord, ANSWERS_WITHIN, lambda it: bool(it.embeds) and options["title"] in str(it.embeds))
-
-
-async def _answer(
-    discord: SandboxDiscord, announcement: Message, *, join: tuple[str, ...], maybe: tuple[str, ...] = ()
-) -> None:
-    """Let players press a button each, and wait until the announcement shows all of them."""
-    for name, players in (("join", join), ("maybe", maybe)):
-        for player in players:
-            await (await discord.click(player, announcement.id, button(announcement, name))).done()
-    mentions = [f"<@{discord.world.user(player).id}>" for player in (*join, *maybe)]
-    await discord.wait_for(
-        lambda: all(mention in str(announcement.embeds) for mention in mentions), timeout=ANSWERS_WITHIN
-    )
-
-
-async def _wait_for_reminder(discord: SandboxDiscord, options: dict[str, Any]) -> Message:
-    return await _wait_for(
-        discord, REMINDED_WITHIN, lambda it: options["title"] in it.content and it.content.startswith("🔔")
-    )
-
-
-async def _wait_for(discord: SandboxDiscord, timeout: float, is_wanted: Any) -> Message:
-    found = await discord.wait_for(
-        lambda: next((it for it in discord.messages(CHANNEL) if is_wanted(it)), None), timeout=timeout
-    )
-    if found is None:
-        raise TimeoutError("the message did not come")
-    return found
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))
