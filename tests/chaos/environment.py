@@ -21,7 +21,7 @@ from sandbox.servers.directory import subdirectory, temporary_directory
 from sandbox.servers.postgres_pair import PostgresPair, postgres_pair
 from shared import database
 from shared.settings import DatabaseSettings, Timing
-from tests.chaos import games
+from tests.chaos import games, short_offers
 from tests.support import transition_check
 
 TEMPLATE = "chaos_template"
@@ -91,6 +91,7 @@ async def _create_template(server: Postgres | PostgresPair) -> None:
         await history.install(engine)
         async with engine.begin() as connection:
             await transition_check.install(connection)
+            await short_offers.install(connection)
 
 
 async def _define_resources(cluster: ControlPlane, namespaces: Sequence[str], directory: Path) -> None:

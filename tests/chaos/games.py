@@ -22,7 +22,7 @@ from sandbox.oracle.facts import DmPreferences
 from shared import database
 from shared.database import Sessions
 from shared.games import NewGame, create_game
-from shared.models import Game, Participant
+from shared.models import Game, Participant, Slot
 from shared.schedule.notify import notify_loops
 from shared.series.lifecycle import start_series
 from shared.series.rule import Frequency, Rule
@@ -39,6 +39,15 @@ WITH_EXTRA_WISHES = 24
 """How many people have an extra reminder of each of their games."""
 REPEATED_OF_REMINDED = 16
 """Of every so many games with reminders one is the first game of a daily series, as are all that only start and end."""
+WITH_SLOTS_OF_REMINDED, WITH_OFFERS_OF_REMINDED, WITH_MINIMUM_OF_REMINDED = 16, 16, 5
+"""Of every so many games with reminders one has slots, one offers its seats, and one needs a minimum of players.
+Every second one with slots offers its seats too."""
+CROWD = 5
+"""How many channels' games may share one channel. These have no slots and offers, whose notices would be too many."""
+SLOTS = (Slot("Tank", 1), Slot("Healer", 1), Slot("Damage", 2))
+SEATS = tuple(slot for slot in SLOTS for _ in range(slot.capacity or 0))
+"""The slot of each player at the beginning."""
+MINIMUM = 3
 OFFSETS = ((1,), (2,), (3,), (5,), (60,), (2, 1))
 MAX_PLAYERS = 4
 """The players of a game at the beginning; more may join during a scenario."""
@@ -67,6 +76,9 @@ class ScheduledGame:
     """The time of its first reminder, for everybody or extra, or its start when it has none."""
     has_reminders: bool
     has_extra_reminders: bool
+    has_slots: bool
+    has_offers: bool
+    has_minimum: bool
     is_repeated: bool
     players: tuple[int, ...]
 
@@ -76,9 +88,7 @@ async def create(sessions: Sessions) -> None:
 
     They are not announced: the first change of a game does that.
     """
-    rng = random.Random(0)
-    numbers = range(WITH_REMINDERS + WITHOUT_REMINDERS + WITH_EXTRA_REMINDERS)
-    plans = list(zip((_new_game(number, rng) for number in numbers), rosters(rng), strict=False))
+    plans = plan_games(random.Random(0))
     writing = asyncio.Semaphore(_WRITERS)
 
     async def write(number: int, new: NewGame, players: Sequence[int]) -> None:
@@ -87,13 +97,21 @@ async def create(sessions: Sessions) -> None:
             if _is_repeated(number):
                 series = await start_series(session, game, Rule(frequency=Frequency.DAILY))
                 series.carries_roster = True
-            session.add_all(Participant(game_id=game.id, user_id=player) for player in players)
+            for seat, player in enumerate(players):
+                slot = SEATS[seat].name if game.slots else None
+                session.add(Participant(game_id=game.id, user_id=player, slot=slot))
 
     async with asyncio.TaskGroup() as tasks:
         for number, (new, players) in enumerate(plans):
             tasks.create_task(write(number, new, players))
     async with database.transaction(sessions) as session:
-        await session.execute(text("DELETE FROM notification_schedule WHERE kind <> 'reminder'"))
+        await session.execute(text("DELETE FROM notification_schedule WHERE kind NOT IN ('reminder', 'minimum')"))
+
+
+def plan_games(rng: random.Random) -> list[tuple[NewGame, Sequence[int]]]:
+    """Return all games with their players."""
+    numbers = range(WITH_REMINDERS + WITHOUT_REMINDERS + WITH_EXTRA_REMINDERS)
+    return [(_new_game(number, players, rng), players) for number, players in zip(numbers, rosters(rng), strict=False)]
 
 
 def rosters(rng: random.Random) -> Iterator[list[int]]:
@@ -113,8 +131,22 @@ def _is_repeated(number: int) -> bool:
     return number < WITH_REMINDERS + WITHOUT_REMINDERS
 
 
-def _new_game(number: int, rng: random.Random) -> NewGame:
+def _has_slots(number: int) -> bool:
+    return _is_roomy(number) and number % WITH_SLOTS_OF_REMINDED == 5
+
+
+def _has_offers(number: int) -> bool:
+    return _is_roomy(number) and (number % WITH_OFFERS_OF_REMINDED == 11 or number % (2 * WITH_SLOTS_OF_REMINDED) == 5)
+
+
+def _is_roomy(number: int) -> bool:
+    """Return whether a game has reminders, and a channel that no other channel's games share."""
+    return number < WITH_REMINDERS and number % CHANNELS >= CROWD
+
+
+def _new_game(number: int, players: Sequence[int], rng: random.Random) -> NewGame:
     offsets = OFFSETS[number % len(OFFSETS)] if number < WITH_REMINDERS else ()
+    has_minimum = bool(offsets) and number % WITH_MINIMUM_OF_REMINDED == 1
     return NewGame(
         guild_id=1,
         channel_id=number % CHANNELS + 1,
@@ -124,6 +156,11 @@ def _new_game(number: int, rng: random.Random) -> NewGame:
         zone="Europe/Berlin",
         duration=timedelta(hours=3) if offsets or _is_extra(number) else timedelta(seconds=rng.randint(1, 6)),
         reminder_offsets=offsets,
+        capacity=len(players) if _has_offers(number) and not _has_slots(number) else None,
+        slots=SLOTS if _has_slots(number) else (),
+        offer_minutes=1 if _has_offers(number) else None,
+        minimum_players=MINIMUM if has_minimum else None,
+        minimum_minutes=max(offsets) if has_minimum else None,
     )
 
 
@@ -137,10 +174,11 @@ _MOVE = (
     "UPDATE game SET occurrence = local_time WHERE series_id IS NOT NULL",
     "UPDATE game_series SET guild_id = game.guild_id, channel_id = game.channel_id, host_id = game.host_id, "
     "local_start = game.local_time, planned_until = game.local_time FROM game WHERE game.series_id = game_series.id",
-    "UPDATE notification_schedule SET game_scheduled_at = game.scheduled_at, "
-    "due_at = game.scheduled_at - make_interval(mins => offset_minutes::int), "
-    "attempt_at = game.scheduled_at - make_interval(mins => offset_minutes::int) "
-    "FROM game WHERE game.id = game_id",
+    "UPDATE notification_schedule SET game_scheduled_at = game.scheduled_at, due_at = due.at, attempt_at = due.at, "
+    "user_id = due.user_id FROM game, (SELECT s.id, CASE kind WHEN 'minimum' THEN host_id END AS user_id, scheduled_at "
+    "- make_interval(mins => coalesce(offset_minutes, minimum_minutes)::int) AS at "
+    "FROM notification_schedule s JOIN game ON game.id = s.game_id) AS due "
+    "WHERE game.id = game_id AND due.id = notification_schedule.id",
     "UPDATE game_status_schedule SET due_at = due.at, attempt_at = due.at FROM (SELECT s.id, game.scheduled_at "
     "+ CASE target_status WHEN 'completed' THEN duration ELSE interval '0' END AS at "
     "FROM game_status_schedule s JOIN game ON game.id = s.game_id) AS due WHERE due.id = game_status_schedule.id",
@@ -175,6 +213,9 @@ async def move(
             due_at=due[game.id],
             has_reminders=bool(game.reminder_offsets),
             has_extra_reminders=_has_extra_reminders(game),
+            has_slots=bool(game.slots),
+            has_offers=game.offer_minutes is not None,
+            has_minimum=game.minimum_players is not None,
             is_repeated=game.series_id is not None,
             players=tuple(guild.people[participant.user_id - 1] for participant in game.participants),
         )

@@ -34,6 +34,7 @@ from tests.chaos.fixture import NONCE_WINDOW, TIMING, Fixture, Topology, fixture
 from tests.chaos.games import CHANNELS, EXTRA, PEOPLE, WITH_EXTRA_WISHES, Guild, ask_for_extra_reminders, move
 from tests.chaos.load_actions import LoadProfile, Snoozes, perform, plan_actions
 from tests.chaos.scenarios import Scenario
+from tests.chaos.seat_actions import plan_seat_actions
 
 FAULT_LEAD = 1.0
 """Seconds from the beginning of the fault to the first reminder."""
@@ -117,6 +118,7 @@ async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: r
     since = await ask_for_extra_reminders(sessions, guild)
     actions = [
         *plan_actions(games, guild, rng, snoozes=None if scenario.pair else snoozes),  # a fail-over may lose them
+        *plan_seat_actions(games, guild, rng),
         *dm_preferences.plan_changes(guild.preferences, games, rng),
     ]
     async with asyncio.TaskGroup() as tasks:

@@ -9,6 +9,7 @@ from typing import Literal
 from tests.chaos.faults import Fault
 from tests.chaos.faults.servers import API_SERVER_DOWN
 from tests.chaos.fixture import Topology
+from tests.chaos.games import CROWD
 from tests.chaos.load_actions import LoadProfile
 
 SHORT = LoadProfile()
@@ -16,7 +17,7 @@ LONG = LoadProfile(spread=API_SERVER_DOWN)
 """For a fault of minutes: reminders become due all the time."""
 ROOMY = LoadProfile(spread=20.0, unopened=0)
 """For a fault that must delay nobody else: below Discord's limit of all requests, which everybody shares."""
-CROWDED = LoadProfile(spread=20.0, crowd=5, unopened=0)
+CROWDED = LoadProfile(spread=20.0, crowd=CROWD, unopened=0)
 """For a fault of one channel: it has as many reminders as Discord accepts for it in twenty seconds."""
 NEWCOMERS = LoadProfile(spread=20.0, unopened=5)
 """For a rate limit of half a minute: reminders become due until it is nearly over."""
