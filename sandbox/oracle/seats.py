@@ -34,7 +34,8 @@ def check_seats(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict:
     unjudged = find_unknown(evidence) | evidence.lost.games
     for game in evidence.facts.games.values():
         _check_capacities(game, verdict)
-        _check_turns(game, verdict)
+        _check_free_seats(game, verdict)
+        _check_order(game, verdict)
         _check_ends(game, evidence, verdict)
         if game.id not in unjudged:
             of_game = [message for message in messages if message.game.id == game.id]
@@ -45,6 +46,18 @@ def check_seats(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict:
 def lapsed(before: GameState, after: GameState) -> frozenset[int]:
     """Return the players who lost an offered seat between two states."""
     return frozenset(before.offers.keys() - after.players - after.answered)
+
+
+def promoted(before: GameState, after: GameState) -> list[int]:
+    """Return the players who got the seat for which they waited between two states, in the order in which they waited.
+
+    A user who got one of another slot did not wait for it, but chose it.
+    """
+    return [
+        player
+        for player in before.waiting
+        if player in after.players and before.chosen.get(player) in (None, after.chosen.get(player))
+    ]
 
 
 def count_players(state: GameState, slot: Slot) -> int:
@@ -67,23 +80,23 @@ def _find_overfull(state: GameState) -> Iterator[str]:
             yield f"{players} players in {slot.capacity} seats of {slot.name} at {state.at:%T.%f}"
 
 
-def _check_turns(game: GameHistory, verdict: Verdict) -> None:
-    """Check that nobody waited for a free seat, and that those who came first got theirs first."""
+def _check_free_seats(game: GameHistory, verdict: Verdict) -> None:
+    """Check that nobody waited for a free seat, with a line for the first moment at which one did."""
     for state in game.states:
         for player in state.waiting:
             if state.status is GameStatus.SCHEDULED and _has_free_seat(state, player):
                 verdict.wrong.append(f"{player} waits for a free seat of {game.title} at {state.at:%T.%f}")
                 return
+
+
+def _check_order(game: GameHistory, verdict: Verdict) -> None:
+    """Check that those who came first got their seats first."""
     for before, after in pairwise(game.states):
-        for number, player in enumerate(before.waiting):
-            wanted, slot = before.chosen.get(player), after.chosen.get(player)
-            if player not in after.players:
-                continue
-            if wanted not in (None, slot):
-                verdict.wrong.append(f"{player} waited for {wanted} of {game.title} and got {slot}")
-            for earlier in before.waiting[:number]:
+        for player in promoted(before, after):
+            slot = after.chosen.get(player)
+            for earlier in before.waiting[: before.waiting.index(player)]:
                 if earlier in after.waiting and before.chosen.get(earlier) in (None, slot):
-                    verdict.wrong.append(f"{player} got a seat of {game.title} that was {earlier}'s turn")
+                    verdict.wrong.append(f"{player} got a seat of {game.title} before {earlier}, who came first")
 
 
 def _has_free_seat(state: GameState, player: int) -> bool:
@@ -120,10 +133,7 @@ def _check_promotions(
     A player who lost the seat again because they did not take it was notified before.
     """
     changes = [
-        SeatChange(player, after.at)
-        for before, after in pairwise(game.states)
-        for player in before.waiting
-        if player in after.players
+        SeatChange(player, after.at) for before, after in pairwise(game.states) for player in promoted(before, after)
     ]
     lapses = _find_lapses(game)
     notices = [message for message in messages if message.row.kind is NotificationKind.PROMOTION]

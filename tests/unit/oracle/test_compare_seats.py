@@ -183,7 +183,7 @@ def test_a_user_who_came_first_and_is_skipped_is_found():
     evening = full()
     leave(evening, BEN, 120, players=frozenset({ANN, DAN}), waiting=(CAT,))
     notify(evening, PROMOTION, 121, DAN)
-    assert judge(evening).wrong == [f"{DAN} got a seat of The Sunken Keep that was {CAT}'s turn"]
+    assert judge(evening).wrong == [f"{DAN} got a seat of The Sunken Keep before {CAT}, who came first"]
 
 
 def test_a_user_who_waits_for_another_slot_is_not_skipped():
@@ -194,12 +194,14 @@ def test_a_user_who_waits_for_another_slot_is_not_skipped():
     assert found(judge(evening)) == {}
 
 
-def test_a_user_who_waited_for_one_slot_and_gets_another_is_found():
-    evening = with_slots()
-    chosen = {ANN: "Tank", CAT: "Damage", DAN: "Tank"}
-    leave(evening, BEN, 120, players=frozenset({ANN, CAT}), waiting=(DAN,), chosen=chosen)
-    notify(evening, PROMOTION, 121, CAT)
-    assert judge(evening).wrong == [f"{CAT} waited for Healer of The Sunken Keep and got Damage"]
+def test_a_user_who_waits_for_one_slot_and_chooses_another_is_not_promoted():
+    for is_notified, expected in ((False, {}), (True, {"wrong": 1})):
+        evening = with_slots()
+        damage = {"slots": (TANK, HEALER, Slot("Damage", 1)), "chosen": evening.states[-1].chosen | {CAT: "Damage"}}
+        evening.change(120, players=frozenset({ANN, BEN, CAT}), waiting=(DAN,), **damage)
+        if is_notified:
+            notify(evening, PROMOTION, 121, CAT)
+        assert found(judge(evening)) == expected
 
 
 def test_an_announcement_that_shows_a_slot_or_the_waitlist_otherwise_is_out_of_date():
