@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from shared import logs, metrics
 from shared.errors import NewerMessageError, QuestbellError, TransientError
+from shared.messaging.acknowledgements import Acknowledgements
 from shared.messaging.connection import CALL_TIMEOUT, CLOSE_TIMEOUT, connected, open_channel, translated
 from shared.messaging.envelope import AnyEvent, attempt_of, decode
 from shared.messaging.topology import Queue
@@ -65,7 +67,7 @@ class Consumer:
             await channel.set_qos(prefetch_count=self._settings.prefetch)
             queue = await channel.get_queue(self._queue.name)
             ended = await _end_of(channel)
-            tag = await queue.consume(self._receive, no_ack=False)
+            tag = await queue.consume(partial(self._receive, Acknowledgements()), no_ack=False)
         self._set_attached(True)
         self._log.info("Consuming", action="consumer_attached")
         try:
@@ -80,18 +82,20 @@ class Consumer:
         self.attached = attached
         metrics.CONSUMER_ATTACHED.labels(self.name).set(attached)
 
-    async def _receive(self, message: AbstractIncomingMessage) -> None:
-        task = asyncio.create_task(self._handle(message), name=f"{self._queue.name} {message.message_id}")
+    async def _receive(self, acknowledgements: Acknowledgements, message: AbstractIncomingMessage) -> None:
+        task = asyncio.create_task(
+            self._handle(message, acknowledgements), name=f"{self._queue.name} {message.message_id}"
+        )
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
-    async def _handle(self, message: AbstractIncomingMessage) -> None:
+    async def _handle(self, message: AbstractIncomingMessage, acknowledgements: Acknowledgements) -> None:
         try:
             await self._handler(decode(message.body))
         except NewerMessageError as error:
             # Its row stays open, and is published again for a newer bot.
             self._log.info("Dropped", action="left_to_newer", notification_id=message.message_id, reason=str(error))
-            await self._answer(message, "ack")
+            await self._answer(message, "ack", acknowledgements)
         # reason: every failure has the same answer, a NACK; the row decides what happens next
         except Exception as error:
             self._log.warning(
@@ -102,17 +106,16 @@ class Consumer:
                 error=str(error),
                 exc_info=None if isinstance(error, QuestbellError) else error,
             )
-            await self._answer(message, "nack")
+            await self._answer(message, "nack", acknowledgements)
         else:
-            await self._answer(message, "ack")
+            await self._answer(message, "ack", acknowledgements)
 
-    async def _answer(self, message: AbstractIncomingMessage, answer: str) -> None:
+    async def _answer(self, message: AbstractIncomingMessage, answer: str, acknowledgements: Acknowledgements) -> None:
         try:
-            with translated():
-                if answer == "ack":
-                    await message.ack()
-                else:
-                    await message.nack(requeue=False)
+            if answer == "ack":
+                await acknowledgements.ack(message)
+            else:
+                await acknowledgements.nack(message)
         except TransientError as error:
             # The channel is gone, so the broker redelivers. The outcome is committed, so the redelivery does nothing.
             self._log.info(

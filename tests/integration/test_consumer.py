@@ -4,10 +4,11 @@ nothing requeued."""
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aio_pika
 import pytest
@@ -145,6 +146,40 @@ async def test_messages_in_flight_finish_when_the_consumer_stops(
     await asyncio.wait({task})
     await eventually(lambda: _holds(rabbitmq_server, declared, (0, 0)))
     assert await queue_length(declared, QUEUE.dead_letters) == 0
+
+
+async def test_in_any_order_each_message_gets_its_own_answer(
+    rabbitmq_server: RabbitMQ, publisher: Publisher, declared: BrokerSettings, timing: Timing
+) -> None:
+    """Several may share a frame, but none that failed or is not finished may be in it."""
+    seed = random.randrange(1_000_000)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    events = [reminder() for _ in range(60)]
+    last, failing = rng.choice(events), set(rng.sample(events, 12))
+    gates = {event.row_id: asyncio.Event() for event in events}
+    handled: set[UUID] = set()
+
+    async def handler(event: AnyEvent) -> None:
+        handled.add(event.row_id)
+        await gates[event.row_id].wait()
+        if event in failing:
+            raise TransientError("Discord is down")
+
+    await publish(publisher, *events)
+    async with consuming(declared, timing, handler):
+        await eventually(lambda: len(handled) == len(events))
+        for event in sorted(events, key=lambda event: events.index(event) + rng.uniform(0, 8)):
+            if event is last:
+                continue
+            gates[event.row_id].set()
+            if rng.random() < 0.3:  # those in between are finished together
+                await asyncio.sleep(0)
+        await eventually(lambda: _holds(rabbitmq_server, declared, (0, 1)))
+        dead = {(await take(declared, QUEUE.dead_letters)).message_id for _ in failing - {last}}
+        assert dead == {str(event.row_id) for event in failing - {last}}
+        gates[last.row_id].set()
+        await eventually(lambda: _holds(rabbitmq_server, declared, (0, 0)))
 
 
 async def test_at_most_the_prefetch_is_handled_at_once(
