@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import cycle
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -22,7 +23,8 @@ from shared.settings import Timing
 OFFSET = timedelta(hours=2)
 """From the reminder of a game to its start."""
 PLAYERS = 4
-GUILDS, CHANNELS = 500, 2_500
+GUILDS = 500
+CHANNEL_IDS = range(10_000, 12_500)
 _FIRST_PENDING, _PENDING_SPREAD = timedelta(days=1), timedelta(days=30)
 _HORIZON = timedelta(hours=12)
 """A row that is due again within this time was due; the pending ones come later."""
@@ -54,8 +56,10 @@ async def fill_pending(connection: Connection, count: int) -> None:
     await _analyze(connection)
 
 
-async def fill_due(connection: Connection, count: int, *, analyze: bool = False) -> Due:
-    """Write reminders that are due together in a moment, and notify the loops.
+async def fill_due(
+    connection: Connection, count: int, *, channel_ids: Sequence[int] = CHANNEL_IDS, analyze: bool = False
+) -> Due:
+    """Write reminders that are due together in a moment, in each channel in turn, and notify the loops.
 
     `analyze` when they are so many that plans may depend on them.
 
@@ -64,7 +68,7 @@ async def fill_due(connection: Connection, count: int, *, analyze: bool = False)
     """
     due_at = await now(connection) + timedelta(seconds=3 + count / 2_000)
     ids = [new_id() for _ in range(count)]
-    due = Due(ids, await _write(connection, ids, lambda _: due_at), due_at)
+    due = Due(ids, await _write(connection, ids, lambda _: due_at, channel_ids), due_at)
     if analyze:
         await _analyze(connection)
     await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
@@ -73,11 +77,18 @@ async def fill_due(connection: Connection, count: int, *, analyze: bool = False)
     return due
 
 
-async def _write(connection: Connection, ids: Sequence[UUID], due_at: Callable[[int], datetime]) -> list[UUID]:
+async def _write(
+    connection: Connection,
+    ids: Sequence[UUID],
+    due_at: Callable[[int], datetime],
+    channel_ids: Sequence[int] = CHANNEL_IDS,
+) -> list[UUID]:
     """Write a game with a reminder for each id, and return the ids of the games."""
     async with connection.transaction():
         games = [new_id() for _ in ids]
-        await _copy(connection, "game", _GAME, (_game(game, n, due_at(n)) for n, game in enumerate(games)))
+        channels = cycle(channel_ids)
+        new = (_game(game, n, due_at(n), next(channels)) for n, game in enumerate(games))
+        await _copy(connection, "game", _GAME, new)
         players = ((game, 1_000_000 + n * PLAYERS + seat) for n, game in enumerate(games) for seat in range(PLAYERS))
         await _copy(connection, "participant", ("game_id", "user_id"), players)
         rows = (_row(row, game, due_at(n)) for n, (row, game) in enumerate(zip(ids, games, strict=True)))
@@ -102,10 +113,10 @@ _GAME = (
 )
 
 
-def _game(game_id: UUID, number: int, due_at: datetime) -> tuple[object, ...]:
+def _game(game_id: UUID, number: int, due_at: datetime, channel_id: int) -> tuple[object, ...]:
     starts_at, minutes = due_at + OFFSET, OFFSET // timedelta(minutes=1)
     title = f"The {number}th Night of the Sunken Keep"
-    where = (number % GUILDS, 10_000 + number % CHANNELS, 1_000_000 + number)
+    where = (number % GUILDS, channel_id, 1_000_000 + number)
     local = starts_at.replace(tzinfo=None)
     return (game_id, *where, title, starts_at, "UTC", local, timedelta(hours=3), [minutes])
 

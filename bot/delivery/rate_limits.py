@@ -1,28 +1,31 @@
-"""The bot's rate limits, just below Discord's limit for all bots.
+"""The bot's rate limits: Discord's limit for all bots, and what its answers say about each channel.
 
-Requests for a rate-limited or slow channel are deferred, so they do not block other channels. Reminders take priority
-over announcement edits.
+A request that Discord would reject is not made. Requests for a channel that is slow or at its limit are deferred, so
+they do not block other channels. Reminders take priority over announcement edits.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from aiolimiter import AsyncLimiter
 
 from bot.delivery.errors import DeliveryDeferredError
 from shared import metrics
+from shared.discord.client import ChannelLimit
 from shared.discord.errors import ConnectFailedError, RateLimitedError, TemporarilyUnavailableError
 
-REQUESTS_PER_SECOND = 48
-"""Discord allows 50 (https://docs.discord.com/developers/topics/rate-limits#global-rate-limit). Two are for the
-gateway's client."""
-BURST = 4
-"""Requests allowed at once after a pause. A bucket as large as the limit would let twice as many pass in one second."""
+REQUESTS_PER_SECOND = 50
+"""Discord's limit (https://docs.discord.com/developers/topics/rate-limits#global-rate-limit). Answers to interactions
+do not count."""
+BURST = 2
+"""Requests allowed at once after a pause. No second has more than the limit, so they are taken from the steady rate. A
+bucket as large as the limit would let twice as many pass in one second."""
 EDITS_SHARE = 0.5
 """The share of requests that edits may use."""
 DM_OPENS_LIMIT, DM_OPENS_WINDOW = 10, 20.0
@@ -57,6 +60,8 @@ class RateLimiter:
         self._dm_opens: deque[float] = deque(maxlen=DM_OPENS_LIMIT)
         """When the last DMs were opened."""
         self._in_flight: WeakValueDictionary[RateLimitKey, asyncio.Semaphore] = WeakValueDictionary()
+        self._unanswered: Counter[RateLimitKey] = Counter()
+        self._windows: dict[RateLimitKey, _Window] = {}
         self._blocked_until: dict[RateLimitKey, float] = {}
         self._urgent_opens_until = 0.0
         """Until when an urgent DM that had to wait is expected again."""
@@ -94,12 +99,23 @@ class RateLimiter:
                 reserved.release()
             await self.acquire_request()
             self._raise_if_blocked(key)
-            yield
+            with self._count_unanswered(key):
+                yield
         except RateLimitedError as error:
             self.block(GLOBAL if error.is_global else key, error.retry_after)
             raise
         finally:
             in_flight.release()
+
+    def learn(self, call: str, channel_id: int, limit: ChannelLimit) -> None:
+        """Heed what an answer says about a channel's limit."""
+        key = (channel_id, call == "create_message")
+        now = asyncio.get_running_loop().time()
+        self._windows = {known: window for known, window in self._windows.items() if window.ends > now}
+        before = self._windows.get(key)
+        # Answers may overtake each other, and within a window their number only falls.
+        remaining = limit.remaining if before is None else min(before.remaining, limit.remaining)
+        self._windows[key] = _Window(remaining, now + limit.reset_after)
 
     async def acquire_request(self) -> None:
         """Wait for the right to make one request."""
@@ -146,22 +162,43 @@ class RateLimiter:
         """Release a reserved request."""
         self._reserved -= 1
 
+    @contextmanager
+    def _count_unanswered(self, key: RateLimitKey) -> Iterator[None]:
+        self._unanswered[key] += 1
+        try:
+            yield
+        finally:
+            self._unanswered[key] -= 1
+            if not self._unanswered[key]:
+                del self._unanswered[key]
+
     def _get_in_flight(self, key: RateLimitKey) -> asyncio.Semaphore:
         return self._in_flight.setdefault(key, asyncio.Semaphore(IN_FLIGHT_PER_CHANNEL))
 
     def _list_busy_channels(self) -> frozenset[int]:
         full = [key for key, in_flight in self._in_flight.items() if in_flight.locked()]
-        blocked = [key for key in self._blocked_until if self._get_remaining_block(key) > 0]
+        blocked = [key for key in (*self._blocked_until, *self._windows) if self._get_remaining_block(key) > 0]
         return frozenset(channel_id for channel_id, urgent in (*full, *blocked) if urgent)
 
     def _raise_if_blocked(self, key: RateLimitKey) -> None:
         seconds = self._get_remaining_block(key)
         if seconds > 0:
-            raise DeliveryDeferredError("Discord asked for a pause", retry_after=seconds)
+            raise DeliveryDeferredError("Discord accepts no more for now", retry_after=seconds)
 
     def _get_remaining_block(self, key: RateLimitKey) -> float:
         until = max(self._blocked_until.get(key, 0.0), self._blocked_until.get(GLOBAL, 0.0))
+        window = self._windows.get(key)
+        if window is not None and window.remaining <= self._unanswered[key]:
+            until = max(until, window.ends)
         return until - asyncio.get_running_loop().time()
+
+
+@dataclass(frozen=True)
+class _Window:
+    """How many requests Discord still accepts until the event loop's clock is at `ends`."""
+
+    remaining: int
+    ends: float
 
 
 class ReservedSlot:

@@ -63,6 +63,7 @@ class Sender:
         self.timing = timing
         self._client = client
         self._limiter = limiter
+        client.on_limit = limiter.learn
         self._backoff = Backoff.of(timing)
         self._breaker = CircuitBreaker(client.ping, backoff=self._backoff)
         self._dms = DmChannels(sessions, client, limiter, self._breaker)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -94,6 +94,8 @@ class RateLimiter:
     clock: Clock
     limits: Limits
     invalid: deque[float] = field(default_factory=deque)
+    refused: Counter[str] = field(default_factory=Counter)
+    """How many requests exceeded each limit."""
     _buckets: dict[tuple[str, str], _Bucket] = field(default_factory=dict)
 
     def take(self, name: str, key: str) -> RateLimitResult | None:
@@ -104,6 +106,7 @@ class RateLimiter:
         bucket = self._open(name, key, window)
         passed = bucket.remaining > 0
         bucket.remaining -= passed
+        self.refused[name] += not passed
         left = max(0.0, bucket.closes - self.clock.monotonic())
         headers = {
             "X-RateLimit-Limit": str(window.limit),

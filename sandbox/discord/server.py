@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -125,6 +126,11 @@ class SandboxDiscord:
     def limits(self) -> Limits:
         """The rate limits. Its fields can be set at any time."""
         return self.engine.limiter.limits
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How many requests exceeded each rate limit."""
+        return self.engine.limiter.refused
 
     @property
     def evidence(self) -> list[Accepted]:

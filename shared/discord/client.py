@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
 from shared import metrics
-from shared.discord.errors import ConnectFailedError, UncertainResultError, error_for
+from shared.discord.errors import ConnectFailedError, UncertainResultError, error_for, limit_pause
 from shared.discord.permissions import READ_MESSAGE_HISTORY, VIEW_CHANNEL, compute_permissions
 from shared.discord.proxy import find_proxy
 from shared.errors import describe
@@ -29,6 +30,32 @@ PERMISSION_REQUESTS = 5
 _USER_AGENT = "DiscordBot (https://github.com/questbell/questbell, 0.1)"
 _READ = VIEW_CHANNEL | READ_MESSAGE_HISTORY
 _CONNECT_FAILED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+
+
+@dataclass(frozen=True)
+class ChannelLimit:
+    """How many more requests of one kind Discord accepts in a channel, by the headers of an answer.
+
+    Source: https://docs.discord.com/developers/topics/rate-limits#header-format
+    """
+
+    remaining: int
+    reset_after: float
+    """Seconds until it accepts as many as at first."""
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Self | None:
+        """Return the limit that an answer's headers name, None if they name none or make no sense."""
+        try:
+            remaining = int(headers["X-RateLimit-Remaining"])
+            reset_after = limit_pause(float(headers["X-RateLimit-Reset-After"]))
+        except (KeyError, ValueError):
+            return None
+        return None if reset_after is None else cls(remaining, reset_after)
+
+
+OnLimit = Callable[[str, int, ChannelLimit], None]
+"""Called with the call, the channel and the limit."""
 
 
 class DiscordClient:
@@ -44,6 +71,8 @@ class DiscordClient:
         self._session = session
         self._base_url = base_url
         self._user_id: int | None = None
+        self.on_limit: OnLimit | None = None
+        """Called after each message that is created or edited."""
 
     @classmethod
     @asynccontextmanager
@@ -57,11 +86,13 @@ class DiscordClient:
     async def create_message(self, channel_id: int, payload: dict[str, Any], *, nonce: str) -> int:
         """Send a message and return its id. The nonce makes it repeatable within minutes."""
         body = {**payload, "nonce": nonce, "enforce_nonce": True}
-        return _id(await self._request("POST", f"/channels/{channel_id}/messages", body, call="create_message"))
+        path = f"/channels/{channel_id}/messages"
+        return _id(await self._request("POST", path, body, call="create_message", channel_id=channel_id))
 
     async def edit_message(self, channel_id: int, message_id: int, payload: dict[str, Any]) -> None:
         """Replace a message's content. Safe to repeat."""
-        await self._request("PATCH", f"/channels/{channel_id}/messages/{message_id}", payload, call="edit_message")
+        path = f"/channels/{channel_id}/messages/{message_id}"
+        await self._request("PATCH", path, payload, call="edit_message", channel_id=channel_id)
 
     async def list_messages(self, channel_id: int, *, before: int | None = None) -> list[dict[str, Any]]:
         """Return a page of messages, newest first, or an empty one without permission to read the history."""
@@ -114,7 +145,9 @@ class DiscordClient:
         """Wait for any answer."""
         await self._request("GET", "/gateway", call="ping")
 
-    async def _request(self, method: str, path: str, body: dict[str, Any] | None = None, *, call: str) -> Any:
+    async def _request(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, call: str, channel_id: int | None = None
+    ) -> Any:
         started = time.monotonic()
         try:
             async with self._session.request(method, self._base_url + path, json=body) as response:
@@ -128,6 +161,8 @@ class DiscordClient:
         finally:
             metrics.DISCORD_REQUEST_DURATION.labels(call).observe(time.monotonic() - started)
         metrics.DISCORD_REQUESTS.labels(call, str(status)).inc()
+        if channel_id is not None and self.on_limit and (limit := ChannelLimit.of(response.headers)):
+            self.on_limit(call, channel_id, limit)
         if response.ok:
             return answer
         answer = answer if isinstance(answer, dict) else {}

@@ -130,7 +130,7 @@ def error_for(
     """Return the error for an unsuccessful answer. `is_global` is the scope of a 429."""
     info = ERROR_INFO.get(code) or ErrorInfo(_handling_of_unknown(status, code), text[:200])
     reason = info.advice
-    pause = _bound(retry_after)
+    pause = limit_pause(retry_after)
     message = f"Discord answered {status}{f' ({code})' if code else ''}{f': {reason}' if reason else ''}"
     if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
         return UncertainResultError(message)
@@ -152,7 +152,7 @@ def _handling_of_unknown(status: int, code: int) -> Handling:
     return Handling.WAIT if status == _FORBIDDEN else Handling.GIVE_UP
 
 
-def _bound(pause: float | None) -> float | None:
+def limit_pause(pause: float | None) -> float | None:
     """Return a pause that can be waited for, or None for nonsense such as a negative number."""
     if pause is None or math.isnan(pause) or pause < 0:
         return None

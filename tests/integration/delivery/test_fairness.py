@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from bot.delivery.circuit_breaker import THRESHOLD
 from sandbox.discord.faults.model import Hang, Match, Status, TooMany
+from sandbox.discord.rate_limits import Window
 from shared import database as db
 from shared.errors import TransientError
 from shared.models import NotificationSchedule, Outcome
@@ -53,6 +54,13 @@ async def test_a_rate_limited_channel_gets_at_most_its_two_requests(bot: Bot) ->
     await delivering
     assert limited.fired <= 2
     assert [await bot.outcome(row) for row in good] == [Outcome.DELIVERED] * 3
+
+
+async def test_a_channel_at_its_limit_gets_no_request_that_discord_would_refuse(bot: Bot) -> None:
+    bot.discord.limits.create_message = Window(5, 3.0)
+    rows = await rows_in(bot, bot.channel, 12)
+    assert await asyncio.gather(*(bot.deliver_until_settled(row) for row in rows)) == [Outcome.DELIVERED] * 12
+    assert (len(bot.sent()), bot.discord.refused["create_message"]) == (12, 0)
 
 
 async def test_a_hanging_channel_does_not_block_its_other_reminders(bot: Bot) -> None:

@@ -19,6 +19,7 @@ from bot.delivery.rate_limits import (
     REQUESTS_PER_SECOND,
     RateLimiter,
 )
+from shared.discord.client import ChannelLimit
 from shared.discord.errors import RateLimitedError
 
 CHANNEL, ANOTHER = 1, 2
@@ -76,7 +77,7 @@ async def test_nothing_is_reserved_while_a_request_waits() -> None:
 
 
 async def test_a_reservation_names_the_channels_that_must_be_waited_for() -> None:
-    limiter = RateLimiter()
+    limiter = RateLimiter(burst=IN_FLIGHT_PER_CHANNEL + 1)
     async with AsyncExitStack() as in_flight:
         for _ in range(IN_FLIGHT_PER_CHANNEL):
             await in_flight.enter_async_context(limiter.slot(CHANNEL))
@@ -123,6 +124,51 @@ async def test_a_short_pause_does_not_end_a_long_one() -> None:
     limiter.block((CHANNEL, True), 0.0)
     with pytest.raises(DeliveryDeferredError):
         async with limiter.slot(CHANNEL):
+            pass
+
+
+async def test_a_channel_that_accepts_no_more_is_deferred_until_it_does(clock: Clock) -> None:
+    limiter = RateLimiter()
+    limiter.learn("create_message", CHANNEL, ChannelLimit(remaining=0, reset_after=3.0))
+    with pytest.raises(DeliveryDeferredError) as deferred:
+        async with limiter.slot(CHANNEL):
+            pass
+    assert deferred.value.retry_after == pytest.approx(3.0)
+    reserved = limiter.try_acquire()
+    assert reserved is not None
+    assert reserved.busy_channels == {CHANNEL}
+    clock.now += 3.0
+    async with limiter.slot(CHANNEL), limiter.slot(ANOTHER):
+        pass
+
+
+async def test_requests_without_an_answer_count_as_accepted() -> None:
+    limiter = RateLimiter()
+    limiter.learn("create_message", CHANNEL, ChannelLimit(remaining=1, reset_after=3.0))
+    async with limiter.slot(CHANNEL):
+        with pytest.raises(DeliveryDeferredError):
+            async with limiter.slot(CHANNEL):
+                pass
+    async with limiter.slot(CHANNEL):  # that one was not counted by Discord
+        pass
+
+
+async def test_an_answer_that_was_overtaken_allows_nothing() -> None:
+    limiter = RateLimiter()
+    limiter.learn("create_message", CHANNEL, ChannelLimit(remaining=0, reset_after=3.0))
+    limiter.learn("create_message", CHANNEL, ChannelLimit(remaining=1, reset_after=3.0))
+    with pytest.raises(DeliveryDeferredError):
+        async with limiter.slot(CHANNEL):
+            pass
+
+
+async def test_the_limit_of_edits_is_another(clock: Clock) -> None:
+    limiter = RateLimiter()
+    limiter.learn("edit_message", CHANNEL, ChannelLimit(remaining=0, reset_after=3.0))
+    async with limiter.slot(CHANNEL):
+        pass
+    with pytest.raises(DeliveryDeferredError):
+        async with limiter.slot(CHANNEL, urgent=False):
             pass
 
 

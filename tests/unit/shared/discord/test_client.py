@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from shared.discord.client import DiscordClient
+from shared.discord.client import ChannelLimit, DiscordClient
 from shared.discord.errors import LONGEST_PAUSE, RateLimitedError, TemporarilyUnavailableError, UncertainResultError
 from shared.settings import DiscordSettings, Timing
 from tests.support.tcp_server import serving
@@ -110,3 +110,22 @@ async def test_a_success_without_an_id_is_an_uncertain_result(body: str) -> None
     async with answering(lambda: web.Response(text=body)) as send:
         with pytest.raises(UncertainResultError):
             await send()
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset_after", "limit"),
+    [
+        ("4", "4.75", ChannelLimit(4, 4.75)),
+        ("0", "1e400", ChannelLimit(0, LONGEST_PAUSE)),
+        ("0", "-1", None),
+        ("0", "nan", None),
+        ("0", "soon", None),
+        ("many", "5", None),
+        ("0", None, None),
+    ],
+)
+def test_a_limit_is_heeded_if_its_headers_make_sense(
+    remaining: str, reset_after: str | None, limit: ChannelLimit | None
+) -> None:
+    headers = {"X-RateLimit-Remaining": remaining} | ({"X-RateLimit-Reset-After": reset_after} if reset_after else {})
+    assert ChannelLimit.of(headers) == limit
