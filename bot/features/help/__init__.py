@@ -15,9 +15,10 @@ HELP = """\
 
 **For players**
 `/game list` and `/my-games` show what is planned.
-`/settings me` says how I remind you, and in which time zone you write times.
+`/settings me` sets how I remind you, and in which time zone I read your times.
 
 **For hosts**
+In the preview, **Sign-ups** adds slots, a deadline and a minimum of players.
 `/game edit` and `/game cancel` change or cancel a game, and I tell its players.
 `/game clone` plans another game like it, and `/series` shows games that repeat.
 `/template save` keeps what your games have in common, for `/game create`.
