@@ -320,7 +320,7 @@ class TestFailures:
         self, sandbox: SandboxDiscord, database: Database, start_bot: StartBot
     ) -> None:
         bug = RuntimeError("a bug")
-        async with start_bot(FailingSessions(database.sessions, bug, times=1)):
+        async with start_bot(FailingSessions(database.sessions, bug, times=2)):  # one is for what it does when ready
             with capture_logs() as logs:
                 text = await reply_text(create(sandbox))
         [entry] = [entry for entry in logs if entry["action"] == "interaction_failed"]
