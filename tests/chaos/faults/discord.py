@@ -24,6 +24,9 @@ OPEN_DM = Match(method="POST", route=r"^/users/@me/channels$")
 SOME_CHANNELS = 6
 """Few enough for Discord to accept a warning about each of their games in the host's direct messages in time."""
 
+REFUSED, NOTICED = 4.0, 2.0
+"""Seconds for which the gateway refuses new connections, and seconds within which the bot notices that it was lost."""
+
 Targets = Callable[[Fixture], Sequence[Match]]
 """The requests of a scenario that are hit."""
 
@@ -102,16 +105,35 @@ async def take_permissions(fixture: Fixture) -> None:
 
 
 async def disturb_gateway(fixture: Fixture) -> None:
-    """Drop the gateway, ask for reconnects, invalidate sessions, and refuse new connections for a while."""
+    """Ask for a reconnect, drop the gateway and invalidate sessions, each when the bot is connected.
+
+    Then refuse new connections for a while.
+    """
     actions: Sequence[Action] = (Reconnect(), DropGateway(), InvalidSession(resumable=True), InvalidSession())
     for action in actions:
-        fixture.discord.faults.add(action)
-        fixture.record_injection()
-        await asyncio.sleep(fixture.rng.uniform(0.5, 2.0))
-    fixture.discord.faults.add(RefuseGateway(), seconds=4.0)
+        if await _wait_for_gateway(fixture, is_online=True):
+            fixture.discord.faults.add(action)
+            fixture.record_injection()
+            await _wait_for_gateway(fixture, is_online=False, within=NOTICED)
+    fixture.discord.faults.add(RefuseGateway(), seconds=REFUSED)
     fixture.discord.faults.add(DropGateway())
-    await asyncio.sleep(4.0)
+    await _wait_for_gateway(fixture, is_online=False, within=NOTICED)
+    await _wait_for_gateway(fixture, is_online=True)
     fixture.record_recovery()
+
+
+async def _wait_for_gateway(fixture: Fixture, *, is_online: bool, within: float | None = None) -> bool:
+    """Wait until the bot is connected to the gateway, or until it is not, by the end of the scenario at the latest.
+
+    Return whether it was in time.
+    """
+    discord, left = fixture.discord, fixture.seconds_left
+    timeout = left if within is None else min(within, left)
+    try:
+        await discord.wait_for(lambda: discord.gateway.online is is_online, timeout=timeout)
+    except TimeoutError:
+        return False
+    return True
 
 
 def refuse_gateway(code: int) -> Fault:
