@@ -39,7 +39,7 @@ WITH_EXTRA_WISHES = 24
 """How many people have an extra reminder of each of their games."""
 REPEATED_OF_REMINDED = 16
 """Of every so many games with reminders one is the first game of a daily series, as are all that only start and end."""
-WITH_SLOTS_OF_REMINDED, WITH_OFFERS_OF_REMINDED, WITH_MINIMUM_OF_REMINDED = 16, 16, 5
+WITH_SLOTS_OF_REMINDED, WITH_OFFERS_OF_REMINDED, WITH_MINIMUM_OF_REMINDED = 32, 32, 5
 """Of every so many games with reminders one has slots, one offers its seats, and one needs a minimum of players.
 Every second one with slots offers its seats too."""
 CROWD = 5
