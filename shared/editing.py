@@ -67,6 +67,8 @@ _LIMITS = frozenset(
         "nudge_role_id",
     }
 )
+_REMOVED_WITH = {"minimum_minutes": "minimum_players", "nudge_role_id": "nudge_minutes"}
+"""What means nothing without something else."""
 _NOT_RECORDED = frozenset({"description", "slots", "regulars"})
 """Long texts. The history says that they changed, but not how."""
 _SEATS = frozenset({"capacity", "slots"})
@@ -138,6 +140,7 @@ def list_changes(game: Game | GameSeries, edit: DetailsEdit) -> dict[str, Any]:
     """Return the new values of what an edit changes, by name."""
     wanted = {field.name: value for field in fields(edit) if (value := getattr(edit, field.name)) is not None}
     wanted |= dict.fromkeys((name for name in _LIMITS if wanted.get(name) == 0), None)
+    wanted |= {part: None for part, whole in _REMOVED_WITH.items() if wanted.get(whole, ...) is None}
     if edit.reminder_offsets is not None:
         wanted["reminder_offsets"] = sorted(set(edit.reminder_offsets), reverse=True)
     return {name: value for name, value in wanted.items() if value != getattr(game, name)}

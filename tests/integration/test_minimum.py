@@ -55,6 +55,12 @@ async def test_a_game_without_a_minimum_has_none_until_it_gets_one(database: Dat
     assert row.outcome is Outcome.SUPERSEDED
 
 
+async def test_the_time_to_count_is_removed_with_the_minimum(database: Database) -> None:
+    """A game without a minimum would be copied with a time to count that no form accepts."""
+    game = await new_game(database.sessions, starts_in=3 * DAY, minimum_players=3, minimum_minutes=120)
+    assert (await edit(database, game, minimum_players=0)).minimum_minutes is None
+
+
 async def test_it_moves_with_the_game_and_is_the_same_when_it_moves_back(database: Database) -> None:
     game = await new_game(database.sessions, starts_in=3 * DAY, minimum_players=2)
     [row] = await questions(database, game)
