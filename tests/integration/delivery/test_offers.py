@@ -46,7 +46,7 @@ async def test_the_offer_says_until_when_and_has_two_buttons(bot: Bot) -> None:
     game, row = await offer(bot)
     [message] = channel_messages(bot)
     assert names(bot, message) == {"Jonas"}
-    assert f"Press **Take it** until <t:{int(row.created_at.timestamp() + 1800)}:f>" in message.content
+    assert f"Press **Take it** by <t:{int(row.created_at.timestamp() + 1800)}:f>" in message.content
     shown = bot.discord.world.message(message.message_id)
     assert shown is not None
     [parts] = [part["components"] for part in shown.components]
