@@ -48,7 +48,8 @@ async def populate_minimum(session: AsyncSession, game: Game, *, moment: datetim
     given_up = [row_id for row_id in obsolete if row_id not in in_doubt]
     await settle_and_log(session, table, given_up, outcome=Outcome.SUPERSEDED, detail=detail, was_attempted=False)
     if kept:
-        await session.execute(update(table).where(table.id.in_(kept)).values(game_version=game.version))
+        is_open = (table.id.in_(kept), table.settled_at.is_(None))  # its delivery may be recorded at this moment
+        await session.execute(update(table).where(*is_open).values(game_version=game.version))
         return
     was_counted = any(row.settled_at is not None and row.settled_at >= row.due_at for row in of_time)
     if not was_counted:

@@ -41,7 +41,8 @@ async def populate_nudge(session: AsyncSession, game: Game, *, moment: datetime)
     if row is not None:
         is_of_start = row.game_scheduled_at == game.scheduled_at
         if is_of_start and row.due_at == planned:
-            await session.execute(update(table).where(table.id == row.id).values(game_version=game.version))
+            # Its delivery may be recorded at this moment.
+            await session.execute(update(table).where(*is_open).values(game_version=game.version))
             return
         # What may have been sent is left to the bot, which finds out whether it was.
         if (await session.scalars(select_in_doubt([row.id]))).first() is not None:

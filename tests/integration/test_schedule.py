@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -12,18 +12,24 @@ from shared import database as db
 from shared.editing import GameEdit, edit_game
 from shared.games import cancel_game
 from shared.models import (
+    DeliveryState,
     Game,
     GameStatus,
     GameStatusSchedule,
+    NotificationDelivery,
     NotificationKind,
     NotificationSchedule,
     Outcome,
+    RecipientKind,
+    delivery_id,
 )
 from shared.schedule import settle
 from shared.schedule.populate import populate_schedule
+from shared.schedule.settle import settle_and_log
 from tests.support.builders import new_game, rows_of
-from tests.support.database import Database
+from tests.support.database import Database, is_anyone_blocked
 from tests.support.transition_check import allow_any_change
+from tests.support.waiting import eventually
 
 REMINDER = NotificationKind.REMINDER
 
@@ -83,6 +89,36 @@ async def test_moving_a_game_away_and_back_reopens_its_reminder(database: Databa
             await edit_game(session, game.id, GameEdit(scheduled_at=start))
     open_rows = [row for row in await rows_of(database.sessions, game, REMINDER) if row.settled_at is None]
     assert [(row.id, row.game_version, row.attempt_at) for row in open_rows] == [(first.id, 3, first.due_at)]
+
+
+async def test_a_question_that_is_settled_while_its_game_moves_back_stays_as_it_is(database: Database) -> None:
+    game = await new_game(database.sessions, starts_in=timedelta(days=3), minimum_players=3)
+    [row] = await rows_of(database.sessions, game, NotificationKind.MINIMUM)
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        session.add(
+            NotificationDelivery(
+                id=delivery_id(row.id, RecipientKind.USER, game.host_id),
+                notification_id=row.id,
+                recipient_kind=RecipientKind.USER,
+                recipient_id=game.host_id,
+                state=DeliveryState.SENDING,
+            )
+        )
+
+    async def move(start: datetime) -> None:
+        async with db.transaction(database.sessions) as session:
+            await edit_game(session, game.id, GameEdit(scheduled_at=start))
+
+    await move(game.scheduled_at + timedelta(days=1))
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)  # it is not due yet
+        await settle_and_log(session, NotificationSchedule, [row.id], outcome=Outcome.DELIVERED)
+        moving = asyncio.create_task(move(game.scheduled_at))
+        await eventually(lambda: is_anyone_blocked(database.sessions))
+    await moving
+    [settled] = [it for it in await rows_of(database.sessions, game) if it.id == row.id]
+    assert (settled.outcome, settled.game_version) == (Outcome.DELIVERED, 1)
 
 
 async def test_a_delivered_reminder_is_not_written_again(database: Database) -> None:
