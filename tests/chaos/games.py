@@ -42,8 +42,9 @@ REPEATED_OF_REMINDED = 16
 WITH_SLOTS_OF_REMINDED, WITH_OFFERS_OF_REMINDED, WITH_MINIMUM_OF_REMINDED = 32, 32, 5
 """Of every so many games with reminders one has slots, one offers its seats, and one needs a minimum of players.
 Every second one with slots offers its seats too."""
-CROWD = 5
-"""How many channels' games may share one channel. These have no slots and offers, whose notices would be too many."""
+CROWD = 4
+"""How many channels' games may share one channel. Discord accepts a message per second there, and those of more games
+would take longer than a delivery may. For the same reason, these games have no slots and offers."""
 SLOTS = (Slot("Tank", 1), Slot("Healer", 1), Slot("Damage", 2))
 SEATS = tuple(slot for slot in SLOTS for _ in range(slot.capacity or 0))
 """The slot of each player at the beginning."""
