@@ -89,17 +89,17 @@ async def check(
     if missing := set(ids) - {row.id for row, *_ in rows} - checked.keys():
         await wait_until_due(session, NotificationSchedule, missing)
     deliveries = await read_deliveries(session, [row.id for row, *_ in rows])
+    people = await _read_people(session, {row.game_id for row, *_ in rows})
     nudges = [(row, now) for row, _, now in rows if row.kind is NotificationKind.NUDGE and row.id not in invalid]
     earlier: Mapping[UUID, Sequence[Person]] = {}
     if nudges:
         without_role = {row.game_id for row, _ in nudges if games[row.game_id].nudge_role_id is None}
         earlier = await _read_earlier_players(session, without_role)
-        invalid |= await _judge_nudges(session, nudges, games, earlier, deliveries)
+        invalid |= _judge_nudges(nudges, games, people, earlier, deliveries)
     stale = {id_ for id_ in invalid if any(row.state is DeliveryState.SENDING for row in deliveries[id_])}
     finished = {id_: settlement for id_, settlement in invalid.items() if id_ not in stale}
     for settled in await settle(session, NotificationSchedule, finished):
         log_settled(settled)
-    people = await _read_people(session, {row.game_id for row, *_ in rows if row.id not in finished})
     shown = {row.game_id for row, *_ in rows if row.kind is NotificationKind.ANNOUNCEMENT}
     responses = await _read_responses(session, shown) if shown else {}
     co_hosts = await _read_co_hosts(session, shown) if shown else {}
@@ -154,10 +154,10 @@ def _judge(
     return staleness(row, game, now=now)
 
 
-async def _judge_nudges(
-    session: AsyncSession,
+def _judge_nudges(
     rows: Sequence[tuple[NotificationSchedule, datetime]],
     games: Mapping[UUID, Game],
+    people: Mapping[UUID, Sequence[Person]],
     earlier: Mapping[UUID, Sequence[Person]],
     deliveries: Mapping[UUID, Sequence[NotificationDelivery]],
 ) -> dict[UUID, Settlement]:
@@ -165,7 +165,6 @@ async def _judge_nudges(
 
     Once somebody may have been nudged, those who have answered meanwhile are left out one by one.
     """
-    people = await _read_people(session, {row.game_id for row, _ in rows})
     found: dict[UUID, Settlement] = {}
     for row, now in rows:
         game = games[row.game_id]
