@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.errors import TransientError
 from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, new_id
 from shared.schedule.notices import select_in_doubt
+from shared.schedule.reopen import write_or_reopen
 from shared.schedule.settle import settle_and_log
 
 
@@ -61,18 +61,7 @@ async def add_nudges(session: AsyncSession, games: Sequence[Game], *, moment: da
     """
     table = NotificationSchedule
     rows = [row for game in games if (row := _make_row(game, moment=moment)) is not None]
-    if not rows:
-        return
-    statement = insert(table).values(rows)
-    reopened = ("game_version", "due_at", "attempt_at", "settled_at", "outcome", "outcome_detail")
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[table.game_id, table.game_scheduled_at],
-            index_where=text("kind = 'nudge'"),  # no parameter: it must match the index
-            set_={name: statement.excluded[name] for name in reopened},
-            where=table.outcome == Outcome.SUPERSEDED,
-        )
-    )
+    await write_or_reopen(session, NotificationKind.NUDGE, rows, identity=(table.game_id, table.game_scheduled_at))
 
 
 def _make_row(game: Game, *, moment: datetime) -> dict[str, Any] | None:

@@ -10,8 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import database, sql
@@ -19,6 +18,7 @@ from shared.errors import TransientError
 from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, new_id
 from shared.schedule.notices import select_in_doubt
 from shared.schedule.notify import notify_loops
+from shared.schedule.reopen import write_or_reopen
 from shared.schedule.settle import settle_and_log
 
 SNOOZE = "snooze"
@@ -100,26 +100,19 @@ async def snooze_reminder(session: AsyncSession, game: Game, *, user_id: int, de
         return same[0]
     in_doubt = set(await session.scalars(select_in_doubt(list(earlier))))
     await _supersede(session, [id_ for id_ in earlier if id_ not in in_doubt], detail="the player snoozed it again")
-    statement = insert(table).values(
-        id=new_id(),
-        game_id=game.id,
-        game_version=game.version,
-        kind=NotificationKind.PERSONAL_REMINDER,
-        game_scheduled_at=game.scheduled_at,
-        user_id=user_id,
-        reason=SNOOZE,
-        due_at=due_at,
-        attempt_at=due_at,
-    )
-    reopened = ("game_version", "game_scheduled_at", "reason", "attempt_at", "settled_at", "outcome", "outcome_detail")
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[table.game_id, table.user_id, table.due_at],
-            index_where=text("kind = 'personal_reminder'"),  # no parameter: it must match the index
-            set_={name: statement.excluded[name] for name in reopened},
-            where=table.outcome == Outcome.SUPERSEDED,
-        )
-    )
+    row = {
+        "id": new_id(),
+        "game_id": game.id,
+        "game_version": game.version,
+        "kind": NotificationKind.PERSONAL_REMINDER,
+        "game_scheduled_at": game.scheduled_at,
+        "user_id": user_id,
+        "reason": SNOOZE,
+        "due_at": due_at,
+        "attempt_at": due_at,
+    }
+    identity = (table.game_id, table.user_id, table.due_at)
+    await write_or_reopen(session, NotificationKind.PERSONAL_REMINDER, [row], identity=identity)
     await notify_loops(session)
     return due_at
 

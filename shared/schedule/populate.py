@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,6 +31,7 @@ from shared.schedule.notices import select_in_doubt
 from shared.schedule.notify import notify_loops
 from shared.schedule.nudges import add_nudges, populate_nudge
 from shared.schedule.personal import populate_personal_reminders
+from shared.schedule.reopen import write_or_reopen
 from shared.schedule.settle import settle_and_log
 
 
@@ -123,29 +124,8 @@ async def _populate_reminders(session: AsyncSession, game: Game, *, moment: date
         .where(table.game_scheduled_at == game.scheduled_at, table.offset_minutes.in_(valid_offsets))
         .values(game_version=game.version)
     )
-    if wanted:
-        await _insert_reminders(session, game, wanted)
-
-
-async def _insert_reminders(session: AsyncSession, game: Game, due_times: Mapping[int, datetime]) -> None:
-    table = NotificationSchedule
-    statement = insert(table).values(_make_reminders(game, due_times))
-    # If a game is moved and moved back, its reminder was superseded in between. A reminder is delivered only once, so
-    # the row is reopened together with its ledger. Only reopening writes to a settled row.
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[table.game_id, table.kind, table.offset_minutes, table.game_scheduled_at],
-            index_where=text("kind = 'reminder'"),  # no parameter: it must match the index
-            set_={
-                "game_version": statement.excluded.game_version,
-                "attempt_at": statement.excluded.attempt_at,
-                "settled_at": None,
-                "outcome": None,
-                "outcome_detail": None,
-            },
-            where=table.outcome == Outcome.SUPERSEDED,
-        )
-    )
+    identity = (table.game_id, table.kind, table.offset_minutes, table.game_scheduled_at)
+    await write_or_reopen(session, NotificationKind.REMINDER, _make_reminders(game, wanted), identity=identity)
 
 
 def _make_reminders(game: Game, due_times: Mapping[int, datetime]) -> list[dict[str, Any]]:
