@@ -16,7 +16,7 @@ from bot.features.games.co_host_commands import CoHostCommands
 from bot.features.games.confirmations import show_ask_button
 from bot.features.games.creation import DEFAULT_DURATION, MOST_PLAYERS, CreateGameOptions
 from bot.features.games.drafts import create_from_command, respond_with_preview
-from bot.features.games.editing import NO_DESCRIPTION, EditGameOptions, edit_from_options
+from bot.features.games.editing import DETAIL_DESCRIPTIONS, EditGameOptions, edit_from_options
 from bot.features.games.handover import hand_over
 from bot.features.games.history import show_history
 from bot.features.games.limits import read_role
@@ -30,10 +30,9 @@ from bot.features.games.lookup import (
     suggest_start_times,
     suggest_templates,
 )
-from bot.features.games.place import MOST_CHARACTERS, NO_PLACE
+from bot.features.games.place import MOST_CHARACTERS
 from bot.features.games.roster import add_player, move_player_up, remove_player
 from bot.features.games.signup import signup_view
-from bot.features.games.slots import NO_SLOTS
 from bot.features.games.templates import copy_options
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.rendering import Responder, game_embed, game_list_embed
@@ -178,21 +177,8 @@ class GameCommands(app_commands.Group):
     @app_commands.describe(
         game="The title of the game",
         when="The new start: “friday 8pm”. Everyone in the game is notified",
-        title="The new title",
-        duration="How long it lasts: “3h”, “90m”",
-        players="How many players can join (0: no limit)",
-        slots=f"All slots, and how many of each: “2 tank, 2 healer, 6 dps”, or “{NO_SLOTS}”",
-        reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none”",
-        description=f"What players should know, or “{NO_DESCRIPTION}”",
         confirm="Whether the players have to confirm the new time. They keep their seats",
-        closes="How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
-        offer="How long a player from the waitlist has to take a seat: “30m”, “12h” (0: it's theirs)",
-        role="The role that players need to join (@everyone: none)",
-        place=f"Where you play: a channel such as “#voice”, any text, or “{NO_PLACE}”",
-        minimum="How many players it needs (0: no minimum)",
-        minimum_check="How long before the start I count the players: “1d”, “6h”",
-        nudge="When to ask those who haven't answered, before the start: “2d”, “6h” (0: never)",
-        nudge_role="The role to ask once (@everyone: who played before and hasn't answered)",
+        **DETAIL_DESCRIPTIONS,
     )
     @app_commands.rename(minimum_check="minimum-check", nudge_role="nudge-role")
     @app_commands.autocomplete(game=suggest_manageable_games, when=suggest_start_times)

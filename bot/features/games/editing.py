@@ -16,8 +16,8 @@ from bot.features.games.limits import parse_check, parse_closing, require_possib
 from bot.features.games.lookup import find_game_by_text, format_locale
 from bot.features.games.nudges import parse_nudge, require_mentionable, require_possible_nudge
 from bot.features.games.offers import parse_offer
-from bot.features.games.place import parse_place
-from bot.features.games.slots import parse_slots
+from bot.features.games.place import NO_PLACE, parse_place
+from bot.features.games.slots import NO_SLOTS, parse_slots
 from bot.features.rights import require_manager
 from bot.features.times import parse_duration, parse_reminder_offsets, parse_start_time
 from bot.rendering.escaping import escape
@@ -61,6 +61,25 @@ class EditDetailsOptions:
     nudge: str | None = None
     nudge_role: int | None = None
     """Its id, 0 for the players of earlier games."""
+
+
+DETAIL_DESCRIPTIONS = {
+    "title": "The new title",
+    "duration": "How long it lasts: “3h”, “90m”",
+    "players": "How many players can join (0: no limit)",
+    "slots": f"All slots, and how many of each: “2 tank, 2 healer, 6 dps”, or “{NO_SLOTS}”",
+    "reminders": "When to remind players: “1d, 1h, 0” (0 is the start) or “none”",
+    "description": f"What players should know, or “{NO_DESCRIPTION}”",
+    "closes": "How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
+    "offer": "How long a player from the waitlist has to take a seat: “30m”, “12h” (0: it's theirs)",
+    "role": "The role that players need to join (@everyone: none)",
+    "place": f"Where you play: a channel such as “#voice”, any text, or “{NO_PLACE}”",
+    "minimum": "How many players it needs (0: no minimum)",
+    "minimum_check": "How long before the start I count the players: “1d”, “6h”",
+    "nudge": "When to ask those who haven't answered, before the start: “2d”, “6h” (0: never)",
+    "nudge_role": "The role to ask once (@everyone: who played before and hasn't answered)",
+}
+"""What Discord says about the options that `/game edit` and `/series edit` share."""
 
 
 @dataclass(frozen=True, kw_only=True)

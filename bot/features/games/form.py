@@ -26,25 +26,28 @@ ON_OTHER_FORMS = frozenset(
 )
 
 
+Field = discord.ui.TextInput[discord.ui.Modal]
+
+
 def game_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     """Return the form of a draft, with the options that were entered so far."""
-    form = discord.ui.Modal(title="Plan a game", custom_id=f"{FORM_ID}{draft_id}")
     times = "friday 8pm, tomorrow 19:30, in 2 hours"
-    for label, field in (
+    return _make_form(
+        "Plan a game",
+        f"{FORM_ID}{draft_id}",
         ("Title", text_field("title", options.title, 100, hint="Curse of Strahd", required=True)),
         ("When", text_field("when", options.when, 100, hint=times, required=True)),
         ("Duration", text_field("duration", options.duration, 50, hint=f"3h, 90m (default: {DEFAULT_DURATION})")),
         ("Players", text_field("players", options.players, 20, hint="How many can join (default: no limit)")),
         ("Description", text_field("description", options.description, 1000, several_lines=True)),
-    ):
-        form.add_item(discord.ui.Label(text=label, component=field))
-    return form
+    )
 
 
 def more_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     """Return the form with more options of a draft, as they were entered so far."""
-    form = discord.ui.Modal(title="More about the game", custom_id=f"{MORE_FORM_ID}{draft_id}")
-    for label, field, help_text in (
+    return _make_form(
+        "More about the game",
+        f"{MORE_FORM_ID}{draft_id}",
         ("Place", text_field("place", options.place, MOST_CHARACTERS, hint="#voice, Library"), "Where you play"),
         (
             "Repeat",
@@ -66,15 +69,14 @@ def more_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
             text_field("nudge", options.nudge, 50, hint="2d, 6h"),
             "How long before the start I ask those who haven't answered",
         ),
-    ):
-        form.add_item(discord.ui.Label(text=label, description=help_text, component=field))
-    return form
+    )
 
 
 def sign_ups_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     """Return the form of who can sign up for a draft and until when, as it was entered so far."""
-    form = discord.ui.Modal(title="Sign-ups", custom_id=f"{SIGN_UPS_FORM_ID}{draft_id}")
-    for label, field, help_text in (
+    return _make_form(
+        "Sign-ups",
+        f"{SIGN_UPS_FORM_ID}{draft_id}",
         (
             "Slots",
             text_field("slots", options.slots, 600, hint="2 tank, 2 healer, 6 dps"),
@@ -100,8 +102,14 @@ def sign_ups_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Moda
             text_field("minimum_check", options.minimum_check, 50, hint="1d, 6h"),
             "How long before the start I count the players. By default, a day",
         ),
-    ):
-        form.add_item(discord.ui.Label(text=label, description=help_text, component=field))
+    )
+
+
+def _make_form(title: str, custom_id: str, *fields: tuple[str, Field] | tuple[str, Field, str]) -> discord.ui.Modal:
+    """Return a form of fields, each with its label, and an explanation if it has one."""
+    form = discord.ui.Modal(title=title, custom_id=custom_id)
+    for label, field, *explanation in fields:
+        form.add_item(discord.ui.Label(text=label, component=field, description=next(iter(explanation), None)))
     return form
 
 
@@ -113,7 +121,7 @@ def read_form(values: Mapping[str, str], options: CreateGameOptions) -> CreateGa
 
 def text_field(
     name: str, value: str, limit: int, *, hint: str = "", required: bool = False, several_lines: bool = False
-) -> discord.ui.TextInput[discord.ui.Modal]:
+) -> Field:
     """Return a field that starts with a value and takes `limit` characters."""
     return discord.ui.TextInput(
         custom_id=name,

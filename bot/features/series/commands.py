@@ -13,13 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.creation import MOST_PLAYERS
-from bot.features.games.editing import NO_DESCRIPTION
+from bot.features.games.editing import DETAIL_DESCRIPTIONS
 from bot.features.games.history import ENTRIES_LIMIT
 from bot.features.games.limits import read_role
 from bot.features.games.lookup import suggest_repeats
-from bot.features.games.place import MOST_CHARACTERS, NO_PLACE
+from bot.features.games.place import MOST_CHARACTERS
 from bot.features.games.quotas import require_quota
-from bot.features.games.slots import NO_SLOTS
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
 from bot.features.repeats import confirm_dates
 from bot.features.rights import require_host
@@ -98,23 +97,10 @@ class SeriesCommands(app_commands.Group):
         series="The title of the series",
         time="The new time of day: “8pm”, “19:30”. Everyone in a game that is announced is notified",
         repeat="How it repeats from now on: “every friday”, “every 2 weeks”, “monthly on the 15th, 10 times”",
-        title="The new title",
-        duration="How long each game lasts: “3h”, “90m”",
-        players="How many players can join (0: no limit)",
-        slots=f"All slots, and how many of each: “2 tank, 2 healer, 6 dps”, or “{NO_SLOTS}”",
-        reminders="When to remind players: “1d, 1h, 0” (0 is the start) or “none”",
-        description=f"What players should know, or “{NO_DESCRIPTION}”",
-        closes="How long before the start sign-ups close: “1d”, “2h” (0: at the start)",
-        offer="How long a player from the waitlist has to take a seat: “30m”, “12h” (0: it's theirs)",
-        role="The role that players need to join (@everyone: none)",
-        place=f"Where you play: a channel such as “#voice”, any text, or “{NO_PLACE}”",
-        minimum="How many players it needs (0: no minimum)",
-        minimum_check="How long before the start I count the players: “1d”, “6h”",
-        nudge="When to ask those who haven't answered, before the start: “2d”, “6h” (0: never)",
-        nudge_role="The role to ask once (@everyone: who played before and hasn't answered)",
         open_at_once="How many coming games are announced at once",
         carry_over="Whether the players of a game have seats in the next one",
         regulars=f"Who has a seat in each new game: “@Aiko @Ben”, or “{NO_REGULARS}”",
+        **DETAIL_DESCRIPTIONS | {"duration": "How long each game lasts: “3h”, “90m”"},
     )
     @app_commands.rename(
         minimum_check="minimum-check", nudge_role="nudge-role", open_at_once="open-at-once", carry_over="carry-over"
