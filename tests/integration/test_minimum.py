@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared import database as db
-from shared.editing import GameEdit, edit_game
 from shared.games import cancel_game
 from shared.models import Game, NotificationKind, NotificationSchedule, Outcome
-from tests.support.builders import new_game, rows_of
+from tests.support.builders import change_game, new_game, rows_of
 from tests.support.database import Database
 
 MINIMUM = NotificationKind.MINIMUM
@@ -22,14 +20,6 @@ DAY = timedelta(days=1)
 
 async def questions(database: Database, game: Game) -> list[NotificationSchedule]:
     return await rows_of(database.sessions, game, MINIMUM)
-
-
-async def edit(database: Database, game: Game, **changes: Any) -> Game:
-    async with db.transaction(database.sessions) as session:
-        await edit_game(session, game.id, GameEdit(**changes))
-        changed = await session.get(Game, game.id)
-        assert changed is not None
-        return changed
 
 
 @pytest.mark.parametrize(
@@ -48,9 +38,9 @@ async def test_it_is_due_a_day_before_or_as_the_host_says_or_halfway(
 async def test_a_game_without_a_minimum_has_none_until_it_gets_one(database: Database) -> None:
     game = await new_game(database.sessions, starts_in=3 * DAY)
     assert await questions(database, game) == []
-    await edit(database, game, minimum_players=2)
+    await change_game(database.sessions, game, minimum_players=2)
     [row] = await questions(database, game)
-    await edit(database, game, minimum_players=0)
+    await change_game(database.sessions, game, minimum_players=0)
     [row] = await questions(database, game)
     assert row.outcome is Outcome.SUPERSEDED
 
@@ -58,17 +48,17 @@ async def test_a_game_without_a_minimum_has_none_until_it_gets_one(database: Dat
 async def test_the_time_to_count_is_removed_with_the_minimum(database: Database) -> None:
     """A game without a minimum would be copied with a time to count that no form accepts."""
     game = await new_game(database.sessions, starts_in=3 * DAY, minimum_players=3, minimum_minutes=120)
-    assert (await edit(database, game, minimum_players=0)).minimum_minutes is None
+    assert (await change_game(database.sessions, game, minimum_players=0)).minimum_minutes is None
 
 
 async def test_it_moves_with_the_game_and_is_the_same_when_it_moves_back(database: Database) -> None:
     game = await new_game(database.sessions, starts_in=3 * DAY, minimum_players=2)
     [row] = await questions(database, game)
-    moved = await edit(database, game, scheduled_at=game.scheduled_at + DAY)
+    moved = await change_game(database.sessions, game, scheduled_at=game.scheduled_at + DAY)
     first, second = await questions(database, game)
     assert (first.id, first.outcome) == (row.id, Outcome.SUPERSEDED)
     assert (second.due_at, second.game_version) == (moved.scheduled_at - DAY, moved.version)
-    back = await edit(database, game, scheduled_at=game.scheduled_at)
+    back = await change_game(database.sessions, game, scheduled_at=game.scheduled_at)
     first, second = await questions(database, game)
     assert (first.id, first.outcome, first.game_version) == (row.id, None, back.version)
     assert second.outcome is Outcome.SUPERSEDED
@@ -100,7 +90,9 @@ async def test_whatever_changes_it_has_one_open_row_if_it_needs_players_else_non
         moved_by = change.get("moved_by")
         if isinstance(moved_by, timedelta):
             change = {"scheduled_at": start + max(moved_by, timedelta(hours=2 - starts))}
-        game = await edit(database, game, title=f"Keep {number}", **{k: v for k, v in change.items() if k != "title"})
+        game = await change_game(
+            database.sessions, game, title=f"Keep {number}", **{k: v for k, v in change.items() if k != "title"}
+        )
         rows = [row for row in await questions(database, game) if row.outcome is None]
         assert len(rows) == (game.minimum_players is not None)
         for row in rows:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from shared import database as db
-from shared.editing import GameEdit, edit_game
 from shared.errors import TransientError
 from shared.games import cancel_game
 from shared.models import (
@@ -26,7 +25,7 @@ from shared.models import (
 from shared.schedule.populate import lock_game
 from shared.series.lifecycle import start_series
 from shared.series.rule import Frequency, Rule
-from tests.support.builders import new_game, rows_of
+from tests.support.builders import change_game, new_game, rows_of
 from tests.support.database import Database
 
 NUDGE = NotificationKind.NUDGE
@@ -35,14 +34,6 @@ DAY = timedelta(days=1)
 
 async def nudges(database: Database, game: Game) -> list[NotificationSchedule]:
     return await rows_of(database.sessions, game, NUDGE)
-
-
-async def edit(database: Database, game: Game, **changes: object) -> Game:
-    async with db.transaction(database.sessions) as session:
-        await edit_game(session, game.id, GameEdit(**changes))  # type: ignore[arg-type]
-        changed = await session.get(Game, game.id)
-        assert changed is not None
-        return changed
 
 
 async def start_sending(database: Database, row: NotificationSchedule) -> None:
@@ -73,25 +64,25 @@ async def test_a_game_whose_time_for_it_is_past_has_none(database: Database) -> 
 async def test_it_moves_with_the_game_and_is_the_same_when_it_moves_back(database: Database) -> None:
     game = await new_game(database.sessions, starts_in=3 * DAY, nudge_minutes=1440)
     [row] = await nudges(database, game)
-    moved = await edit(database, game, scheduled_at=game.scheduled_at + DAY)
+    moved = await change_game(database.sessions, game, scheduled_at=game.scheduled_at + DAY)
     first, second = await nudges(database, game)
     assert (first.id, first.outcome) == (row.id, Outcome.SUPERSEDED)
     assert (second.due_at, second.game_version) == (moved.scheduled_at - DAY, moved.version)
-    back = await edit(database, game, scheduled_at=game.scheduled_at)
+    back = await change_game(database.sessions, game, scheduled_at=game.scheduled_at)
     first, second = await nudges(database, game)
     assert (first.id, first.outcome, first.game_version) == (row.id, None, back.version)
     assert second.outcome is Outcome.SUPERSEDED
-    await edit(database, game, scheduled_at=game.scheduled_at - 2.5 * DAY)
+    await change_game(database.sessions, game, scheduled_at=game.scheduled_at - 2.5 * DAY)
     assert {row.outcome for row in await nudges(database, game)} == {Outcome.SUPERSEDED}
 
 
 async def test_another_time_for_it_is_the_same_row(database: Database) -> None:
     game = await new_game(database.sessions, starts_in=3 * DAY, nudge_minutes=1440)
     [row] = await nudges(database, game)
-    await edit(database, game, nudge_minutes=120)
+    await change_game(database.sessions, game, nudge_minutes=120)
     [later] = await nudges(database, game)
     assert (later.id, later.due_at, later.outcome) == (row.id, game.scheduled_at - timedelta(hours=2), None)
-    await edit(database, game, nudge_minutes=0)
+    await change_game(database.sessions, game, nudge_minutes=0)
     [none] = await nudges(database, game)
     assert none.outcome is Outcome.SUPERSEDED
 
@@ -124,9 +115,9 @@ async def test_one_that_may_have_been_sent_is_left_to_the_bot(database: Database
     match change:
         case "moved":  # its host must try again later
             with pytest.raises(TransientError):
-                await edit(database, game, scheduled_at=game.scheduled_at + DAY)
+                await change_game(database.sessions, game, scheduled_at=game.scheduled_at + DAY)
         case "another time":
-            await edit(database, game, nudge_minutes=120)
+            await change_game(database.sessions, game, nudge_minutes=120)
         case _:
             async with db.transaction(database.sessions) as session:
                 await cancel_game(session, game.id)
@@ -152,7 +143,9 @@ async def test_whatever_changes_it_has_one_open_row_if_its_time_is_to_come_else_
         moved_by = change.get("moved_by")
         if isinstance(moved_by, timedelta):
             change = {"scheduled_at": start + max(moved_by, timedelta(hours=2 - starts))}
-        game = await edit(database, game, title=f"Keep {number}", **{k: v for k, v in change.items() if k != "title"})
+        game = await change_game(
+            database.sessions, game, title=f"Keep {number}", **{k: v for k, v in change.items() if k != "title"}
+        )
         rows = await nudges(database, game)
         assert len({row.game_scheduled_at for row in rows}) == len(rows)
         async with db.transaction(database.sessions) as session:

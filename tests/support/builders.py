@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, text, update
 
 from shared import database as db
 from shared.database import Sessions
+from shared.editing import GameEdit, edit_game
 from shared.games import NewGame, create_game
 from shared.models import Game, GameStatusSchedule, NotificationKind, NotificationSchedule
 from shared.signup import join_game
@@ -43,6 +44,15 @@ async def new_game(
         for player in players:
             await join_game(session, game.id, user_id=player)
     return game
+
+
+async def change_game(sessions: Sessions, game: Game, *, actor_id: int | None = None, **changes: Any) -> Game:
+    """Edit a game, and return it as it is then."""
+    async with db.transaction(sessions) as session:
+        await edit_game(session, game.id, GameEdit(**changes), actor_id=actor_id)
+        changed = await session.get(Game, game.id)
+        assert changed is not None
+        return changed
 
 
 async def rows_of(sessions: Sessions, game: Game, kind: NotificationKind | None = None) -> list[NotificationSchedule]:

@@ -14,7 +14,6 @@ from sandbox.discord.interactions.interaction import AnswerKind, InteractionResu
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.audit import list_game_entries
-from shared.editing import GameEdit, edit_game
 from shared.games import cancel_game
 from shared.models import Game, NotificationKind, Participant
 from shared.signup import join_game
@@ -23,6 +22,7 @@ from tests.integration.bot.conftest import StartBot, find_button, post, post_ann
 from tests.integration.bot.test_commands import HOST, MANAGER, OTHER, PLAYER, notifications, only_game, plan_game
 from tests.integration.bot.test_drafts import shown_values
 from tests.integration.bot.test_rights import run
+from tests.support.builders import change_game
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT
 
@@ -46,11 +46,6 @@ async def submit(
     answer = await (await sandbox.submit_modal(who, opened.id, values)).done()
     assert answer.ephemeral
     return answer
-
-
-async def change(database: Database, game: Game, **changes: object) -> None:
-    async with db.transaction(database.sessions) as session:
-        await edit_game(session, game.id, GameEdit(**changes), actor_id=1)  # type: ignore[arg-type]
 
 
 async def edits_of(database: Database, game: Game) -> list[dict[str, object]]:
@@ -114,7 +109,7 @@ class TestForm:
         game = await plan_game(database, sandbox, description="Bring dice.  ")
         opened = await open_form(sandbox, game)
         moved = game.scheduled_at + timedelta(hours=1)
-        await change(database, game, scheduled_at=moved, title="Tomb", capacity=9)
+        await change_game(database.sessions, game, actor_id=1, scheduled_at=moved, title="Tomb", capacity=9)
         await submit(sandbox, opened, players="5")
         changed = await only_game(database)
         assert (changed.scheduled_at, changed.title, changed.capacity) == (moved, "Tomb", 5)
