@@ -134,6 +134,11 @@ class SandboxClient:
         changed: Json = await self._call("PATCH", "limits", json=limits)
         return changed
 
+    async def set_gateway(self, **fields: int) -> Json:
+        """Change `recommended_shards` and `max_concurrency`."""
+        changed: Json = await self._call("PATCH", "gateway", json=fields)
+        return changed
+
     async def _post(self, path: str, body: Json) -> Json:
         answer: Json = await self._call("POST", path, json=body)
         return answer

@@ -45,7 +45,7 @@ class Limits:
     webhook: Window | None = Window(5, 2.0)
     open_dm: Window | None = Window(30, 60.0)
     old_edits: Window | None = Window(3, 20.0)
-    identify: Window | None = None  # Discord: one in 5 s (max_concurrency); off, since each restart would wait for it
+    identify: Window | None = Window(1, 5.0)  # for each rate limit key, of which there are `max_concurrency`
 
     @classmethod
     def off(cls) -> Limits:

@@ -30,6 +30,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/sandbox/limits", inspection.get_limits),
     ("PATCH", "/sandbox/limits", inspection.change_limits),
     ("GET", "/sandbox/attachments/{file_id:\\d+}/{name}", inspection.get_file),
+    ("PATCH", "/sandbox/gateway", inspection.change_gateway),
     ("POST", "/sandbox/world", world_actions.change_world),
     ("POST", "/sandbox/demo/kill", inspection.kill_process),
 )

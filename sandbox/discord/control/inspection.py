@@ -7,7 +7,7 @@ import contextlib
 from aiohttp import web
 
 from sandbox.discord.control.requests import read_json, take
-from sandbox.discord.control.views import faults_view, state_view
+from sandbox.discord.control.views import faults_view, gateway_view, state_view
 from sandbox.discord.engine import Engine
 from sandbox.discord.rest.replies import no_content, reply
 
@@ -66,6 +66,14 @@ async def change_limits(engine: Engine, request: web.Request) -> web.Response:
     """Change some rate limits."""
     engine.limiter.limits.update(await read_json(request))
     return reply(engine.limiter.limits.to_json())
+
+
+async def change_gateway(engine: Engine, request: web.Request) -> web.Response:
+    """`{"recommended_shards"?, "max_concurrency"?}`: what `GET /gateway/bot` says."""
+    body = await read_json(request)
+    engine.gateway.recommended_shards = take(body, "recommended_shards", int, engine.gateway.recommended_shards)
+    engine.gateway.max_concurrency = take(body, "max_concurrency", int, engine.gateway.max_concurrency)
+    return reply(gateway_view(engine.gateway))
 
 
 async def kill_process(engine: Engine, request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from sandbox.discord.engine import Engine
+from sandbox.discord.gateway.gateway import Gateway
 from sandbox.discord.interactions.interaction import Interaction, InteractionResult
 from sandbox.discord.world.commands import Leaf
 from sandbox.discord.world.entities import Channel, Guild, Thread, User
@@ -31,11 +32,23 @@ def state_view(engine: Engine) -> Json:
         "dms": [channel_view(channel) for channel in world.channels.values() if channel.recipient is not None],
         "faults": faults_view(engine),
         "limits": engine.limiter.limits.to_json(),
-        "gateway": {"session_starts_left": engine.gateway.starts_left},
+        "gateway": gateway_view(engine.gateway),
         "evidence": len(engine.evidence.records),
         "invalid_requests": len(engine.limiter.invalid),
+        "rate_limited": +engine.limiter.refused,
         "unimplemented": engine.unimplemented,
         "demo": None if engine.demo is None else engine.demo.view(),
+    }
+
+
+def gateway_view(gateway: Gateway) -> Json:
+    """Return what the gateway recommends and allows, the connected shards, and how often it refused a bot."""
+    return {
+        "recommended_shards": gateway.shard_count(),
+        "max_concurrency": gateway.max_concurrency,
+        "session_starts_left": gateway.starts_left,
+        "shards": gateway.connected_shards,
+        "refused": gateway.refused,
     }
 
 

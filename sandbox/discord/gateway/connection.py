@@ -63,6 +63,7 @@ class Socket:
                 raise GatewayCloseError(4012, "Invalid API version.")
             await self._read()
         except GatewayCloseError as end:
+            self._gateway.refused[end.code] += 1
             self._outgoing.put_nowait(end)
             await asyncio.wait({writer}, timeout=CLOSE_WITHIN)
         finally:

@@ -1,13 +1,15 @@
 """The gateway: sessions of connected bots, and which events they get.
 
-Every session of the token gets every event that its intents cover, even if there are several sessions. So a second bot
-process with the same token answers each command again, on Discord as here.
+Every session of the token gets every event that its intents and its shard cover, even if there are several sessions.
+So a second bot process with the same token, or a shard that is identified twice, answers each command again, on Discord
+as here: a new session does not end an earlier one of its shard, and sessions may have different numbers of shards.
 Source: https://docs.discord.com/developers/events/gateway
 """
 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from typing import Any, Protocol
 
 from sandbox.discord.changes import Change, ChangeFeed, GatewayChanged
@@ -15,6 +17,7 @@ from sandbox.discord.faults.model import Action, DropGateway, InvalidSession, Re
 from sandbox.discord.faults.registry import Faults
 from sandbox.discord.gateway.events import PRIVILEGED, Event, Intent, event_for
 from sandbox.discord.gateway.session import Session
+from sandbox.discord.gateway.shards import GUILDS_AT_MOST, Shard, parse_shard, recommended_count
 from sandbox.discord.interactions.interaction import Interaction
 from sandbox.discord.interactions.registry import interaction_payload
 from sandbox.discord.rate_limits import RateLimiter
@@ -60,7 +63,14 @@ class Connection(Protocol):
 
 
 class Gateway:
-    """Opens, resumes and ends sessions, and dispatches events to them."""
+    """Opens, resumes and ends sessions, and dispatches events to them.
+
+    Attributes:
+        max_concurrency: how many shards may identify at the same time, each with another rate limit key.
+        recommended_shards: what `GET /gateway/bot` recommends; None means Discord's rule.
+        refused: how many connections were closed with each code for what the bot sent, or by a fault. Identifies that
+            came too early are not among them; the rate limiter counts them as `identify`.
+    """
 
     def __init__(self, world: World, feed: ChangeFeed, faults: Faults, limiter: RateLimiter, *, token: str) -> None:
         self.world = world
@@ -70,6 +80,9 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
         self.starts_left = SESSION_STARTS
+        self.max_concurrency = 1
+        self.recommended_shards: int | None = None
+        self.refused = Counter[int]()
         self._first_start: float | None = None
         self._feed = feed
         self._faults = faults
@@ -80,7 +93,12 @@ class Gateway:
     @property
     def online(self) -> bool:
         """Whether a bot is connected and has identified itself."""
-        return any(session.send is not None for session in self.sessions.values())
+        return bool(self.connected_shards)
+
+    @property
+    def connected_shards(self) -> list[Shard]:
+        """The shards that are connected, by their ids. One that was identified twice is listed twice."""
+        return sorted(session.shard for session in self.sessions.values() if session.send is not None)
 
     @property
     def refuses(self) -> bool:
@@ -96,21 +114,27 @@ class Gateway:
             "total": SESSION_STARTS,
             "remaining": max(0, self.starts_left),
             "reset_after": int((STARTS_RESET_AFTER - passed) * 1000),
-            "max_concurrency": 1,
+            "max_concurrency": self.max_concurrency,
         }
+
+    def shard_count(self) -> int:
+        """Return the recommended number of shards."""
+        return self.recommended_shards or recommended_count(len(self._guilds(Shard())))
 
     def identify(self, connection: Connection, data: Json) -> None:
         """Start a session and send its initial events (IDENTIFY).
 
         Raises:
-            GatewayCloseError: 4004 token, 4010 shard, 4013 and 4014 intents, or the code of a fault.
+            GatewayCloseError: 4004 token, 4010 shard, 4011 too many guilds, 4013 and 4014 intents, or the code of a
+                fault.
         """
         self._check_token(data)
         self._check_faults()
         intents = self._check_intents(data)
-        shard = _check_shard(data)
+        shard = self._check_shard(data)
+        self._forget_expired()
         self._spend_start()
-        verdict = self._limiter.take("identify", "")
+        verdict = self._limiter.take("identify", str(shard.id % self.max_concurrency))
         if verdict is not None and not verdict.passed:
             connection.send('{"op":9,"d":false}')
             return
@@ -118,10 +142,9 @@ class Gateway:
         self.sessions[session.id] = session
         self._attach(connection, session)
         session.dispatch(Event("READY", encode(self._ready(session))))
-        for guild in self._guilds():
-            event = Event("GUILD_CREATE", encode(guild_create_payload(self.world, guild)), Intent.GUILDS, guild.id)
-            if session.wants(event):
-                session.dispatch(event)
+        if Intent.GUILDS in intents:
+            for guild in self._guilds(shard):
+                session.dispatch(Event("GUILD_CREATE", encode(guild_create_payload(self.world, guild))))
         self._feed.publish(GatewayChanged())
 
     def resume(self, connection: Connection, data: Json) -> None:
@@ -162,7 +185,7 @@ class Gateway:
     def members(self, session: Session, data: Json) -> None:
         """Answer a request for members in chunks of a thousand (op 8)."""
         guild = self.world.guilds.get(int(data.get("guild_id") or 0))
-        if guild is None:
+        if guild is None or not session.shard.covers(guild.id):
             return
         wanted = {int(user_id) for user_id in data.get("user_ids") or []}
         query = str(data.get("query") or "").casefold()
@@ -212,7 +235,7 @@ class Gateway:
         return {
             "v": 10,
             "user": self_payload(self.world.bot),
-            "guilds": [{"id": str(guild.id), "unavailable": True} for guild in self._guilds()],
+            "guilds": [{"id": str(guild.id), "unavailable": True} for guild in self._guilds(session.shard)],
             "session_id": session.id,
             "session_type": "normal",
             "resume_gateway_url": self.url,
@@ -220,9 +243,10 @@ class Gateway:
             "application": {"id": str(self.world.bot.id), "flags": 0},
         }
 
-    def _guilds(self) -> list[Guild]:
-        """Return the guilds that the bot is a member of."""
-        return [guild for guild in self.world.guilds.values() if self.world.bot.id in guild.members]
+    def _guilds(self, shard: Shard) -> list[Guild]:
+        """Return the guilds of a shard that the bot is a member of."""
+        guilds = self.world.guilds.values()
+        return [guild for guild in guilds if shard.covers(guild.id) and self.world.bot.id in guild.members]
 
     def _check_token(self, data: Json) -> None:
         if str(data.get("token", "")).removeprefix("Bot ") != self.token:
@@ -241,6 +265,15 @@ class Gateway:
             raise GatewayCloseError(4014, "Disallowed intent(s).")
         return intents
 
+    def _check_shard(self, data: Json) -> Shard:
+        try:
+            shard = parse_shard(data.get("shard"))
+        except ValueError:
+            raise GatewayCloseError(4010, "Invalid shard.") from None
+        if len(self._guilds(shard)) > GUILDS_AT_MOST:
+            raise GatewayCloseError(4011, "Sharding required.")
+        return shard
+
     def _spend_start(self) -> None:
         """Count a session start. Beyond the limit, Discord ends all sessions and resets the token."""
         self.start_limit()
@@ -251,6 +284,7 @@ class Gateway:
             for connection in self.connections:
                 connection.close_soon(4004)
             self.sessions.clear()
+            self.token = secrets.token_urlsafe(24)
             raise GatewayCloseError(4004, "Authentication failed.")
 
     def _forget_expired(self) -> None:
@@ -267,10 +301,3 @@ class Gateway:
                 if connection.session is not None and not action.resumable:
                     self.sessions.pop(connection.session.id, None)
                 connection.send(f'{{"op":9,"d":{str(action.resumable).lower()}}}')
-
-
-def _check_shard(data: Json) -> tuple[int, int]:
-    shard_id, count = data.get("shard") or (0, 1)
-    if not 0 <= shard_id < count:
-        raise GatewayCloseError(4010, "Invalid shard.")
-    return int(shard_id), int(count)

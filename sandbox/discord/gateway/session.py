@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.discord.gateway.events import Event, Intent
+from sandbox.discord.gateway.shards import Shard
 
 REPLAY_AT_MOST = 10_000
 RESUME_WITHIN = 180.0
@@ -23,7 +24,7 @@ class Session:
 
     id: str
     intents: Intent
-    shard: tuple[int, int]
+    shard: Shard
     seq: int = 0
     send: Callable[[str], None] | None = None
     left: float | None = None
@@ -31,10 +32,8 @@ class Session:
 
     def wants(self, event: Event) -> bool:
         """Return whether the session's intents and shard cover an event."""
-        if event.intent and not event.intent & self.intents:
-            return False
-        shard_id, count = self.shard
-        return shard_id == (0 if event.guild_id is None else (event.guild_id >> 22) % count)
+        is_intended = not event.intent or bool(event.intent & self.intents)
+        return is_intended and self.shard.covers(event.guild_id)
 
     def dispatch(self, event: Event) -> None:
         """Send an event, or keep it for a resume."""

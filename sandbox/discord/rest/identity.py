@@ -19,6 +19,8 @@ from sandbox.discord.world.payloads import (
     user_payload,
 )
 
+MOST_GUILDS = 200
+
 
 async def get_self(engine: Engine, request: web.Request) -> web.Response:
     """The bot's user."""
@@ -39,8 +41,10 @@ async def get_user(engine: Engine, request: web.Request) -> web.Response:
 
 
 async def list_guilds(engine: Engine, request: web.Request) -> web.Response:
-    """The guilds that the bot is in."""
-    world = engine.world
+    """Return the guilds that the bot is in, in pages: `limit` of them after the id `after`."""
+    world, after = engine.world, int(request.query.get("after", 0))
+    limit = min(int(request.query.get("limit", MOST_GUILDS)), MOST_GUILDS)
+    guilds = [guild for guild in world.guilds.values() if world.bot.id in guild.members and guild.id > after]
     return reply(
         [
             {
@@ -51,7 +55,7 @@ async def list_guilds(engine: Engine, request: web.Request) -> web.Response:
                 "permissions": str(int(world.guild_permissions(guild, world.bot.id))),
                 "features": [],
             }
-            for guild in world.guilds.values()
+            for guild in guilds[:limit]
         ]
     )
 
@@ -78,8 +82,9 @@ async def get_gateway(engine: Engine, request: web.Request) -> web.Response:
 
 
 async def get_gateway_bot(engine: Engine, request: web.Request) -> web.Response:
-    """Return the gateway's address and the session start limit."""
-    return reply({"url": engine.gateway.url, "shards": 1, "session_start_limit": engine.gateway.start_limit()})
+    """Return the gateway's address, the recommended number of shards and the session start limit."""
+    gateway = engine.gateway
+    return reply({"url": gateway.url, "shards": gateway.shard_count(), "session_start_limit": gateway.start_limit()})
 
 
 ROUTES = (

@@ -2,11 +2,13 @@
 
 Ids of messages and interactions carry the time, because clients rely on it: history is paged by id, and a bot that asks
 "was it sent?" searches after the id of a point in time. Ids of guilds, channels and users come from a counter, so that
-a scenario has the same ids in every run.
+a scenario has the same ids in every run. Their milliseconds are drawn, because they decide a guild's shard.
 Source: https://docs.discord.com/developers/reference#snowflakes
 """
 
 from __future__ import annotations
+
+import random
 
 from sandbox.discord.clock import Clock
 
@@ -33,6 +35,7 @@ class Snowflakes:
         self._clock = clock
         self._last = 0
         self._placed = 0
+        self._drawn = random.Random(0)  # noqa: S311 -- the same ids in every run, not a secret
 
     def next(self) -> int:
         """Return an id for something that happens now."""
@@ -42,4 +45,5 @@ class Snowflakes:
     def place(self) -> int:
         """Return an id for a guild, channel, role or user. It is the same in every run that creates the same things."""
         self._placed += 1
-        return snowflake_at((_FOUNDED_MS + self._placed * _PLACED_APART_MS) / 1000)
+        milliseconds = _FOUNDED_MS + self._placed * _PLACED_APART_MS + self._drawn.randrange(_PLACED_APART_MS)
+        return snowflake_at(milliseconds / 1000)

@@ -34,6 +34,7 @@ StartBot = Callable[[Sessions], AbstractAsyncContextManager[None]]
 @pytest.fixture
 async def sandbox() -> AsyncIterator[SandboxDiscord]:
     async with SandboxDiscord() as served:
+        served.limits.identify = None  # a test may start its bot again at once
         yield served
         assert served.unimplemented == []
 

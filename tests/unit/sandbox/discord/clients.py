@@ -91,10 +91,10 @@ class RawBot:
         return data
 
     async def identify(self, intents: int = 0b1_0010_0000_0001, **fields: Any) -> None:
-        """Start a session (with guilds, guild messages and direct messages) and hear its guild."""
+        """Start a session (with guilds, guild messages and direct messages) and hear its guilds."""
         await self.send(2, {"token": self.sandbox.token, "intents": intents, "properties": {}, **fields})
         self.ready = await self.event("READY")
-        if intents & 1:
+        for _ in self.ready["guilds"] if intents & 1 else ():
             await self.event("GUILD_CREATE")
 
     async def resume(self, session_id: str, seq: int) -> None:

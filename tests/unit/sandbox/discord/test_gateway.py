@@ -199,6 +199,7 @@ async def test_identifies_are_counted_and_exceeding_the_limit_resets_the_token(
         await raw.send(2, {"token": sandbox.token, "intents": 1})
         assert await raw.close_code() == 4004
     assert await bot.close_code() == 4004
+    assert (await api("GET", "/users/@me")).status == 401
 
 
 async def test_identifying_too_soon_again_is_an_invalid_session(
