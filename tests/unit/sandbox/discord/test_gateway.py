@@ -108,6 +108,18 @@ async def test_a_session_cannot_be_resumed_after_minutes(
         assert await again.frame() == {"op": 9, "d": False}
 
 
+async def test_a_session_that_cannot_be_resumed_is_forgotten_with_the_next_one(
+    sandbox: SandboxDiscord, session: aiohttp.ClientSession, clock: ManualClock
+) -> None:
+    async with RawBot(sandbox, session) as first:
+        await first.identify()
+    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=WAIT_TIMEOUT)
+    clock.advance(RESUME_WITHIN + 1)
+    async with RawBot(sandbox, session) as second:
+        await second.identify()
+        assert list(sandbox.gateway.sessions) == [second.ready["session_id"]]
+
+
 async def test_a_session_ends_when_the_bot_closes_it_properly(
     sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:

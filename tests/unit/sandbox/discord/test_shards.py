@@ -11,7 +11,6 @@ import pytest
 
 from sandbox.discord.client import SandboxClient
 from sandbox.discord.clock import ManualClock
-from sandbox.discord.gateway.shards import GUILDS_AT_MOST
 from sandbox.discord.rate_limits import Limits
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.entities import Guild
@@ -83,6 +82,13 @@ async def test_a_command_reaches_the_shard_of_its_guild_alone(
         assert session.seq == len(events) + len(guilds_of(sandbox, session.shard.id))
 
 
+async def test_a_shard_gets_the_members_of_its_guilds_alone(shards: list[RawBot], sandbox: SandboxDiscord) -> None:
+    mine, other = guilds_of(sandbox, 1)[0], guilds_of(sandbox, 2)[0]
+    for guild in (other, mine):
+        await shards[1].send(8, {"guild_id": str(guild.id), "query": "", "limit": 0})
+    assert (await shards[1].frame())["d"]["guild_id"] == str(mine.id)
+
+
 @pytest.mark.parametrize(
     "shard", [[2, 2], [-1, 2], [0, 0], [0], [0, 1, 2], ["0", "1"], [False, True], [0.0, 1.0], 0, "x"]
 )
@@ -98,11 +104,11 @@ async def test_an_invalid_shard_is_closed_with_4010(
 async def test_a_session_with_too_many_guilds_is_closed_with_4011(
     sandbox: SandboxDiscord, session: aiohttp.ClientSession
 ) -> None:
-    add_guilds(sandbox, GUILDS_AT_MOST)
+    add_guilds(sandbox, 2500)
     async with RawBot(sandbox, session) as raw:
         await raw.identify(intents=0)
-        assert len(raw.ready["guilds"]) == GUILDS_AT_MOST
-    add_guilds(sandbox, GUILDS_AT_MOST + 1)
+        assert len(raw.ready["guilds"]) == 2500
+    add_guilds(sandbox, 2501)
     for fields in ({}, {"shard": [0, 1]}):
         async with RawBot(sandbox, session) as raw:
             await raw.send(2, {"token": sandbox.token, "intents": 1, **fields})
