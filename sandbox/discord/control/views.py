@@ -47,7 +47,7 @@ def gateway_view(gateway: Gateway) -> Json:
         "recommended_shards": gateway.shard_count(),
         "max_concurrency": gateway.max_concurrency,
         "session_starts_left": gateway.starts_left,
-        "shards": gateway.connected_shards,
+        "shards": [[shard.id, shard.count] for shard in gateway.connected_shards],
         "refused": gateway.refused,
     }
 

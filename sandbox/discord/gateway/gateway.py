@@ -239,7 +239,7 @@ class Gateway:
             "session_id": session.id,
             "session_type": "normal",
             "resume_gateway_url": self.url,
-            "shard": list(session.shard),
+            "shard": [session.shard.id, session.shard.count],
             "application": {"id": str(self.world.bot.id), "flags": 0},
         }
 

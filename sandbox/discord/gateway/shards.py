@@ -6,14 +6,16 @@ Source: https://docs.discord.com/developers/events/gateway#sharding
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 GUILDS_AT_MOST = 2500
 """A session that would have more guilds is refused (4011)."""
 _GUILDS_RECOMMENDED = 1000
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True, order=True, slots=True)
+class Shard:
     """One shard of a number of shards. A session that names none is the only one."""
 
     id: int = 0
