@@ -44,9 +44,9 @@ async def upgrade(engine: AsyncEngine, *, revision: str = "head", workloads: str
 
     The engine's connections must not limit statement time.
     """
-    await _exclusively(engine, partial(_upgrade, revision=revision))
     if workloads is not None:
         await _exclusively(engine, partial(_grant, account=workloads))
+    await _exclusively(engine, partial(_upgrade, revision=revision))
 
 
 async def downgrade(engine: AsyncEngine, *, revision: str) -> None:
@@ -115,15 +115,16 @@ def _upgrade(connection: Connection, *, revision: str) -> None:
 
 
 def _grant(connection: Connection, *, account: str) -> None:
-    """Let an account read and write rows. Grants are repeated, because new tables have none."""
+    """Let an account read and write rows, also of tables that will be created.
+
+    Granting after the upgrade was rejected: a workload that starts meanwhile finds a table that it must not read.
+    """
     quote = connection.dialect.identifier_preparer.quote_identifier
     schema, to = quote(connection.scalar(text("SELECT current_schema()")) or "public"), quote(account)
-    for grant in (
-        f"USAGE ON SCHEMA {schema}",
-        f"SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}",
-        f"USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema}",
-    ):
-        connection.exec_driver_sql(f"GRANT {grant} TO {to}")
+    connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {schema} TO {to}")
+    for rights, kind in (("SELECT, INSERT, UPDATE, DELETE", "TABLES"), ("USAGE, SELECT", "SEQUENCES")):
+        connection.exec_driver_sql(f"GRANT {rights} ON ALL {kind} IN SCHEMA {schema} TO {to}")
+        connection.exec_driver_sql(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {rights} ON {kind} TO {to}")
     connection.commit()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 
@@ -14,8 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from migrations import command
 from migrations.main import migrate
 from sandbox.servers.postgres import Postgres
+from shared import database as db
 from shared.models import Base
-from shared.settings import DatabaseOwnerSettings, DatabaseSettings
+from shared.schedule.retry import Backoff
+from shared.schema import wait_for_schema
+from shared.settings import DatabaseOwnerSettings, DatabaseSettings, Timing
 
 GAME, MOVED = "11111111-1111-7111-8111-111111111111", "22222222-2222-7222-8222-222222222222"
 CHECK_CONSTRAINTS = """
@@ -155,6 +159,16 @@ async def test_the_owner_grants_the_workloads_their_rows_only(empty: AsyncEngine
         await run(engine, "DELETE FROM guild")
     finally:
         await engine.dispose()
+
+
+async def test_workloads_that_start_during_the_first_migration_wait_for_it(
+    empty: AsyncEngine, accounts: tuple[str, str]
+) -> None:
+    owner, workloads = (SecretStr(_url(empty, account)) for account in accounts)
+    settings, backoff = DatabaseSettings(url=workloads), Backoff(first=0.01, longest=0.01)
+    async with db.engine(settings, application_name="test", timing=Timing()) as engine, asyncio.TaskGroup() as tasks:
+        tasks.create_task(wait_for_schema(db.sessions(engine), backoff=backoff))
+        tasks.create_task(migrate(settings, DatabaseOwnerSettings(url=owner)))
 
 
 def _url(engine: AsyncEngine, account: str) -> str:
