@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -89,6 +91,31 @@ def test_the_placement_of_the_bot_is_that_of_the_helm_test(helm: Helm) -> None:
         assert spec["dnsConfig"] == values["dnsConfig"]
     [container] = pods["test"]["spec"]["containers"]
     assert container["resources"]["limits"] == {"memory": "1Gi"}
+
+
+@pytest.mark.parametrize("variable", ["", "+S 1"])
+def test_every_port_of_rabbitmq_is_open_on_both_families(variable: str, sandbox: Rendered) -> None:
+    """With what the user sets in the same variable."""
+    script = sandbox.of("ConfigMap", "rabbitmq")["data"]["start.sh"]
+    chosen = script[script.index("if [ -e /proc/net/if_inet6 ]") : script.index("quoted()")]
+    shown = subprocess.run(
+        [
+            "bash",
+            "-euc",
+            f'{chosen.replace("/proc/net/if_inet6", "/")}\nprintf %s "$RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"',
+        ],
+        env={"PATH": os.defpath, **({"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": variable} if variable else {})},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    ).stdout
+    everywhere = "{ip,{0,0,0,0,0,0,0,0}}"
+    assert shown.split(" -rabbitmq_") == [
+        variable,
+        f"management tcp_config [{{port,15672}},{everywhere}]",
+        f"prometheus tcp_config [{{port,15692}},{everywhere}]",
+    ]
 
 
 def test_config_maps_and_secrets_may_hold_variables(helm: Helm) -> None:

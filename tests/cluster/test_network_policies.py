@@ -113,6 +113,22 @@ async def guarded(trial: Trial, outside: Kubectl) -> Guarded:
     return Guarded(before, after, uids, {pod.uid for pod in await trial.kubectl.pods()})
 
 
+async def test_every_port_of_a_service_is_open(trial: Trial) -> None:
+    """A cluster without IPv4 shows which server listens on IPv4 alone."""
+    listed = await trial.kubectl.json("get", "services")
+    ports = {
+        (service["metadata"]["name"], port["port"]) for service in listed["items"] for port in service["spec"]["ports"]
+    }
+    targets = {f"{name}:{port}" for name, port in ports}
+
+    async def are_open() -> bool:
+        command = ("bash", "-c", REACHED, "bash", *sorted(targets))
+        reached = await trial.kubectl("exec", f"deployment/{RELEASE}-bot", "--", *command)
+        return set(reached.split()) == targets
+
+    await eventually(are_open, within=STARTED_WITHIN, what=f"an answer from each of {sorted(targets)}")
+
+
 def test_every_pod_reaches_everything_without_policies(guarded: Guarded) -> None:
     assert guarded.before == {who: {place for place in PLACES if not _is_of(who, place)} for who in MAY_REACH}
 

@@ -17,6 +17,15 @@ start.sh: |
   set -eu
   # Erlang allocates a table for the maximum number of open files, and some nodes allow a billion.
   ulimit -n 65536 2>/dev/null || true
+  # The ports for management and metrics are open on IPv4 alone by default, unlike that for AMQP. Setting this in questbell.conf
+  # was rejected: without IPv6, RabbitMQ would not start.
+  if [ -e /proc/net/if_inet6 ]; then
+    for listener in management:15672 prometheus:15692; do
+      everywhere="[{port,${listener#*:}},{ip,{0,0,0,0,0,0,0,0}}]"
+      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="${RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:-} -rabbitmq_${listener%:*} tcp_config $everywhere"
+    done
+    export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS
+  fi
   quoted() { printf %s "$1" | sed 's/[\\"]/\\&/g'; }
   password=$(quoted "$RABBITMQ_PASSWORD")
   {{- if $bot }}
