@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import discord
 
+from bot.shards import Shard
 from shared.database import Sessions
 from shared.settings import GameSettings
 
@@ -24,7 +25,11 @@ GUILDS_TIMEOUT = 0.25
 class QuestbellClient(discord.Client):
     """A client without message content that pings nobody by default, and keeps no members."""
 
-    def __init__(self, sessions: Sessions, *, limits: GameSettings, members_intent: bool = False) -> None:
+    def __init__(
+        self, sessions: Sessions, *, limits: GameSettings, members_intent: bool = False, shard: Shard | None = None
+    ) -> None:
+        self.shard = shard or Shard()
+        is_one_of_many = self.shard.count > 1
         super().__init__(
             intents=discord.Intents(guilds=True, members=members_intent),
             allowed_mentions=discord.AllowedMentions.none(),
@@ -33,6 +38,8 @@ class QuestbellClient(discord.Client):
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_ratelimit_timeout=LOGIN_TIMEOUT,
             guild_ready_timeout=GUILDS_TIMEOUT,
+            shard_id=self.shard.number if is_one_of_many else None,
+            shard_count=self.shard.count if is_one_of_many else None,
         )
         self.sessions = sessions
         self.limits = limits

@@ -17,6 +17,7 @@ import aiohttp
 import discord
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.shards import Shard
 from shared import database, logs, process
 from shared.database import Sessions
 from shared.departures import find_games_of, find_series_of, list_people, remove_regular
@@ -55,9 +56,10 @@ class Departures:
         """Let a server from which the bot was removed make no more games."""
         self._departed.put_nowait(partial(self._write, partial(pause_of_server, guild_id=guild_id)))
 
-    def record_servers(self, guild_ids: Collection[int]) -> None:
-        """Let the servers that removed the bot while it was not connected make no more games."""
-        self._departed.put_nowait(partial(self._write, partial(pause_elsewhere, guild_ids=guild_ids)))
+    def record_servers(self, guild_ids: Collection[int], *, shard: Shard) -> None:
+        """Let the shard's servers that removed the bot while it was not connected make no more games."""
+        pause = partial(pause_elsewhere, guild_ids=guild_ids, is_served=shard.serves)
+        self._departed.put_nowait(partial(self._write, pause))
 
     def check_later(self, guild: discord.Guild) -> None:
         """Ask Discord soon who of a server's players is still a member."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import discord
 import yarl
@@ -26,6 +27,8 @@ from bot.features.interactions import QuestbellTree
 from bot.features.registration import keep_commands_registered
 from bot.gateway_errors import BAD_TOKEN, GatewayClosedError, bad_token_error, starts_used_up_error, translated
 from bot.gateway_state import GatewayState
+from bot.identify_turns import EndTurn, IdentifyTurns
+from bot.shards import Shard
 from shared import logs
 from shared.database import Sessions
 from shared.discord.client import DiscordClient
@@ -50,15 +53,20 @@ class QuestbellBot(QuestbellClient):
         *,
         limits: GameSettings,
         members_intent: bool = False,
+        shard: Shard | None = None,
+        registers_commands: bool = True,
         state: GatewayState | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(sessions, limits=limits, members_intent=members_intent)
+        super().__init__(sessions, limits=limits, members_intent=members_intent, shard=shard)
+        self.end_turn: EndTurn | None = None
+        """Called when the shard identifies."""
         self.tree: app_commands.CommandTree[QuestbellClient] = QuestbellTree(self)
         self._state = state or GatewayState()
         self._notify_ready = on_ready
         self._lost_at: deque[float] = deque(maxlen=RECONNECTS)
         self._connecting: asyncio.Timeout | None = None
+        self._registers_commands = registers_commands
         self._registration: asyncio.Task[None] | None = None
         self._departures = Departures(sessions)
         self._following: asyncio.Task[None] | None = None
@@ -67,7 +75,8 @@ class QuestbellBot(QuestbellClient):
         """Add the features and register their commands after the login."""
         for feature in (games, help, my_games, series, settings, templates):
             feature.setup(self, self.tree)
-        self._registration = await keep_commands_registered(self.tree)
+        if self._registers_commands:
+            self._registration = await keep_commands_registered(self.tree)
         self._following = asyncio.create_task(self._departures.run())
 
     async def stay_connected(self) -> None:
@@ -92,14 +101,15 @@ class QuestbellBot(QuestbellClient):
 
     async def on_ready(self) -> None:
         """Record a new gateway session."""
-        logs.get().info("Connected to Discord", action="gateway_ready", guilds=len(self.guilds))
-        self._state.record_connected()
-        self._departures.record_servers({guild.id for guild in self.guilds})
+        log = logs.get(shard=self.shard.number) if self.shard.count > 1 else logs.get()
+        log.info("Connected to Discord", action="gateway_ready", guilds=len(self.guilds))
+        self._state.record_connected(self.shard)
+        self._departures.record_servers({guild.id for guild in self.guilds}, shard=self.shard)
         self._notify_ready()
 
     async def on_resumed(self) -> None:
         """Record a resumed gateway session."""
-        self._state.record_connected()
+        self._state.record_connected(self.shard)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Say hello on a new server."""
@@ -121,13 +131,22 @@ class QuestbellBot(QuestbellClient):
     async def on_disconnect(self) -> None:
         """Record a lost connection, and end the client if there were too many."""
         code, now = self._close_code(), self.loop.time()
-        self._state.record_lost(f"the connection was closed with code {code}", close_code=code)
+        self._state.record_lost(f"the connection was closed with code {code}", shard=self.shard, close_code=code)
         if len(self._lost_at) == RECONNECTS and now - self._lost_at[0] < RECONNECT_PERIOD and self._connecting:
             self._connecting.reschedule(now)
         self._lost_at.append(now)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Refuse to use up the day's last session starts."""
+        """End the turn of one shard of many, and refuse to use up the day's last session starts.
+
+        Raises:
+            TransientError: a shard needs another turn for another session, or too few session starts are left.
+        """
+        if self.end_turn is not None:
+            if not initial:
+                raise TransientError("Discord ended the session")
+            await self.end_turn()
+            return
         await super().before_identify_hook(shard_id, initial=initial)
         if not initial:
             await self.fetch_gateway_url()
@@ -164,36 +183,44 @@ async def run_gateway(
     *,
     limits: GameSettings | None = None,
     members_intent: bool = False,
+    shard: Shard | None = None,
+    turns: IdentifyTurns | None = None,
+    registers_commands: bool = True,
     state: GatewayState | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Stay connected until cancelled. Each new gateway session calls `on_ready`.
+    """Keep one shard connected until cancelled. Each new gateway session calls `on_ready`.
+
+    One shard of many needs `turns`.
 
     Raises:
         ConfigurationError: the REST API rejects the token.
         TransientError: the connection ended. `retry_after` is when to try again, if not soon.
     """
     configure_library(settings)
-    state = state or GatewayState()
+    shard = shard or Shard()
+    state = state or GatewayState([shard])
     try:
         with translated():
             async with QuestbellBot(
                 sessions,
                 limits=limits or GameSettings(),
                 members_intent=members_intent,
+                shard=shard,
+                registers_commands=registers_commands,
                 state=state,
                 on_ready=on_ready,
             ) as bot:
                 bot.http.proxy = find_proxy(settings)
-                await _connect(bot, settings)
+                await _connect(bot, settings, turns)
         raise TransientError("Discord ended the connection")
     except GatewayClosedError as error:
-        state.record_lost(str(error), close_code=error.close_code)
-        if error.close_code == BAD_TOKEN and await _is_token_refused(settings):
+        state.record_lost(str(error), shard=shard, close_code=error.close_code)
+        if error.close_code == BAD_TOKEN and await is_token_refused(settings):
             raise bad_token_error() from error
         raise
     except BaseException as error:
-        state.record_lost(describe(error))
+        state.record_lost(describe(error), shard=shard)
         raise
 
 
@@ -203,16 +230,20 @@ def configure_library(settings: DiscordSettings) -> None:
     Route.BASE = f"{settings.api_url}/api/v10"
 
 
-async def _connect(bot: QuestbellBot, settings: DiscordSettings) -> None:
-    async with asyncio.timeout(LOGIN_TIMEOUT):
-        await bot.login(settings.token.get_secret_value())
-        url = await bot.fetch_gateway_url()
-    if settings.api_url != DISCORD:
-        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
-    await bot.stay_connected()
+async def _connect(bot: QuestbellBot, settings: DiscordSettings, turns: IdentifyTurns | None) -> None:
+    async with AsyncExitStack() as stack:
+        if turns is not None:  # the login too, because two hundred at once would exceed Discord's limit
+            bot.end_turn = await stack.enter_async_context(turns.take(bot.shard))
+        async with asyncio.timeout(LOGIN_TIMEOUT):
+            await bot.login(settings.token.get_secret_value())
+            url = await bot.fetch_gateway_url()
+        if settings.api_url != DISCORD:
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+        await bot.stay_connected()
 
 
-async def _is_token_refused(settings: DiscordSettings) -> bool:
+async def is_token_refused(settings: DiscordSettings) -> bool:
+    """Return whether the REST API refuses the token. The gateway and other routes may do it by mistake."""
     async with DiscordClient.connected(settings, load(Timing)) as client:
         try:
             await client.get_own_user()

@@ -16,6 +16,7 @@ import discord
 from shared.errors import ConfigurationError, TransientError, describe
 
 BAD_TOKEN = 4004
+TOO_FEW_SHARDS = 4011
 REFUSED_PAUSE = 300.0
 """Seconds until a refused connection is tried again. A person has to act first, and each try costs a session start."""
 LONGEST_PAUSE = 3600.0
@@ -23,8 +24,8 @@ LONGEST_PAUSE = 3600.0
 
 _REFUSALS: Mapping[int, str] = {
     BAD_TOKEN: "the gateway rejects the token, though the REST API accepts it",
-    4010: "invalid shard",
-    4011: "the bot is in too many servers for one connection; this release cannot divide them",
+    4010: "invalid shard; check QUESTBELL_BOT_SHARDS",
+    TOO_FEW_SHARDS: "the bot is in too many servers for its shards; set QUESTBELL_BOT_SHARDS to auto, or to more",
     4012: "Discord no longer serves this version of the gateway; upgrade Questbell",
     4013: "invalid intents; upgrade Questbell",
     4014: (

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+from bot.connections import Connections
 from bot.consumers.handler import EventHandler
 from bot.consumers.notifications import NotificationHandler
 from bot.consumers.transitions import TransitionHandler
 from bot.delivery.rate_limits import RateLimiter
+from bot.delivery.request_share import RequestShare
 from bot.delivery.sender import Sender
-from bot.gateway import run_gateway
 from bot.gateway_state import GatewayState
 from shared import database, health, logs, metrics, process, schema
 from shared.discord.client import DiscordClient
@@ -52,6 +53,7 @@ async def _main() -> None:
 async def _run() -> None:
     timing, broker, discord = load(Timing), load(BrokerSettings), load(DiscordSettings)
     limits, asks = load(GameSettings), load(BotSettings)
+    metrics.BOT_PROCESSES.set(asks.processes)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(
             database.engine(load(DatabaseSettings), application_name="questbell bot", timing=timing)
@@ -59,11 +61,13 @@ async def _run() -> None:
         sessions = database.sessions(engine)
         probe = Dependency("database", lambda: database.ping(sessions))
         client = await stack.enter_async_context(DiscordClient.connected(discord, timing))
-        handler = event_handler(Sender(sessions, client, RateLimiter(), timing))
+        limiter = RateLimiter()
+        handler = event_handler(Sender(sessions, client, limiter, timing))
         consumers = [Consumer(broker, timing, queue=queue, handler=handler) for queue in topology.QUEUES]
         ready = {"database": probe.problem, "consumers": lambda: _report_detached(consumers)}
         watched = [_watch(consumer) for consumer in consumers]
         gateway = GatewayState()
+        connections = Connections(discord, sessions, limits, asks, gateway, GATEWAY_BACKOFF)
         await stack.enter_async_context(
             health.serving(
                 load(HealthSettings),
@@ -73,19 +77,18 @@ async def _run() -> None:
             )
         )
         await schema.wait_for_schema(sessions, backoff=RECONNECT_BACKOFF)
+        share = None
+        if asks.processes > 1:
+            share = RequestShare(sessions, limiter, ordinal=asks.ordinal)
+            stack.push_async_callback(share.release)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(process.run_forever("database", probe.run, backoff=RECONNECT_BACKOFF))
+            tasks.create_task(connections.run())
+            if share is not None:
+                tasks.create_task(process.run_forever("request share", share.run, backoff=RECONNECT_BACKOFF))
+                await share.wait()
             for consuming in watched:
                 tasks.create_task(process.run_forever(consuming.name, consuming.run, backoff=RECONNECT_BACKOFF))
-            tasks.create_task(
-                process.run_forever(
-                    "gateway",
-                    lambda: run_gateway(
-                        discord, sessions, limits=limits, members_intent=asks.members_intent, state=gateway
-                    ),
-                    backoff=GATEWAY_BACKOFF,
-                )
-            )
 
 
 def event_handler(sender: Sender) -> EventHandler:

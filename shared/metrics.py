@@ -34,6 +34,7 @@ CALLS = (
     "guild",
     "member",
     "own_user",
+    "gateway",
     "ping",
 )
 UNREACHABLE, NO_ANSWER = "unreachable", "no_answer"
@@ -209,6 +210,10 @@ GATEWAY_CLOSE_CODE = _gauge(
     BOT,
     "questbell_gateway_close_code",
     "The code with which Discord closed the gateway connection, until the next session; 0 if there is none.",
+)
+BOT_PROCESSES = _gauge(BOT, "questbell_bot_processes", "Processes that the bot has if none is missing.")
+REQUEST_SHARE = _gauge(
+    BOT, "questbell_request_share", "Requests a second that this process may make: its share of Discord's limit."
 )
 IN_FLIGHT = _gauge(
     BOT, "questbell_messages_in_flight", "Messages that the bot received and has not answered yet.", queue=QUEUES

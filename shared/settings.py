@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.configuration import Settings, load
@@ -47,6 +47,12 @@ def _http_scheme(url: str) -> str:
     if not re.fullmatch(r"https?://[^/]+.*", url):
         raise ValueError("must look like https://discord.com")
     return url.rstrip("/")
+
+
+def _read_shards(value: object) -> object:
+    if value == "auto" or (str(value).isdecimal() and 1 <= int(str(value)) <= SHARDS_MAX):
+        return value if value == "auto" else int(str(value))
+    raise ValueError(f"must be auto or a number from 1 to {SHARDS_MAX}")
 
 
 class DatabaseSettings(Settings):
@@ -113,13 +119,35 @@ class GameSettings(Settings):
     """Open games of one server."""
 
 
+SHARDS_MAX = 200
+"""Discord allows 1000 session starts a day, and each start of the bot uses one for each shard."""
+PROCESSES_MAX = 10
+"""More would have shares of Discord's limit that are too small to use well."""
+
+
 class BotSettings(Settings):
-    """What the bot asks Discord for."""
+    """What the bot asks Discord for, and which part of it this process does."""
 
     model_config = SettingsConfigDict(env_prefix="QUESTBELL_BOT_")
 
     members_intent: bool = False
     """Whether Discord reports who leaves a server. It must be allowed on the application's Bot page first."""
+    shards: Annotated[Literal["auto"] | int, BeforeValidator(_read_shards)] = 1
+    """The connections to the gateway, which share the servers. `auto` is the number that Discord recommends."""
+    processes: int = Field(default=1, ge=1, le=PROCESSES_MAX)
+    """The bot's processes, which share the shards."""
+    ordinal: int = Field(default=0, ge=0)
+    """Which of the processes this is."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.processes > 1 and self.shards == "auto":
+            raise ValueError("shards must be a number if there are several processes, because they must agree on it")
+        if self.shards != "auto" and self.shards < self.processes:
+            raise ValueError(f"shards must be at least {self.processes}, because each process needs one")
+        if self.ordinal >= self.processes:
+            raise ValueError(f"ordinal must be below {self.processes}, the number of processes")
+        return self
 
 
 class KubernetesSettings(Settings):

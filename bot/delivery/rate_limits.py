@@ -7,6 +7,7 @@ they do not block other channels. Reminders take priority over announcement edit
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -26,6 +27,10 @@ do not count."""
 BURST = 2
 """Requests allowed at once after a pause. No second has more than the limit, so they are taken from the steady rate. A
 bucket as large as the limit would let twice as many pass in one second."""
+BURST_OF_SHARE = 1.2
+"""The burst of one process of several. Every burst is taken from the steady rate, and theirs add up."""
+SMALLEST_SHARE = 2.0
+"""Requests a second. A process with less makes none."""
 EDITS_SHARE = 0.5
 """The share of requests that edits may use."""
 DM_OPENS_LIMIT, DM_OPENS_WINDOW = 10, 20.0
@@ -42,6 +47,8 @@ IN_FLIGHT_PER_CHANNEL = 2
 """Concurrent requests for one channel."""
 CHANNEL_WAIT_TIMEOUT = 0.5
 """Seconds to wait for a channel before its notifications are deferred."""
+NEXT_SHARE = 2.0
+"""Seconds after which a process without a share of the limit tries again."""
 _DEFERRED_RETURN = 4.0
 """Seconds within which a deferred notification is tried again, once it may be."""
 
@@ -55,8 +62,14 @@ class RateLimiter:
     """The limits of one bot token in this process."""
 
     def __init__(self, requests_per_second: float = REQUESTS_PER_SECOND, *, burst: float = BURST) -> None:
-        self._requests = AsyncLimiter(burst, burst / (requests_per_second - burst))
-        self._edits = AsyncLimiter(requests_per_second * EDITS_SHARE, 1.0)
+        self.share = requests_per_second
+        """The requests a second that this process may make."""
+        self._share_ends = math.inf
+        self._requests = _AdjustableLimiter(burst, burst / (requests_per_second - burst))
+        self._edits = _AdjustableLimiter(requests_per_second * EDITS_SHARE, 1.0)
+        metrics.REQUEST_SHARE.set(self.share)
+        self._dm_opens_limit = DM_OPENS_LIMIT
+        self._dm_opens_reserved = DM_OPENS_RESERVED
         self._dm_opens: deque[float] = deque(maxlen=DM_OPENS_LIMIT)
         """When the last DMs were opened."""
         self._in_flight: WeakValueDictionary[RateLimitKey, asyncio.Semaphore] = WeakValueDictionary()
@@ -67,6 +80,18 @@ class RateLimiter:
         """Until when an urgent DM that had to wait is expected again."""
         self._waiting = 0
         self._reserved = 0
+
+    def take_share(self, requests_per_second: float, *, ends: float) -> None:
+        """Use a share of Discord's limit until the event loop's clock is at `ends`, and then make no request."""
+        self.share = requests_per_second if requests_per_second >= SMALLEST_SHARE else 0.0
+        self._share_ends = ends
+        if self.share:
+            self._requests.adjust(BURST_OF_SHARE, self.share - BURST_OF_SHARE)
+            self._edits.adjust(max(1.0, self.share * EDITS_SHARE), self.share * EDITS_SHARE)
+        metrics.REQUEST_SHARE.set(self.share)
+        fraction = self.share / REQUESTS_PER_SECOND
+        self._dm_opens_limit = max(1, int(DM_OPENS_LIMIT * fraction))
+        self._dm_opens_reserved = round(DM_OPENS_RESERVED * fraction)
 
     def try_acquire(self) -> ReservedSlot | None:
         """Reserve a request, or return None if it would have to wait."""
@@ -118,13 +143,19 @@ class RateLimiter:
         self._windows[key] = _Window(remaining, now + limit.reset_after)
 
     async def acquire_request(self) -> None:
-        """Wait for the right to make one request."""
+        """Wait for the right to make one request.
+
+        Raises:
+            DeliveryDeferredError: this process has no share of the limit.
+        """
         self._waiting += 1
         try:
             with metrics.RATE_LIMIT_WAIT.labels("requests").time():
                 await self._requests.acquire()
         finally:
             self._waiting -= 1
+        if not self._has_share():
+            raise DeliveryDeferredError("this process has no share of Discord's limit", retry_after=NEXT_SHARE)
 
     @asynccontextmanager
     async def acquire_dm_open(self, *, urgent: bool) -> AsyncIterator[None]:
@@ -138,7 +169,7 @@ class RateLimiter:
         now = asyncio.get_running_loop().time()
         if not urgent and (wait := self._urgent_opens_until - now) > 0:
             raise DeliveryDeferredError("direct messages of reminders are opened first", retry_after=wait)
-        limit = DM_OPENS_LIMIT if urgent else DM_OPENS_LIMIT - DM_OPENS_RESERVED
+        limit = self._dm_opens_limit if urgent else self._dm_opens_limit - self._dm_opens_reserved
         if len(self._dm_opens) >= limit and (wait := self._dm_opens[-limit] + DM_OPENS_WINDOW - now) > 0:
             if urgent:
                 self._urgent_opens_until = now + wait + _DEFERRED_RETURN
@@ -161,6 +192,9 @@ class RateLimiter:
     def unreserve(self) -> None:
         """Release a reserved request."""
         self._reserved -= 1
+
+    def _has_share(self) -> bool:
+        return self.share > 0 and asyncio.get_running_loop().time() < self._share_ends
 
     @contextmanager
     def _count_unanswered(self, key: RateLimitKey) -> Iterator[None]:
@@ -186,11 +220,25 @@ class RateLimiter:
             raise DeliveryDeferredError("Discord accepts no more for now", retry_after=seconds)
 
     def _get_remaining_block(self, key: RateLimitKey) -> float:
+        now = asyncio.get_running_loop().time()
         until = max(self._blocked_until.get(key, 0.0), self._blocked_until.get(GLOBAL, 0.0))
         window = self._windows.get(key)
         if window is not None and window.remaining <= self._unanswered[key]:
             until = max(until, window.ends)
-        return until - asyncio.get_running_loop().time()
+        if not self._has_share():
+            until = max(until, now + NEXT_SHARE)
+        return until - now
+
+
+class _AdjustableLimiter(AsyncLimiter):
+    """A limiter whose limits can change while others wait for it."""
+
+    def adjust(self, max_rate: float, per_second: float) -> None:
+        """Set the burst and the steady rate."""
+        self._leak()
+        self.max_rate, self.time_period = max_rate, max_rate / per_second
+        self._rate_per_sec = per_second
+        self._wake_next()
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,17 @@ _CONNECT_FAILED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError,
 
 
 @dataclass(frozen=True)
+class GatewayAdvice:
+    """How many shards a bot should have, and how many of them may identify at once.
+
+    Source: https://docs.discord.com/developers/events/gateway#get-gateway-bot
+    """
+
+    shards: int
+    max_concurrency: int
+
+
+@dataclass(frozen=True)
 class ChannelLimit:
     """How many more requests of one kind Discord accepts in a channel, by the headers of an answer.
 
@@ -140,6 +151,17 @@ class DiscordClient:
     async def get_own_user(self) -> dict[str, Any]:
         """Return the bot's own user, which needs a valid token."""
         return _object(await self._request("GET", "/users/@me", call="own_user"))
+
+    async def get_gateway_advice(self) -> GatewayAdvice:
+        """Return what Discord says about connections to its gateway."""
+        answer = await self._request("GET", "/gateway/bot", call="gateway")
+        try:
+            advice = GatewayAdvice(int(answer["shards"]), int(answer["session_start_limit"]["max_concurrency"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UncertainResultError("Discord's answer has no number of shards") from error
+        if min(advice.shards, advice.max_concurrency) < 1:
+            raise UncertainResultError("Discord's answer has no number of shards")
+        return advice
 
     async def ping(self) -> None:
         """Wait for any answer."""

@@ -2,6 +2,7 @@
 
 from shared.models.audit import AuditAction, AuditEntry
 from shared.models.base import Base, new_id
+from shared.models.bot_process import BotProcess
 from shared.models.delivery import DeliveryState, NotificationDelivery, RecipientKind, delivery_id
 from shared.models.details import DETAILS, LONGEST_DURATION, GameDetails, Slot, copy_details
 from shared.models.draft import Draft
@@ -26,6 +27,7 @@ __all__ = [
     "AuditAction",
     "AuditEntry",
     "Base",
+    "BotProcess",
     "CoHost",
     "DeliveryState",
     "Draft",

@@ -5,7 +5,7 @@ The host is asked for nothing: the list of series says why, and a game that is o
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from sqlalchemy import select
@@ -40,11 +40,14 @@ async def pause_of_server(session: AsyncSession, guild_id: int) -> None:
     await _pause(session, set(await session.scalars(select(GameSeries.id).where(*is_running))), PauseReason.BOT_REMOVED)
 
 
-async def pause_elsewhere(session: AsyncSession, *, guild_ids: Collection[int]) -> None:
-    """Pause the series of all servers but those that the bot is on. With a series on none of them, it is another bot,
-    whose token was set by mistake."""
+async def pause_elsewhere(
+    session: AsyncSession, *, guild_ids: Collection[int], is_served: Callable[[int], bool]
+) -> None:
+    """Pause the series of all served servers but those that the bot is on. With a series on none of them, it is another
+    bot, whose token was set by mistake."""
     is_active = GameSeries.state == SeriesState.ACTIVE
-    servers = set(await session.scalars(select(GameSeries.guild_id).where(is_active).distinct()))
+    found = await session.scalars(select(GameSeries.guild_id).where(is_active).distinct())
+    servers = set(filter(is_served, found))
     if not servers.isdisjoint(guild_ids):
         for guild_id in sorted(servers.difference(guild_ids)):
             await pause_of_server(session, guild_id)

@@ -141,6 +141,7 @@ async def example_values(sessions: Sessions) -> dict[str, Any]:
         "pattern": "%keep%",
         "interaction_id": 10**18,
         "class": 1,
+        "ordinal": 1,
         "answer": "You're in!",
         "before": 10**18,
         "own_name": "questbell command line",

@@ -14,6 +14,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bot.delivery.rate_limits import REQUESTS_PER_SECOND
+from bot.delivery.request_share import LEASE
 from controllers.loops.sources import ClaimedRow, build_notification_event
 from sandbox.demo.workload import Workload
 from sandbox.discord.faults.model import CloseGateway, DropGateway, Match, Status
@@ -104,6 +106,32 @@ async def test_a_token_that_rest_refuses_ends_the_process(
         sandbox.faults.add(DropGateway())
         await asyncio.wait_for(bot.ended(), WAIT_TIMEOUT)
         assert bot.log.read_text().splitlines()[-1].startswith("questbell: DISCORD_TOKEN: Discord rejects this token")
+
+
+async def test_two_processes_divide_the_limit_and_one_goes_on_alone(
+    sandbox: SandboxDiscord,
+    database: Database,
+    publisher: Publisher,
+    environment: Mapping[str, str],
+    tmp_path: Path,
+) -> None:
+    settings = {**environment, "QUESTBELL_BOT_SHARDS": "2", "QUESTBELL_BOT_PROCESSES": "2"}
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    async with bot_process(tmp_path / "first", {**settings, "QUESTBELL_BOT_ORDINAL": "0"}) as first:
+        second = Workload("bot", directory=tmp_path / "second", settings={**settings, "QUESTBELL_BOT_ORDINAL": "1"})
+
+        async def have(share: float, *bots: Workload) -> bool:
+            pages = [(await answer(bot, "/metrics"))[1] for bot in bots]
+            return all(f"questbell_request_share {share}" in page for page in pages)
+
+        async with second:
+            await eventually(lambda: have(REQUESTS_PER_SECOND / 2, first, second))
+            await sandbox.wait_for(lambda: len(sandbox.gateway.connected_shards) == 2, timeout=WAIT_TIMEOUT)
+            assert await deliver_reminder(sandbox, database, publisher) is Outcome.DELIVERED
+        async with asyncio.timeout(LEASE / 2):  # the share was released, so its lease does not have to end
+            await eventually(lambda: have(float(REQUESTS_PER_SECOND), first))
+        assert await deliver_reminder(sandbox, database, publisher) is Outcome.DELIVERED
 
 
 HANGS = """

@@ -118,6 +118,8 @@ WRONG = {
     "QUESTBELL_LOG_FORMAT": ("xml", LogSettings, "must be 'json' or 'console'"),
     "QUESTBELL_NAMESPACE": ("My_Games", KubernetesSettings, "must be a namespace's name, such as questbell"),
     "QUESTBELL_BOT_MEMBERS_INTENT": ("perhaps", BotSettings, "must be true or false"),
+    "QUESTBELL_BOT_SHARDS": ("many", BotSettings, "must be auto or a number from 1 to 200"),
+    "QUESTBELL_BOT_PROCESSES": ("11", BotSettings, "must be at most 10"),
     "DISCORD_API_URL": ("discord.com", DiscordSettings, "must look like https://discord.com"),
     "QUESTBELL_TIMING_LEASE": ("nan", Timing, "must be a number, such as 8"),
 }
@@ -158,6 +160,35 @@ def test_secrets_that_cannot_be_read_are_one_line(
         (tmp_path / "secrets" / "DISCORD_TOKEN").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"^QUESTBELL_SECRETS_DIR: .*(UTF-8|not a directory)"):
         load(DiscordSettings)
+
+
+@pytest.mark.parametrize(("shards", "count"), [("auto", "auto"), ("1", 1), ("200", 200)])
+def test_shards_are_a_number_or_auto(shards: str, count: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(BotSettings).shards == 1
+    monkeypatch.setenv("QUESTBELL_BOT_SHARDS", shards)
+    assert load(BotSettings).shards == count
+
+
+@pytest.mark.parametrize(
+    ("shards", "processes", "ordinal", "refusal"),
+    [
+        ("auto", "2", "0", "QUESTBELL_BOT_SHARDS: shards must be a number if there are several processes"),
+        ("2", "3", "0", "QUESTBELL_BOT_SHARDS: shards must be at least 3"),
+        ("4", "2", "2", "QUESTBELL_BOT_ORDINAL: ordinal must be below 2"),
+        ("0", "1", "0", "QUESTBELL_BOT_SHARDS: must be auto or a number"),
+        ("201", "1", "0", "QUESTBELL_BOT_SHARDS: must be auto or a number"),
+    ],
+)
+def test_shards_that_the_processes_cannot_share_are_refused_in_one_line(
+    shards: str, processes: str, ordinal: str, refusal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"SHARDS": shards, "PROCESSES": processes, "ORDINAL": ordinal}
+    for name, value in values.items():
+        monkeypatch.setenv(f"QUESTBELL_BOT_{name}", value)
+    with pytest.raises(ConfigurationError) as refused:
+        load(BotSettings)
+    assert str(refused.value).startswith(refusal)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "0.001"])

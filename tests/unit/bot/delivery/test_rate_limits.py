@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from bot.delivery.rate_limits import (
     DM_OPENS_WINDOW,
     IN_FLIGHT_PER_CHANNEL,
     REQUESTS_PER_SECOND,
+    SMALLEST_SHARE,
     RateLimiter,
 )
 from shared.discord.client import ChannelLimit
@@ -234,3 +237,77 @@ async def test_a_direct_message_that_can_wait_is_opened_after_the_urgent_ones(cl
             pass
     async with limiter.acquire_dm_open(urgent=True):
         pass
+
+
+async def count_in_a_second(limiter: RateLimiter) -> int:
+    """Return how many requests pass in a second after a pause, with many waiting."""
+    passed = 0
+
+    async def ask() -> None:
+        nonlocal passed
+        while True:
+            await limiter.acquire_request()
+            passed += 1
+
+    asking = [asyncio.create_task(ask()) for _ in range(20)]
+    await asyncio.wait(asking, timeout=1.0)
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
+    return passed
+
+
+@pytest.mark.parametrize("share", [5.0, REQUESTS_PER_SECOND / 3, 25.0])
+async def test_a_process_of_several_makes_no_more_requests_than_its_share(share: float) -> None:
+    limiter = RateLimiter()
+    limiter.take_share(share, ends=math.inf)
+    assert share / 2 < await count_in_a_second(limiter) <= share
+
+
+async def test_a_share_that_shrinks_holds_for_those_who_wait_already() -> None:
+    limiter = RateLimiter()
+    limiter.take_share(40.0, ends=math.inf)
+    asking = [asyncio.create_task(limiter.acquire_request()) for _ in range(40)]
+    await asyncio.sleep(0)
+    limiter.take_share(5.0, ends=math.inf)
+    done, waiting = await asyncio.wait(asking, timeout=1.0)
+    assert len(done) <= 5
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+
+
+@pytest.mark.parametrize("share", [0.0, SMALLEST_SHARE / 2])
+async def test_a_process_without_a_share_makes_no_request(share: float) -> None:
+    limiter = RateLimiter()
+    limiter.take_share(share, ends=math.inf)
+    await check_no_request(limiter)
+
+
+async def test_a_share_ends_with_its_lease() -> None:
+    limiter = RateLimiter()
+    limiter.take_share(25.0, ends=asyncio.get_running_loop().time())
+    await check_no_request(limiter)
+
+
+async def check_no_request(limiter: RateLimiter) -> None:
+    assert limiter.try_acquire() is None
+    with pytest.raises(DeliveryDeferredError, match="no share"):
+        await limiter.acquire_request()
+    for request in (limiter.slot(CHANNEL), limiter.slot(CHANNEL, urgent=False), limiter.acquire_dm_open(urgent=True)):
+        with pytest.raises(DeliveryDeferredError):
+            async with request:
+                pytest.fail("a request was made")
+
+
+@pytest.mark.parametrize("processes", [2, 3, 10])
+async def test_several_processes_together_open_no_more_dms_than_one(processes: int) -> None:
+    opened = 0
+    for _ in range(processes):
+        limiter = RateLimiter()
+        limiter.take_share(REQUESTS_PER_SECOND / processes, ends=math.inf)
+        with contextlib.suppress(DeliveryDeferredError):
+            while True:
+                async with limiter.acquire_dm_open(urgent=True):
+                    opened += 1
+    assert DM_OPENS_LIMIT * 0.9 <= opened <= DM_OPENS_LIMIT
