@@ -76,6 +76,47 @@ def test_there_is_only_one_bot_even_during_an_upgrade(sandbox: Rendered) -> None
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
+SHARDED = {**SANDBOX, "bot": {"shards": 6, "processes": 3}}
+
+
+def test_several_bots_have_an_ordinal_each(helm: Helm) -> None:
+    rendered = helm.template(SHARDED)
+    spec = rendered.of("StatefulSet", "bot")["spec"]
+    assert (spec["replicas"], spec["podManagementPolicy"]) == (3, "Parallel")
+    service = rendered.of("Service", "bot")
+    assert (service["metadata"]["name"], service["spec"]["clusterIP"]) == (spec["serviceName"], "None")
+    [container] = spec["template"]["spec"]["containers"]
+    variables = {variable["name"]: variable for variable in container["env"]}
+    assert variables["QUESTBELL_BOT_SHARDS"]["value"] == "6"
+    assert variables["QUESTBELL_BOT_PROCESSES"]["value"] == "3"
+    index = {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}
+    assert variables["QUESTBELL_BOT_ORDINAL"]["valueFrom"] == {"fieldRef": index}
+    assert "bot" not in {found["metadata"]["name"].removeprefix(f"{RELEASE}-") for found in rendered.all("Deployment")}
+
+
+def test_the_pods_of_several_bots_are_as_that_of_one_and_are_spread_over_nodes(helm: Helm) -> None:
+    one, many = helm.template(SANDBOX).pods()["bot"]["spec"], helm.template(SHARDED).pods()["bot"]["spec"]
+    [spread] = many.pop("topologySpreadConstraints")
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    for pod in (one, many):
+        [container] = pod["containers"]
+        container["env"] = [entry for entry in container["env"] if not entry["name"].startswith("QUESTBELL_BOT_")]
+    assert one == many
+
+
+def test_one_of_several_bots_may_be_evicted_at_a_time(helm: Helm, sandbox: Rendered) -> None:
+    budget = helm.template(SHARDED).of("PodDisruptionBudget", "bot")["spec"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+    assert budget["selector"] == sandbox.of("Deployment", "bot")["spec"]["selector"]
+    unwanted = {**SHARDED, "bot": {**SHARDED["bot"], "podDisruptionBudget": {"enabled": False}}}
+    assert len(helm.template(unwanted).all("PodDisruptionBudget")) == 1
+
+
+def test_one_bot_may_have_as_many_shards_as_discord_recommends(helm: Helm) -> None:
+    spec = helm.template({**SANDBOX, "bot": {"shards": "auto"}}).of("Deployment", "bot")["spec"]
+    assert _env(spec["template"]["spec"]["containers"][0])["QUESTBELL_BOT_SHARDS"] == "auto"
+
+
 @pytest.mark.parametrize("component", OURS)
 def test_probes_use_the_endpoints_of_the_workload(component: str, sandbox: Rendered) -> None:
     [container] = sandbox.pods()[component]["spec"]["containers"]

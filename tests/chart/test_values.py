@@ -72,6 +72,11 @@ def test_an_unknown_value_is_rejected_in_every_group(value: reference.Value, hel
         ({"controllers": {"replicas": 0}}, "minimum"),
         ({"bot": {"limits": {"gamesPerHost": 0}}}, "minimum"),
         ({"bot": {"membersIntent": "yes"}}, "want boolean"),
+        ({"bot": {"shards": "many"}}, "auto"),
+        ({"bot": {"shards": 0}}, "minimum"),
+        ({"bot": {"processes": 11}}, "maximum"),
+        ({"bot": {"shards": "auto", "processes": 2}}, "Set bot.shards to a number from 2 on"),
+        ({"bot": {"shards": 2, "processes": 3}}, "Set bot.shards to a number from 3 on"),
         ({"timing": {"lease": 0}}, "exclusiveMinimum"),
         ({"log": {"level": "loud"}}, "must be one of"),
         ({"image": {"tag": 1.1}}, "got number, want string"),
@@ -90,10 +95,10 @@ def test_an_invalid_value_is_rejected(values: dict[str, Any], message: str, helm
 def test_the_examples_in_the_docs_are_valid(helm: Helm) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", reference.PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     shown = [block for block in map(yaml.safe_load, blocks) if "apiVersion" not in block]
-    assert len(shown) == 3
+    assert len(shown) == 4
     for values in shown:
         discord = {"existingSecret": {"name": "discord"}}
-        assert helm.template({"discord": discord, **values}).of("Deployment", "bot")
+        assert helm.template({"discord": discord, **values}).pods()["bot"]
 
 
 def test_chart_image_and_program_have_the_same_version() -> None:

@@ -21,6 +21,16 @@
 {{- if and .Values.discord.sandbox.enabled .Values.discord.apiUrl -}}
 {{- fail "discord.apiUrl cannot be used with the sandbox. Leave it empty when discord.sandbox.enabled=true." -}}
 {{- end -}}
+{{- $processes := int .Values.bot.processes -}}
+{{- if gt $processes 1 -}}
+{{- if eq (toString .Values.bot.shards) "auto" -}}
+{{- fail (printf "bot.shards=auto needs bot.processes=1, because several processes must agree on the number. Set bot.shards to a number from %d on." $processes) -}}
+{{- else if lt (int .Values.bot.shards) $processes -}}
+{{- fail (printf "bot.shards is %v, but each of the %d processes needs a shard. Set bot.shards to a number from %d on." .Values.bot.shards $processes $processes) -}}
+{{- else if semverCompare "<1.28.0-0" .Capabilities.KubeVersion.Version -}}
+{{- fail "bot.processes above 1 needs Kubernetes 1.28, which tells each pod its index." -}}
+{{- end -}}
+{{- end -}}
 {{- range tuple (tuple "postgresql" "externalPostgresql" "owner") (tuple "rabbitmq" "externalRabbitmq" "bot") -}}
 {{- $name := index . 0 -}}
 {{- $external := index . 1 -}}

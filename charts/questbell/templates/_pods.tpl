@@ -85,7 +85,7 @@ taint that the user's tolerations mention. The pods of StatefulSets wait for the
 {{ toYaml $tolerations }}
 {{- end }}
 
-{{/* The controllers are spread over nodes. The user's constraints replace that, and select the component's pods by default. */}}
+{{/* The controllers and several bots are spread over nodes. The user's constraints replace that, and select the component's pods by default. */}}
 {{- define "questbell.topologySpread" -}}
 {{- $selector := dict "matchLabels" (include "questbell.selectorLabels" . | fromYaml) -}}
 {{- $constraints := list -}}
@@ -96,6 +96,9 @@ taint that the user's tolerations mention. The pods of StatefulSets wait for the
 {{- $spread := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" -}}
 {{- /* The pods of the previous revision are ignored: they are about to stop. */ -}}
 {{- $constraints = list (merge $spread (dict "labelSelector" $selector "matchLabelKeys" (list "pod-template-hash"))) -}}
+{{- else if and (not $constraints) (eq .component "bot") (gt (int .root.Values.bot.processes) 1) -}}
+{{- $spread := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" -}}
+{{- $constraints = list (merge $spread (dict "labelSelector" $selector)) -}}
 {{- end -}}
 {{ toYaml $constraints }}
 {{- end }}
