@@ -14,11 +14,12 @@ from bot.delivery.ledger import FINAL
 from bot.delivery.obstacles import describe_obstacle, pause_until_lifted
 from bot.delivery.sender import Sender
 from bot.notifications import NotificationContext, render_announcement
+from bot.notifications.rows import Delivery
 from shared import database
 from shared.discord.errors import UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, RequestRejectedError
 from shared.discord.ids import first_id_at
 from shared.messaging.envelope import AnyEvent
-from shared.models import DeliveryState, NotificationDelivery, NotificationKind, NotificationSchedule, Outcome
+from shared.models import DeliveryState, NotificationKind, NotificationSchedule, Outcome
 from shared.offers import end_offer
 from shared.schedule.notices import add_notice
 from shared.schedule.populate import lock_game
@@ -116,12 +117,13 @@ class NotificationHandler:
                 await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
 
 
-def _is_older(delivery: NotificationDelivery) -> bool:
+def _is_older(delivery: Delivery) -> bool:
     """Return whether a message is older than its row: the row of the attempt that sent it was lost in a fail-over.
 
     If Discord's clock is behind, it also seems so, and the announcement is edited once more than necessary.
     """
-    return delivery.message_id is not None and delivery.message_id < first_id_at(delivery.created_at)
+    message_id, created_at = delivery.message_id, delivery.created_at
+    return message_id is not None and created_at is not None and message_id < first_id_at(created_at)
 
 
 async def _settle_undeliverable(session: AsyncSession, context: NotificationContext, *, detail: str | None) -> None:

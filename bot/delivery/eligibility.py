@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Boolean, DateTime, Text, column, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery.batch import LOCKED, GameLock
 from bot.delivery.ledger import read_deliveries
 from bot.notifications import CONTENT, NotificationContext, Person
+from bot.notifications.rows import Delivery, DueNotification
 from bot.rendering import Responder
 from shared import sql
 from shared.models import (
@@ -24,7 +26,6 @@ from shared.models import (
     DeliveryState,
     Game,
     GameStatus,
-    NotificationDelivery,
     NotificationKind,
     NotificationSchedule,
     Outcome,
@@ -39,18 +40,24 @@ _LOCK_GAMES = {
     wait: select(Game).from_statement(text(statement).columns(*Game.__table__.columns))
     for wait, statement in sql.lock_variants(_SQL["lock_games"]).items()
 }
-_CHECKS = (
-    column("is_overtaken", Boolean),
-    column("may_be_posted", Boolean),
-    column("is_early", Boolean),
-    column("has_left", Boolean),
-    column("has_enough", Boolean),
-    column("guild_name", Text),
-    column("checked_at", DateTime(timezone=True)),
-)
-_OPEN_NOTIFICATIONS = select(NotificationSchedule, *_CHECKS).from_statement(
-    _SQL["open_notifications"].columns(*NotificationSchedule.__table__.columns, *_CHECKS)
-)
+_OPEN_NOTIFICATIONS = _SQL["open_notifications"].columns(kind=NotificationSchedule.kind.type)
+
+
+class _Checks(NamedTuple):
+    """What the database says about an open notification, in the order of the statement."""
+
+    is_overtaken: bool
+    """A later reminder is due too."""
+    may_be_posted: bool
+    """It is unknown whether an earlier attempt posted the announcement."""
+    is_early: bool
+    """The game is not announced yet."""
+    has_left: bool
+    """Its only recipient has left, or wants no reminders."""
+    has_enough: bool
+    """The minimum of players is reached."""
+    guild_name: str | None
+    checked_at: datetime
 
 
 async def check(
@@ -64,33 +71,23 @@ async def check(
     """
     games = await _lock_games(session, ids, wait=wait)
     checked: dict[UUID, NotificationContext | GameLock] = {}
-    rows: list[tuple[NotificationSchedule, str | None, datetime]] = []
+    rows: list[tuple[DueNotification, _Checks]] = []
     invalid: dict[UUID, Settlement] = {}
-    parameters = {"ids": list(ids), "kinds": list(CONTENT)}
-    for row, is_overtaken, may_be_posted, is_early, has_left, has_enough, guild_name, now in await session.execute(
-        _OPEN_NOTIFICATIONS, parameters
-    ):
+    for row, checks in await _read_open(session, ids):
         game = games.get(row.game_id)
         if game is None:
             checked |= {} if wait else {row.id: LOCKED}
             continue
-        rows.append((row, guild_name, now))
-        if settlement := _judge(
-            row,
-            game,
-            is_overtaken=is_overtaken,
-            may_be_posted=may_be_posted,
-            is_early=is_early,
-            has_left=has_left,
-            has_enough=has_enough,
-            now=now,
-        ):
+        rows.append((row, checks))
+        if settlement := _judge(row, game, checks):
             invalid[row.id] = settlement
-    if missing := set(ids) - {row.id for row, *_ in rows} - checked.keys():
+    if missing := set(ids) - {row.id for row, _ in rows} - checked.keys():
         await wait_until_due(session, NotificationSchedule, missing)
-    deliveries = await read_deliveries(session, [row.id for row, *_ in rows])
-    people = await _read_people(session, {row.game_id for row, *_ in rows})
-    nudges = [(row, now) for row, _, now in rows if row.kind is NotificationKind.NUDGE and row.id not in invalid]
+    deliveries = await read_deliveries(session, [row.id for row, _ in rows])
+    people = await _read_people(session, {row.game_id for row, _ in rows})
+    nudges = [
+        (row, checks.checked_at) for row, checks in rows if row.kind is NotificationKind.NUDGE and row.id not in invalid
+    ]
     earlier: Mapping[UUID, Sequence[Person]] = {}
     if nudges:
         without_role = {row.game_id for row, _ in nudges if games[row.game_id].nudge_role_id is None}
@@ -100,20 +97,20 @@ async def check(
     finished = {id_: settlement for id_, settlement in invalid.items() if id_ not in stale}
     for settled in await settle(session, NotificationSchedule, finished):
         log_settled(settled)
-    shown = {row.game_id for row, *_ in rows if row.kind is NotificationKind.ANNOUNCEMENT}
+    shown = {row.game_id for row, _ in rows if row.kind is NotificationKind.ANNOUNCEMENT}
     responses = await _read_responses(session, shown) if shown else {}
     co_hosts = await _read_co_hosts(session, shown) if shown else {}
-    ended = [row.id for row, *_ in rows if row.kind is NotificationKind.OFFER_END and row.id not in finished]
+    ended = [row.id for row, _ in rows if row.kind is NotificationKind.OFFER_END and row.id not in finished]
     former = await _read_former_players(session, ended) if ended else {}
-    for row, guild_name, now in rows:
+    for row, checks in rows:
         if row.id not in finished:
             checked[row.id] = NotificationContext(
                 row,
                 games[row.game_id],
-                now,
+                checks.checked_at,
                 _add_person(people[row.game_id], former.get(row.id)),
                 deliveries[row.id],
-                guild_name=guild_name or "",
+                guild_name=checks.guild_name or "",
                 responses=responses.get(row.game_id, ()),
                 co_hosts=co_hosts.get(row.game_id, ()),
                 earlier_players=earlier.get(row.game_id, ()) if row.kind is NotificationKind.NUDGE else (),
@@ -128,38 +125,34 @@ async def check_one(session: AsyncSession, notification_id: UUID) -> Notificatio
     return context if isinstance(context, NotificationContext) and not context.is_stale else None
 
 
-def _judge(
-    row: NotificationSchedule,
-    game: Game,
-    *,
-    is_overtaken: bool,
-    may_be_posted: bool,
-    is_early: bool,
-    has_left: bool,
-    has_enough: bool,
-    now: datetime,
-) -> Settlement | None:
-    if is_overtaken:
-        return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "a later reminder was due too")
-    if may_be_posted and game.message_id is None:
+async def _read_open(session: AsyncSession, ids: Iterable[UUID]) -> list[tuple[DueNotification, _Checks]]:
+    width = len(DueNotification._fields)
+    found = await session.execute(_OPEN_NOTIFICATIONS, {"ids": list(ids), "kinds": list(CONTENT)})
+    return [(DueNotification._make(row[:width]), _Checks._make(row[width:])) for row in found]
+
+
+def _judge(row: DueNotification, game: Game, checks: _Checks) -> Settlement | None:
+    """Return the outcome of an invalid notification. If the game itself makes it so, that is the reason given."""
+    if checks.may_be_posted and game.message_id is None:
         return Settlement(Outcome.UNDELIVERABLE, "the announcement may be posted already, which is unknown")
-    if is_early:
-        return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "the game is not announced yet")
-    if has_left:
-        return staleness(row, game, now=now) or Settlement(
-            Outcome.SUPERSEDED, "the player has left or wants no reminders"
-        )
-    if has_enough:
-        return staleness(row, game, now=now) or Settlement(Outcome.SUPERSEDED, "enough players have a seat")
-    return staleness(row, game, now=now)
+    if settlement := staleness(row, game, now=checks.checked_at):
+        return settlement
+    reasons = {
+        "a later reminder was due too": checks.is_overtaken,
+        "the game is not announced yet": checks.is_early,
+        "the player has left or wants no reminders": checks.has_left,
+        "enough players have a seat": checks.has_enough,
+    }
+    detail = next((reason for reason, applies in reasons.items() if applies), None)
+    return None if detail is None else Settlement(Outcome.SUPERSEDED, detail)
 
 
 def _judge_nudges(
-    rows: Sequence[tuple[NotificationSchedule, datetime]],
+    rows: Sequence[tuple[DueNotification, datetime]],
     games: Mapping[UUID, Game],
     people: Mapping[UUID, Sequence[Person]],
     earlier: Mapping[UUID, Sequence[Person]],
-    deliveries: Mapping[UUID, Sequence[NotificationDelivery]],
+    deliveries: Mapping[UUID, Sequence[Delivery]],
 ) -> dict[UUID, Settlement]:
     """Return the outcomes of nudges that would be useless now.
 
@@ -180,7 +173,7 @@ def _judge_nudges(
     return found
 
 
-def _was_contacted(deliveries: Iterable[NotificationDelivery]) -> bool:
+def _was_contacted(deliveries: Iterable[Delivery]) -> bool:
     """Return whether a message may have been sent."""
     return any(delivery.state is not DeliveryState.PENDING for delivery in deliveries)
 
@@ -199,18 +192,8 @@ async def _lock_games(session: AsyncSession, notifications: Iterable[UUID], *, w
 
 async def _read_people(session: AsyncSession, game_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[Person]]:
     people: defaultdict[UUID, list[Person]] = defaultdict(list)
-    for row in await session.execute(_SQL["people"], {"game_ids": list(game_ids)}):
-        person = Person(
-            row.user_id,
-            has_joined=row.has_joined,
-            slot=row.slot,
-            offered_until=row.offered_until,
-            is_confirmed=row.is_confirmed,
-            wants_dm=row.wants_dm,
-            has_closed_dms=row.has_closed_dms,
-            reminders_off=row.reminders_off,
-        )
-        people[row.game_id].append(person)
+    for game_id, *person in await session.execute(_SQL["people"], {"game_ids": list(game_ids)}):
+        people[game_id].append(Person._make(person))
     return people
 
 

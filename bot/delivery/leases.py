@@ -19,7 +19,8 @@ from bot.delivery.batch import LOCKED, GameLock
 from bot.delivery.eligibility import check
 from bot.delivery.ledger import FINAL, Lease, LeaseConflict
 from bot.notifications import CONTENT, Message, NotificationContext
-from shared.models import DeliveryState, NotificationDelivery, NotificationKind, RecipientKind
+from bot.notifications.rows import Delivery
+from shared.models import DeliveryState, NotificationKind, RecipientKind
 from shared.schedule.notices import HOST_KINDS
 from shared.schedule.settle import settle_attempted
 from shared.settings import Timing
@@ -41,7 +42,7 @@ class PendingRecipient:
     """A recipient without a lease so far."""
 
     notification_id: UUID
-    delivery: NotificationDelivery
+    delivery: Delivery
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class SendAttempt:
     """A committed lease, and the message to send."""
 
     context: NotificationContext
-    delivery: NotificationDelivery
+    delivery: Delivery
     lease: Lease
     message: Message
     deadline: float
@@ -62,7 +63,7 @@ class UncertainAttempt:
     the notification is no longer valid."""
 
     context: NotificationContext
-    delivery: NotificationDelivery
+    delivery: Delivery
     since: datetime
     seconds_since_lease: float
 
@@ -156,7 +157,7 @@ def _is_posted(context: NotificationContext) -> bool:
     return context.notification.kind is NotificationKind.ANNOUNCEMENT and context.game.message_id is not None
 
 
-def _select_unfinished(context: NotificationContext) -> list[NotificationDelivery]:
+def _select_unfinished(context: NotificationContext) -> list[Delivery]:
     return [delivery for delivery in context.deliveries if delivery.state not in FINAL]
 
 
@@ -224,7 +225,7 @@ async def _acquire(
     return attempts
 
 
-def _has_everyone_left(delivery: NotificationDelivery, context: NotificationContext) -> bool:
+def _has_everyone_left(delivery: Delivery, context: NotificationContext) -> bool:
     """Return whether nobody is left to notify. The channel's first message is always sent, unless it is for a former
     host or for those whom it mentions."""
     if context.notification.kind in HOST_KINDS:
@@ -240,7 +241,7 @@ def _has_everyone_left(delivery: NotificationDelivery, context: NotificationCont
 
 
 def _handle_conflict(
-    context: NotificationContext, delivery: NotificationDelivery, conflict: LeaseConflict | None
+    context: NotificationContext, delivery: Delivery, conflict: LeaseConflict | None
 ) -> Attempt | None:
     if conflict is None or conflict.since is None or conflict.state in FINAL:
         return None
@@ -257,6 +258,6 @@ async def _write_mentions(session: AsyncSession, attempts: Sequence[Attempt | No
             for attempt in attempts
             if isinstance(attempt, SendAttempt)
             and attempt.lease.is_first
-            and list(attempt.message.mentions) != attempt.delivery.mentions
+            and [*attempt.message.mentions] != [*attempt.delivery.mentions]
         },
     )

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.notifications import Recipient
+from bot.notifications.rows import Delivery
 from shared import metrics, sql
 from shared.models import DeliveryState, NotificationDelivery, delivery_id
 from shared.schedule.settle import DETAIL_LIMIT
@@ -23,10 +23,8 @@ from shared.settings import Timing
 
 FINAL = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN)
 _SQL = sql.load("delivery")
-_DELIVERIES = (
-    select(NotificationDelivery)
-    .from_statement(_SQL["deliveries"].columns(*NotificationDelivery.__table__.columns))
-    .execution_options(populate_existing=True)
+_DELIVERIES = _SQL["deliveries"].columns(
+    recipient_kind=NotificationDelivery.recipient_kind.type, state=NotificationDelivery.state.type
 )
 
 
@@ -53,7 +51,7 @@ class LeaseConflict:
 
 async def create_deliveries(
     session: AsyncSession, recipients: Mapping[UUID, Sequence[Recipient]]
-) -> dict[UUID, list[NotificationDelivery]]:
+) -> dict[UUID, list[Delivery]]:
     """Create and return the delivery rows. Recipients are fixed at the first attempt."""
     deliveries = {id_: [_build_delivery(id_, recipient) for recipient in of_row] for id_, of_row in recipients.items()}
     rows = [row for of_row in deliveries.values() for row in of_row]
@@ -73,16 +71,14 @@ async def create_deliveries(
     return await read_deliveries(session, deliveries)  # another process created some of them
 
 
-def _build_delivery(notification_id: UUID, recipient: Recipient) -> NotificationDelivery:
-    return NotificationDelivery(
+def _build_delivery(notification_id: UUID, recipient: Recipient) -> Delivery:
+    return Delivery(
         id=delivery_id(notification_id, recipient.kind, recipient.id, chunk=recipient.chunk),
         notification_id=notification_id,
         recipient_kind=recipient.kind,
         recipient_id=recipient.id,
         chunk=recipient.chunk,
-        mentions=list(recipient.mentions),
-        state=DeliveryState.PENDING,
-        attempts=0,
+        mentions=recipient.mentions,
     )
 
 
@@ -90,13 +86,12 @@ def _format_array(values: Sequence[int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-async def read_deliveries(
-    session: AsyncSession, notifications: Collection[UUID]
-) -> dict[UUID, list[NotificationDelivery]]:
+async def read_deliveries(session: AsyncSession, notifications: Collection[UUID]) -> dict[UUID, list[Delivery]]:
     """Return each notification's deliveries in sending order."""
-    deliveries: dict[UUID, list[NotificationDelivery]] = {notification: [] for notification in notifications}
-    for row in await session.scalars(_DELIVERIES, {"notification_ids": list(notifications)}):
-        deliveries[row.notification_id].append(row)
+    deliveries: dict[UUID, list[Delivery]] = {notification: [] for notification in notifications}
+    for row in await session.execute(_DELIVERIES, {"notification_ids": list(notifications)}):
+        delivery = Delivery._make(row)
+        deliveries[delivery.notification_id].append(delivery)
     return deliveries
 
 

@@ -49,6 +49,7 @@ CHANNEL_WAIT_TIMEOUT = 0.5
 """Seconds to wait for a channel before its notifications are deferred."""
 NEXT_SHARE = 2.0
 """Seconds after which a process without a share of the limit tries again."""
+_CHANNEL_WAIT, _REQUEST_WAIT, _EDIT_WAIT = map(metrics.RATE_LIMIT_WAIT.labels, ("channel", "requests", "refreshes"))
 _DEFERRED_RETURN = 4.0
 """Seconds within which a deferred notification is tried again, once it may be."""
 
@@ -118,7 +119,7 @@ class RateLimiter:
         await _acquire_within_timeout(in_flight)
         try:
             if not urgent:
-                with metrics.RATE_LIMIT_WAIT.labels("refreshes").time():
+                with _EDIT_WAIT.time():
                     await self._edits.acquire()
             if reserved is not None:
                 reserved.release()
@@ -150,7 +151,7 @@ class RateLimiter:
         """
         self._waiting += 1
         try:
-            with metrics.RATE_LIMIT_WAIT.labels("requests").time():
+            with _REQUEST_WAIT.time():
                 await self._requests.acquire()
         finally:
             self._waiting -= 1
@@ -265,7 +266,7 @@ class ReservedSlot:
 
 async def _acquire_within_timeout(in_flight: asyncio.Semaphore) -> None:
     try:
-        with metrics.RATE_LIMIT_WAIT.labels("channel").time():
+        with _CHANNEL_WAIT.time():
             async with asyncio.timeout(CHANNEL_WAIT_TIMEOUT if in_flight.locked() else None):
                 await in_flight.acquire()
     except TimeoutError:

@@ -8,7 +8,7 @@ it sends nothing. A crash after it leaves a row that the nonce makes safe to sen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -35,6 +35,7 @@ from bot.delivery.obstacles import UNKNOWN_RESULT, describe_obstacle, pause_unti
 from bot.delivery.rate_limits import RateLimiter, ReservedSlot
 from bot.delivery.results import AttemptResult, FallbackToChannel, NotSent, Reconciled, Sent, record
 from bot.notifications import CONTENT, NotificationContext
+from bot.notifications.rows import Delivery
 from shared import logs, metrics
 from shared.database import Sessions
 from shared.discord.client import PERMISSION_REQUESTS, DiscordClient
@@ -48,7 +49,7 @@ from shared.discord.errors import (
     UncertainResultError,
 )
 from shared.errors import TransientError
-from shared.models import DeliveryState, NotificationDelivery, RecipientKind
+from shared.models import DeliveryState, RecipientKind
 from shared.schedule.retry import Backoff, retry
 from shared.settings import Timing
 
@@ -86,12 +87,10 @@ class Sender:
         try:
             busy_channels = None if reserved is None else reserved.busy_channels
             prepared = await self._prepare(DeliveryRequest(notification_id, kinds, busy_channels))
-            work = (self._complete(attempt, reserved) for attempt in prepared.attempts)
-            errors = await asyncio.gather(*work, return_exceptions=True)
+            await self._complete_all(prepared.attempts, reserved)
         finally:
             if reserved is not None:
                 reserved.release()
-        _raise_decisive(errors)
         return prepared.context
 
     async def edit_message(self, channel_id: int, message_id: int, payload: dict[str, Any]) -> None:
@@ -107,6 +106,15 @@ class Sender:
                 with suppress(RequestRejectedError):  # the edit says again what is wrong
                     await self._client.unarchive_thread(channel_id)
                 return await self._client.edit_message(channel_id, message_id, payload)
+
+    async def _complete_all(
+        self, attempts: Sequence[Attempt | PendingRecipient], reserved: ReservedSlot | None
+    ) -> None:
+        if len(attempts) == 1:  # most often, and then it needs no task of its own
+            await self._complete(attempts[0], reserved)
+        else:
+            work = (self._complete(attempt, reserved) for attempt in attempts)
+            _raise_decisive(await asyncio.gather(*work, return_exceptions=True))
 
     async def _complete(self, attempt: Attempt | PendingRecipient, reserved: ReservedSlot | None) -> None:
         match attempt:
@@ -224,7 +232,7 @@ class Sender:
         if attempt.context.is_stale:
             raise DeliveryDeferredError("its result is known, so it can be settled", retry_after=0.0)
 
-    async def _search(self, delivery: NotificationDelivery, *, since: datetime) -> int | Search:
+    async def _search(self, delivery: Delivery, *, since: datetime) -> int | Search:
         """Search a recipient's channel for a message. Raises as `DiscordClient`."""
         if delivery.recipient_kind is RecipientKind.CHANNEL:
             channel_id = delivery.recipient_id

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
+from bot.notifications.rows import Delivery
 from bot.rendering import Payload, announcement_message, disabled_button
-from shared.models import NotificationDelivery, RecipientKind
+from shared.models import RecipientKind
 from shared.signup_rules import is_past_closing
 
 
@@ -27,7 +28,7 @@ def _list_recipients(context: NotificationContext) -> list[Recipient]:
     return [Recipient(RecipientKind.CHANNEL, context.game.channel_id)]
 
 
-def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
+def _make_message(context: NotificationContext, delivery: Delivery, _is_first: bool) -> Message:
     payload = render_announcement(context, nonce=delivery.nonce)
     if not payload["components"]:
         payload["components"] = disabled_button("Sign-ups closed", nonce=delivery.nonce)

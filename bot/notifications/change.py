@@ -10,12 +10,12 @@ from bot.notifications.reminder import (
     make_server_note,
     select_mentions,
 )
+from bot.notifications.rows import Delivery
 from bot.rendering import change_message, confirm_buttons
 from bot.rendering.reminder_messages import CONFIRM
-from shared.models import NotificationDelivery
 
 
-def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
+def _make_message(context: NotificationContext, delivery: Delivery, is_first: bool) -> Message:
     mentions = select_mentions(context, delivery, is_first)
     readers = (delivery.recipient_id, *mentions)
     asks = any(user in readers for user in context.unconfirmed)

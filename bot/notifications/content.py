@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import NamedTuple
 
+from bot.notifications.rows import Delivery, DueNotification
 from bot.rendering.embeds import Responder
 from bot.rendering.payload import Payload
 from bot.rendering.seats import list_offered, list_unconfirmed
-from shared.models import Game, NotificationDelivery, NotificationKind, NotificationSchedule, RecipientKind
+from shared.models import Game, NotificationKind, RecipientKind
 
 _REMINDERS = (NotificationKind.REMINDER, NotificationKind.PERSONAL_REMINDER)
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(NamedTuple):
     """A player or the host, and their notification settings."""
 
     user_id: int
@@ -41,12 +43,12 @@ class Person:
 class NotificationContext:
     """A valid notification with everything needed to send it, at one moment."""
 
-    notification: NotificationSchedule
+    notification: DueNotification
     game: Game
     now: datetime
     people: Sequence[Person]
     """The players in the order they joined, and the host."""
-    deliveries: Sequence[NotificationDelivery]
+    deliveries: Sequence[Delivery]
     is_stale: bool = False
     """Whether it is no longer valid. It is not sent to anyone, but what may have been sent is not known yet."""
     guild_name: str = ""
@@ -59,7 +61,7 @@ class NotificationContext:
     read_at: float = field(default_factory=time.monotonic)
     """When `now` was read, by this process's monotonic clock."""
 
-    @property
+    @cached_property
     def roster(self) -> list[int]:
         """The players in the order they joined."""
         return [person.user_id for person in self.people if person.has_joined]
@@ -79,7 +81,7 @@ class NotificationContext:
         """The players who have not taken an offered seat yet."""
         return list_offered(self.people)
 
-    @property
+    @cached_property
     def audience(self) -> list[Person]:
         """The people whom it is for.
 
@@ -90,7 +92,7 @@ class NotificationContext:
         is_reminder = self.notification.kind in _REMINDERS
         return [person for person in self.people if not (is_reminder and person.reminders_off)]
 
-    @property
+    @cached_property
     def user_ids(self) -> list[int]:
         """The people whom it is for: usually the players in the order they joined, and the host."""
         return [person.user_id for person in self.audience]
@@ -105,7 +107,7 @@ class NotificationContext:
         """The only recipient, None if it is for everybody or the user has left."""
         return next((person for person in self.people if person.user_id == self.notification.user_id), None)
 
-    @property
+    @cached_property
     def contacted(self) -> set[int]:
         """Everyone who has a delivery or is mentioned in one."""
         return {user for row in self.deliveries for user in (row.recipient_id, *row.mentions)}
@@ -139,7 +141,7 @@ class NotificationContent:
 
     recipients: Callable[[NotificationContext], Sequence[Recipient]]
     """Called once, at the first attempt."""
-    message: Callable[[NotificationContext, NotificationDelivery, bool], Message]
+    message: Callable[[NotificationContext, Delivery, bool], Message]
     """After the first attempt it must not mention anyone new, because it may already have been sent."""
     is_private: bool = False
     """Whether it is for its recipient alone, who need not be a player and is never mentioned in the channel instead."""

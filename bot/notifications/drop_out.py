@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext
 from bot.notifications.reminder import list_host, make_closed_dms_note, make_server_note
+from bot.notifications.rows import Delivery
 from bot.rendering import disabled_button, drop_out_message
-from shared.models import NotificationDelivery
 
 
-def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
+def _make_message(context: NotificationContext, delivery: Delivery, _is_first: bool) -> Message:
     mentions, left = tuple(delivery.mentions), context.notification.user_ids
     payload = drop_out_message(
         context.game,

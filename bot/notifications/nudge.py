@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
 from bot.notifications.reminder import list_audience, make_closed_dms_note, make_server_note, select_mentions
+from bot.notifications.rows import Delivery
 from bot.rendering import nudge_buttons, nudge_message
-from shared.models import NotificationDelivery, RecipientKind
+from shared.models import RecipientKind
 from shared.slots import count_free_seats
 
 
@@ -20,7 +21,7 @@ def _list_recipients(context: NotificationContext) -> Sequence[Recipient]:
     return list_audience(context)
 
 
-def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
+def _make_message(context: NotificationContext, delivery: Delivery, is_first: bool) -> Message:
     role_id = context.game.nudge_role_id
     mentions = () if role_id is not None else select_mentions(context, delivery, is_first)
     payload = nudge_message(

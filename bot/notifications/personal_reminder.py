@@ -10,11 +10,11 @@ from bot.notifications.reminder import (
     make_server_note,
     select_mentions,
 )
+from bot.notifications.rows import Delivery
 from bot.rendering import personal_reminder_message
-from shared.models import NotificationDelivery
 
 
-def _make_message(context: NotificationContext, delivery: NotificationDelivery, _is_first: bool) -> Message:
+def _make_message(context: NotificationContext, delivery: Delivery, _is_first: bool) -> Message:
     mentions = select_mentions(context, delivery, is_first=False)
     payload = personal_reminder_message(
         context.game,

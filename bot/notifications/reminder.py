@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
+from bot.notifications.rows import Delivery
 from bot.rendering import (
     Payload,
     add_snooze_buttons,
@@ -17,7 +18,7 @@ from bot.rendering import (
 )
 from bot.rendering.payload import MENTIONS_LIMIT
 from bot.rendering.reminder_messages import CLOSED_DMS, NOBODY, NOTIFIED_BY_DM
-from shared.models import NotificationDelivery, RecipientKind
+from shared.models import RecipientKind
 
 
 def list_recipients(context: NotificationContext) -> list[Recipient]:
@@ -60,7 +61,7 @@ def list_host(context: NotificationContext) -> list[Recipient]:
     return [Recipient(RecipientKind.USER, host.user_id)]
 
 
-def select_mentions(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> tuple[int, ...]:
+def select_mentions(context: NotificationContext, delivery: Delivery, is_first: bool) -> tuple[int, ...]:
     """Return the people whom a message mentions now.
 
     Players who have left, or want no reminders, are omitted. New players are added to the channel's last message,
@@ -74,19 +75,19 @@ def select_mentions(context: NotificationContext, delivery: NotificationDelivery
     return (*remaining, *newcomers[: MENTIONS_LIMIT - len(remaining)])
 
 
-def make_closed_dms_note(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
+def make_closed_dms_note(context: NotificationContext, delivery: Delivery, mentions: Sequence[int]) -> str:
     """Return the note for people whose DMs are closed, or an empty text."""
     known = (*context.people, *context.earlier_players)
     closed = {person.user_id for person in known if person.has_closed_dms}
     return CLOSED_DMS if delivery.chunk > 0 and mentions and closed.issuperset(mentions) else ""
 
 
-def make_server_note(context: NotificationContext, delivery: NotificationDelivery) -> str:
+def make_server_note(context: NotificationContext, delivery: Delivery) -> str:
     """Return the note that names the server in a DM, or an empty text."""
     return server_note(context.guild_name) if delivery.recipient_kind is RecipientKind.USER else ""
 
 
-def make_buttons(context: NotificationContext, delivery: NotificationDelivery) -> list[Payload]:
+def make_buttons(context: NotificationContext, delivery: Delivery) -> list[Payload]:
     """Return "Can't make it", or a disabled button if the message is for nobody who could press it."""
     if not context.roster:
         return disabled_button("Nobody has signed up", nonce=delivery.nonce)
@@ -95,13 +96,13 @@ def make_buttons(context: NotificationContext, delivery: NotificationDelivery) -
     return leave_button(context.game.id, nonce=delivery.nonce)
 
 
-def make_reminder_buttons(context: NotificationContext, delivery: NotificationDelivery) -> list[Payload]:
+def make_reminder_buttons(context: NotificationContext, delivery: Delivery) -> list[Payload]:
     """Return the buttons of any reminder: those that snooze it until before the start, then the usual one."""
     left = context.game.scheduled_at - context.now
     return add_snooze_buttons(make_buttons(context, delivery), context.game.id, left=left)
 
 
-def _make_message(context: NotificationContext, delivery: NotificationDelivery, is_first: bool) -> Message:
+def _make_message(context: NotificationContext, delivery: Delivery, is_first: bool) -> Message:
     mentions = select_mentions(context, delivery, is_first)
     payload = reminder_message(
         context.game,
@@ -118,7 +119,7 @@ def _make_message(context: NotificationContext, delivery: NotificationDelivery, 
     return Message({**payload, "components": make_reminder_buttons(context, delivery)}, mentions)
 
 
-def _describe_players(context: NotificationContext, delivery: NotificationDelivery, mentions: Sequence[int]) -> str:
+def _describe_players(context: NotificationContext, delivery: Delivery, mentions: Sequence[int]) -> str:
     if not context.roster:
         return NOBODY
     is_quiet_channel = delivery.recipient_kind is RecipientKind.CHANNEL and not mentions

@@ -11,8 +11,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+import aiormq
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
+from aiormq.abc import DeliveredMessage
 
 from shared import logs, metrics
 from shared.errors import NewerMessageError, QuestbellError, TransientError
@@ -63,18 +65,21 @@ class Consumer:
 
     async def _consume(self, connection: AbstractConnection) -> None:
         async with asyncio.timeout(CALL_TIMEOUT):
-            channel = await open_channel(connection)
-            await channel.set_qos(prefetch_count=self._settings.prefetch)
-            queue = await channel.get_queue(self._queue.name)
-            ended = await _end_of(channel)
-            tag = await queue.consume(partial(self._receive, Acknowledgements()), no_ack=False)
+            opened = await open_channel(connection)
+            await opened.set_qos(prefetch_count=self._settings.prefetch)
+            await opened.get_queue(self._queue.name)
+            ended = await _end_of(opened)
+            # aio-pika would make a task and an object of its own for each message.
+            channel = await opened.get_underlay_channel()
+            receive = partial(self._receive, Acknowledgements(channel))
+            consuming = await channel.basic_consume(self._queue.name, receive, no_ack=False)
         self._set_attached(True)
         self._log.info("Consuming", action="consumer_attached")
         try:
             await ended.wait()
         finally:
             try:
-                await self._stop(queue, tag)
+                await self._stop(channel, consuming.consumer_tag or "")
             finally:
                 self._set_attached(False)
 
@@ -82,27 +87,27 @@ class Consumer:
         self.attached = attached
         metrics.CONSUMER_ATTACHED.labels(self.name).set(attached)
 
-    async def _receive(self, acknowledgements: Acknowledgements, message: AbstractIncomingMessage) -> None:
-        task = asyncio.create_task(
-            self._handle(message, acknowledgements), name=f"{self._queue.name} {message.message_id}"
-        )
+    async def _receive(self, acknowledgements: Acknowledgements, message: DeliveredMessage) -> None:
+        # A task of ours, because aiormq cancels its own when the channel closes.
+        task = asyncio.create_task(self._handle(message, acknowledgements))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
-    async def _handle(self, message: AbstractIncomingMessage, acknowledgements: Acknowledgements) -> None:
+    async def _handle(self, message: DeliveredMessage, acknowledgements: Acknowledgements) -> None:
+        notification_id = message.header.properties.message_id
         try:
             await self._handler(decode(message.body))
         except NewerMessageError as error:
             # Its row stays open, and is published again for a newer bot.
-            self._log.info("Dropped", action="left_to_newer", notification_id=message.message_id, reason=str(error))
+            self._log.info("Dropped", action="left_to_newer", notification_id=notification_id, reason=str(error))
             await self._answer(message, "ack", acknowledgements)
         # reason: every failure has the same answer, a NACK; the row decides what happens next
         except Exception as error:
             self._log.warning(
                 "Rejected",
                 action="nack",
-                notification_id=message.message_id,
-                attempt=attempt_of(message.headers),
+                notification_id=notification_id,
+                attempt=attempt_of(message.header.properties.headers or {}),
                 error=str(error),
                 exc_info=None if isinstance(error, QuestbellError) else error,
             )
@@ -110,27 +115,27 @@ class Consumer:
         else:
             await self._answer(message, "ack", acknowledgements)
 
-    async def _answer(self, message: AbstractIncomingMessage, answer: str, acknowledgements: Acknowledgements) -> None:
+    async def _answer(self, message: DeliveredMessage, answer: str, acknowledgements: Acknowledgements) -> None:
+        tag = message.delivery_tag or 0
         try:
             if answer == "ack":
-                await acknowledgements.ack(message)
+                await acknowledgements.ack(tag)
             else:
-                await acknowledgements.nack(message)
+                await acknowledgements.nack(tag)
         except TransientError as error:
             # The channel is gone, so the broker redelivers. The outcome is committed, so the redelivery does nothing.
-            self._log.info(
-                "Could not answer", action="answer_lost", notification_id=message.message_id, error=str(error)
-            )
+            notification_id = message.header.properties.message_id
+            self._log.info("Could not answer", action="answer_lost", notification_id=notification_id, error=str(error))
         else:
             metrics.CONSUMED.labels(self._queue.name, answer).inc()
 
-    async def _stop(self, queue: AbstractQueue, tag: str) -> None:
+    async def _stop(self, channel: aiormq.abc.AbstractChannel, consumer_tag: str) -> None:
         """Finish messages in flight. Without a connection only their answers are lost."""
         clock = asyncio.get_running_loop().time
         until = clock() + min(self._timing.lease, _DRAIN_SHARE * self._timing.shutdown)
         with suppress(TransientError), translated():
             async with asyncio.timeout(CLOSE_TIMEOUT):
-                await queue.cancel(tag)
+                await channel.basic_cancel(consumer_tag)
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=max(0.0, until - clock()))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Select, delete, func, select, text, true, update
@@ -82,19 +82,43 @@ HOST_KINDS = (NotificationKind.WARNING, NotificationKind.DROP_OUT, NotificationK
 _NOTICE_REFUSED_FOR = timedelta(hours=1)
 
 
+class Notification(Protocol):
+    """A notification, as an entity or as a plain row."""
+
+    @property
+    def kind(self) -> NotificationKind:
+        """Return its kind."""
+
+    @property
+    def due_at(self) -> datetime:
+        """Return when it is due."""
+
+    @property
+    def game_version(self) -> int:
+        """Return the version of the game that it is about."""
+
+    @property
+    def game_scheduled_at(self) -> datetime:
+        """Return the game's start in that version."""
+
+    @property
+    def offset_minutes(self) -> int | None:
+        """Return how long before the start it reminds, None if it is no reminder of everybody."""
+
+
 def has_begun(game_scheduled_at: datetime, *, now: datetime) -> bool:
     """Return whether it is too late for a reminder."""
     return now >= game_scheduled_at + BEGUN_AFTER
 
 
-def refused_until(row: NotificationSchedule) -> datetime:
+def refused_until(row: Notification) -> datetime:
     """Return until when a notification is tried again that Discord refuses: until the game begins, and a notice for an
     hour at least."""
     begun = row.game_scheduled_at + BEGUN_AFTER
     return begun if VALIDITY[row.kind].expires_at_begin else max(begun, row.due_at + _NOTICE_REFUSED_FOR)
 
 
-def staleness(row: NotificationSchedule, game: Game, *, now: datetime) -> Settlement | None:
+def staleness(row: Notification, game: Game, *, now: datetime) -> Settlement | None:
     """Return the outcome of an invalid notification, else None."""
     validity = VALIDITY[row.kind]
     if validity.bound_to_version and row.game_version != game.version:

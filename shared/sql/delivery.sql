@@ -25,8 +25,7 @@ FOR SHARE SKIP LOCKED;
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
 -- uq_notification_schedule_open_notice, uq_notification_delivery_recipient, pk_participant, pk_game, pk_guild.
 SELECT
-    kind, offset_minutes, game_scheduled_at, reason, user_ids, next_user_ids, user_id, id, game_version, due_at, attempt_at,
-    attempts, failed_attempt, last_error, settled_at, outcome, outcome_detail, created_at, game_id,
+    id, game_id, kind, offset_minutes, game_scheduled_at, game_version, due_at, attempts, reason, user_ids, user_id,
     CASE kind
         WHEN 'reminder' THEN EXISTS (
             SELECT FROM notification_schedule AS later
@@ -184,8 +183,7 @@ ORDER BY added_at, user_id;
 -- Read the deliveries of notifications in the order they are sent.
 -- Index: uq_notification_delivery_recipient.
 SELECT
-    id, notification_id, recipient_kind, recipient_id, chunk, mentions, state, attempts, first_sending_at, lease_until,
-    message_id, last_error, finished_at, created_at
+    id, notification_id, recipient_kind, recipient_id, chunk, mentions, state, message_id, last_error, created_at
 FROM notification_delivery
 WHERE notification_id = ANY(CAST(:notification_ids AS uuid[]))
 ORDER BY chunk, recipient_id;
