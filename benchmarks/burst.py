@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.deliveries import check_deliveries
 from benchmarks.environment import Environment
 from benchmarks.plan import Plan
-from benchmarks.rows import fill_due, until_settled
+from benchmarks.rows import fill_due, until_due, until_settled
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ async def burst(environment: Environment, plan: Plan) -> Burst:
     """
     await environment.bot.ask("attach")
     due = await fill_due(environment.database, plan.rows, analyze=True)
+    await until_due(environment.database, due)
     cpu, ticks = await _cpu(environment), _ticks()
     await until_settled(environment.database, due)
     busy = _busy(ticks, _ticks())

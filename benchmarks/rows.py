@@ -135,6 +135,11 @@ async def now(connection: Connection) -> datetime:
     return moment
 
 
+async def until_due(connection: Connection, due: Due) -> None:
+    """Wait until the rows are due."""
+    await asyncio.sleep((due.due_at - await now(connection)).total_seconds())
+
+
 async def until_published(connection: Connection, due: Due) -> None:
     """Wait until the first attempt of every row is recorded."""
     await _until_none(connection, "attempts = 0", due)
@@ -154,7 +159,7 @@ async def _until_none(connection: Connection, condition: str, due: Due) -> None:
     statement = f"SELECT count(*) FROM notification_schedule WHERE attempt_at < $1 AND {condition}"
     clock = asyncio.get_running_loop().time
     least, since = len(due.ids) + 1, clock()
-    await asyncio.sleep((due.due_at - await now(connection)).total_seconds())
+    await until_due(connection, due)
     while left := await connection.fetchval(statement, due.due_at + _HORIZON):
         if left < least:
             least, since = left, clock()

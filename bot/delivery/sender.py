@@ -110,7 +110,7 @@ class Sender:
     async def _complete_all(
         self, attempts: Sequence[Attempt | PendingRecipient], reserved: ReservedSlot | None
     ) -> None:
-        if len(attempts) == 1:  # most often, and then it needs no task of its own
+        if len(attempts) == 1:  # most often, and then no task is needed
             await self._complete(attempts[0], reserved)
         else:
             work = (self._complete(attempt, reserved) for attempt in attempts)

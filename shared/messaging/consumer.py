@@ -69,7 +69,7 @@ class Consumer:
             await opened.set_qos(prefetch_count=self._settings.prefetch)
             await opened.get_queue(self._queue.name)
             ended = await _end_of(opened)
-            # aio-pika would make a task and an object of its own for each message.
+            # With the consumer of aio-pika, each message would take another task and another object.
             channel = await opened.get_underlay_channel()
             receive = partial(self._receive, Acknowledgements(channel))
             consuming = await channel.basic_consume(self._queue.name, receive, no_ack=False)

@@ -9,9 +9,12 @@ import asyncio
 import enum
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, DeliveryMode
+import aiormq
+from aio_pika.abc import AbstractChannel, AbstractConnection, DeliveryMode
 from aio_pika.exceptions import DeliveryError, PublishError
 
 from shared import logs
@@ -62,13 +65,13 @@ class _Route:
     queue: Queue
     setting_up: asyncio.Lock = field(default_factory=asyncio.Lock)
     channel: AbstractChannel | None = None
-    exchange: AbstractExchange | None = None
-    """None before the next set-up."""
+    lower: aiormq.Channel | None = None
+    """aiormq's part of the channel, None before the next set-up."""
     problem: str | None = None
 
     @property
-    def usable_exchange(self) -> AbstractExchange | None:
-        return self.exchange if self.channel is not None and not self.channel.is_closed else None
+    def usable(self) -> aiormq.Channel | None:
+        return self.lower if self.channel is not None and not self.channel.is_closed else None
 
 
 class Publisher:
@@ -115,7 +118,7 @@ class Publisher:
 
     async def _set_up(self, route: _Route) -> None:
         async with route.setting_up:
-            if route.usable_exchange is not None:
+            if route.usable is not None:
                 return
             if route.channel is not None:
                 await close(route.channel)
@@ -129,7 +132,8 @@ class Publisher:
                     raise
                 await self._declare(route.queue, connection)
                 async with asyncio.timeout(self._timing.publish_timeout):
-                    route.exchange = await topology.declare_exchange(route.channel)
+                    await topology.declare_exchange(route.channel)
+                    route.lower = cast(aiormq.Channel, await route.channel.get_underlay_channel())
 
     async def _declare(self, queue: Queue, connection: AbstractConnection) -> None:
         async with asyncio.timeout(self._timing.publish_timeout):
@@ -160,19 +164,29 @@ class Publisher:
         if not batch:
             return []
         route = self._routes[queue]
-        exchange = route.usable_exchange
-        if exchange is None:
+        channel = route.usable
+        if channel is None:
             raise TransientError("broker unavailable: the connection was lost before anything was sent")
-        tasks = [asyncio.create_task(exchange.publish(message, queue.routing_key, mandatory=True)) for message in batch]
+        # aio-pika would write each message before it takes the next. The confirms show which ones arrived.
+        publish = partial(
+            channel.basic_publish,
+            exchange=topology.EXCHANGE,
+            routing_key=queue.routing_key,
+            mandatory=True,
+            wait=False,
+        )
+        tasks = [asyncio.create_task(publish(message.body, properties=message.properties)) for message in batch]
         try:
-            await asyncio.wait(tasks, timeout=self._timing.publish_timeout)
+            # A task that waits for its turn to write does not notice that the channel ends.
+            ended = {asyncio.gather(*tasks, return_exceptions=True), channel.closing}
+            await asyncio.wait(ended, timeout=self._timing.publish_timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
         results = [_result(outcome) for outcome in await asyncio.gather(*tasks, return_exceptions=True)]
-        if {PublishResult.FAILED, PublishResult.UNROUTABLE} & set(results) and route.exchange is exchange:
+        if {PublishResult.FAILED, PublishResult.UNROUTABLE} & set(results) and route.lower is channel:
             # The next set-up opens a channel on which late confirms cannot arrive, and declares the binding.
-            route.exchange = None
+            route.lower = None
         return results
 
     async def close(self) -> None:

@@ -293,8 +293,11 @@ async def test_batches_whose_connection_is_closed_under_them_are_retried_not_rai
             states = [await topology.inspect(connection, queue.name) for queue in topology.QUEUES]
             return sum(state.message_count for state in states if state is not None)
 
+        seen = set[PublishResult]()
         for _ in range(5):
             await publisher.connect()
+            for queue in topology.QUEUES:  # or they would be full before long
+                await (await (await connection.channel()).get_queue(queue.name)).purge()
             before = await count_messages()
             publishing = [asyncio.create_task(publisher.publish(queue, batch)) for queue in topology.QUEUES]
 
@@ -305,6 +308,8 @@ async def test_batches_whose_connection_is_closed_under_them_are_retried_not_rai
             await publisher.close()
             for results in await asyncio.gather(*publishing):
                 assert set(results) <= {PublishResult.CONFIRMED, PublishResult.FULL, PublishResult.FAILED}
+                seen.update(results)
+    assert PublishResult.FAILED in seen
 
 
 async def _is_above(broker: BrokerSettings, queue: Queue, length: int) -> bool:
