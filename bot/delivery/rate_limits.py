@@ -43,6 +43,8 @@ DM_OPENS_RESERVED = 3
 """The part of the limit that is kept for urgent DMs."""
 DM_OPEN_PAUSE = 30.0
 """Seconds without opening DMs after a rejection without a delay."""
+_AHEAD = 0.99
+"""Requests that are acquired for opening a DM, whose lease already runs: the smallest amount is served first."""
 IN_FLIGHT_PER_CHANNEL = 2
 """Concurrent requests for one channel."""
 CHANNEL_WAIT_TIMEOUT = 0.5
@@ -143,8 +145,8 @@ class RateLimiter:
         remaining = limit.remaining if before is None else min(before.remaining, limit.remaining)
         self._windows[key] = _Window(remaining, now + limit.reset_after)
 
-    async def acquire_request(self) -> None:
-        """Wait for the right to make one request.
+    async def acquire_request(self, amount: float = 1.0) -> None:
+        """Wait for the right to make one request. A smaller `amount` goes first.
 
         Raises:
             DeliveryDeferredError: this process has no share of the limit.
@@ -152,7 +154,7 @@ class RateLimiter:
         self._waiting += 1
         try:
             with _REQUEST_WAIT.time():
-                await self._requests.acquire()
+                await self._requests.acquire(amount)
         finally:
             self._waiting -= 1
         if not self._has_share():
@@ -160,7 +162,7 @@ class RateLimiter:
 
     @asynccontextmanager
     async def acquire_dm_open(self, *, urgent: bool) -> AsyncIterator[None]:
-        """Take the right to open a DM, without waiting. A temporary rejection pauses opening.
+        """Take the right to open a DM, which is a request too. A temporary rejection pauses opening.
 
         Raises:
             DeliveryDeferredError: many DMs were just opened, an urgent one comes first, or opening is paused. Nothing
@@ -176,6 +178,7 @@ class RateLimiter:
                 self._urgent_opens_until = now + wait + _DEFERRED_RETURN
             raise DeliveryDeferredError("many direct messages were just opened", retry_after=wait)
         self._dm_opens.append(now)
+        await self.acquire_request(_AHEAD)
         try:
             yield
         except ConnectFailedError:

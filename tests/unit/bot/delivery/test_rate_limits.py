@@ -189,6 +189,11 @@ async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def without_rate() -> RateLimiter:
+    """Return the limits without that of all requests, which the clock would stop."""
+    return RateLimiter(requests_per_second=1e9, burst=5e8)
+
+
 async def open_dms(limiter: RateLimiter, *, urgent: bool = True) -> int:
     """Open direct messages until one is deferred, and return how many there were."""
     opened = 0
@@ -201,7 +206,7 @@ async def open_dms(limiter: RateLimiter, *, urgent: bool = True) -> int:
 
 
 async def test_the_first_direct_messages_are_opened_at_once_and_no_minute_has_more_than_thirty(clock: Clock) -> None:
-    limiter, opened = RateLimiter(), []
+    limiter, opened = without_rate(), []
     for _ in range(180):
         opened.append(await open_dms(limiter))
         clock.now += 1.0
@@ -211,7 +216,7 @@ async def test_the_first_direct_messages_are_opened_at_once_and_no_minute_has_mo
 
 
 async def test_a_deferred_direct_message_is_told_when_it_may_be_opened(clock: Clock) -> None:
-    limiter = RateLimiter()
+    limiter = without_rate()
     await open_dms(limiter)
     clock.now += 5.0
     with pytest.raises(DeliveryDeferredError) as deferred:
@@ -223,13 +228,13 @@ async def test_a_deferred_direct_message_is_told_when_it_may_be_opened(clock: Cl
 
 
 async def test_direct_messages_that_can_wait_leave_a_part_of_the_limit_to_the_urgent_ones(clock: Clock) -> None:
-    limiter = RateLimiter()
+    limiter = without_rate()
     assert await open_dms(limiter, urgent=False) == DM_OPENS_LIMIT - DM_OPENS_RESERVED
     assert await open_dms(limiter) == DM_OPENS_RESERVED
 
 
 async def test_a_direct_message_that_can_wait_is_opened_after_the_urgent_ones(clock: Clock) -> None:
-    limiter = RateLimiter()
+    limiter = without_rate()
     await open_dms(limiter)
     clock.now += DM_OPENS_WINDOW  # more may be opened
     with pytest.raises(DeliveryDeferredError, match="of reminders are opened first"):
@@ -311,3 +316,20 @@ async def test_several_processes_together_open_no_more_dms_than_one(processes: i
                 async with limiter.acquire_dm_open(urgent=True):
                     opened += 1
     assert DM_OPENS_LIMIT * 0.9 <= opened <= DM_OPENS_LIMIT
+
+
+async def test_opening_a_direct_message_counts_as_a_request(clock: Clock) -> None:
+    limiter = RateLimiter()
+    async with limiter.acquire_dm_open(urgent=True):
+        pass
+    reserved = [limiter.try_acquire() for _ in range(BURST)]
+    assert [slot is not None for slot in reserved] == [True] * (BURST - 1) + [False]
+
+
+async def test_opening_a_direct_message_goes_before_requests_that_hold_no_lease() -> None:
+    limiter = RateLimiter()
+    waiting = [asyncio.create_task(limiter.acquire_request()) for _ in range(3 * BURST)]
+    await asyncio.sleep(0)
+    async with limiter.acquire_dm_open(urgent=True):
+        assert sum(task.done() for task in waiting) == BURST
+    await asyncio.gather(*waiting)
