@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import cast
@@ -174,6 +174,31 @@ async def test_a_loop_wakes_for_a_due_row_without_a_notification(
     await start()
     await take(broker, topology.REMINDERS.name)
     await marked(database, game)
+
+
+async def test_an_idle_loop_only_asks_for_the_next_row_and_finds_one_without_a_notification(
+    database: Database, broker: BrokerSettings, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for name in ("claim", "seconds_until_next"):
+        monkeypatch.setattr(queries, name, _recording(asked, name, getattr(queries, name)))
+    await new_game(database.sessions)
+    await start(STATUS_TRANSITIONS, max_wait_seconds=1)
+    await eventually(lambda: asked[-3:] == ["seconds_until_next"] * 3)
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        await session.execute(update(GameStatusSchedule).values(attempt_at=func.clock_timestamp()))
+    await take(broker, topology.TRANSITIONS.name)
+
+
+def _recording(
+    asked: list[str], name: str, function: Callable[..., Awaitable[object]]
+) -> Callable[..., Awaitable[object]]:
+    async def call(*arguments: object, **named: object) -> object:
+        asked.append(name)
+        return await function(*arguments, **named)
+
+    return call
 
 
 async def test_two_loops_publish_ten_thousand_rows_exactly_once(
