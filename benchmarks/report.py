@@ -14,6 +14,7 @@ from rich.table import Table
 
 from benchmarks.peers.catalog import shown
 from benchmarks.peers.measure import PeerBurst
+from benchmarks.percentiles import PLACES, percentile
 from benchmarks.plan import BURST_PER_SECOND, CONSUME_RATIO, DISPATCH_RATIO, ROUND
 from benchmarks.rounds import Stage
 from benchmarks.run import Result
@@ -99,11 +100,7 @@ def _ratio(target: float, pairs: Sequence[tuple[Stage, Stage]]) -> dict[str, Any
 
 
 def _lateness(ordered: Sequence[timedelta]) -> dict[str, float]:
-    places = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-    return {
-        f"lateness_{name}_ms": _milliseconds(ordered[min(len(ordered) - 1, int(at * len(ordered)))])
-        for name, at in places.items()
-    }
+    return {f"lateness_{name}_ms": _milliseconds(percentile(ordered, place)) for name, place in PLACES.items()}
 
 
 def _milliseconds(span: timedelta) -> float:

@@ -6,7 +6,7 @@ Every game has its own time to be reminded at, four players, and a channel that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import cycle
@@ -66,15 +66,56 @@ async def fill_due(
     Raises:
         BenchmarkError: writing them took until after they were due.
     """
-    due_at = await now(connection) + timedelta(seconds=3 + count / 2_000)
+    due_at = await _soon(connection, count)
     ids = [new_id() for _ in range(count)]
     due = Due(ids, await _write(connection, ids, lambda _: due_at, channel_ids), due_at)
     if analyze:
         await _analyze(connection)
+    await _notify(connection, due)
+    return due
+
+
+async def fill_spaced(connection: Connection, count: int, *, every: timedelta, channel_ids: Sequence[int]) -> Due:
+    """Write reminders that are due one after the other, in each channel in turn, and notify the loops.
+
+    Raises:
+        BenchmarkError: writing them took until after the first was due.
+    """
+    first = await _soon(connection, count)
+    ids = [new_id() for _ in range(count)]
+    due = Due(ids, await _write(connection, ids, lambda number: first + number * every, channel_ids), first)
+    await _notify(connection, due)
+    return due
+
+
+async def fill_dms(connection: Connection, count: int, *, channel_ids: Mapping[int, int | None]) -> Due:
+    """Write reminders by direct message that are due together in a moment, for each user in turn; notify the loops.
+
+    The keys of `channel_ids` are the users. None as the channel of one says that it must be opened.
+
+    Raises:
+        BenchmarkError: writing them took until after they were due.
+    """
+    people = ((user_id, True, channel_id) for user_id, channel_id in channel_ids.items())
+    await _copy(connection, "person", ("user_id", "wants_dm", "dm_channel_id"), people)
+    due_at = await _soon(connection, count)
+    ids = [new_id() for _ in range(count)]
+    due = Due(ids, await _write(connection, ids, lambda _: due_at, user_ids=list(channel_ids)), due_at)
+    await _analyze(connection)
+    await _notify(connection, due)
+    return due
+
+
+async def _soon(connection: Connection, count: int) -> datetime:
+    """Return a time by which so many rows are written."""
+    return await now(connection) + timedelta(seconds=3 + count / 2_000)
+
+
+async def _notify(connection: Connection, due: Due) -> None:
+    """Notify the loops. Raises BenchmarkError if rows are due already."""
     await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
     if await now(connection) >= due.due_at:
-        raise BenchmarkError(f"{count} rows took too long to write: they were due before all were there")
-    return due
+        raise BenchmarkError(f"{len(due.ids)} rows took too long to write: they were due before all were there")
 
 
 async def _write(
@@ -82,18 +123,30 @@ async def _write(
     ids: Sequence[UUID],
     due_at: Callable[[int], datetime],
     channel_ids: Sequence[int] = CHANNEL_IDS,
+    user_ids: Sequence[int] = (),
 ) -> list[UUID]:
-    """Write a game with a reminder for each id, and return the ids of the games."""
+    """Write a game with a reminder for each id, and return the ids of the games.
+
+    With `user_ids` the reminders are personal ones, for each user in turn, who is the game's only player.
+    """
     async with connection.transaction():
         games = [new_id() for _ in ids]
         channels = cycle(channel_ids)
         new = (_game(game, n, due_at(n), next(channels)) for n, game in enumerate(games))
         await _copy(connection, "game", _GAME, new)
-        players = ((game, 1_000_000 + n * PLAYERS + seat) for n, game in enumerate(games) for seat in range(PLAYERS))
+        addressees = [user_ids[n % len(user_ids)] for n in range(len(games))] if user_ids else [None] * len(games)
+        players = (
+            (game, player) for n, game in enumerate(games) for player in ([addressees[n]] if user_ids else _players(n))
+        )
         await _copy(connection, "participant", ("game_id", "user_id"), players)
-        rows = (_row(row, game, due_at(n)) for n, (row, game) in enumerate(zip(ids, games, strict=True)))
+        rows = (_row(row, game, due_at(n), addressees[n]) for n, (row, game) in enumerate(zip(ids, games, strict=True)))
         await _copy(connection, "notification_schedule", _ROW, rows)
     return games
+
+
+def _players(number: int) -> range:
+    """Return the players of a game, who play no other."""
+    return range(first := 1_000_000 + number * PLAYERS, first + PLAYERS)
 
 
 async def _analyze(connection: Connection) -> None:
@@ -121,12 +174,17 @@ def _game(game_id: UUID, number: int, due_at: datetime, channel_id: int) -> tupl
     return (game_id, *where, title, starts_at, "UTC", local, timedelta(hours=3), [minutes])
 
 
-_ROW = ("id", "game_id", "game_version", "kind", "offset_minutes", "game_scheduled_at", "due_at", "attempt_at")
+_ROW = (
+    *("id", "game_id", "game_version", "kind", "offset_minutes", "reason", "user_id"),
+    *("game_scheduled_at", "due_at", "attempt_at"),
+)
 
 
-def _row(row_id: UUID, game_id: UUID, due_at: datetime) -> tuple[object, ...]:
-    minutes = OFFSET // timedelta(minutes=1)
-    return (row_id, game_id, 1, NotificationKind.REMINDER.value, minutes, due_at + OFFSET, due_at, due_at)
+def _row(row_id: UUID, game_id: UUID, due_at: datetime, user_id: int | None) -> tuple[object, ...]:
+    reminder = (NotificationKind.REMINDER.value, OFFSET // timedelta(minutes=1), None)
+    personal = (NotificationKind.PERSONAL_REMINDER.value, None, "extra")
+    what = reminder if user_id is None else personal
+    return (row_id, game_id, 1, *what, user_id, due_at + OFFSET, due_at, due_at)
 
 
 async def now(connection: Connection) -> datetime:

@@ -11,9 +11,10 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -103,8 +104,10 @@ class Postgres:
 
 
 @asynccontextmanager
-async def postgres(directory: Path, *, report: Report) -> AsyncIterator[Postgres]:
-    """Run a PostgreSQL for a block; its log is in `directory`.
+async def postgres(
+    directory: Path, *, report: Report, settings: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Postgres]:
+    """Run a PostgreSQL for a block; its log is in `directory`. A server given by a setting does not get `settings`.
 
     Raises:
         ServerNotAvailableError: none is installed, and none can be.
@@ -118,7 +121,11 @@ async def postgres(directory: Path, *, report: Report) -> AsyncIterator[Postgres
     report("starting PostgreSQL")
     password, port = secrets.token_urlsafe(), free_port()
     url = f"postgresql+asyncpg://{NAME}:{password}@{HOST}:{port}/{NAME}"
-    run_it = _in_docker(url) if binaries is None else _as_process(url, binaries=binaries, directory=directory)
+    options = tuple(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))
+    if binaries is None:
+        run_it = _in_docker(url, options)
+    else:
+        run_it = _as_process(url, options, binaries=binaries, directory=directory)
     async with run_it as server:
         yield Postgres(url, server)
 
@@ -151,13 +158,13 @@ WANTED = Wanted("PostgreSQL", setting=_SETTING, image=_IMAGE, package="postgresq
 
 
 @asynccontextmanager
-async def _as_process(url: str, *, binaries: Path, directory: Path) -> AsyncIterator[Lifecycle]:
+async def _as_process(url: str, options: Sequence[str], *, binaries: Path, directory: Path) -> AsyncIterator[Lifecycle]:
     account = server_account("postgres")
     async with private_home(directory, "postgres", account=account) as home:
         data = home / "data"
         await _initialise(data, binaries=binaries, password=urlsplit(url).password or "", account=account)
         log = directory / "postgres.log"
-        server = postgres_process(url, binaries=binaries, data=data, log=log, account=account)
+        server = postgres_process(url, options, binaries=binaries, data=data, log=log, account=account)
         try:
             await server.start()
             await Postgres(url, server).create_database(NAME)
@@ -166,12 +173,14 @@ async def _as_process(url: str, *, binaries: Path, directory: Path) -> AsyncIter
             await server.stop()
 
 
-def postgres_process(url: str, *, binaries: Path, data: Path, log: Path, account: Account | None) -> Process:
+def postgres_process(
+    url: str, options: Sequence[str] = (), *, binaries: Path, data: Path, log: Path, account: Account | None
+) -> Process:
     """Return a PostgreSQL that serves a data directory at the URL's address."""
     address = ("-h", HOST, "-p", str(urlsplit(url).port), "-c", "unix_socket_directories=")
     return Process(
         "PostgreSQL",
-        [binaries / "postgres", "-D", data, *address, *_SERVER_SETTINGS],
+        [binaries / "postgres", "-D", data, *address, *_SERVER_SETTINGS, *options],
         ready=lambda: answers(url),
         log=log,
         account=account,
@@ -193,7 +202,7 @@ async def _initialise(data: Path, *, binaries: Path, password: str, account: Acc
 
 
 @asynccontextmanager
-async def _in_docker(url: str) -> AsyncIterator[Lifecycle]:
+async def _in_docker(url: str, options: Sequence[str]) -> AsyncIterator[Lifecycle]:
     parts = urlsplit(url)
     server = Container(
         "PostgreSQL",
@@ -201,7 +210,7 @@ async def _in_docker(url: str) -> AsyncIterator[Lifecycle]:
         ready=lambda: answers(url),
         ports={5432: parts.port or 0},
         environment={"POSTGRES_USER": NAME, "POSTGRES_PASSWORD": parts.password or ""},
-        command=["postgres", *_SERVER_SETTINGS],
+        command=["postgres", *_SERVER_SETTINGS, *options],
     )
     try:
         await server.start()
