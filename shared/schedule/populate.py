@@ -41,7 +41,8 @@ async def lock_game(session: AsyncSession, game_id: UUID) -> Game:
     Raises:
         PermanentError: there is no such game.
     """
-    game = await session.get(Game, game_id, with_for_update=True, populate_existing=True)
+    # The key stays free for foreign keys, which the record of a failed notice checks while it holds the notice's row.
+    game = await session.get(Game, game_id, with_for_update={"key_share": True}, populate_existing=True)
     if game is None:
         raise PermanentError(f"there is no game {game_id}")
     return game

@@ -24,7 +24,9 @@ from shared.models import (
     delivery_id,
 )
 from shared.schedule import settle
-from shared.schedule.populate import populate_schedule
+from shared.schedule.notices import refresh_announcement
+from shared.schedule.populate import lock_game, populate_schedule
+from shared.schedule.retry import Backoff
 from shared.schedule.settle import settle_and_log
 from tests.support.builders import new_game, rows_of
 from tests.support.database import Database, is_anyone_blocked
@@ -191,3 +193,19 @@ async def test_rows_that_wait_for_the_same_channel_become_due_together(
     assert together is not None
     assert together.timestamp() % 3600 == 0
     assert together >= now + timedelta(seconds=middle - 3.0)
+
+
+async def test_a_failed_notice_is_recorded_while_its_game_changes(database: Database) -> None:
+    game = await new_game(database.sessions)
+    [row] = await rows_of(database.sessions, game, NotificationKind.ANNOUNCEMENT)
+
+    async def change() -> None:
+        async with db.transaction(database.sessions) as changing:
+            await refresh_announcement(changing, await lock_game(changing, game.id))
+
+    async with asyncio.TaskGroup() as tasks, db.transaction(database.sessions) as recording:
+        await settle.try_again(recording, NotificationSchedule, row.id, seconds=1.0)
+        tasks.create_task(change())
+        await eventually(lambda: is_anyone_blocked(database.sessions))
+        # A row's second update in a transaction checks its foreign key again, which locks the game's key.
+        await settle.record_failure(recording, NotificationSchedule, row.id, backoff=Backoff(1.0, 1.0), error="refused")
