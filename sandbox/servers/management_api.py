@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,14 @@ class QueueFigures:
     ready: int
     unacked: int
     total: int
+
+
+@dataclass(frozen=True)
+class QueueMembers:
+    """The nodes of a quorum queue."""
+
+    leader: str
+    online: Sequence[str]
 
 
 class ManagementApi:
@@ -78,6 +86,11 @@ class ManagementApi:
             )
             for queue in queues
         }
+
+    async def members(self, vhost: str) -> dict[str, QueueMembers]:
+        """The members of the quorum queues of a virtual host, by the queue's name."""
+        queues = await self._call("GET", f"queues/{_segment(vhost)}?disable_stats=true")
+        return {queue["name"]: QueueMembers(queue["leader"], queue["online"]) for queue in queues}
 
     async def _call(self, method: str, path: str, body: object = None) -> Any:
         async with (

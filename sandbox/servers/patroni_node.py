@@ -26,6 +26,7 @@ SCOPE = "questbell"
 LEADER_LOST_AFTER = 20
 """Seconds, Patroni's minimum: the standby is promoted when the primary was silent for this long."""
 _TIMEOUT = aiohttp.ClientTimeout(total=2)
+_HAND_OVER_TIMEOUT = aiohttp.ClientTimeout(total=30)
 _POLL_SECONDS = 0.05
 
 
@@ -106,6 +107,15 @@ class PatroniNode:
                 return found.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False
+
+    async def hand_over(self, candidate: PatroniNode) -> None:
+        """Ask this primary to let its standby take over in order. Returns when that has been accepted or done."""
+        order = {"leader": self.name, "candidate": candidate.name}
+        async with (
+            aiohttp.ClientSession(timeout=_HAND_OVER_TIMEOUT, raise_for_status=True) as session,
+            session.post(f"{self._api}/switchover", json=order),
+        ):
+            return
 
     def _postmaster(self) -> list[int]:
         try:

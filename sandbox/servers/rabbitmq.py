@@ -23,6 +23,7 @@ from sandbox.servers.management_api import ManagementApi, QueueFigures
 from sandbox.servers.network import HOST, free_ports
 from sandbox.servers.rabbitmq_node import (
     ERLANG_SETTINGS,
+    Membership,
     RabbitNode,
     find_binaries,
     write_configuration,
@@ -162,15 +163,18 @@ async def rabbitmq(directory: Path, *, report: Report) -> AsyncIterator[RabbitMQ
     report("starting RabbitMQ")
     port, management_port = free_ports(2)
     address = Address(port=port, management_port=management_port, password=secrets.token_urlsafe())
-    run_it = _in_docker(address) if binaries is None else _as_process(address, binaries, directory)
+    run_it = _in_docker(address) if binaries is None else as_process(address, binaries, directory)
     async with run_it as server:
         yield RabbitMQ(address.url(), server, address=address)
 
 
 @asynccontextmanager
-async def _as_process(address: Address, binaries: Path, directory: Path) -> AsyncIterator[Wipeable]:
-    account = server_account("rabbitmq")
-    async with private_home(directory, "rabbitmq", account=account) as home:
+async def as_process(
+    address: Address, binaries: Path, directory: Path, *, membership: Membership | None = None
+) -> AsyncIterator[RabbitNode]:
+    """Run a node for a block; its log is in `directory`."""
+    name, account = membership.name if membership else "rabbitmq", server_account("rabbitmq")
+    async with private_home(directory, name, account=account) as home:
         write_configuration(
             home,
             port=address.port,
@@ -178,9 +182,15 @@ async def _as_process(address: Address, binaries: Path, directory: Path) -> Asyn
             user=address.user,
             password=address.password,
             account=account,
+            membership=membership,
         )
         node = RabbitNode(
-            binaries, home, ready=lambda: _answers(address), log=directory / "rabbitmq.log", account=account
+            binaries,
+            home,
+            ready=lambda: _answers(address),
+            log=directory / f"{name}.log",
+            account=account,
+            membership=membership,
         )
         try:
             await node.start()

@@ -14,6 +14,8 @@ import re
 import resource
 import secrets
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.servers.account import Account
@@ -27,6 +29,7 @@ _SHUTDOWN_SETTINGS = "-kernel shutdown_timeout 1000"
 """In milliseconds. RabbitMQ 3.10's management agent waits 5 s for itself when the node stops; queues need 50 ms."""
 
 _OLDEST = (3, 10)
+_NODE_NAME, _NODE_HOST = "questbell", "localhost"
 _OPEN_FILES = 65_536
 """Enough for any test. Otherwise Erlang allocates tables for as many as the system allows, a billion on some."""
 
@@ -47,6 +50,34 @@ def _new_enough(folder: Path) -> bool:
     return version is None or (int(version[1]), int(version[2])) >= _OLDEST
 
 
+@dataclass(frozen=True)
+class Membership:
+    """A node's place in a cluster. Its name server runs already, and knows the way to its peers."""
+
+    name: str
+    names_port: int
+    port: int
+    """For the connections of its peers."""
+    cookie: str
+    nodes: Sequence[str]
+    """The names of the nodes that it looks for at its first start, and its own."""
+    settings: Mapping[str, str]
+    """More settings for its `rabbitmq.conf`."""
+
+    @property
+    def configuration(self) -> str:
+        """The lines of `rabbitmq.conf` with which a new node joins another one that runs."""
+        settings = {
+            "cluster_formation.peer_discovery_backend": "classic_config",
+            **{
+                f"cluster_formation.classic_config.nodes.{number}": f"{name}@{_NODE_HOST}"
+                for number, name in enumerate(self.nodes, 1)
+            },
+            **self.settings,
+        }
+        return "".join(f"{key} = {value}\n" for key, value in settings.items())
+
+
 class RabbitNode:
     """A node and its name server, with their files in `home`."""
 
@@ -58,11 +89,15 @@ class RabbitNode:
         ready: Ready,
         log: Path,
         account: Account | None,
+        membership: Membership | None = None,
     ) -> None:
         """`home` belongs to `account` and has a `rabbitmq.conf` from `write_configuration`."""
         self._data = home / "data"
-        names, distribution = free_ports(2)
-        environment = _environment(home, names=names, distribution=distribution)
+        self._has_names = membership is None
+        name, (names, distribution) = _NODE_NAME, free_ports(2)
+        if membership is not None:
+            name, names, distribution = membership.name, membership.names_port, membership.port
+        environment = _environment(home, name=name, names=names, distribution=distribution)
         self._names = Process(
             "epmd",
             [shutil.which("epmd") or "epmd"],
@@ -82,7 +117,8 @@ class RabbitNode:
 
     async def start(self) -> None:
         """Start the node, and return when it serves."""
-        await self._names.start()
+        if self._has_names:
+            await self._names.start()
         await self._node.start()
 
     async def stop(self) -> None:
@@ -102,7 +138,14 @@ class RabbitNode:
 
 
 def write_configuration(
-    home: Path, *, port: int, management_port: int, user: str, password: str, account: Account | None
+    home: Path,
+    *,
+    port: int,
+    management_port: int,
+    user: str,
+    password: str,
+    account: Account | None,
+    membership: Membership | None = None,
 ) -> None:
     """Write the configuration files of a node, readable by its account alone; `user` has all permissions."""
     configuration = f"""\
@@ -115,9 +158,9 @@ default_pass = {password}
 loopback_users = none
 log.console = true
 log.file = false
-"""
+{membership.configuration if membership else ""}"""
     files = {
-        ".erlang.cookie": secrets.token_hex(),
+        ".erlang.cookie": membership.cookie if membership else secrets.token_hex(),
         "enabled_plugins": "[rabbitmq_management].",
         "rabbitmq.conf": configuration,
     }
@@ -129,13 +172,13 @@ log.file = false
             account.own(file)
 
 
-def _environment(home: Path, *, names: int, distribution: int) -> dict[str, str]:
+def _environment(home: Path, *, name: str, names: int, distribution: int) -> dict[str, str]:
     dist_interface = "{" + HOST.replace(".", ",") + "}"
     return {
         "HOME": str(home),
         "ERL_EPMD_ADDRESS": HOST,
         "ERL_EPMD_PORT": str(names),
-        "RABBITMQ_NODENAME": "questbell@localhost",
+        "RABBITMQ_NODENAME": f"{name}@{_NODE_HOST}",
         "RABBITMQ_DIST_PORT": str(distribution),
         "RABBITMQ_CONF_ENV_FILE": str(home / "no-rabbitmq-env.conf"),
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),

@@ -19,6 +19,7 @@ from sandbox.servers import ControlPlane, Postgres, RabbitMQ, Report, control_pl
 from sandbox.servers.command import run
 from sandbox.servers.directory import subdirectory, temporary_directory
 from sandbox.servers.postgres_pair import PostgresPair, postgres_pair
+from sandbox.servers.rabbitmq_cluster import RabbitCluster, rabbitmq_cluster
 from shared import database
 from shared.settings import DatabaseSettings, Timing
 from tests.chaos import games, short_offers
@@ -39,11 +40,18 @@ class Environment:
     control_plane: ControlPlane
     pair: PostgresPair | None = None
     """Used in place of `postgres`, for a scenario that fails over."""
+    broker_cluster: RabbitCluster | None = None
+    """Used in place of `rabbitmq`, for a scenario that loses one of several nodes."""
 
     @property
     def database_server(self) -> Postgres | PostgresPair:
         """Where the scenarios have their databases."""
         return self.pair or self.postgres
+
+    @property
+    def broker(self) -> RabbitMQ | RabbitCluster:
+        """Where the scenarios have their virtual hosts."""
+        return self.broker_cluster or self.rabbitmq
 
 
 @asynccontextmanager
@@ -74,6 +82,14 @@ async def with_pair(environment: Environment, name: str, *, synchronous: bool) -
     async with postgres_pair(directory, synchronous=synchronous, report=lambda step: None) as pair:
         await _create_template(pair)
         yield replace(environment, pair=pair)
+
+
+@asynccontextmanager
+async def with_broker_cluster(environment: Environment, name: str) -> AsyncIterator[Environment]:
+    """Run a cluster of RabbitMQ nodes for a block, with the logs in a directory `name`."""
+    directory = subdirectory(environment.directory, name)
+    async with rabbitmq_cluster(directory, report=lambda step: None) as cluster:
+        yield replace(environment, broker_cluster=cluster)
 
 
 @asynccontextmanager

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit, urlunsplit
 from sandbox.demo.workload import Workload
 from sandbox.discord.server import SandboxDiscord
 from sandbox.servers.directory import subdirectory
+from sandbox.servers.fault_proxy import FaultProxy
 from shared.settings import Timing
 from tests.chaos.environment import TEMPLATE, Environment
-from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.games import Guild
 
 TIMING = Timing(
@@ -52,6 +52,7 @@ class Fixture:
     """One scenario's processes and everything they use.
 
     Attributes:
+        name: the scenario's, and that of its database and its virtual host.
         ends: when the last reminder is due, by the clock of the event loop.
         affected: the channels and people whose reminders the fault may delay; None for everyone.
         lost_primary: a copy of the data of a primary that was lost in a fail-over.
@@ -60,6 +61,7 @@ class Fixture:
     """
 
     environment: Environment
+    name: str
     rng: random.Random
     discord: SandboxDiscord
     guild: Guild
@@ -125,10 +127,12 @@ async def fixture(
     """Set up a scenario; its processes are not started yet."""
     directory = subdirectory(environment.directory, name)
     database_url = await environment.database_server.create_database(name, template=TEMPLATE)
-    broker_url = await environment.rabbitmq.add_vhost(name)
-    servers = {"broker": broker_url, "discord": discord.url}
+    broker_url = await environment.broker.add_vhost(name)
+    servers = {"discord": discord.url}
     if environment.pair is None:  # a pair has an address for each server
         servers["database"] = database_url
+    if environment.broker_cluster is None:  # so has a cluster
+        servers["broker"] = broker_url
     async with AsyncExitStack() as stack:
         proxies = {
             f"{kind}-{server}": await stack.enter_async_context(_proxy(url).serving())
@@ -146,7 +150,7 @@ async def fixture(
             settings = {
                 **common,
                 "QUESTBELL_DATABASE_URL": _url_through(proxies.get(f"{kind}-database"), database_url),
-                "QUESTBELL_AMQP_URL": _url_through(proxies[f"{kind}-broker"], broker_url),
+                "QUESTBELL_AMQP_URL": _url_through(proxies.get(f"{kind}-broker"), broker_url),
                 "DISCORD_API_URL": _url_through(proxies[f"{kind}-discord"], discord.url),
                 **topology.settings.get(kind, {}),
             }
@@ -154,14 +158,14 @@ async def fixture(
 
         controllers = [workload("controllers", f"controllers-{number}") for number in range(topology.controllers)]
         bot = workload("bot", "bot")
-        running = Fixture(environment, rng, discord, guild, database_url, broker_url, proxies, bot, controllers)
+        running = Fixture(environment, name, rng, discord, guild, database_url, broker_url, proxies, bot, controllers)
         try:
             yield running
         finally:
             for process in running.workloads:
                 process.process.send_signal(signal.SIGKILL)
                 await process.process.stop()
-    await environment.rabbitmq.discard_vhost(name)
+    await environment.broker.discard_vhost(name)
 
 
 def send_signal(workload: Workload, number: signal.Signals) -> None:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from tests.chaos.fault_proxy import Action, Chunk, Direction, FaultProxy, Interceptor
+from sandbox.servers.fault_proxy import Action, Chunk, Direction, FaultProxy, Interceptor
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from shared import database
 from shared.database import Sessions
 from shared.errors import QuestbellError, TransientError
 from tests.chaos import clocks, dm_preferences
-from tests.chaos.environment import Environment, connected, with_pair
+from tests.chaos.environment import Environment, connected, with_broker_cluster, with_pair
 from tests.chaos.fixture import NONCE_WINDOW, TIMING, Fixture, Topology, fixture
 from tests.chaos.games import CHANNELS, EXTRA, PEOPLE, WITH_EXTRA_WISHES, Guild, ask_for_extra_reminders, move
 from tests.chaos.load_actions import LoadProfile, Snoozes, perform, plan_actions
@@ -97,6 +97,8 @@ async def _set_up(
             environment = await stack.enter_async_context(
                 with_pair(environment, f"{name}-pair", synchronous=scenario.pair == "synchronous")
             )
+        if scenario.broker_cluster:
+            environment = await stack.enter_async_context(with_broker_cluster(environment, f"{name}-brokers"))
         running = await stack.enter_async_context(
             fixture(environment, name, discord=discord, guild=guild, topology=_topology(scenario), rng=rng)
         )

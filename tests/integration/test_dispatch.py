@@ -21,6 +21,7 @@ from controllers.loops.queries import requeue_published
 from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ClaimedRow, ScheduleTable
 from controllers.loops.stats import count_rows
 from controllers.resources.models import SchedulerSpec
+from sandbox.servers.fault_proxy import FaultProxy
 from sandbox.servers.postgres import Postgres
 from sandbox.servers.rabbitmq import RabbitMQ
 from shared import database as db
@@ -34,7 +35,6 @@ from shared.messaging.envelope import decode
 from shared.messaging.publisher import Publisher
 from shared.models import AuditEntry, Game, GameStatusSchedule, NotificationKind, NotificationSchedule, Outcome, new_id
 from shared.settings import BrokerSettings, DatabaseSettings, Timing
-from tests.chaos.fault_proxy import FaultProxy
 from tests.support.broker import declare_all, queue_length, take
 from tests.support.builders import drop_notices, make_due, new_game, rows_of
 from tests.support.database import Database

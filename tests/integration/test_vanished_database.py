@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from controllers.leader_election import LeaderElection, LeadershipState
 from controllers.loops.notify_listener import NotifyListener
+from sandbox.servers.fault_proxy import FaultProxy
 from shared import database as db
 from shared.database import connection as connecting
 from shared.errors import TransientError
 from shared.schedule.notify import CHANNEL
 from shared.settings import DatabaseSettings, Timing
-from tests.chaos.fault_proxy import FaultProxy
 from tests.support.database import Database
 from tests.support.waiting import eventually
 

@@ -1,4 +1,4 @@
-"""A pair of PostgreSQL servers whose primary is lost."""
+"""A pair of PostgreSQL servers whose primary is lost, or changes places with its standby."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ def lose_primary(*, frozen: bool) -> Fault:
         fixture.record_recovery()
 
     return inject
+
+
+async def switch_over(fixture: Fixture) -> None:
+    """Let primary and standby change places in order, as before a node is drained."""
+    pair = fixture.environment.pair
+    assert pair is not None
+    primary, standby = await pair.roles()
+    await asyncio.sleep(fixture.rng.uniform(0.5, 3.0))
+    fixture.record_injection()
+    await primary.hand_over(standby)
+    await pair.until_promoted(standby)
+    await pair.roles()
+    fixture.record_recovery()

@@ -6,7 +6,7 @@ import asyncio
 import signal
 
 from sandbox.demo.workload import Workload
-from tests.chaos.fault_proxy import Action
+from sandbox.servers.fault_proxy import Action
 from tests.chaos.faults import Fault
 from tests.chaos.fixture import FREEZE, Fixture, send_signal
 from tests.chaos.injection_points import InjectionPoint, Trigger

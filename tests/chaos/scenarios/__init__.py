@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tests.chaos.scenarios.broker_cluster import BROKER_CLUSTER
 from tests.chaos.scenarios.conditions import CLOCKS, COMBINED, LOAD, MESSAGES
 from tests.chaos.scenarios.crashes import BOT_CRASHES, CONTROLLER_CRASHES
 from tests.chaos.scenarios.discord import DISCORD
@@ -16,6 +17,7 @@ GROUPS: Mapping[str, Mapping[str, Scenario]] = {
     "Bot crashes": BOT_CRASHES,
     "Controller crashes": CONTROLLER_CRASHES,
     "Broker": BROKER,
+    "Cluster of brokers": BROKER_CLUSTER,
     "Database": DATABASE,
     "Fail-over of the database": FAILOVER,
     "Network": NETWORK,

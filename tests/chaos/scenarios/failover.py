@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.chaos.faults.failover import lose_primary
+from tests.chaos.faults.failover import lose_primary, switch_over
 from tests.chaos.load_actions import LoadProfile
 from tests.chaos.scenarios.scenario import TWO, Scenario
 
@@ -28,6 +28,13 @@ FAILOVER: Mapping[str, Scenario] = {
         unknown_allowed=True,
         pair="synchronous",
     ),
+    "synchronous-primary-switched-over": Scenario(
+        switch_over,
+        "A primary that hands over in order before maintenance loses and doubles nothing.",
+        TWO,
+        LOAD,
+        pair="synchronous",
+    ),
     "asynchronous-primary-killed": Scenario(
         lose_primary(frozen=False),
         "A fail-over that loses the last commits doubles no reminder, and loses only what people changed in them.",
@@ -42,6 +49,13 @@ FAILOVER: Mapping[str, Scenario] = {
         TWO,
         LOAD,
         unknown_allowed=True,
+        pair="asynchronous",
+    ),
+    "asynchronous-primary-switched-over": Scenario(
+        switch_over,
+        "A primary that hands over in order waits for its standby, so asynchronous replication loses nothing either.",
+        TWO,
+        LOAD,
         pair="asynchronous",
     ),
 }

@@ -36,6 +36,7 @@ class Scenario:
         unknown_allowed: an attempt can become undecidable: its process, or every way to Discord's response, was gone
             for longer than Discord remembers a nonce.
         pair: the replication of the pair of PostgreSQL servers that it runs on, instead of one server.
+        broker_cluster: whether it runs on a cluster of RabbitMQ nodes, instead of one broker.
     """
 
     fault: Fault
@@ -47,3 +48,4 @@ class Scenario:
     late_arrivals: bool = False
     unknown_allowed: bool = False
     pair: Literal["synchronous", "asynchronous"] | None = None
+    broker_cluster: bool = False

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.chaos.fault_proxy import Action, Direction, FaultProxy
+from sandbox.servers.fault_proxy import Action, Direction, FaultProxy
 from tests.chaos.injection_points import ACK_SENT, PUBLISH_CONFIRMED, PUBLISH_SENT, InjectionPoint, Trigger
 from tests.support.waiting import WAIT_TIMEOUT
 
