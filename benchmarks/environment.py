@@ -44,6 +44,7 @@ class Environment:
     """A connection to the database for the load, an engine for the oracle, and the processes."""
 
     database: Connection
+    database_url: str
     engine: AsyncEngine
     dispatcher: Worker
     bot: Worker
@@ -82,7 +83,7 @@ async def environment(servers: Servers, plan: Plan) -> AsyncIterator[Environment
             for name in ("dispatcher", "bot", "bare")
         ]
         machine = {"load_before": round(servers.load, 2), **await _machine(connection, broker_url)}
-        yield Environment(connection, engine, dispatcher, bot, bare, machine)
+        yield Environment(connection, database_url, engine, dispatcher, bot, bare, machine)
 
 
 @asynccontextmanager

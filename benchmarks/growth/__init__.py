@@ -1,0 +1,1 @@
+"""The time that the product's functions take as its tables grow."""
