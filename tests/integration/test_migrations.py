@@ -131,7 +131,7 @@ async def test_the_tables_of_the_pipeline_are_vacuumed_after_some_changes(empty:
         assert "autovacuum_vacuum_scale_factor=0.005" in settings
         assert "autovacuum_analyze_scale_factor=0.01" in settings
 
-    await command.downgrade(empty, revision="0021")
+    await command.downgrade(empty, revision="0022")
     assert await run(empty, options) == []
 
 
