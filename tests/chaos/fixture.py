@@ -14,9 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from sandbox.demo.workload import Workload
+from sandbox.discord.gateway.shards import Shard
 from sandbox.discord.server import SandboxDiscord
 from sandbox.servers.directory import subdirectory
 from sandbox.servers.fault_proxy import FaultProxy
+from shared.errors import TransientError
 from shared.settings import Timing
 from tests.chaos.environment import TEMPLATE, Environment
 from tests.chaos.games import Guild
@@ -35,15 +37,20 @@ TIMING = Timing(
 """Questbell's time-outs at about one sixth, in the same order."""
 NONCE_WINDOW = 5 * TIMING.nonce_window
 """How long Discord remembers nonces at that scale."""
+CONNECTED_WITHIN = 60.0
+"""Seconds until all shards are connected to Discord's gateway."""
 FREEZE = TIMING.settle_timeout + 3.0
 """Seconds: longer than every time-out."""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """The processes of a scenario: the number of controllers, and more settings by the name of the process."""
+    """The processes of a scenario: how many controllers, bots and shards of the bots, and more settings by the name of
+    the process."""
 
     controllers: int = 1
+    bots: int = 1
+    shards: int = 1
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -58,6 +65,7 @@ class Fixture:
         lost_primary: a copy of the data of a primary that was lost in a fail-over.
         injections: how often the fault was injected.
         fault_ended_at: when everything was well again.
+        problems: what the fault found wrong, beside what the oracle finds.
     """
 
     environment: Environment
@@ -68,13 +76,15 @@ class Fixture:
     database_url: str
     broker_url: str
     proxies: Mapping[str, FaultProxy]
-    bot: Workload
+    topology: Topology
+    bots: Sequence[Workload]
     controllers: Sequence[Workload]
     ends: float = 0.0
     affected: frozenset[int] | None = None
     lost_primary: Path | None = None
     injections: int = 0
     fault_ended_at: datetime | None = None
+    problems: list[str] = field(default_factory=list)
 
     def record_injection(self) -> None:
         """Count an injection of the fault."""
@@ -92,7 +102,25 @@ class Fixture:
     @property
     def workloads(self) -> list[Workload]:
         """Every process."""
-        return [*self.controllers, self.bot]
+        return [*self.controllers, *self.bots]
+
+    @property
+    def shards(self) -> list[Shard]:
+        """The shards of all bots together."""
+        return [Shard(number, self.topology.shards) for number in range(self.topology.shards)]
+
+    async def start_all(self) -> None:
+        """Start every process, and wait until each shard is connected, of which one may identify in five seconds.
+
+        Raises:
+            TransientError: some shard is not in time.
+        """
+        await asyncio.gather(*(workload.process.start() for workload in self.workloads))
+        gateway = self.discord.gateway
+        try:
+            await self.discord.wait_for(lambda: gateway.connected_shards == self.shards, timeout=CONNECTED_WITHIN)
+        except TimeoutError:
+            raise TransientError(f"only the shards {gateway.connected_shards} are connected") from None
 
     async def kill(self, workload: Workload) -> None:
         """Kill a process as kill -9 does, and wait until it is gone."""
@@ -146,19 +174,22 @@ async def fixture(
             **{f"QUESTBELL_TIMING_{setting.upper()}": str(value) for setting, value in TIMING.model_dump().items()},
         }
 
-        def workload(kind: str, label: str) -> Workload:
+        def workload(kind: str, number: int) -> Workload:
             settings = {
                 **common,
                 "QUESTBELL_DATABASE_URL": _url_through(proxies.get(f"{kind}-database"), database_url),
                 "QUESTBELL_AMQP_URL": _url_through(proxies.get(f"{kind}-broker"), broker_url),
                 "DISCORD_API_URL": _url_through(proxies[f"{kind}-discord"], discord.url),
+                **(_shard_settings(topology, number) if kind == "bot" else {}),
                 **topology.settings.get(kind, {}),
             }
-            return Workload(kind, directory=subdirectory(directory, label), settings=settings)
+            return Workload(kind, directory=subdirectory(directory, f"{kind}-{number}"), settings=settings)
 
-        controllers = [workload("controllers", f"controllers-{number}") for number in range(topology.controllers)]
-        bot = workload("bot", "bot")
-        running = Fixture(environment, name, rng, discord, guild, database_url, broker_url, proxies, bot, controllers)
+        controllers = [workload("controllers", number) for number in range(topology.controllers)]
+        bots = [workload("bot", number) for number in range(topology.bots)]
+        running = Fixture(
+            environment, name, rng, discord, guild, database_url, broker_url, proxies, topology, bots, controllers
+        )
         try:
             yield running
         finally:
@@ -172,6 +203,12 @@ def send_signal(workload: Workload, number: signal.Signals) -> None:
     """Send a signal to a process; only faults do that."""
     if workload.process.pid is not None:
         os.kill(workload.process.pid, number)
+
+
+def _shard_settings(topology: Topology, ordinal: int) -> Mapping[str, str]:
+    """Return which shards one of the bots runs."""
+    numbers = {"SHARDS": topology.shards, "PROCESSES": topology.bots, "ORDINAL": ordinal}
+    return {f"QUESTBELL_BOT_{name}": str(number) for name, number in numbers.items()}
 
 
 def _proxy(url: str) -> FaultProxy:

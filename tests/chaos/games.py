@@ -58,9 +58,10 @@ _WRITERS = 4
 
 @dataclass(frozen=True)
 class Guild:
-    """The channels of the games, the people who may play, their preferences, and who wants extra reminders."""
+    """The channels of the games, the guild of each, the people who may play, their preferences, and who wants extra
+    reminders."""
 
-    guild_id: int
+    guild_ids: Sequence[int]
     channels: Sequence[int]
     people: Sequence[int]
     preferences: DmPreferences
@@ -167,9 +168,10 @@ def _new_game(number: int, players: Sequence[int], rng: random.Random) -> NewGam
 
 _MOVE = (
     "TRUNCATE oracle_game_state",
-    "INSERT INTO guild (id) VALUES (:guild)",
+    "INSERT INTO guild (id) SELECT DISTINCT unnest(CAST(:guilds AS bigint[]))",
     "UPDATE participant SET user_id = (CAST(:people AS bigint[]))[user_id]",
-    "UPDATE game SET guild_id = :guild, channel_id = (CAST(:channels AS bigint[]))[channel_id], "
+    "UPDATE game SET guild_id = (CAST(:guilds AS bigint[]))[channel_id], "
+    "channel_id = (CAST(:channels AS bigint[]))[channel_id], "
     "host_id = (CAST(:people AS bigint[]))[host_id], scheduled_at = moved.at, local_time = moved.at AT TIME ZONE zone "
     "FROM unnest(CAST(:ids AS uuid[]), CAST(:starts AS timestamptz[])) AS moved (id, at) WHERE game.id = moved.id",
     "UPDATE game SET occurrence = local_time WHERE series_id IS NOT NULL",
@@ -196,7 +198,7 @@ async def move(
         due = {game.id: now + timedelta(seconds=first + spread * rng.random()) for game in games}
         starts = {game.id: due[game.id] + timedelta(minutes=_first_offset(game)) for game in games}
         parameters = {
-            "guild": guild.guild_id,
+            "guilds": list(guild.guild_ids),
             "channels": list(guild.channels),
             "people": list(guild.people),
             "ids": list(starts),

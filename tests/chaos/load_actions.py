@@ -39,12 +39,14 @@ class LoadProfile:
         spread: seconds over which they become due.
         crowd: how many channels' games share the first channel.
         unopened: with how many players who want direct messages no direct-message channel was ever opened.
+        guilds: in how many guilds the bot is. The channels of the games are spread over them.
     """
 
     first: float = 2.0
     spread: float = 10.0
     crowd: int = 1
     unopened: int = 3
+    guilds: int = 1
 
     @property
     def ends(self) -> float:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sandbox.discord.server import SandboxDiscord
+from sandbox.discord.world.default_world import OWNER
 from sandbox.oracle import history
 from sandbox.oracle.compare import compare
 from sandbox.oracle.evidence_report import GameReport, report_games, write_reports
@@ -75,6 +76,7 @@ async def run_scenario(
             evidence = await _run(running, scenario, engine, rng)
             injections = running.injections
             verdict = compare(evidence)
+            verdict.other_problems += [*running.problems, *scenario.check(running)]
             reports = report_games(verdict, evidence)
     except* QuestbellError as group:
         verdict.other_problems.append(f"it could not be run: {group.exceptions[0]}")
@@ -112,7 +114,7 @@ def _topology(scenario: Scenario) -> Topology:
 
 async def _run(running: Fixture, scenario: Scenario, engine: AsyncEngine, rng: random.Random) -> Evidence:
     sessions, guild, load = database.sessions(engine), running.guild, scenario.load
-    await asyncio.gather(*(workload.process.start() for workload in running.workloads))
+    await running.start_all()
     await dm_preferences.write(sessions, running.discord, guild.preferences, guild.people)
     games = await move(sessions, guild, rng, first=load.first, spread=load.spread)
     running.ends = asyncio.get_running_loop().time() + load.ends
@@ -165,15 +167,27 @@ async def _lost_primary_facts(running: Fixture) -> DatabaseFacts | None:
 def _add_guild(discord: SandboxDiscord, load: LoadProfile, rng: random.Random) -> Guild:
     """Add the channels and the people of many games to Discord."""
     world = discord.world
-    guild = next(iter(world.guilds.values()))
+    guilds = [*world.guilds.values()]
+    guilds += [
+        world.add_guild(f"Guild {number}", owner=OWNER, channels={"games": ()})
+        for number in range(len(guilds), load.guilds)
+    ]
+    homes = [guilds[number * len(guilds) // CHANNELS] for number in range(CHANNELS)]
     users = [world.add_user(f"Player {number}") for number in range(PEOPLE)]
-    for user in users:
-        world.add_member(guild, user)
+    for guild in {home.id: home for home in homes}.values():
+        for user in users:
+            world.add_member(guild, user)
     people = [user.id for user in users]
-    channels = [world.add_channel(guild, f"table-{number}").id for number in range(CHANNELS)]
+    channels = [world.add_channel(home, f"table-{number}") for number, home in enumerate(homes)]
     channels[: load.crowd] = [channels[0]] * load.crowd
     preferences = dm_preferences.draw(people, rng, unopened=load.unopened)
-    return Guild(guild.id, channels, people, preferences, extra=frozenset(rng.sample(people, WITH_EXTRA_WISHES)))
+    return Guild(
+        [channel.guild_id or 0 for channel in channels],
+        [channel.id for channel in channels],
+        people,
+        preferences,
+        extra=frozenset(rng.sample(people, WITH_EXTRA_WISHES)),
+    )
 
 
 async def _wait_until_settled(sessions: Sessions, *, spread: float) -> None:

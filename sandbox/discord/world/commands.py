@@ -44,9 +44,13 @@ class Leaf:
 
 
 class CommandRegistry:
-    """Commands by scope: None is global, else a guild's id. A guild's command hides the global one of its name."""
+    """Commands by scope: None is global, else a guild's id. A guild's command hides the global one of its name.
+
+    `replaced` counts how often all commands of a scope were registered at once.
+    """
 
     def __init__(self) -> None:
+        self.replaced = 0
         self._scopes: dict[int | None, dict[int, Json]] = {}
 
     def all(self, guild_id: int | None) -> list[Json]:
@@ -67,6 +71,7 @@ class CommandRegistry:
 
     def replace(self, guild_id: int | None, commands: list[Json]) -> None:
         """Make these the commands of the scope."""
+        self.replaced += 1
         self._scopes[guild_id] = {int(command["id"]): command for command in commands}
 
     def find_by_name(self, guild_id: int | None, name: str, kind: int) -> Json | None:

@@ -127,8 +127,8 @@ def delay_at(*points: InjectionPoint, seconds: float = 6.0, times: int = 10) -> 
 
 
 def choose(fixture: Fixture, kind: str) -> Workload:
-    """Return the bot, or one of the controllers."""
-    return fixture.bot if kind == BOT else fixture.rng.choice(fixture.controllers)
+    """Return one of the bots or of the controllers."""
+    return fixture.rng.choice(fixture.bots if kind == BOT else fixture.controllers)
 
 
 async def _wait_until_fired(fixture: Fixture, trigger: Trigger, *, extra: float = 0.0) -> bool:

@@ -11,10 +11,12 @@ from tests.chaos.scenarios.discord import DISCORD
 from tests.chaos.scenarios.failover import FAILOVER
 from tests.chaos.scenarios.scenario import Scenario
 from tests.chaos.scenarios.servers import BROKER, DATABASE, KUBERNETES, NETWORK
+from tests.chaos.scenarios.shards import SHARDS
 
 GROUPS: Mapping[str, Mapping[str, Scenario]] = {
     "Load without faults": LOAD,
     "Bot crashes": BOT_CRASHES,
+    "Several bots": SHARDS,
     "Controller crashes": CONTROLLER_CRASHES,
     "Broker": BROKER,
     "Cluster of brokers": BROKER_CLUSTER,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from tests.chaos.faults import Fault
 from tests.chaos.faults.servers import API_SERVER_DOWN
-from tests.chaos.fixture import Topology
+from tests.chaos.fixture import Fixture, Topology
 from tests.chaos.games import CROWD
 from tests.chaos.load_actions import LoadProfile
 
@@ -35,6 +35,7 @@ class Scenario:
         late_arrivals: a request may arrive long after it was sent, so a message may belong to an earlier attempt.
         unknown_allowed: an attempt can become undecidable: its process, or every way to Discord's response, was gone
             for longer than Discord remembers a nonce.
+        check: returns what is wrong in the end, beside what the oracle finds.
         pair: the replication of the pair of PostgreSQL servers that it runs on, instead of one server.
         broker_cluster: whether it runs on a cluster of RabbitMQ nodes, instead of one broker.
     """
@@ -47,5 +48,6 @@ class Scenario:
     quick: bool = False
     late_arrivals: bool = False
     unknown_allowed: bool = False
+    check: Callable[[Fixture], Sequence[str]] = lambda fixture: ()
     pair: Literal["synchronous", "asynchronous"] | None = None
     broker_cluster: bool = False
