@@ -203,7 +203,8 @@ async def _acquire(
     }
     withheld = gone.keys() | {id_ for id_, (_, context) in valid.items() if context.is_stale}
     await ledger.lock_notifications(session, set(gone.values()))
-    leases, conflicts = await ledger.acquire_leases(session, valid.keys() - withheld, timing)
+    wanted = [delivery for delivery, _ in valid.values() if delivery.id not in withheld]
+    leases, conflicts = await ledger.acquire_leases(session, wanted, timing)
     conflicts |= await ledger.read_lease_conflicts(session, withheld)
     if gone:
         await ledger.delete_pending(session, gone.keys())

@@ -96,13 +96,14 @@ async def read_deliveries(session: AsyncSession, notifications: Collection[UUID]
 
 
 async def acquire_leases(
-    session: AsyncSession, deliveries: Collection[UUID], timing: Timing
+    session: AsyncSession, deliveries: Sequence[Delivery], timing: Timing
 ) -> tuple[dict[UUID, Lease], dict[UUID, LeaseConflict]]:
     """Acquire leases. Final deliveries and those leased elsewhere are conflicts."""
     if not deliveries:
         return {}, {}
     parameters = {
-        "ids": list(deliveries),
+        "ids": [delivery.id for delivery in deliveries],
+        "recipient_ids": [delivery.recipient_id for delivery in deliveries],
         "lease": timedelta(seconds=timing.lease),
         "nonce_window": timedelta(seconds=timing.nonce_window),
     }
@@ -110,7 +111,7 @@ async def acquire_leases(
     leases = {row.id: Lease(row.id, row.attempts, row.is_first) for row in acquired}
     if len(leases) == len(deliveries):
         return leases, {}
-    others = list(set(deliveries) - leases.keys())
+    others = [delivery.id for delivery in deliveries if delivery.id not in leases]
     return leases, await read_lease_conflicts(session, others)
 
 

@@ -202,21 +202,24 @@ RETURNING id;
 
 -- name: acquire_leases
 -- Commit the right to send: one moment for the whole statement. A delivery that was left in sending may be sent again
--- only while Discord surely remembers its nonce.
+-- only while Discord surely remembers its nonce. One that was turned into a delivery in the channel since it was read is
+-- left to the attempt that turned it.
 -- Index: pk_notification_delivery.
-UPDATE notification_delivery
+UPDATE notification_delivery AS delivery
 SET state = 'sending',
     attempts = attempts + 1,
     first_sending_at = coalesce(first_sending_at, statement_timestamp()),
     lease_until = statement_timestamp() + CAST(:lease AS interval)
-WHERE id = ANY(CAST(:ids AS uuid[]))
+FROM unnest(CAST(:ids AS uuid[]), CAST(:recipient_ids AS bigint[])) AS wanted (delivery_id, recipient_id)
+WHERE delivery.id = wanted.delivery_id
+    AND delivery.recipient_id = wanted.recipient_id
     AND (
         state = 'pending'
         OR state = 'sending'
             AND lease_until <= statement_timestamp()
             AND first_sending_at > statement_timestamp() - CAST(:nonce_window AS interval)
     )
-RETURNING id, attempts, first_sending_at = statement_timestamp() AS is_first;
+RETURNING delivery.id, attempts, first_sending_at = statement_timestamp() AS is_first;
 
 -- name: lease_conflicts
 -- Read why leases could not be acquired.

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, update
 
+from bot.delivery.leases import DeliveryRequest, PendingRecipient, Prepared, acquire, prepare
 from bot.delivery.rate_limits import DM_OPEN_PAUSE
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status
 from sandbox.discord.world.evidence import Accepted
@@ -15,9 +16,11 @@ from shared import database as db
 from shared import users
 from shared.errors import TransientError
 from shared.games import cancel_game
-from shared.models import DeliveryState, NotificationDelivery, NotificationKind, Outcome, User
+from shared.models import DeliveryState, NotificationDelivery, NotificationKind, Outcome, RecipientKind, User
+from shared.settings import Timing
 from shared.signup import join_game, leave_game
 from tests.integration.delivery.conftest import Bot
+from tests.support.builders import make_due_now
 from tests.support.transition_check import allow_any_change
 
 OPENING = Match(method="POST", route=r"/users/@me/channels$")
@@ -67,6 +70,28 @@ async def test_a_reminder_shows_who_plays_now_and_pings_no_one_twice(bot: Bot) -
         assert f"Players: 2/4 · <@{mia}> <@{ben}>" in message.content.splitlines()
     [public] = channel_messages(bot)
     assert set(public.pinged_users) == {ben}
+
+
+async def test_a_recipient_who_is_notified_in_the_channel_by_now_gets_no_direct_message(
+    bot: Bot, timing: Timing
+) -> None:
+    """A late attempt has read the delivery before another one turned it into one in the channel."""
+    await request_dms(bot, "Mia")
+    row = await bot.row(await bot.game(("Mia",)))
+    await make_due_now(bot.database.sessions, row)
+    async with db.transaction(bot.database.sessions) as session:
+        [prepared] = await prepare(session, [DeliveryRequest(row.id, {row.kind})], timing=timing)
+    assert isinstance(prepared, Prepared)
+    read = {it.delivery.recipient_kind: it for it in prepared.attempts if isinstance(it, PendingRecipient)}
+    late = read[RecipientKind.USER]
+    in_channel = {"recipient_kind": RecipientKind.CHANNEL, "recipient_id": bot.channel, "chunk": 1}
+    async with db.transaction(bot.database.sessions) as session:
+        await allow_any_change(session)
+        await session.execute(
+            update(NotificationDelivery).where(NotificationDelivery.id == late.delivery.id).values(**in_channel)
+        )
+    async with db.transaction(bot.database.sessions) as session:
+        assert await acquire(session, [late], timing=timing) == [None]
 
 
 async def test_a_dm_channel_is_opened_once(bot: Bot) -> None:
