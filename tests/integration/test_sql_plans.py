@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
 
+from controllers.loops.sources import NOTIFICATIONS, STATUS_TRANSITIONS, ScheduleTable
 from sandbox.servers.postgres import Postgres
 from shared import database as db
 from shared import sql
@@ -255,6 +256,50 @@ async def test_an_overlap_is_found_without_reading_all_seats_of_a_user(database:
         )
     [explanation] = explained.scalar_one()
     assert sum(rows_read(explanation["Plan"])) < 200
+
+
+_MANY_PENDING = """
+INSERT INTO guild (id) VALUES (1);
+
+INSERT INTO game (id, guild_id, channel_id, host_id, title, scheduled_at, zone, local_time, duration)
+SELECT gen_random_uuid(), 1, 2, 3, 'Game', now() + number * interval '1 hour', 'UTC', now(), interval '3 hours'
+FROM generate_series(2001, 32000) AS number;
+
+-- Some rows of each table are due, and 60000 are not.
+INSERT INTO notification_schedule (
+    id, game_id, game_version, kind, offset_minutes, game_scheduled_at, due_at, attempt_at
+)
+SELECT gen_random_uuid(), id, 1, 'reminder', days, scheduled_at, due_at, due_at
+FROM (SELECT *, row_number() OVER () AS number FROM game) AS game,
+    generate_series(1, 2) AS days,
+    LATERAL (SELECT CASE WHEN number < 10 THEN now() ELSE scheduled_at - days * interval '1 day' END AS due_at) AS due;
+
+INSERT INTO game_status_schedule (id, game_id, game_version, target_status, due_at, attempt_at)
+SELECT gen_random_uuid(), id, 1, target, due_at, due_at
+FROM (SELECT *, row_number() OVER () AS number FROM game) AS game,
+    unnest(CAST('{in_progress,completed}' AS text[])) AS target,
+    LATERAL (SELECT CASE WHEN number < 10 THEN now() ELSE scheduled_at END AS due_at) AS due;
+
+ANALYZE
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), [("claim_notifications", NOTIFICATIONS), ("claim_transitions", STATUS_TRANSITIONS)]
+)
+async def test_a_claim_reads_no_rows_that_are_not_due(database: Database, name: str, source: ScheduleTable) -> None:
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        for statement in _MANY_PENDING.split(";"):
+            await session.execute(text(statement))
+    parameters = {"kinds": source.kinds, "window": 2_000, "batch_size": BATCH}
+    async with db.transaction(database.sessions) as session:
+        explained = await session.execute(
+            text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {STATEMENTS[name].text}"), parameters
+        )
+        [explanation] = explained.scalar_one()
+    assert explanation["Plan"]["Actual Rows"] == 18
+    assert explanation["Plan"]["Shared Hit Blocks"] + explanation["Plan"]["Shared Read Blocks"] < 200
 
 
 def rows_read(plan: dict[str, Any]) -> Iterator[float]:
