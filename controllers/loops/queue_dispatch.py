@@ -98,7 +98,7 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
         batch_size = min(spec.batch_size, self._adaptive_batch_size)
         claimed: Sequence[ClaimedRow] = ()
         rows: Mapping[PublishResult, Sequence[ClaimedRow]] = {}
-        seconds = 0.0 if self._expects_rows else await self._seconds_until_next()
+        seconds = 0.0 if self._expects_rows else await self._seconds_until_next(is_alone=True)
         if seconds <= 0:
             self._expects_rows = True
             async with database.transaction(self._sessions) as session:
@@ -126,8 +126,11 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
         self._expects_rows = seconds <= longest
         return Pause(min(seconds, longest), until=(self._notified,))
 
-    async def _seconds_until_next(self) -> float:
+    async def _seconds_until_next(self, *, is_alone: bool = False) -> float:
+        """Return the seconds until the next row is due. If asked alone, no claim has shown that writes are accepted."""
         async with database.transaction(self._sessions) as session:
+            if is_alone:
+                await database.require_writable(session)
             seconds = await queries.seconds_until_next(session, self._source, self._queue)
         return math.inf if seconds is None else seconds
 

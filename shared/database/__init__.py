@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from shared.database.connection import check_writable, connect
 from shared.database.errors import translated
-from shared.database.pool import Sessions, engine, now, ping, sessions, transaction
+from shared.database.pool import Sessions, engine, now, ping, require_writable, sessions, transaction
 
-__all__ = ["Sessions", "check_writable", "connect", "engine", "now", "ping", "sessions", "transaction", "translated"]
+__all__ = [
+    "Sessions",
+    "check_writable",
+    "connect",
+    "engine",
+    "now",
+    "ping",
+    "require_writable",
+    "sessions",
+    "transaction",
+    "translated",
+]

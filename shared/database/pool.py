@@ -133,8 +133,17 @@ async def transaction(factory: Sessions) -> AsyncIterator[AsyncSession]:
 async def ping(factory: Sessions) -> None:
     """Wait for the answer that writes are accepted. Raises as `transaction`."""
     async with transaction(factory) as session:
-        connection = await (await session.connection()).get_raw_connection()
-        await check_writable(connection.driver_connection)
+        await require_writable(session)
+
+
+async def require_writable(session: AsyncSession) -> None:
+    """Check that writes are accepted, in a transaction that only reads. A new connection was not probed.
+
+    Raises:
+        TransientError: the server is a standby, or set to read-only.
+    """
+    connection = await (await session.connection()).get_raw_connection()
+    await check_writable(connection.driver_connection)
 
 
 async def now(session: AsyncSession) -> datetime:
