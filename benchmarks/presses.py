@@ -20,7 +20,7 @@ from sandbox.discord.world.messages import Message, walk_components
 from shared import database
 from shared.games import NewGame, create_game
 
-GAMES = 5
+GAMES = 20
 """Games whose Join buttons are pressed; each has a channel to itself."""
 _POSTED_WITHIN = 30.0
 """Seconds for their announcements."""
