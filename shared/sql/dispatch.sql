@@ -6,12 +6,12 @@
 -- Lock at most :batch_size due notifications of :kinds that no other replica has locked, the most urgent first. Kinds of
 -- a newer release are left to it.
 -- Indexes: ix_notification_schedule_kind_attempt_at, of which at most :window entries of each kind are read however many
--- rows are due; then pk_notification_schedule. The kind is in an array of one: with an equality the planner may choose
--- the index on the time alone, and read past every due row of the other kinds. If kind and time are compared as one row,
--- only the kind ends the scan, and all pending entries of the kind are read. The window is an array and not a join: with
--- a join the planner estimates that a third of the table is due, and scans it. The clock is in a sub-select, because a
--- volatile function cannot be an index condition. `attempt_at` is checked again, because another replica may have marked
--- the row since the window was read.
+-- rows are due; then pk_notification_schedule. If nearly all rows are of few kinds, the planner may choose the index on
+-- the time alone, and read past the due rows of other kinds, but no others. Kind and time compared as one row were
+-- rejected: that needs the first index, but only the kind ends its scan, so all pending entries of the kind are read. The
+-- window is an array and not a join: with a join the planner estimates that a third of the table is due, and scans it.
+-- The clock is in a sub-select, because a volatile function cannot be an index condition. `attempt_at` is checked again,
+-- because another replica may have marked the row since the window was read.
 SELECT
     id, game_id, due_at, attempts, clock_timestamp() AS claimed_at, kind, offset_minutes, game_scheduled_at
 FROM notification_schedule
@@ -20,7 +20,7 @@ WHERE id = ANY(ARRAY(
         FROM unnest(CAST(:kinds AS text[])) AS wanted (kind),
             LATERAL (
                 SELECT id FROM notification_schedule
-                WHERE kind = ANY(ARRAY[wanted.kind]) AND attempt_at <= (SELECT clock_timestamp())
+                WHERE kind = wanted.kind AND attempt_at <= (SELECT clock_timestamp())
                 ORDER BY kind, attempt_at
                 LIMIT :window
             ) AS due
@@ -41,7 +41,7 @@ WHERE id = ANY(ARRAY(
         FROM unnest(CAST(:kinds AS text[])) AS wanted (kind),
             LATERAL (
                 SELECT id FROM game_status_schedule
-                WHERE target_status = ANY(ARRAY[wanted.kind]) AND attempt_at <= (SELECT clock_timestamp())
+                WHERE target_status = wanted.kind AND attempt_at <= (SELECT clock_timestamp())
                 ORDER BY target_status, attempt_at
                 LIMIT :window
             ) AS due
