@@ -36,7 +36,7 @@ class UnseenWarning:
 async def warn_hosts(session: AsyncSession, warnings: Sequence[tuple[UUID, str]]) -> None:
     """Write a warning to the host about each notification, with a reason.
 
-    It locks the notifications' games against deletion, so it goes before the locks of rows.
+    It locks the notifications' games, so it goes before the locks of rows.
     """
     if not warnings:
         return

@@ -68,15 +68,15 @@ SELECT id, game_id, attempts, outcome, outcome_detail, event_type FROM settled;
 
 -- name: warn_hosts
 -- Write a warning to the host of each notification's game, unless the host knows this reason. A warning that is
--- still open takes up the new reason. Nobody is warned about a warning. The games are locked before a row is written: the
--- foreign key's lock comes after it, and would wait for somebody who has locked the game and waits for the row.
+-- still open takes up the new reason. Nobody is warned about a warning. The games are locked before a row is written, as
+-- everybody locks them who changes one: otherwise somebody who has locked the game may wait for the row.
 -- Indexes: pk_notification_schedule, pk_game, ix_notification_schedule_game_id.
 WITH game AS MATERIALIZED (
     SELECT id, version, scheduled_at
     FROM game
     WHERE id = ANY(ARRAY(SELECT game_id FROM notification_schedule WHERE id = ANY(CAST(:notification_ids AS uuid[]))))
     ORDER BY id
-    FOR KEY SHARE
+    FOR NO KEY UPDATE
 )
 INSERT INTO notification_schedule (
     id, game_id, game_version, kind, game_scheduled_at, reason, due_at, attempt_at
