@@ -23,7 +23,7 @@ from shared.settings import LogSettings
     "--rounds", type=click.IntRange(3), help=f"Rounds to compute the ratios from.  [default: {Plan().rounds}]"
 )
 @click.option("--batch-size", type=click.IntRange(1, 1000), help="The Scheduler's batchSize.  [default: its default]")
-@click.option("--prefetch", type=click.IntRange(1, 100), help="Messages a consumer holds.  [default: its default]")
+@click.option("--prefetch", type=click.IntRange(1, 200), help="Messages a consumer holds.  [default: its default]")
 @click.option("--peers", is_flag=True, help="Measure the burst of other schedulers, too; takes half an hour.")
 @click.option("--quick", is_flag=True, help="A tenth of everything: shows that it works, not how fast.")
 @click.option(

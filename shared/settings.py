@@ -87,7 +87,7 @@ class BrokerSettings(Settings):
     url: Annotated[SecretStr, AfterValidator(_check_broker_url)] = Field(
         description=f"where RabbitMQ is, such as {BROKER_EXAMPLE}"
     )
-    prefetch: int = Field(default=100, ge=1, le=100)
+    prefetch: int = Field(default=200, ge=1, le=200)
     """Unacknowledged messages per consumer. This bounds the size of its database batches, and how many messages wait in
     the process during an outage."""
 

@@ -1,7 +1,7 @@
 """Micro-batches, in which concurrent tasks share one database transaction.
 
-A statement for a hundred rows costs little more than for one. There is no timer. The next batch collects while others
-are running, so an idle bot never waits.
+A statement for a hundred rows costs little more than for one. There is no timer. The next batch collects while one is
+running, so an idle bot never waits.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from shared import database
 from shared.database import Sessions
 from shared.errors import TransientError
 
-BATCH_LIMIT = 100
+BATCH_LIMIT = 200
 """At least the consumers' prefetch."""
-CONCURRENT = 2
-"""Batches at once. The second runs while PostgreSQL works for the first; more would only be smaller."""
 
 
 class GameLock(enum.Enum):
@@ -46,13 +44,13 @@ class Work(Protocol[ItemT, ResultT]):
 
 
 class Batch(Generic[Item, Result]):
-    """Runs a few batches at a time and gives each caller the result of its item."""
+    """Runs one batch at a time and gives each caller the result of its item."""
 
     def __init__(self, sessions: Sessions, work: Work[Item, Result]) -> None:
         self._sessions = sessions
         self._work = work
         self._waiting: list[tuple[Item, asyncio.Future[Result | GameLock]]] = []
-        self._flushing: set[asyncio.Task[None]] = set()
+        self._flushing: asyncio.Task[None] | None = None
 
     async def __call__(self, item: Item) -> Result:
         """Return the item's committed result. An item whose game is locked is repeated alone.
@@ -63,8 +61,8 @@ class Batch(Generic[Item, Result]):
         """
         future: asyncio.Future[Result | GameLock] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if len(self._flushing) < CONCURRENT:
-            self._flushing.add(asyncio.create_task(self._flush()))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
         result = await future
         if isinstance(result, GameLock):
             [result] = await self._commit([item], wait=True)
@@ -77,14 +75,11 @@ class Batch(Generic[Item, Result]):
             while self._waiting:
                 await asyncio.sleep(0)  # tasks that were woken together share a batch
                 taken, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
-                if taken:  # else another has taken them all
-                    await self._run(taken)
-        except asyncio.CancelledError:  # the process is ending
-            for _, future in self._waiting:
+                await self._run(taken)
+        finally:
+            self._flushing = None
+            for _, future in self._waiting:  # none, unless the process is ending
                 future.cancel()
-            raise
-        finally:  # at once: a callback of the task would run after the next item has seen it
-            self._flushing -= {asyncio.current_task()}
 
     async def _run(self, taken: Sequence[tuple[Item, asyncio.Future[Result | GameLock]]]) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.delivery import batch as module
-from bot.delivery.batch import BATCH_LIMIT, CONCURRENT, LOCKED, Batch, GameLock
+from bot.delivery.batch import BATCH_LIMIT, LOCKED, Batch, GameLock
 from shared.errors import TransientError
 
 
@@ -59,30 +59,6 @@ async def test_items_that_arrive_during_a_batch_share_the_next_one(work: Work) -
     work.go.set()
     assert await asyncio.gather(first, *rest) == [0, 2, 4, 6, 8, 10]
     assert work.batches == [[0], [1, 2, 3, 4, 5]]
-
-
-async def test_a_second_batch_runs_while_the_first_waits_and_a_third_does_not(work: Work) -> None:
-    batch = make_batch(work)
-    asked = []
-    for item in range(CONCURRENT + 1):
-        asked.append(asyncio.create_task(batch(item)))
-        for _ in range(3):
-            await asyncio.sleep(0)
-    assert work.batches == [[item] for item in range(CONCURRENT)]
-    work.go.set()
-    assert await asyncio.gather(*asked) == [2 * item for item in range(CONCURRENT + 1)]
-
-
-async def test_an_item_that_arrives_as_the_last_batch_ends_is_not_left_behind(work: Work) -> None:
-    work.go.set()
-    batch = make_batch(work)
-    for ticks in range(12):
-        asked = [asyncio.create_task(batch(item)) for item in range(2 * CONCURRENT)]
-        for _ in range(ticks):
-            await asyncio.sleep(0)
-        async with asyncio.timeout(1):
-            assert await batch(7) == 14
-            await asyncio.gather(*asked)
 
 
 async def test_a_batch_has_a_maximum_size(work: Work) -> None:
