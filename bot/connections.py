@@ -68,7 +68,6 @@ class Connections:
                 members_intent=self.settings.members_intent,
                 shard=shard,
                 turns=turns,
-                registers_commands=shard.number == 0,
                 state=self.state,
             )
         except GatewayClosedError as error:

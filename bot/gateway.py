@@ -54,7 +54,6 @@ class QuestbellBot(QuestbellClient):
         limits: GameSettings,
         members_intent: bool = False,
         shard: Shard | None = None,
-        registers_commands: bool = True,
         state: GatewayState | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
@@ -66,7 +65,6 @@ class QuestbellBot(QuestbellClient):
         self._notify_ready = on_ready
         self._lost_at: deque[float] = deque(maxlen=RECONNECTS)
         self._connecting: asyncio.Timeout | None = None
-        self._registers_commands = registers_commands
         self._registration: asyncio.Task[None] | None = None
         self._departures = Departures(sessions)
         self._following: asyncio.Task[None] | None = None
@@ -75,7 +73,7 @@ class QuestbellBot(QuestbellClient):
         """Add the features and register their commands after the login."""
         for feature in (games, help, my_games, series, settings, templates):
             feature.setup(self, self.tree)
-        if self._registers_commands:
+        if self.shard.number == 0:  # once for all shards
             self._registration = await keep_commands_registered(self.tree)
         self._following = asyncio.create_task(self._departures.run())
 
@@ -185,7 +183,6 @@ async def run_gateway(
     members_intent: bool = False,
     shard: Shard | None = None,
     turns: IdentifyTurns | None = None,
-    registers_commands: bool = True,
     state: GatewayState | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -207,7 +204,6 @@ async def run_gateway(
                 limits=limits or GameSettings(),
                 members_intent=members_intent,
                 shard=shard,
-                registers_commands=registers_commands,
                 state=state,
                 on_ready=on_ready,
             ) as bot:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from controllers.loops import queries
 from controllers.loops.base import LoopStatus, Pause, PollingLoop, finish_uncancelled
@@ -32,6 +33,9 @@ RECONNECT = Backoff(first=0.2, longest=5.0)
 """Delays while a server is unavailable. Early retries cost nothing."""
 INSPECT_INTERVAL = 10.0
 """Seconds between questions to the broker about a queue that takes no messages."""
+
+PublishedRows: TypeAlias = Mapping[PublishResult, Sequence[ClaimedRow]]
+_NOTHING: PublishedRows = {}
 
 
 class QueueDispatch(PollingLoop[SchedulerSpec]):
@@ -96,17 +100,11 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
         spec = self.spec
         await self._publisher.connect(self._queue)
         batch_size = min(spec.batch_size, self._adaptive_batch_size)
-        claimed: Sequence[ClaimedRow] = ()
-        rows: Mapping[PublishResult, Sequence[ClaimedRow]] = {}
+        claimed, rows = 0, _NOTHING
         seconds = 0.0 if self._expects_rows else await self._seconds_until_next(is_alone=True)
         if seconds <= 0:
             self._expects_rows = True
-            async with database.transaction(self._sessions) as session:
-                claimed = await queries.claim(session, self._source, queue=self._queue, batch_size=batch_size)
-                if claimed:
-                    batch = await self._row_publisher.publish(session, claimed)
-                    self._last_dispatch = batch.confirmed_at or self._last_dispatch
-                    rows = batch.rows
+            claimed, rows = await self._publish_due(batch_size)
         queue_is_full = bool(rows.get(PublishResult.FULL))
         self._fullness.observe(is_full=queue_is_full)
         self._acceptance.observe([result for result, published in rows.items() if published])
@@ -116,7 +114,7 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
             self._adaptive_batch_size = max(1, batch_size // 2)
             return Pause(QUEUE_FULL_PAUSE)
         self._adaptive_batch_size = 2 * batch_size
-        if len(claimed) == batch_size:
+        if claimed == batch_size:
             return Pause(0.0)
         if seconds <= 0:
             seconds = await self._seconds_until_next()
@@ -125,6 +123,16 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
         longest = min(spec.max_wait_seconds, ROOM_AFTER) if self._fullness.is_full else spec.max_wait_seconds
         self._expects_rows = seconds <= longest
         return Pause(min(seconds, longest), until=(self._notified,))
+
+    async def _publish_due(self, batch_size: int) -> tuple[int, PublishedRows]:
+        """Publish a batch of due rows. Return how many were claimed, and the rows by result."""
+        async with database.transaction(self._sessions) as session:
+            claimed = await queries.claim(session, self._source, queue=self._queue, batch_size=batch_size)
+            if not claimed:
+                return 0, _NOTHING
+            batch = await self._row_publisher.publish(session, claimed)
+            self._last_dispatch = batch.confirmed_at or self._last_dispatch
+        return len(claimed), batch.rows
 
     async def _seconds_until_next(self, *, is_alone: bool = False) -> float:
         """Return the seconds until the next row is due. If asked alone, no claim has shown that writes are accepted."""
@@ -149,7 +157,7 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
             self._log.warning("The queue takes no messages although it is empty", action="queue_broken")
         self._is_broken = is_broken
 
-    def _find_problem(self, rows: Mapping[PublishResult, Sequence[ClaimedRow]]) -> str | None:
+    def _find_problem(self, rows: PublishedRows) -> str | None:
         name = self._queue.name
         if self._is_broken:
             return (

@@ -176,14 +176,18 @@ class Publisher:
             wait=False,
         )
         tasks = [asyncio.create_task(publish(message.body, properties=message.properties)) for message in batch]
+        outcomes = asyncio.gather(*tasks, return_exceptions=True)
         try:
             # A task that waits for its turn to write does not notice that the channel ends.
-            ended = {asyncio.gather(*tasks, return_exceptions=True), channel.closing}
-            await asyncio.wait(ended, timeout=self._timing.publish_timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {outcomes, channel.closing},
+                timeout=self._timing.publish_timeout,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
         finally:
             for task in tasks:
                 task.cancel()
-        results = [_result(outcome) for outcome in await asyncio.gather(*tasks, return_exceptions=True)]
+        results = [_result(outcome) for outcome in await outcomes]
         if {PublishResult.FAILED, PublishResult.UNROUTABLE} & set(results) and route.lower is channel:
             # The next set-up opens a channel on which late confirms cannot arrive, and declares the binding.
             route.lower = None
