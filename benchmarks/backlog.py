@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, select
 
 from sandbox.demo.environment import SandboxEnvironment, sandbox_environment
 from sandbox.demo.progress import Progress
+from sandbox.percentiles import percentile
 from shared import database, logs, process
 from shared.games import NewGame, create_game
 from shared.models import NotificationKind, NotificationSchedule
@@ -92,7 +93,7 @@ async def _count_open(environment: SandboxEnvironment) -> int:
 
 
 def _line(late: Sequence[float]) -> str:
-    p50, p99 = (late[int(share * (len(late) - 1))] for share in (0.5, 0.99))
+    p50, p99 = (percentile(late, place) for place in (0.5, 0.99))
     return f"{len(late)} reminders: latency p50 {p50:.1f} s, p99 {p99:.1f} s, at most {late[-1]:.1f} s"
 
 

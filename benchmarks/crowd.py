@@ -20,6 +20,7 @@ from benchmarks.errors import BenchmarkError
 from sandbox.demo.environment import SandboxEnvironment, sandbox_environment
 from sandbox.demo.progress import Progress
 from sandbox.discord.rate_limits import Limits
+from sandbox.percentiles import milliseconds
 from shared import database, logs, process
 from shared.database import Sessions
 from shared.games import NewGame, create_game
@@ -73,7 +74,7 @@ async def _measure(
                 await create_game(session, new)
             return time.monotonic() - asked
 
-    took = sorted(await asyncio.gather(*(create(number) for number in range(games))))
+    took = await asyncio.gather(*(create(number) for number in range(games)))
     seconds = time.monotonic() - began
     if seconds > lead.total_seconds():
         raise BenchmarkError(f"making the games took {seconds:.0f} s, so some reminders were in the past: raise --lead")
@@ -105,16 +106,16 @@ async def _count_undelivered(sessions: Sessions, kind: NotificationKind) -> int:
 
 
 async def _latencies(sessions: Sessions, kind: NotificationKind) -> Sequence[float]:
-    """Return the seconds from due to settled, in ascending order."""
+    """Return the seconds from due to settled."""
     async with database.transaction(sessions) as session:
         latency = func.extract("epoch", Row.settled_at - Row.due_at)
         delivered = select(latency).where(Row.kind == kind, Row.outcome == Outcome.DELIVERED)
-        return sorted(float(seconds) for seconds in await session.scalars(delivered))
+        return [float(seconds) for seconds in await session.scalars(delivered)]
 
 
-def _spread(ordered: Sequence[float]) -> str:
-    p50, p99 = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
-    return f"p50 {1_000 * p50:,.0f} ms, p99 {1_000 * p99:,.0f} ms, at most {1_000 * ordered[-1]:,.0f} ms"
+def _spread(seconds: Sequence[float]) -> str:
+    spread = milliseconds(seconds)
+    return f"p50 {spread['p50']:,.0f} ms, p99 {spread['p99']:,.0f} ms, at most {spread['max']:,.0f} ms"
 
 
 if __name__ == "__main__":

@@ -30,9 +30,9 @@ from rich.table import Table
 
 from benchmarks import idle, rows
 from benchmarks.environment import connect
-from benchmarks.percentiles import milliseconds
 from benchmarks.rows import Connection
 from sandbox.discord.server import SandboxDiscord
+from sandbox.percentiles import milliseconds
 from sandbox.servers import ControlPlane, Postgres, RabbitMQ, control_plane, postgres, rabbitmq
 from sandbox.servers.directory import subdirectory, temporary_directory
 from sandbox.servers.network import free_port

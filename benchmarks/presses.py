@@ -12,11 +12,11 @@ from itertools import count, cycle
 from typing import Any
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.percentiles import milliseconds
 from sandbox.demo.environment import SandboxEnvironment
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.evidence import Accepted
 from sandbox.discord.world.messages import Message, walk_components
+from sandbox.percentiles import milliseconds
 from shared import database
 from shared.games import NewGame, create_game
 

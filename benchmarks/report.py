@@ -14,10 +14,10 @@ from rich.table import Table
 
 from benchmarks.peers.catalog import shown
 from benchmarks.peers.measure import PeerBurst
-from benchmarks.percentiles import PLACES, percentile
 from benchmarks.plan import BURST_PER_SECOND, CONSUME_RATIO, DISPATCH_RATIO, ROUND
 from benchmarks.rounds import Stage
 from benchmarks.run import Result
+from sandbox.percentiles import PLACES, percentile
 
 CAVEAT = (
     "Discord is a stand-in inside the bot's process that responds at once, and the bot's limit of requests per second "

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sandbox.percentiles import percentile
+
 VIOLATIONS = ("lost", "doubled", "wrong", "unsettled")
 SHOWN_PROBLEMS = 20
 
@@ -76,5 +78,4 @@ class Verdict:
 
 def quantile(seconds: Sequence[float], share: float) -> float | None:
     """Return a quantile of durations in milliseconds, None without any."""
-    ordered = sorted(seconds)
-    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000, 1) if ordered else None
+    return round(percentile(sorted(seconds), share) * 1000, 1) if seconds else None

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks import idle
-from benchmarks.percentiles import milliseconds
 from controllers.loops.sources import NOTIFICATIONS
+from sandbox.percentiles import milliseconds
 from shared import sql
 
 

@@ -96,13 +96,19 @@ async def test_a_resumed_session_gets_missed_events_in_order(
     assert [frame["s"] for frame in frames] == [seq + 1, seq + 2, seq + 3]
 
 
+async def outlive_session(sandbox: SandboxDiscord, session: aiohttp.ClientSession, clock: ManualClock) -> RawBot:
+    """Return a bot that has disconnected so long ago that its session cannot be resumed."""
+    async with RawBot(sandbox, session) as bot:
+        await bot.identify()
+    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=WAIT_TIMEOUT)
+    clock.advance(RESUME_WITHIN + 1)
+    return bot
+
+
 async def test_a_session_cannot_be_resumed_after_minutes(
     sandbox: SandboxDiscord, session: aiohttp.ClientSession, clock: ManualClock
 ) -> None:
-    async with RawBot(sandbox, session) as first:
-        await first.identify()
-    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=WAIT_TIMEOUT)
-    clock.advance(RESUME_WITHIN + 1)
+    first = await outlive_session(sandbox, session, clock)
     async with RawBot(sandbox, session) as again:
         await again.resume(first.ready["session_id"], first.seq)
         assert await again.frame() == {"op": 9, "d": False}
@@ -111,10 +117,7 @@ async def test_a_session_cannot_be_resumed_after_minutes(
 async def test_a_session_that_cannot_be_resumed_is_forgotten_with_the_next_one(
     sandbox: SandboxDiscord, session: aiohttp.ClientSession, clock: ManualClock
 ) -> None:
-    async with RawBot(sandbox, session) as first:
-        await first.identify()
-    await sandbox.wait_for(lambda: not sandbox.gateway.online, timeout=WAIT_TIMEOUT)
-    clock.advance(RESUME_WITHIN + 1)
+    await outlive_session(sandbox, session, clock)
     async with RawBot(sandbox, session) as second:
         await second.identify()
         assert list(sandbox.gateway.sessions) == [second.ready["session_id"]]
