@@ -7,7 +7,9 @@ ALTER ROLE questbell RENAME TO spent;
 ALTER ROLE postgres RENAME TO questbell;
 ALTER ROLE questbell PASSWORD :'password';
 REASSIGN OWNED BY questbell_owner TO questbell;
-DROP OWNED BY questbell_owner, spent;
+-- One statement each: a single one finds the default rights of the first on the second twice, and fails.
+DROP OWNED BY questbell_owner;
+DROP OWNED BY spent;
 DROP ROLE questbell_owner, spent;
 COMMIT;
 -- They connect again, as the superuser.
