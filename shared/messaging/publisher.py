@@ -27,6 +27,8 @@ from shared.settings import BrokerSettings, Timing
 
 MAX_BODY = 256_000
 """Bytes. A far larger body closes the connection, which loses every confirm in flight."""
+REFUSED_FOR = 5.0
+"""Seconds after which a channel that refuses every message is checked, and how often."""
 
 
 class PublishResult(enum.Enum):
@@ -67,6 +69,8 @@ class _Route:
     channel: AbstractChannel | None = None
     lower: aiormq.Channel | None = None
     """aiormq's part of the channel, None before the next set-up."""
+    refused_since: float | None = None
+    """When the channel refused the first of its latest messages, of which it has taken none."""
     problem: str | None = None
 
     @property
@@ -118,7 +122,7 @@ class Publisher:
 
     async def _set_up(self, route: _Route) -> None:
         async with route.setting_up:
-            if route.usable is not None:
+            if route.usable is not None and not await self._refuses_without_reason(route):
                 return
             if route.channel is not None:
                 await close(route.channel)
@@ -134,6 +138,27 @@ class Publisher:
                 async with asyncio.timeout(self._timing.publish_timeout):
                     await topology.declare_exchange(route.channel)
                     route.lower = cast(aiormq.Channel, await route.channel.get_underlay_channel())
+                    route.refused_since = None
+
+    async def _refuses_without_reason(self, route: _Route) -> bool:
+        """Return whether a channel takes no messages although its queue is empty.
+
+        RabbitMQ lets a channel whose first message came while the queue's leader was dying refuse all others too. A new
+        channel asks for the present leader.
+        """
+        now = asyncio.get_running_loop().time()
+        if route.refused_since is None or now - route.refused_since < REFUSED_FOR:
+            return False
+        route.refused_since = now
+        state = await self.inspect(route.queue)
+        if state is not None and state.message_count:
+            return False
+        self._log.warning(
+            "A channel takes no messages although its queue is empty, opening another",
+            action="channel_replaced",
+            queue=route.queue.name,
+        )
+        return True
 
     async def _declare(self, queue: Queue, connection: AbstractConnection) -> None:
         async with asyncio.timeout(self._timing.publish_timeout):
@@ -188,6 +213,10 @@ class Publisher:
             for task in tasks:
                 task.cancel()
         results = [_result(outcome) for outcome in await outcomes]
+        if set(results) != {PublishResult.FULL}:
+            route.refused_since = None
+        elif route.refused_since is None:
+            route.refused_since = asyncio.get_running_loop().time()
         if {PublishResult.FAILED, PublishResult.UNROUTABLE} & set(results) and route.lower is channel:
             # The next set-up opens a channel on which late confirms cannot arrive, and declares the binding.
             route.lower = None

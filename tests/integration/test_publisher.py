@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import aio_pika
+import aiormq
 import pytest
+from aio_pika.exceptions import DeliveryError
 from pydantic import SecretStr
 
 from sandbox.servers.rabbitmq import RabbitMQ
@@ -85,6 +88,33 @@ async def test_a_full_queue_rejects_messages_and_loses_none(publisher: Publisher
     confirmed = answers.count(PublishResult.CONFIRMED)
     assert answers.count(PublishResult.FULL) == 1500 - confirmed > 0
     assert await queue_length(broker, topology.REMINDERS.name) == confirmed
+
+
+@pytest.mark.parametrize("length", [0, 1])
+async def test_a_channel_that_refuses_everything_is_replaced_if_its_queue_is_empty(
+    length: int, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One channel refuses here by itself. In the matrix, RabbitMQ lets it after the death of a queue's leader."""
+    refusing: list[aiormq.Channel] = []
+    basic_publish = aiormq.Channel.basic_publish
+
+    async def refuse_on_one(channel: aiormq.Channel, *args: Any, **options: Any) -> Any:
+        if not refusing:
+            refusing.append(channel)
+        if channel in refusing:
+            raise DeliveryError(None, aiormq.spec.Basic.Nack())
+        return await basic_publish(channel, *args, **options)
+
+    async def publish() -> PublishResult:
+        await publisher.connect(topology.REMINDERS)
+        return (await publisher.publish(topology.REMINDERS, [ready(reminder())]))[0]
+
+    for _ in range(length):
+        assert await publish() is PublishResult.CONFIRMED
+    monkeypatch.setattr(aiormq.Channel, "basic_publish", refuse_on_one)
+    assert [await publish() for _ in range(3)] == [PublishResult.FULL] * 3
+    monkeypatch.setattr(publishing, "REFUSED_FOR", 0.0)
+    assert await publish() is (PublishResult.FULL if length else PublishResult.CONFIRMED)
 
 
 async def test_an_unroutable_message_is_a_failure_and_the_binding_is_declared_again(
