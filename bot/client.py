@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
+import aiohttp
 import discord
 
 from bot.shards import Shard
@@ -26,7 +27,13 @@ class QuestbellClient(discord.Client):
     """A client without message content that pings nobody by default, and keeps no members."""
 
     def __init__(
-        self, sessions: Sessions, *, limits: GameSettings, members_intent: bool = False, shard: Shard | None = None
+        self,
+        sessions: Sessions,
+        *,
+        limits: GameSettings,
+        http_trace: aiohttp.TraceConfig,
+        members_intent: bool = False,
+        shard: Shard | None = None,
     ) -> None:
         self.shard = shard or Shard()
         is_one_of_many = self.shard.count > 1
@@ -40,6 +47,7 @@ class QuestbellClient(discord.Client):
             guild_ready_timeout=GUILDS_TIMEOUT,
             shard_id=self.shard.number if is_one_of_many else None,
             shard_count=self.shard.count if is_one_of_many else None,
+            http_trace=http_trace,
         )
         self.sessions = sessions
         self.limits = limits

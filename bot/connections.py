@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
+from bot.delivery.rate_limits import RateLimiter
 from bot.gateway import is_token_refused, run_gateway
 from bot.gateway_errors import TOO_FEW_SHARDS, GatewayClosedError, bad_token_error
 from bot.gateway_state import GatewayState
@@ -32,6 +33,7 @@ class Connections:
     sessions: Sessions
     limits: GameSettings
     settings: BotSettings
+    limiter: RateLimiter
     state: GatewayState
     backoff: Backoff
 
@@ -68,6 +70,7 @@ class Connections:
                 members_intent=self.settings.members_intent,
                 shard=shard,
                 turns=turns,
+                limiter=self.limiter,
                 state=self.state,
             )
         except GatewayClosedError as error:
@@ -84,6 +87,7 @@ class Connections:
         """
         if self.settings.shards == 1:
             return GatewayAdvice(shards=1, max_concurrency=1)
+        await self.limiter.acquire_request_first()
         async with DiscordClient.connected(self.discord, load(Timing)) as client:
             try:
                 advice = await client.get_gateway_advice()

@@ -9,10 +9,12 @@ Source: https://docs.discord.com/developers/events/gateway#session-start-limit-o
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+import aiohttp
 import discord
 import yarl
 from discord import app_commands
@@ -20,6 +22,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.client import LOGIN_TIMEOUT, QuestbellClient
+from bot.delivery.rate_limits import RateLimiter
 from bot.departures import Departures
 from bot.features import games, help, my_games, series, settings, templates
 from bot.features.help.hello import greet
@@ -38,6 +41,9 @@ from shared.errors import QuestbellError, TransientError, describe
 from shared.settings import DiscordSettings, GameSettings, Timing, load
 
 DISCORD = "https://discord.com"
+COUNTED = re.compile(r"/api/v\d+/(?!interactions/|webhooks/)")
+"""The paths of requests that count towards Discord's limit. Connections to the gateway and answers to interactions do
+not (https://docs.discord.com/developers/interactions/receiving-and-responding#endpoints)."""
 IDENTIFIES_IN_RESERVE = 25
 """Session starts that a crash loop leaves for the fixed bot."""
 RECONNECTS, RECONNECT_PERIOD = 5, 60.0
@@ -54,10 +60,12 @@ class QuestbellBot(QuestbellClient):
         limits: GameSettings,
         members_intent: bool = False,
         shard: Shard | None = None,
+        limiter: RateLimiter | None = None,
         state: GatewayState | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(sessions, limits=limits, members_intent=members_intent, shard=shard)
+        trace = limit_requests(limiter or RateLimiter())
+        super().__init__(sessions, limits=limits, http_trace=trace, members_intent=members_intent, shard=shard)
         self.end_turn: EndTurn | None = None
         """Called when the shard identifies."""
         self.tree: app_commands.CommandTree[QuestbellClient] = QuestbellTree(self)
@@ -183,6 +191,7 @@ async def run_gateway(
     members_intent: bool = False,
     shard: Shard | None = None,
     turns: IdentifyTurns | None = None,
+    limiter: RateLimiter | None = None,
     state: GatewayState | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -204,6 +213,7 @@ async def run_gateway(
                 limits=limits or GameSettings(),
                 members_intent=members_intent,
                 shard=shard,
+                limiter=limiter,
                 state=state,
                 on_ready=on_ready,
             ) as bot:
@@ -218,6 +228,18 @@ async def run_gateway(
     except BaseException as error:
         state.record_lost(describe(error), shard=shard)
         raise
+
+
+def limit_requests(limiter: RateLimiter) -> aiohttp.TraceConfig:
+    """Let discord.py's requests wait for the limiter, except those that Discord does not count."""
+
+    async def wait(_session: aiohttp.ClientSession, _context: object, request: aiohttp.TraceRequestStartParams) -> None:
+        if COUNTED.match(request.url.path):
+            await limiter.acquire_request_first()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(wait)
+    return trace
 
 
 def configure_library(settings: DiscordSettings) -> None:

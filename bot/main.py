@@ -67,7 +67,7 @@ async def _run() -> None:
         ready = {"database": probe.problem, "consumers": lambda: _report_detached(consumers)}
         watched = [_watch(consumer) for consumer in consumers]
         gateway = GatewayState()
-        connections = Connections(discord, sessions, limits, asks, gateway, GATEWAY_BACKOFF)
+        connections = Connections(discord, sessions, limits, asks, limiter, gateway, GATEWAY_BACKOFF)
         await stack.enter_async_context(
             health.serving(
                 load(HealthSettings),

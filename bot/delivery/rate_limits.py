@@ -44,7 +44,7 @@ DM_OPENS_RESERVED = 3
 DM_OPEN_PAUSE = 30.0
 """Seconds without opening DMs after a rejection without a delay."""
 _AHEAD = 0.99
-"""Requests that are acquired for opening a DM, whose lease already runs: the smallest amount is served first."""
+"""Requests that are acquired for a request that goes first: the smallest amount is served first."""
 IN_FLIGHT_PER_CHANNEL = 2
 """Concurrent requests for one channel."""
 CHANNEL_WAIT_TIMEOUT = 0.5
@@ -160,6 +160,15 @@ class RateLimiter:
         if not self._has_share():
             raise DeliveryDeferredError("this process has no share of Discord's limit", retry_after=NEXT_SHARE)
 
+    async def acquire_request_first(self) -> None:
+        """Wait for the right to make one request before all that wait, and for a share of the limit."""
+        while True:
+            await self._requests.acquire(_AHEAD)
+            seconds = self._get_remaining_block(GLOBAL)
+            if seconds <= 0:
+                return
+            await asyncio.sleep(seconds)
+
     @asynccontextmanager
     async def acquire_dm_open(self, *, urgent: bool) -> AsyncIterator[None]:
         """Take the right to open a DM, which is a request too. A temporary rejection pauses opening.
@@ -178,7 +187,7 @@ class RateLimiter:
                 self._urgent_opens_until = now + wait + _DEFERRED_RETURN
             raise DeliveryDeferredError("many direct messages were just opened", retry_after=wait)
         self._dm_opens.append(now)
-        await self.acquire_request(_AHEAD)
+        await self.acquire_request(_AHEAD)  # its lease already runs
         try:
             yield
         except ConnectFailedError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from bot.gateway import run_gateway
+from bot.delivery.rate_limits import RateLimiter
+from bot.gateway import COUNTED, run_gateway
 from bot.gateway_state import GatewayState
 from sandbox.discord.faults.model import (
     CloseGateway,
@@ -124,6 +126,38 @@ async def test_the_state_says_what_the_gateway_said_until_it_connects(
     await eventually(lambda: state.problem() is None)
     bot.cancel()
     await asyncio.wait([bot])
+
+
+async def test_a_login_waits_for_its_part_of_the_limit_of_requests(
+    sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
+) -> None:
+    limiter, ready = RateLimiter(), asyncio.Event()
+    limiter.take_share(0.0, ends=0.0)
+    answered = sandbox.faults.add(Slow(0.0), Match(route="users/@me"))
+    bot = asyncio.create_task(run_gateway(discord_settings, database.sessions, limiter=limiter, on_ready=ready.set))
+    done, _ = await asyncio.wait([bot], timeout=0.5)
+    assert not done
+    assert not answered.fired
+    limiter.take_share(25.0, ends=math.inf)
+    await asyncio.wait_for(ready.wait(), WAIT_TIMEOUT)
+    bot.cancel()
+    await asyncio.wait([bot])
+
+
+@pytest.mark.parametrize(
+    ("path", "is_counted"),
+    [
+        ("/api/v10/users/@me", True),
+        ("/api/v10/channels/1/messages", True),
+        ("/api/v10/interactions/1/token/callback", False),
+        ("/api/v10/webhooks/1/token/messages/@original", False),
+        ("/?v=10&encoding=json", False),
+    ],
+)
+def test_the_connection_and_answers_to_interactions_do_not_count_towards_the_limit(
+    path: str, *, is_counted: bool
+) -> None:
+    assert bool(COUNTED.match(path)) == is_counted
 
 
 async def test_an_unreachable_discord_is_a_transient_error(

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from bot import identify_turns
 from bot.connections import Connections
+from bot.delivery.rate_limits import RateLimiter
 from bot.gateway_state import GatewayState
 from bot.identify_turns import IdentifyTurns
 from bot.shards import Shard
@@ -48,7 +49,7 @@ async def connecting(
     """Run one process's connections for a block."""
     state = GatewayState()
     backoff = Backoff(first=0.05, longest=0.2)
-    connections = Connections(discord, sessions, GameSettings(), settings, state, backoff)
+    connections = Connections(discord, sessions, GameSettings(), settings, RateLimiter(), state, backoff)
     running = asyncio.create_task(connections.run())
     try:
         yield running, state
