@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
+from bot.delivery.pacing import pace_others
 from bot.delivery.rate_limits import RateLimiter
 from bot.gateway import is_token_refused, run_gateway
 from bot.gateway_errors import TOO_FEW_SHARDS, GatewayClosedError, bad_token_error
@@ -87,8 +88,8 @@ class Connections:
         """
         if self.settings.shards == 1:
             return GatewayAdvice(shards=1, max_concurrency=1)
-        await self.limiter.acquire_request_first()
-        async with DiscordClient.connected(self.discord, load(Timing)) as client:
+        trace = pace_others(self.limiter)
+        async with DiscordClient.connected(self.discord, load(Timing), trace=trace) as client:
             try:
                 advice = await client.get_gateway_advice()
             except InvalidTokenError as error:

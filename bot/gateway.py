@@ -9,12 +9,10 @@ Source: https://docs.discord.com/developers/events/gateway#session-start-limit-o
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-import aiohttp
 import discord
 import yarl
 from discord import app_commands
@@ -22,6 +20,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.client import LOGIN_TIMEOUT, QuestbellClient
+from bot.delivery.pacing import pace_others
 from bot.delivery.rate_limits import RateLimiter
 from bot.departures import Departures
 from bot.features import games, help, my_games, series, settings, templates
@@ -41,9 +40,6 @@ from shared.errors import QuestbellError, TransientError, describe
 from shared.settings import DiscordSettings, GameSettings, Timing, load
 
 DISCORD = "https://discord.com"
-COUNTED = re.compile(r"/api/v\d+/(?!interactions/|webhooks/)")
-"""The paths of requests that count towards Discord's limit. Connections to the gateway and answers to interactions do
-not (https://docs.discord.com/developers/interactions/receiving-and-responding#endpoints)."""
 IDENTIFIES_IN_RESERVE = 25
 """Session starts that a crash loop leaves for the fixed bot."""
 RECONNECTS, RECONNECT_PERIOD = 5, 60.0
@@ -64,7 +60,7 @@ class QuestbellBot(QuestbellClient):
         state: GatewayState | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        trace = limit_requests(limiter or RateLimiter())
+        trace = pace_others(limiter or RateLimiter())
         super().__init__(sessions, limits=limits, http_trace=trace, members_intent=members_intent, shard=shard)
         self.end_turn: EndTurn | None = None
         """Called when the shard identifies."""
@@ -228,18 +224,6 @@ async def run_gateway(
     except BaseException as error:
         state.record_lost(describe(error), shard=shard)
         raise
-
-
-def limit_requests(limiter: RateLimiter) -> aiohttp.TraceConfig:
-    """Let discord.py's requests wait for the limiter, except those that Discord does not count."""
-
-    async def wait(_session: aiohttp.ClientSession, _context: object, request: aiohttp.TraceRequestStartParams) -> None:
-        if COUNTED.match(request.url.path):
-            await limiter.acquire_request_first()
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_start.append(wait)
-    return trace
 
 
 def configure_library(settings: DiscordSettings) -> None:

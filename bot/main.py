@@ -9,6 +9,7 @@ from bot.connections import Connections
 from bot.consumers.handler import EventHandler
 from bot.consumers.notifications import NotificationHandler
 from bot.consumers.transitions import TransitionHandler
+from bot.delivery.pacing import pace_deliveries
 from bot.delivery.rate_limits import RateLimiter
 from bot.delivery.request_share import RequestShare
 from bot.delivery.sender import Sender
@@ -60,8 +61,9 @@ async def _run() -> None:
         )
         sessions = database.sessions(engine)
         probe = Dependency("database", lambda: database.ping(sessions))
-        client = await stack.enter_async_context(DiscordClient.connected(discord, timing))
         limiter = RateLimiter()
+        paced = DiscordClient.connected(discord, timing, trace=pace_deliveries(limiter))
+        client = await stack.enter_async_context(paced)
         handler = event_handler(Sender(sessions, client, limiter, timing))
         consumers = [Consumer(broker, timing, queue=queue, handler=handler) for queue in topology.QUEUES]
         ready = {"database": probe.problem, "consumers": lambda: _report_detached(consumers)}

@@ -69,6 +69,7 @@ class RateLimiter:
         """The requests a second that this process may make."""
         self._share_ends = math.inf
         self._requests = _AdjustableLimiter(burst, burst / (requests_per_second - burst))
+        self._sends = _AdjustableLimiter(burst, burst / (requests_per_second - burst))
         self._edits = _AdjustableLimiter(requests_per_second * EDITS_SHARE, 1.0)
         metrics.REQUEST_SHARE.set(self.share)
         self._dm_opens_limit = DM_OPENS_LIMIT
@@ -89,7 +90,8 @@ class RateLimiter:
         self.share = requests_per_second if requests_per_second >= SMALLEST_SHARE else 0.0
         self._share_ends = ends
         if self.share:
-            self._requests.adjust(BURST_OF_SHARE, self.share - BURST_OF_SHARE)
+            for limiter in (self._requests, self._sends):
+                limiter.adjust(BURST_OF_SHARE, self.share - BURST_OF_SHARE)
             self._edits.adjust(max(1.0, self.share * EDITS_SHARE), self.share * EDITS_SHARE)
         metrics.REQUEST_SHARE.set(self.share)
         fraction = self.share / REQUESTS_PER_SECOND
@@ -160,10 +162,20 @@ class RateLimiter:
         if not self._has_share():
             raise DeliveryDeferredError("this process has no share of Discord's limit", retry_after=NEXT_SHARE)
 
-    async def acquire_request_first(self) -> None:
-        """Wait for the right to make one request before all that wait, and for a share of the limit."""
+    async def pace(self) -> None:
+        """Wait for the moment to send a request that has been admitted.
+
+        Raises:
+            DeliveryDeferredError: this process has no share of the limit, or Discord accepts nothing for now.
+        """
+        await self._sends.acquire()
+        self._raise_if_blocked(GLOBAL)
+
+    async def pace_first(self) -> None:
+        """Wait until any other request is admitted and may be sent. It goes before all that wait."""
         while True:
             await self._requests.acquire(_AHEAD)
+            await self._sends.acquire(_AHEAD)
             seconds = self._get_remaining_block(GLOBAL)
             if seconds <= 0:
                 return

@@ -87,11 +87,16 @@ class DiscordClient:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, settings: DiscordSettings, timing: Timing) -> AsyncIterator[DiscordClient]:
+    async def connected(
+        cls, settings: DiscordSettings, timing: Timing, *, trace: aiohttp.TraceConfig | None = None
+    ) -> AsyncIterator[DiscordClient]:
         """Keep connections open for a block."""
         headers = {"Authorization": f"Bot {settings.token.get_secret_value()}", "User-Agent": _USER_AGENT}
         timeout = aiohttp.ClientTimeout(total=timing.request_timeout, ceil_threshold=math.inf)  # never rounded up
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout, proxy=find_proxy(settings)) as session:
+        traces = None if trace is None else [trace]
+        async with aiohttp.ClientSession(
+            headers=headers, timeout=timeout, proxy=find_proxy(settings), trace_configs=traces
+        ) as session:
             yield cls(session, f"{settings.api_url}/api/v10")
 
     async def create_message(self, channel_id: int, payload: dict[str, Any], *, nonce: str) -> int:

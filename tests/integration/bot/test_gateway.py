@@ -12,8 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
+from bot.delivery.pacing import COUNTED
 from bot.delivery.rate_limits import RateLimiter
-from bot.gateway import COUNTED, run_gateway
+from bot.gateway import run_gateway
 from bot.gateway_state import GatewayState
 from sandbox.discord.faults.model import (
     CloseGateway,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from bot.delivery import rate_limits
 from bot.delivery.errors import DeliveryDeferredError
 from bot.delivery.rate_limits import (
     BURST,
+    BURST_OF_SHARE,
     DM_OPENS_LIMIT,
     DM_OPENS_RESERVED,
     DM_OPENS_WINDOW,
@@ -29,7 +31,7 @@ CHANNEL, ANOTHER = 1, 2
 
 
 async def test_after_a_pause_no_second_has_more_requests_than_the_limit() -> None:
-    assert REQUESTS_PER_SECOND / 2 < await count_in_a_second(RateLimiter()) <= REQUESTS_PER_SECOND
+    assert REQUESTS_PER_SECOND / 2 < await count_in_a_second(RateLimiter().acquire_request) <= REQUESTS_PER_SECOND
 
 
 async def test_reserved_requests_are_bounded_by_the_burst_and_can_be_released() -> None:
@@ -229,14 +231,15 @@ async def test_a_direct_message_that_can_wait_is_opened_after_the_urgent_ones(cl
         pass
 
 
-async def count_in_a_second(limiter: RateLimiter) -> int:
-    """Return how many requests pass in a second after a pause, with many waiting."""
+async def count_in_a_second(*acquire: Callable[[], Awaitable[None]]) -> int:
+    """Return how many requests pass all of `acquire` in a second after a pause, with many waiting."""
     passed = 0
 
     async def ask() -> None:
         nonlocal passed
         while True:
-            await limiter.acquire_request()
+            for step in acquire:
+                await step()
             passed += 1
 
     asking = [asyncio.create_task(ask()) for _ in range(20)]
@@ -251,7 +254,28 @@ async def count_in_a_second(limiter: RateLimiter) -> int:
 async def test_a_process_of_several_makes_no_more_requests_than_its_share(share: float) -> None:
     limiter = RateLimiter()
     limiter.take_share(share, ends=math.inf)
-    assert share / 2 < await count_in_a_second(limiter) <= share
+    assert share / 2 < await count_in_a_second(limiter.acquire_request) <= share
+
+
+@pytest.mark.parametrize("share", [5.0, REQUESTS_PER_SECOND / 3, 25.0])
+async def test_requests_that_were_admitted_before_are_not_sent_all_at_once(share: float) -> None:
+    limiter = RateLimiter()
+    limiter.take_share(share, ends=math.inf)
+    is_committed = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.5, is_committed.set)
+
+    async def wait_for_commit() -> None:
+        await is_committed.wait()
+
+    passed = await count_in_a_second(limiter.acquire_request, wait_for_commit, limiter.pace)
+    assert 0 < passed <= share / 2 + BURST_OF_SHARE
+
+
+async def test_requests_of_others_go_first_and_count_as_admitted(clock: Clock) -> None:
+    limiter = RateLimiter()
+    for _ in range(BURST):
+        await limiter.pace_first()
+    assert limiter.try_acquire() is None
 
 
 async def test_a_share_that_shrinks_holds_for_those_who_wait_already() -> None:
