@@ -238,7 +238,7 @@ def _has_everyone_left(delivery: Delivery, context: NotificationContext) -> bool
     if delivery.recipient_kind is RecipientKind.USER:
         return delivery.recipient_id not in people
     is_for_mentioned = delivery.chunk > 0 or (content.is_for_mentioned and bool(delivery.mentions))
-    return is_for_mentioned and not (people & set(delivery.mentions) or people - context.contacted)
+    return is_for_mentioned and not (people & set(delivery.mentions) or context.newcomers(delivery))
 
 
 def _handle_conflict(

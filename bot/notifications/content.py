@@ -112,6 +112,12 @@ class NotificationContext:
         """Everyone who has a delivery or is mentioned in one."""
         return {user for row in self.deliveries for user in (row.recipient_id, *row.mentions)}
 
+    def newcomers(self, delivery: Delivery) -> list[int]:
+        """Return whom a message can add, because no delivery reaches them. Only the channel's last one adds them."""
+        channel = [row for row in self.deliveries if row.recipient_kind is RecipientKind.CHANNEL]
+        is_last = bool(channel) and delivery.id == channel[-1].id
+        return [user for user in self.user_ids if is_last and user not in self.contacted]
+
     def latency(self) -> timedelta:
         """Return how long the notification has been due."""
         return self.now - self.notification.due_at + timedelta(seconds=time.monotonic() - self.read_at)

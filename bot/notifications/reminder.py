@@ -68,10 +68,7 @@ def select_mentions(context: NotificationContext, delivery: Delivery, is_first: 
     unless it may have been sent.
     """
     remaining = [user for user in delivery.mentions if user in context.user_ids]
-    channel = [row for row in context.deliveries if row.recipient_kind is RecipientKind.CHANNEL]
-    if not (is_first and channel and delivery.id == channel[-1].id):
-        return tuple(remaining)
-    newcomers = [user for user in context.user_ids if user not in context.contacted]
+    newcomers = context.newcomers(delivery) if is_first else []
     return (*remaining, *newcomers[: MENTIONS_LIMIT - len(remaining)])
 
 

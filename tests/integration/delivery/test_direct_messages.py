@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
 from bot.delivery.leases import DeliveryRequest, PendingRecipient, Prepared, acquire, prepare
 from bot.delivery.rate_limits import DM_OPEN_PAUSE
@@ -139,6 +139,26 @@ async def test_no_second_message_is_sent_if_the_player_with_closed_dms_has_left(
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
     [public] = channel_messages(bot)
     assert set(public.pinged_users) == {bot.discord.world.user("Jonas").id}
+
+
+async def test_a_new_player_does_not_revive_the_message_for_one_with_closed_dms_who_has_left(bot: Bot) -> None:
+    """Both players are to be mentioned in a message each, of which the last one adds the new player."""
+    await request_dms(bot, "Mia", "Jonas")
+    for name in ("Mia", "Jonas"):
+        bot.discord.world.close_dms(name)
+    game = await bot.game(("Mia", "Jonas"))
+    row = await bot.row(game)
+    await bot.deliver(row)
+    mia, jonas, ben = (bot.discord.world.user(name).id for name in ("Mia", "Jonas", "Ben"))
+    async with db.transaction(bot.database.sessions) as session:
+        chunks = select(NotificationDelivery.mentions).where(NotificationDelivery.chunk > 0)
+        [[leaving], [staying]] = await session.scalars(chunks.order_by(NotificationDelivery.chunk))
+        assert {leaving, staying} == {mia, jonas}
+        await leave_game(session, game.id, user_id=leaving)
+        await join_game(session, game.id, user_id=ben)
+    before = len(channel_messages(bot))
+    assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+    assert [set(message.pinged_users) for message in channel_messages(bot)[before:]] == [{staying, ben}]
 
 
 async def test_the_failure_of_one_dm_does_not_repeat_the_others(bot: Bot) -> None:
