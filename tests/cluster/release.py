@@ -37,6 +37,8 @@ DELETE_FUTURE = (
 LEASE = 8.0
 """The default of QUESTBELL_TIMING_LEASE."""
 WORKLOADS = ("controllers", "bot")
+CONTROLLERS = 2
+"""The chart's default number of pods."""
 ACCOUNTS = ("postgresql", "postgresql-owner", "rabbitmq", "rabbitmq-bot")
 RESOURCES = "schedulers,deadletterreconcilers"
 """Not their category `questbell`: kubectl caches a cluster's categories for minutes, and these are new."""
@@ -92,14 +94,23 @@ class Release:
         secrets = [await self.kubectl.json("get", "secret", name) for name in names]
         return {secret["metadata"]["name"]: secret["data"]["password"] for secret in secrets}
 
-    async def settled(self, *, within: float = 90.0) -> None:
+    async def settled(self, *, bots: int = 1, within: float = 90.0) -> None:
         """Wait until every pod of the workloads is ready and none is terminating."""
 
         async def at_rest() -> bool:
             pods = await self.kubectl.pods(*WORKLOADS)
-            return len(pods) == 3 and all(pod.ready and not pod.ending for pod in pods)
+            return len(pods) == CONTROLLERS + bots and all(pod.ready and not pod.ending for pod in pods)
 
-        await eventually(at_rest, within=within, what="three ready pods of controllers and bot")
+        await eventually(at_rest, within=within, what=f"{CONTROLLERS + bots} ready pods of controllers and bot")
+
+    async def restarted(self, pod: Pod, *, within: float = 60.0) -> None:
+        """Wait until a pod whose process died is ready again."""
+
+        async def is_back() -> bool:
+            [current] = [found for found in await self.kubectl.pods() if found.uid == pod.uid]
+            return current.restarts == pod.restarts + 1 and current.ready
+
+        await eventually(is_back, within=within, what=f"{pod.name} to be restarted")
 
     async def replaced(self, old: Pod, component: str, *, within: float = 60.0) -> None:
         """Wait until all pods of a workload are ready, and the old one is gone."""

@@ -45,7 +45,7 @@ async def test_killing_either_controllers_process_delays_no_reminder(trial: Tria
         measured(f"kill -9 of a controllers process: {verdict}")
         assert verdict.exactly_once, verdict
         assert verdict.max_latency <= KILLED
-        await _until_restarted(trial, pod)
+        await trial.restarted(pod)
 
 
 async def test_draining_a_controllers_pod_delays_no_reminder(trial: Trial, measured: Measured) -> None:
@@ -138,7 +138,7 @@ async def test_a_killed_bot_delays_reminders_by_its_start_and_the_lease(trial: T
     await trial.wait_until_delivered(reminders[4])
     async with trial.absence("bot") as absence:
         await trial.kubectl.inside(pod.name, "send_signal.py", "SIGKILL", "bot")
-        await _until_restarted(trial, pod)
+        await trial.restarted(pod)
         verdict = await trial.verdict(reminders, within=DELIVERED_WITHIN)
     measured(f"kill -9 of the bot, away for {absence.longest:.1f} s: {verdict}")
     assert verdict.exactly_once, verdict
@@ -167,14 +167,6 @@ async def test_losing_the_database_makes_pods_unready_and_restarts_none(trial: T
 async def test_every_reminder_of_this_file_was_delivered_exactly_once(trial: Trial) -> None:
     verdict = await trial.final_verdict()
     assert verdict.exactly_once, verdict
-
-
-async def _until_restarted(trial: Trial, pod: Pod) -> None:
-    async def restarted() -> bool:
-        [current] = [found for found in await trial.kubectl.pods() if found.uid == pod.uid]
-        return current.restarts == pod.restarts + 1 and current.ready
-
-    await eventually(restarted, within=RESTART_WITHIN, what=f"{pod.name} to be restarted")
 
 
 async def _evict(trial: Trial, pod: Pod) -> None:

@@ -31,6 +31,9 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 DELIVERED_WITHIN = 30.0
+SHARDS = 3
+CONNECTED_WITHIN = 60.0
+"""Seconds until all shards are connected: Discord allows one IDENTIFY in five seconds."""
 RECOVERS_WITHIN = 60.0
 """Seconds after a credential was rejected: retries have growing delays."""
 GONE_WITHIN = 60.0
@@ -158,6 +161,31 @@ async def test_a_new_token_loses_no_reminder(release: Release, measured: Measure
     verdict = await release.verdict(reminders, within=RECOVERS_WITHIN)
     measured(f"a new token, Discord restarted for it: {verdict}")
     assert verdict.exactly_once, verdict
+
+
+async def test_several_processes_of_the_bot_share_its_shards_and_one_dies(release: Release, measured: Measured) -> None:
+    """One process becomes three, as docs/configure.md says, one of them is killed, and one process is left."""
+    await release.settled()
+    reminders = await release.schedule("with several bots", count=DUE, every=1.0)
+    await release.wait_until_delivered(reminders[4])
+    await release.upgrade("--set", f"bot.shards={SHARDS}", "--set", f"bot.processes={SHARDS}")
+    await release.settled(bots=SHARDS)
+    await eventually(lambda: _are_connected(release, SHARDS), within=CONNECTED_WITHIN, what="all shards")
+    _, killed, _ = await release.kubectl.pods("bot")
+    await release.kubectl.inside(killed.name, "send_signal.py", "SIGKILL", "bot")
+    await release.restarted(killed)
+    await eventually(lambda: _are_connected(release, SHARDS), within=CONNECTED_WITHIN, what="all shards again")
+    await release.upgrade("--set", "bot.shards=1", "--set", "bot.processes=1")
+    await release.settled()
+    verdict = await release.verdict(await release.cancel_the_rest(reminders), within=DELIVERED_WITHIN)
+    measured(f"{SHARDS} processes of the bot for a while, of which one was killed: {verdict}")
+    assert verdict.exactly_once, verdict
+
+
+async def _are_connected(release: Release, count: int) -> bool:
+    async with release.discord.client() as client:
+        shards = (await client.state())["gateway"]["shards"]
+    return sorted(shards) == [[number, count] for number in range(count)]
 
 
 async def test_new_passwords_and_accounts_lose_no_reminder(release: Release, measured: Measured) -> None:
