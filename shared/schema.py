@@ -10,7 +10,7 @@ from shared.database import Sessions
 from shared.errors import TransientError
 from shared.schedule.retry import Backoff, retry
 
-REVISION = "0023"
+REVISION = "0024"
 """The newest revision of `migrations`. A newer schema works too."""
 GRANT_CREATE = "GRANT CREATE ON SCHEMA public TO USER"
 """What lets another user than the owner migrate, from PostgreSQL 15 on."""

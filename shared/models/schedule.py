@@ -88,7 +88,6 @@ class NotificationSchedule(DueRow, Base):
     __table_args__ = (
         _settled_constraint(),
         CheckConstraint("(kind = 'reminder') = (offset_minutes IS NOT NULL)", name="offset"),
-        Index("ix_notification_schedule_attempt_at", "attempt_at", postgresql_where=text("attempt_at IS NOT NULL")),
         Index("ix_notification_schedule_due_at", "due_at", postgresql_where=text("settled_at IS NULL")),
         Index(
             "ix_notification_schedule_kind_attempt_at",
@@ -170,7 +169,6 @@ class GameStatusSchedule(DueRow, Base):
     __tablename__ = "game_status_schedule"
     __table_args__ = (
         _settled_constraint(),
-        Index("ix_game_status_schedule_attempt_at", "attempt_at", postgresql_where=text("attempt_at IS NOT NULL")),
         Index("ix_game_status_schedule_due_at", "due_at", postgresql_where=text("settled_at IS NULL")),
         Index(
             "ix_game_status_schedule_target_status_attempt_at",

@@ -6,10 +6,10 @@
 -- Lock at most :batch_size due notifications of :kinds that no other replica has locked, the most urgent first. Kinds of
 -- a newer release are left to it.
 -- Indexes: ix_notification_schedule_kind_attempt_at, of which at most :window entries of each kind are read however many
--- rows are due; then pk_notification_schedule. If nearly all rows are of few kinds, the planner may choose the index on
--- the time alone, and read past the due rows of other kinds, but no others. Kind and time compared as one row were
--- rejected: that needs the first index, but only the kind ends its scan, so all pending entries of the kind are read. The
--- window is an array and not a join: with a join the planner estimates that a third of the table is due, and scans it.
+-- rows are due; then pk_notification_schedule. Another index that begins with the time would let the planner read past
+-- the due rows of all other kinds. Kind and time compared as one row were rejected: only the kind ends such a scan, so
+-- all pending entries of the kind are read. The window is an array and not a join: with a join the planner estimates
+-- that a third of the table is due, and scans it.
 -- The clock is in a sub-select, because a volatile function cannot be an index condition. `attempt_at` is checked again,
 -- because another replica may have marked the row since the window was read.
 SELECT
@@ -152,7 +152,7 @@ FROM unnest(CAST(:kinds AS text[])) AS wanted (kind),
 -- name: requeue_notifications
 -- Make at most :batch_size published notifications of :kinds due now, after the broker lost their messages. A published
 -- row waits for at most :longest_wait; what waits longer was deferred, and has no message.
--- Indexes: ix_notification_schedule_attempt_at, then pk_notification_schedule.
+-- Indexes: ix_notification_schedule_kind_attempt_at, then pk_notification_schedule.
 UPDATE notification_schedule
 SET attempt_at = clock_timestamp()
 WHERE id = ANY(ARRAY(
@@ -169,7 +169,7 @@ RETURNING id;
 
 -- name: requeue_transitions
 -- Make at most :batch_size published status transitions of :kinds due now. See requeue_notifications.
--- Indexes: ix_game_status_schedule_attempt_at, then pk_game_status_schedule.
+-- Indexes: ix_game_status_schedule_target_status_attempt_at, then pk_game_status_schedule.
 UPDATE game_status_schedule
 SET attempt_at = clock_timestamp()
 WHERE id = ANY(ARRAY(

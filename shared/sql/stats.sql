@@ -6,8 +6,7 @@
 -- has passed (`overdue`), among these with an unsuccessful attempt (`retried`), each up to :limit. `oldest_overdue` and
 -- `oldest_retried` are ages in seconds, or NULL. A row is overdue by its due time, however long it is set aside. `newer`
 -- counts the rows that wait for a newer release: kinds between two known ones, in the order of the index.
--- Indexes: ix_notification_schedule_attempt_at, ix_notification_schedule_due_at,
--- ix_notification_schedule_kind_attempt_at.
+-- Indexes: ix_notification_schedule_due_at, ix_notification_schedule_kind_attempt_at.
 SELECT
     due.due, overdue.*,
     (
@@ -67,7 +66,7 @@ FROM (
 
 -- name: count_transitions
 -- Count open status transitions. See count_notifications.
--- Indexes: ix_game_status_schedule_attempt_at, ix_game_status_schedule_due_at.
+-- Indexes: ix_game_status_schedule_due_at, ix_game_status_schedule_target_status_attempt_at.
 SELECT
     due.due, overdue.*,
     (

@@ -254,8 +254,8 @@ async def test_the_most_urgent_due_rows_are_claimed_first(database: Database) ->
     assert first < timedelta(minutes=31) < second < timedelta(minutes=91)
 
 
-async def test_the_claim_reads_only_an_index_on_attempt_at(database: Database) -> None:
-    await many_due(database, 5_000)
+async def test_the_claim_reads_only_the_index_on_kind_and_time(database: Database) -> None:
+    await many_due(database, 20_000)  # fewer rows are cheaper to read as a whole
     async with db.transaction(database.sessions) as session:
         await allow_any_change(session)
         await session.execute(
@@ -271,7 +271,7 @@ async def test_the_claim_reads_only_an_index_on_attempt_at(database: Database) -
             text(f"EXPLAIN (ANALYZE) {CLAIM}"), {"kinds": [REMINDER], "window": 2_000, "batch_size": 100}
         )
         plan = "\n".join(explained.scalars())
-    assert "ix_notification_schedule_kind_attempt_at" in plan or "ix_notification_schedule_attempt_at" in plan
+    assert "ix_notification_schedule_kind_attempt_at" in plan
     assert "Seq Scan" not in plan
 
 

@@ -17,6 +17,7 @@ from sandbox.servers.postgres import Postgres
 from shared import database as db
 from shared import sql
 from shared.database import Sessions
+from shared.messaging.topology import NOTICES
 from shared.models import NotificationSchedule, Outcome
 from shared.schedule.settle import Settlement, settle
 from shared.settings import DatabaseSettings, Timing
@@ -299,6 +300,26 @@ async def test_a_claim_reads_no_rows_that_are_not_due(database: Database, name: 
         )
         [explanation] = explained.scalar_one()
     assert explanation["Plan"]["Actual Rows"] == 18
+    assert explanation["Plan"]["Shared Hit Blocks"] + explanation["Plan"]["Shared Read Blocks"] < 200
+
+
+async def test_a_claim_reads_no_due_rows_of_other_queues(database: Database) -> None:
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        for statement in _MANY_PENDING.split(";"):
+            await session.execute(text(statement))
+        await session.execute(
+            text("UPDATE notification_schedule SET attempt_at = now() WHERE kind = 'reminder' AND settled_at IS NULL")
+        )
+    async with database.engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text("VACUUM ANALYZE notification_schedule"))
+    parameters = {"kinds": sorted(NOTICES.kinds), "window": 2_000, "batch_size": BATCH}
+    async with db.transaction(database.sessions) as session:
+        explained = await session.execute(
+            text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {STATEMENTS['claim_notifications'].text}"), parameters
+        )
+        [explanation] = explained.scalar_one()
     assert explanation["Plan"]["Shared Hit Blocks"] + explanation["Plan"]["Shared Read Blocks"] < 200
 
 
