@@ -67,11 +67,11 @@ class Connections:
             await run_gateway(
                 self.discord,
                 self.sessions,
+                limiter=self.limiter,
                 limits=self.limits,
                 members_intent=self.settings.members_intent,
                 shard=shard,
                 turns=turns,
-                limiter=self.limiter,
                 state=self.state,
             )
         except GatewayClosedError as error:
@@ -93,7 +93,7 @@ class Connections:
             try:
                 advice = await client.get_gateway_advice()
             except InvalidTokenError as error:
-                if await is_token_refused(self.discord):
+                if await is_token_refused(self.discord, self.limiter):
                     raise bad_token_error() from error
                 raise
             except PermanentError as error:

@@ -54,13 +54,13 @@ class QuestbellBot(QuestbellClient):
         sessions: Sessions,
         *,
         limits: GameSettings,
+        limiter: RateLimiter,
         members_intent: bool = False,
         shard: Shard | None = None,
-        limiter: RateLimiter | None = None,
         state: GatewayState | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        trace = pace_others(limiter or RateLimiter())
+        trace = pace_others(limiter)
         super().__init__(sessions, limits=limits, http_trace=trace, members_intent=members_intent, shard=shard)
         self.end_turn: EndTurn | None = None
         """Called when the shard identifies."""
@@ -183,11 +183,11 @@ async def run_gateway(
     settings: DiscordSettings,
     sessions: Sessions,
     *,
+    limiter: RateLimiter,
     limits: GameSettings | None = None,
     members_intent: bool = False,
     shard: Shard | None = None,
     turns: IdentifyTurns | None = None,
-    limiter: RateLimiter | None = None,
     state: GatewayState | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -207,9 +207,9 @@ async def run_gateway(
             async with QuestbellBot(
                 sessions,
                 limits=limits or GameSettings(),
+                limiter=limiter,
                 members_intent=members_intent,
                 shard=shard,
-                limiter=limiter,
                 state=state,
                 on_ready=on_ready,
             ) as bot:
@@ -218,7 +218,7 @@ async def run_gateway(
         raise TransientError("Discord ended the connection")
     except GatewayClosedError as error:
         state.record_lost(str(error), shard=shard, close_code=error.close_code)
-        if error.close_code == BAD_TOKEN and await is_token_refused(settings):
+        if error.close_code == BAD_TOKEN and await is_token_refused(settings, limiter):
             raise bad_token_error() from error
         raise
     except BaseException as error:
@@ -244,9 +244,9 @@ async def _connect(bot: QuestbellBot, settings: DiscordSettings, turns: Identify
         await bot.stay_connected()
 
 
-async def is_token_refused(settings: DiscordSettings) -> bool:
+async def is_token_refused(settings: DiscordSettings, limiter: RateLimiter) -> bool:
     """Return whether the REST API refuses the token. The gateway and other routes may do it by mistake."""
-    async with DiscordClient.connected(settings, load(Timing)) as client:
+    async with DiscordClient.connected(settings, load(Timing), trace=pace_others(limiter)) as client:
         try:
             await client.get_own_user()
         except InvalidTokenError:

@@ -258,7 +258,7 @@ DISCORD_REQUESTS = _counter(
 DISCORD_REQUEST_DURATION = _histogram(
     BOT,
     "questbell_discord_request_duration_seconds",
-    "Duration of delivery requests to Discord, including those that timed out.",
+    "Duration of delivery requests to Discord, with the wait to be sent, including those that timed out.",
     _REQUEST_BUCKETS,
     call=CALLS,
 )
@@ -272,7 +272,7 @@ RATE_LIMIT_WAIT = _histogram(
     "questbell_rate_limit_wait_seconds",
     "Time that deliveries waited for our own rate limits, which stay below Discord's.",
     _REQUEST_BUCKETS,
-    limit=("channel", "refreshes", "requests"),
+    limit=("channel", "edits", "requests", "sends"),
 )
 
 

@@ -20,14 +20,15 @@ not (https://docs.discord.com/developers/interactions/receiving-and-responding#e
 
 
 def pace_deliveries(limiter: RateLimiter) -> aiohttp.TraceConfig:
-    """Pace requests that have been admitted. The time-out of a request includes the wait, so that it ends before its
-    lease.
+    """Pace the requests of deliveries, which have been admitted. One that would wait long is deferred, and not sent.
+
+    aiohttp ends no request that waits here, even if its time-out has passed.
     """
     return _pace(limiter.pace)
 
 
 def pace_others(limiter: RateLimiter) -> aiohttp.TraceConfig:
-    """Pace all other requests, such as those of a login, which go first."""
+    """Pace all other requests, such as those of a login. They go first."""
     return _pace(limiter.pace_first)
 
 

@@ -44,14 +44,20 @@ DM_OPENS_RESERVED = 3
 DM_OPEN_PAUSE = 30.0
 """Seconds without opening DMs after a rejection without a delay."""
 _AHEAD = 0.99
-"""Requests that are acquired for a request that goes first: the smallest amount is served first."""
+"""The amount that a request acquires to go first: aiolimiter serves the smallest amount first. It is almost 1, so that
+the request still counts."""
 IN_FLIGHT_PER_CHANNEL = 2
 """Concurrent requests for one channel."""
 CHANNEL_WAIT_TIMEOUT = 0.5
 """Seconds to wait for a channel before its notifications are deferred."""
+PACE_TIMEOUT = 2.0
+"""Seconds to wait until an admitted request may be sent, before it is deferred. The wait is as long as the slowest
+transaction. The lease ends two seconds after the request would time out."""
 NEXT_SHARE = 2.0
 """Seconds after which a process without a share of the limit tries again."""
-_CHANNEL_WAIT, _REQUEST_WAIT, _EDIT_WAIT = map(metrics.RATE_LIMIT_WAIT.labels, ("channel", "requests", "refreshes"))
+_CHANNEL_WAIT, _REQUEST_WAIT, _EDIT_WAIT, _SEND_WAIT = map(
+    metrics.RATE_LIMIT_WAIT.labels, ("channel", "requests", "edits", "sends")
+)
 _DEFERRED_RETURN = 4.0
 """Seconds within which a deferred notification is tried again, once it may be."""
 
@@ -69,7 +75,9 @@ class RateLimiter:
         """The requests a second that this process may make."""
         self._share_ends = math.inf
         self._requests = _AdjustableLimiter(burst, burst / (requests_per_second - burst))
+        """Admits requests, before their leases are acquired."""
         self._sends = _AdjustableLimiter(burst, burst / (requests_per_second - burst))
+        """Spaces admitted requests as they are sent."""
         self._edits = _AdjustableLimiter(requests_per_second * EDITS_SHARE, 1.0)
         metrics.REQUEST_SHARE.set(self.share)
         self._dm_opens_limit = DM_OPENS_LIMIT
@@ -166,13 +174,19 @@ class RateLimiter:
         """Wait for the moment to send a request that has been admitted.
 
         Raises:
-            DeliveryDeferredError: this process has no share of the limit, or Discord accepts nothing for now.
+            DeliveryDeferredError: many others go before it, this process has no share of the limit, or Discord accepts
+                nothing for now.
         """
-        await self._sends.acquire()
+        try:
+            with _SEND_WAIT.time():
+                async with asyncio.timeout(PACE_TIMEOUT):
+                    await self._sends.acquire()
+        except TimeoutError:
+            raise DeliveryDeferredError("many requests wait to be sent", retry_after=NEXT_SHARE) from None
         self._raise_if_blocked(GLOBAL)
 
     async def pace_first(self) -> None:
-        """Wait until any other request is admitted and may be sent. It goes before all that wait."""
+        """Wait for the moment to send a request that is no delivery. It goes before all that wait."""
         while True:
             await self._requests.acquire(_AHEAD)
             await self._sends.acquire(_AHEAD)

@@ -28,7 +28,7 @@ from shared.settings import BrokerSettings, Timing
 MAX_BODY = 256_000
 """Bytes. A far larger body closes the connection, which loses every confirm in flight."""
 REFUSED_FOR = 5.0
-"""Seconds after which a channel that refuses every message is checked, and how often."""
+"""Seconds between checks of a channel that refuses every message."""
 
 
 class PublishResult(enum.Enum):
@@ -70,7 +70,7 @@ class _Route:
     lower: aiormq.Channel | None = None
     """aiormq's part of the channel, None before the next set-up."""
     refused_since: float | None = None
-    """When the channel refused the first of its latest messages, of which it has taken none."""
+    """When the channel began to refuse every message, or was last checked. None if it has taken one since."""
     problem: str | None = None
 
     @property
@@ -122,7 +122,7 @@ class Publisher:
 
     async def _set_up(self, route: _Route) -> None:
         async with route.setting_up:
-            if route.usable is not None and not await self._refuses_without_reason(route):
+            if route.usable is not None and not await self._must_replace_channel(route):
                 return
             if route.channel is not None:
                 await close(route.channel)
@@ -140,8 +140,8 @@ class Publisher:
                     route.lower = cast(aiormq.Channel, await route.channel.get_underlay_channel())
                     route.refused_since = None
 
-    async def _refuses_without_reason(self, route: _Route) -> bool:
-        """Return whether a channel takes no messages although its queue is empty.
+    async def _must_replace_channel(self, route: _Route) -> bool:
+        """Check a channel that refuses everything. Return whether it does so although its queue is empty.
 
         RabbitMQ lets a channel whose first message came while the queue's leader was dying refuse all others too. A new
         channel asks for the present leader.

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from bot.delivery.rate_limits import RateLimiter
 from bot.rendering import Payload, announcement_message
 from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.server import SandboxDiscord
@@ -26,7 +27,6 @@ with warnings.catch_warnings():
     # discord.py imports audioop, deprecated since Python 3.11, for voice alone.
     warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
     from bot.gateway import run_gateway
-
 
 StartBot = Callable[[Sessions], AbstractAsyncContextManager[None]]
 
@@ -55,7 +55,9 @@ async def running_bot(
     """Connect a bot for a block. An exception that ends it early is raised."""
     ready = asyncio.Event()
     bot = asyncio.create_task(
-        run_gateway(settings, sessions, limits=limits, members_intent=members_intent, on_ready=ready.set)
+        run_gateway(
+            settings, sessions, limiter=RateLimiter(), limits=limits, members_intent=members_intent, on_ready=ready.set
+        )
     )
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([bot, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=WAIT_TIMEOUT)

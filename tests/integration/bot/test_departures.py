@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from bot.delivery.rate_limits import RateLimiter
 from bot.departures import Departures
 from bot.gateway import run_gateway
 from sandbox.discord.gateway.events import Intent
@@ -255,4 +256,6 @@ async def test_an_intent_that_the_application_lacks_is_named(
     discord_settings: DiscordSettings, database: Database
 ) -> None:
     with pytest.raises(TransientError, match=r"4014.*Server Members Intent.*QUESTBELL_BOT_MEMBERS_INTENT"):
-        await asyncio.wait_for(run_gateway(discord_settings, database.sessions, members_intent=True), WAIT_TIMEOUT)
+        await asyncio.wait_for(
+            run_gateway(discord_settings, database.sessions, limiter=RateLimiter(), members_intent=True), WAIT_TIMEOUT
+        )

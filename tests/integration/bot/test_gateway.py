@@ -37,7 +37,9 @@ from tests.support.waiting import WAIT_TIMEOUT, eventually
 async def outcome(settings: DiscordSettings, database: Database) -> BaseException | None:
     """Return the exception with which a connection ends."""
     async with asyncio.timeout(WAIT_TIMEOUT):
-        [ended] = await asyncio.gather(run_gateway(settings, database.sessions), return_exceptions=True)
+        [ended] = await asyncio.gather(
+            run_gateway(settings, database.sessions, limiter=RateLimiter()), return_exceptions=True
+        )
     return ended
 
 
@@ -55,7 +57,9 @@ async def test_a_token_that_is_reset_while_connected_is_a_configuration_error(
     sandbox: SandboxDiscord, discord_settings: DiscordSettings, database: Database
 ) -> None:
     ready = asyncio.Event()
-    bot = asyncio.create_task(run_gateway(discord_settings, database.sessions, on_ready=ready.set))
+    bot = asyncio.create_task(
+        run_gateway(discord_settings, database.sessions, limiter=RateLimiter(), on_ready=ready.set)
+    )
     await asyncio.wait_for(ready.wait(), WAIT_TIMEOUT)
     sandbox.gateway.token = "another"
     sandbox.faults.add(DropGateway())
@@ -120,10 +124,12 @@ async def test_the_state_says_what_the_gateway_said_until_it_connects(
     assert state.problem() == "not connected yet"
     fault = sandbox.faults.add(CloseGateway(4011))
     with pytest.raises(TransientError):
-        await asyncio.wait_for(run_gateway(discord_settings, database.sessions, state=state), WAIT_TIMEOUT)
+        await asyncio.wait_for(
+            run_gateway(discord_settings, database.sessions, limiter=RateLimiter(), state=state), WAIT_TIMEOUT
+        )
     assert "too many servers" in (state.problem() or "")
     sandbox.faults.remove(fault.id)
-    bot = asyncio.create_task(run_gateway(discord_settings, database.sessions, state=state))
+    bot = asyncio.create_task(run_gateway(discord_settings, database.sessions, limiter=RateLimiter(), state=state))
     await eventually(lambda: state.problem() is None)
     bot.cancel()
     await asyncio.wait([bot])

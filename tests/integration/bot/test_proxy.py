@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
+from bot.delivery.rate_limits import RateLimiter
 from shared.discord.client import DiscordClient
 from shared.discord.errors import ConnectFailedError
 from shared.errors import ConfigurationError, TransientError
@@ -49,7 +50,7 @@ async def test_encrypted_connections_are_tunnelled(proxy: HttpProxy, database: D
         with pytest.raises(ConnectFailedError):  # nothing was sent
             await client.get_own_user()
     with pytest.raises(TransientError):
-        await run_gateway(HIDDEN, database.sessions)
+        await run_gateway(HIDDEN, database.sessions, limiter=RateLimiter())
     assert len(proxy.requests) > 1
     assert all(request.startswith("CONNECT discord.invalid:443 ") for request in proxy.requests)
 

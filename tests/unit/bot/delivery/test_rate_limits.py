@@ -271,6 +271,15 @@ async def test_requests_that_were_admitted_before_are_not_sent_all_at_once(share
     assert 0 < passed <= share / 2 + BURST_OF_SHARE
 
 
+async def test_an_admitted_request_that_would_wait_long_is_deferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "PACE_TIMEOUT", 0.1)
+    limiter = RateLimiter()
+    limiter.take_share(SMALLEST_SHARE, ends=math.inf)
+    await limiter.pace()
+    with pytest.raises(DeliveryDeferredError, match="wait to be sent"):
+        await limiter.pace()
+
+
 async def test_requests_of_others_go_first_and_count_as_admitted(clock: Clock) -> None:
     limiter = RateLimiter()
     for _ in range(BURST):
