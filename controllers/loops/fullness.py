@@ -13,7 +13,7 @@ ROOM_AFTER = 10.0
 DEGRADED_AFTER = 30.0
 """Seconds. A burst fills a queue for a few seconds, which needs nobody's attention."""
 STUCK_AFTER = 120.0
-"""Seconds. A broker that restarts takes less to recover its queues."""
+"""Seconds. A broker that restarts takes less to recover its queues, and failed rows are tried again sooner."""
 
 
 class Fullness:
@@ -53,16 +53,20 @@ class Acceptance:
 
     def __init__(self) -> None:
         self._refused_since: float | None = None
+        self._refused_at = 0.0
 
     def observe(self, results: Collection[PublishResult]) -> None:
         """Record the results of the latest batch, if there was one."""
+        now = asyncio.get_running_loop().time()
         if PublishResult.CONFIRMED in results:
             self._refused_since = None
-        elif results and self._refused_since is None:
-            self._refused_since = asyncio.get_running_loop().time()
+        elif results:
+            if self._refused_since is None or now - self._refused_at >= STUCK_AFTER:
+                self._refused_since = now
+            self._refused_at = now
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the queue has taken nothing for minutes."""
-        since = self._refused_since
-        return since is not None and asyncio.get_running_loop().time() - since >= STUCK_AFTER
+        """Whether the queue has taken nothing for minutes. Tried long ago says nothing: another replica may publish."""
+        since, now = self._refused_since, asyncio.get_running_loop().time()
+        return since is not None and self._refused_at - since >= STUCK_AFTER > now - self._refused_at

@@ -18,7 +18,7 @@ FOR SHARE SKIP LOCKED;
 
 -- name: open_notifications
 -- Read open notifications of :kinds that are due, whatever a message says. Of several overdue reminders of one game only
--- the latest is delivered: after an outage nobody gets four of them. A reminder for one user is not for users who have
+-- the latest that was not withdrawn is delivered: after an outage nobody gets four of them. A reminder for one user is not for users who have
 -- left, or who want no reminders; the host need not have a seat. A host is asked about a game only while too few players
 -- have a seat. An announcement may be posted already if it is unknown whether an earlier attempt posted it. A reminder or
 -- nudge before the announcement would give the game away in the channel.
@@ -34,6 +34,7 @@ SELECT
                 AND later.game_scheduled_at = notification.game_scheduled_at
                 AND later.due_at > notification.due_at
                 AND later.due_at <= (SELECT clock_timestamp())
+                AND later.outcome IS DISTINCT FROM 'superseded'
         )
         WHEN 'personal_reminder' THEN EXISTS (
             SELECT FROM notification_schedule AS later

@@ -100,7 +100,7 @@ def _is_stale(history: History, row: Row) -> bool:
     is_overtaken = any(
         row.due_at < other.due_at <= history.now
         for other in later
-        if other.is_reminder and not (is_personal and other.outcome is Outcome.SUPERSEDED)
+        if other.is_reminder and other.outcome is not Outcome.SUPERSEDED
     )
     return is_overtaken or row.game_scheduled_at + _EXPIRES_AFTER <= history.now
 

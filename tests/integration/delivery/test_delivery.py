@@ -29,7 +29,7 @@ from shared.models import (
 )
 from shared.settings import Timing
 from shared.signup import join_game, leave_game
-from tests.integration.delivery.conftest import Bot
+from tests.integration.delivery.conftest import Bot, event_of
 from tests.support.builders import make_due, make_due_now, rows_of
 from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT
@@ -49,6 +49,17 @@ async def test_a_reminder_mentions_exactly_the_players_and_is_recorded(bot: Bot)
     [delivery] = await bot.ledger(row)
     assert (row.outcome, delivery.state) == (Outcome.DELIVERED, DeliveryState.SENT)
     assert (delivery.message_id, message.nonce) == (message.message_id, nonce_for(delivery.id))
+
+
+async def test_a_later_reminder_that_was_withdrawn_does_not_replace_an_overdue_one(bot: Bot) -> None:
+    game = await bot.game(offsets=(60, 30))
+    first, second = await rows_of(bot.database.sessions, game, REMINDER)
+    await make_due(bot.database.sessions, first, ago=timedelta(minutes=2))
+    await make_due(bot.database.sessions, second, ago=timedelta(minutes=1))
+    async with db.transaction(bot.database.sessions) as session:
+        await edit_game(session, game.id, GameEdit(reminder_offsets=(first.offset_minutes,)))
+    await bot.handle(event_of(first))
+    assert [await bot.outcome(row) for row in (first, second)] == [Outcome.DELIVERED, Outcome.SUPERSEDED]
 
 
 async def test_a_redelivered_message_of_a_settled_reminder_sends_nothing(bot: Bot) -> None:

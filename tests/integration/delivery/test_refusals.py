@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bot.delivery.errors import DeliveryRefusedError
+from bot.delivery.rate_limits import DM_OPEN_PAUSE
 from sandbox.discord.faults.model import Match, Refuse
 from sandbox.discord.world.entities import Channel
 from shared import database as db
@@ -83,6 +84,19 @@ async def test_a_reminder_waits_for_a_permission_and_the_host_is_warned(bot: Bot
     bot.discord.world.restore(bot.channel)
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
     assert len(await warnings(bot, game)) == 1
+
+
+async def test_deferred_direct_messages_do_not_wait_for_a_permission(bot: Bot) -> None:
+    game = await game_of_mia(bot)
+    row = await bot.row(game)
+    async with db.transaction(bot.database.sessions) as session:
+        await users.set_dm_preference(session, bot.discord.world.user("Jonas").id, wants_dm=True)
+    bot.discord.world.deny(bot.channel, "SEND_MESSAGES")
+    bot.discord.faults.add(Refuse(40003), match=Match(method="POST", route=r"/users/@me/channels$"))
+    for _ in range(2):  # the first one learns that no DM can be opened now
+        with pytest.raises(DeliveryRefusedError):
+            await bot.deliver(row)
+    assert 10 <= await seconds_to_the_next_attempt(bot, row) <= DM_OPEN_PAUSE
 
 
 async def test_a_reminder_at_the_start_is_tried_again_in_time(bot: Bot) -> None:
