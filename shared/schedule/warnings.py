@@ -45,6 +45,7 @@ async def warn_hosts(session: AsyncSession, warnings: Sequence[tuple[UUID, str]]
         "notification_ids": [notification_id for notification_id, _ in warnings],
         "reasons": [reason[:DETAIL_LIMIT] for _, reason in warnings],
     }
+    await session.execute(_SQL["lock_games_to_warn"], {"notification_ids": parameters["notification_ids"]})
     await session.execute(_SQL["warn_hosts"], parameters)
     await notify_loops(session)
 

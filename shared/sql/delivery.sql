@@ -62,7 +62,7 @@ SELECT
             AND announcement.due_at > (SELECT clock_timestamp())
     ) AS is_early,
     CASE
-        WHEN user_id IS NULL OR kind IN ('minimum', 'offer_end') THEN false
+        WHEN user_id IS NULL OR kind IN ('warning', 'minimum', 'offer_end') THEN false
         WHEN kind = 'personal_reminder' AND EXISTS (
             SELECT FROM person WHERE person.user_id = notification.user_id AND reminders_off
         ) THEN true

@@ -66,24 +66,39 @@ closed AS (
 )
 SELECT id, game_id, attempts, outcome, outcome_detail, event_type FROM settled;
 
+-- name: lock_games_to_warn
+-- Lock the games of notifications before warnings are written, as everybody locks them who changes one: otherwise
+-- somebody who has locked the game may wait for the row. It is a separate statement, so that the next one sees what was
+-- committed meanwhile: other warnings, and the lease of one.
+-- Indexes: pk_notification_schedule, pk_game.
+SELECT id
+FROM game
+WHERE id = ANY(ARRAY(SELECT game_id FROM notification_schedule WHERE id = ANY(CAST(:notification_ids AS uuid[]))))
+ORDER BY id
+FOR NO KEY UPDATE;
+
 -- name: warn_hosts
 -- Write a warning to the host of each notification's game, unless the host knows this reason. A warning that is
--- still open takes up the new reason. Nobody is warned about a warning. The games are locked before a row is written, as
--- everybody locks them who changes one: otherwise somebody who has locked the game may wait for the row.
--- Indexes: pk_notification_schedule, pk_game, ix_notification_schedule_game_id.
-WITH game AS MATERIALIZED (
-    SELECT id, version, scheduled_at
-    FROM game
-    WHERE id = ANY(ARRAY(SELECT game_id FROM notification_schedule WHERE id = ANY(CAST(:notification_ids AS uuid[]))))
-    ORDER BY id
-    FOR NO KEY UPDATE
-)
+-- still open takes up the new reason, unless it may have been sent: the host would never see it there. Then the reason
+-- gets a separate warning, which names its recipient, because a game has only one open warning that names nobody. Nobody
+-- is warned about a warning. The games are locked.
+-- Indexes: pk_notification_schedule, pk_game, ix_notification_schedule_game_id, uq_notification_delivery_recipient.
 INSERT INTO notification_schedule (
-    id, game_id, game_version, kind, game_scheduled_at, reason, due_at, attempt_at
+    id, game_id, game_version, kind, game_scheduled_at, reason, user_id, due_at, attempt_at
 )
 SELECT
     (array_agg(warning.id))[1], game.id, game.version, 'warning', game.scheduled_at,
-    string_agg(DISTINCT warning.reason, E'\n'), clock_timestamp(), clock_timestamp()
+    string_agg(DISTINCT warning.reason, E'\n'),
+    CASE WHEN EXISTS (
+        SELECT FROM notification_schedule AS shown JOIN notification_delivery AS delivery
+            ON delivery.notification_id = shown.id
+        WHERE shown.game_id = game.id
+            AND shown.kind = 'warning'
+            AND shown.user_id IS NULL
+            AND shown.settled_at IS NULL
+            AND delivery.state = 'sending'
+    ) THEN game.host_id END,
+    clock_timestamp(), clock_timestamp()
 FROM unnest(CAST(:ids AS uuid[]), CAST(:notification_ids AS uuid[]), CAST(:reasons AS text[]))
     AS warning (id, notification_id, reason)
 JOIN notification_schedule AS notification ON notification.id = warning.notification_id
@@ -93,11 +108,10 @@ WHERE notification.kind <> 'warning'
         SELECT FROM notification_schedule AS known
         WHERE known.game_id = game.id AND known.kind = 'warning' AND position(warning.reason IN known.reason) > 0
     )
-GROUP BY game.id, game.version, game.scheduled_at
+GROUP BY game.id
 ORDER BY game.id
 ON CONFLICT (game_id, kind) WHERE kind <> 'reminder' AND user_id IS NULL AND settled_at IS NULL
-DO UPDATE SET reason = concat_ws(E'\n', notification_schedule.reason, excluded.reason)
-WHERE position(excluded.reason IN notification_schedule.reason) = 0;
+DO UPDATE SET reason = concat_ws(E'\n', notification_schedule.reason, excluded.reason);
 
 -- name: unseen_warnings
 -- Read some warnings that could not be sent to a host. Few warnings are undeliverable, so all hosts share the index.

@@ -144,9 +144,9 @@ def _schedules() -> Iterator[Transition]:
         ("open",),
         "open",
         _CHANGE,
-        "The game has another host, who is asked about its minimum of players instead.",
+        "The game has another host, who gets the warning or the question about the minimum of players instead.",
         ("user_id",),
-        f"NEW.kind = 'minimum' AND {_NOTHING_IS_IN_DOUBT}",
+        f"NEW.kind IN ('warning', 'minimum') AND {_NOTHING_IS_IN_DOUBT}",
     )
     yield Transition(
         NOTIFICATIONS,
@@ -217,9 +217,9 @@ def _schedules() -> Iterator[Transition]:
         ("open",),
         "open",
         _BOT,
-        "A warning to the host takes up another reason.",
+        "A warning to the host that was certainly not sent takes up another reason.",
         ("reason",),
-        "NEW.kind = 'warning'",
+        f"NEW.kind = 'warning' AND {_NOTHING_IS_IN_DOUBT}",
     )
     yield Transition(
         NOTIFICATIONS,

@@ -24,6 +24,7 @@ from tests.integration.delivery.test_direct_messages import channel_messages, dm
 from tests.integration.delivery.test_hosts import hosted, leave, names
 from tests.integration.delivery.test_minimum import question
 from tests.integration.delivery.test_open_attempts import age
+from tests.integration.delivery.test_refusals import WARNING, warn
 from tests.integration.test_series import new_series, open_games
 from tests.support.builders import new_game, rows_of
 from tests.support.database import Database
@@ -85,6 +86,23 @@ async def test_a_question_that_turns_out_never_to_have_been_sent_goes_to_the_new
     await age(bot)
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
     assert (len(dms_to(bot, "Ben")), dms_to(bot, "Priya")) == (1, [])
+
+
+async def test_a_warning_that_follows_another_goes_to_the_new_host(bot: Bot) -> None:
+    game = await hosted(bot)
+    row = await bot.row(game)
+    await warn(bot, row, "first reason")
+    first = await bot.row(game, WARNING)
+    bot.discord.faults.add(Status(502, accepted=True), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.deliver(first)
+    await warn(bot, row, "second reason")
+    await hand_over(bot, game, "Ben")
+    second = await bot.row(game, WARNING)
+    assert second.user_id == user(bot, "Ben")
+    assert await bot.deliver_until_settled(second) is Outcome.DELIVERED
+    [to_former], [to_new] = dms_to(bot, "Priya"), dms_to(bot, "Ben")
+    assert ("first reason" in to_former.content, "second reason" in to_new.content) == (True, True)
 
 
 async def test_the_new_host_is_asked_about_a_game_that_is_too_small(bot: Bot) -> None:

@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bot.delivery.errors import DeliveryRefusedError
+from bot.delivery.leases import DeliveryRequest, PendingRecipient, Prepared, acquire, prepare
 from bot.delivery.rate_limits import DM_OPEN_PAUSE
-from sandbox.discord.faults.model import Match, Refuse
+from sandbox.discord.faults.model import Match, Refuse, Status
 from sandbox.discord.world.entities import Channel
 from shared import database as db
 from shared import users
+from shared.errors import TransientError
 from shared.models import (
     DeliveryState,
     Game,
@@ -26,6 +28,7 @@ from shared.models import (
 )
 from shared.schedule.populate import lock_game
 from shared.schedule.warnings import warn_hosts
+from shared.settings import Timing
 from shared.signup import join_game
 from tests.integration.delivery.conftest import Bot
 from tests.support.builders import rows_of
@@ -44,6 +47,11 @@ async def game_of_mia(bot: Bot, *, starts_in: timedelta = timedelta(hours=2), **
 
 async def warnings(bot: Bot, game: Game) -> list[NotificationSchedule]:
     return await rows_of(bot.database.sessions, game, WARNING)
+
+
+async def warn(bot: Bot, row: NotificationSchedule, reason: str) -> None:
+    async with db.transaction(bot.database.sessions) as session:
+        await warn_hosts(session, [(row.id, reason)])
 
 
 async def seconds_to_the_next_attempt(bot: Bot, row: NotificationSchedule) -> float:
@@ -175,18 +183,54 @@ async def test_two_warnings_about_one_game_do_not_wait_for_each_other(bot: Bot) 
     sessions, game = bot.database.sessions, await game_of_mia(bot, offsets=(60,))
     row = await bot.row(game)
 
-    async def warn_too() -> None:
-        async with db.transaction(sessions) as session:
-            await warn_hosts(session, [(row.id, "reason of the reminder")])
-
     async with db.transaction(sessions) as session:
         await lock_game(session, game.id)
-        warning_too = asyncio.create_task(warn_too())
+        warning_too = asyncio.create_task(warn(bot, row, "reason of the reminder"))
         await eventually(lambda: is_anyone_blocked(bot.database.sessions))
         await warn_hosts(session, [(row.id, "reason of the announcement")])
     await warning_too
     [warning] = await warnings(bot, game)
     assert set((warning.reason or "").splitlines()) == {"reason of the announcement", "reason of the reminder"}
+
+
+@pytest.mark.parametrize("accepted", [True, False], ids=["sent", "not sent"])
+async def test_a_reason_that_comes_up_while_a_warning_may_have_been_sent_gets_one_of_its_own(
+    bot: Bot, accepted: bool
+) -> None:
+    game = await game_of_mia(bot)
+    row = await bot.row(game)
+    await warn(bot, row, "first reason")
+    [first] = await warnings(bot, game)
+    bot.discord.faults.add(Status(502, accepted=accepted), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.deliver(first)
+    for _ in range(2):
+        await warn(bot, row, "second reason")
+    assert await bot.deliver_until_settled(first) is Outcome.DELIVERED
+    await warn(bot, row, "second reason")
+    _, second = await warnings(bot, game)
+    assert await bot.deliver_until_settled(second) is Outcome.DELIVERED
+    of_first, of_second = [message.content for message in bot.discord.dms("Mia")]
+    assert "first reason" in of_first and "second reason" not in of_first
+    assert "second reason" in of_second and "first reason" not in of_second
+
+
+async def test_a_reason_waits_for_the_lease_of_the_warning_that_it_would_be_added_to(bot: Bot) -> None:
+    sessions, game = bot.database.sessions, await game_of_mia(bot)
+    row = await bot.row(game)
+    await warn(bot, row, "first reason")
+    [first] = await warnings(bot, game)
+    async with db.transaction(sessions) as session:
+        request = DeliveryRequest(first.id, [WARNING])
+        [prepared] = await prepare(session, [request], timing=Timing())
+    assert isinstance(prepared, Prepared)
+    async with db.transaction(sessions) as session:
+        pending = [attempt for attempt in prepared.attempts if isinstance(attempt, PendingRecipient)]
+        await acquire(session, pending, timing=Timing())
+        second = asyncio.create_task(warn(bot, row, "second reason"))
+        await eventually(lambda: is_anyone_blocked(sessions))
+    await second
+    assert [warning.reason for warning in await warnings(bot, game)] == ["first reason", "second reason"]
 
 
 async def test_a_warning_that_cannot_be_sent_warns_nobody(bot: Bot) -> None:
