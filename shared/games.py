@@ -86,8 +86,9 @@ async def create_game(session: AsyncSession, new: NewGame) -> Game:
     game = build_game(new)
     session.add(game)
     await session.flush()
-    await populate_schedule(session, game.id)
+    # The time to count the players depends on the announcement.
     await add_notice(session, [game], NotificationKind.ANNOUNCEMENT, due_at=new.announce_at)
+    await populate_schedule(session, game.id)
     await record_game_change(session, game, AuditAction.CREATED, actor_id=new.host_id)
     return game
 

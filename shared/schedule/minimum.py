@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models import Game, GameStatus, NotificationKind, NotificationSchedule, Outcome, new_id
-from shared.schedule.notices import select_in_doubt
+from shared.schedule.notices import find_announcement_time, select_in_doubt
 from shared.schedule.reopen import write_or_reopen
 from shared.schedule.settle import settle_and_log
 
@@ -21,11 +21,19 @@ DEFAULT_MINUTES = 24 * 60
 """How long before the start the players are counted, unless the host says something else."""
 
 
-def planned_count(game: Game) -> datetime | None:
-    """Return when the players of a game are to be counted, None if it needs no minimum or has started."""
+def planned_count(game: Game, *, announce_at: datetime | None = None) -> datetime | None:
+    """Return when the players of a game are to be counted, None if it needs no minimum or has started.
+
+    Nobody can join a game that is yet to be announced, at `announce_at`. So they are counted halfway from then to the
+    start if they would be counted earlier. None is a game that is announced already or at once.
+    """
     if game.status is not GameStatus.SCHEDULED or game.minimum_players is None:
         return None
-    return game.scheduled_at - timedelta(minutes=game.minimum_minutes or DEFAULT_MINUTES)
+    planned = game.scheduled_at - timedelta(minutes=game.minimum_minutes or DEFAULT_MINUTES)
+    # A game that starts before its announcement is announced at once.
+    if announce_at is None or not planned <= announce_at < game.scheduled_at:
+        return planned
+    return announce_at + (game.scheduled_at - announce_at) / 2
 
 
 async def populate_minimum(session: AsyncSession, game: Game, *, moment: datetime) -> None:
@@ -37,7 +45,8 @@ async def populate_minimum(session: AsyncSession, game: Game, *, moment: datetim
     of_game = (table.game_id == game.id, table.kind == NotificationKind.MINIMUM)
     columns = (table.id, table.game_scheduled_at, table.due_at, table.settled_at)
     rows = (await session.execute(select(*columns).where(*of_game))).all()
-    planned = planned_count(game)
+    announce_at = await find_announcement_time(session, game.id)
+    planned = planned_count(game, announce_at=announce_at)
     of_time = [row for row in rows if planned is not None and row.game_scheduled_at == game.scheduled_at]
     is_past = planned is not None and planned <= moment
     kept = {row.id for row in of_time if row.settled_at is None and (is_past or row.due_at == planned)}
@@ -53,21 +62,23 @@ async def populate_minimum(session: AsyncSession, game: Game, *, moment: datetim
         return
     was_counted = any(row.settled_at is not None and row.settled_at >= row.due_at for row in of_time)
     if not was_counted:
-        await add_minimums(session, [game], moment=moment)
+        await add_minimums(session, [game], moment=moment, announce_at=announce_at)
 
 
-async def add_minimums(session: AsyncSession, games: Sequence[Game], *, moment: datetime) -> None:
+async def add_minimums(
+    session: AsyncSession, games: Sequence[Game], *, moment: datetime, announce_at: datetime | None = None
+) -> None:
     """Write the questions of locked games: as planned, or halfway to the start if that is past.
 
     As a reminder, one that was superseded is reopened when its game is moved back.
     """
     table = NotificationSchedule
-    rows = [row for game in games if (row := _make_row(game, moment=moment)) is not None]
+    rows = [row for game in games if (row := _make_row(game, moment, announce_at)) is not None]
     await write_or_reopen(session, NotificationKind.MINIMUM, rows, identity=(table.game_id, table.due_at))
 
 
-def _make_row(game: Game, *, moment: datetime) -> dict[str, Any] | None:
-    planned = planned_count(game)
+def _make_row(game: Game, moment: datetime, announce_at: datetime | None) -> dict[str, Any] | None:
+    planned = planned_count(game, announce_at=announce_at)
     if planned is None or game.scheduled_at <= moment:
         return None
     due_at = planned if planned > moment else moment + (game.scheduled_at - moment) / 2

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from shared import database as db
 from shared.games import cancel_game
 from shared.models import Game, NotificationKind, NotificationSchedule, Outcome
 from tests.support.builders import change_game, new_game, rows_of
 from tests.support.database import Database
+from tests.support.transition_check import allow_any_change
 
 MINIMUM = NotificationKind.MINIMUM
 DAY = timedelta(days=1)
@@ -20,6 +23,21 @@ DAY = timedelta(days=1)
 
 async def questions(database: Database, game: Game) -> list[NotificationSchedule]:
     return await rows_of(database.sessions, game, MINIMUM)
+
+
+async def announced_later(database: Database, before: timedelta, **fields: Any) -> Game:
+    """A game a week ahead that is announced `before` its start."""
+    async with db.transaction(database.sessions) as session:
+        start = await db.now(session) + 7 * DAY
+    announce_at = start - before if before > timedelta(0) else None
+    return await new_game(database.sessions, scheduled_at=start, announce_at=announce_at, **fields)
+
+
+async def counted_before(database: Database, game: Game) -> timedelta:
+    """How long before the start the players are counted, according to the only open row."""
+    [row] = [row for row in await questions(database, game) if row.outcome is None]
+    assert row.game_scheduled_at == game.scheduled_at
+    return game.scheduled_at - row.due_at
 
 
 @pytest.mark.parametrize(
@@ -69,6 +87,63 @@ async def test_a_cancelled_game_has_none(database: Database) -> None:
     async with db.transaction(database.sessions) as session:
         await cancel_game(session, game.id)
     assert [row.outcome for row in await questions(database, game)] == [Outcome.SUPERSEDED]
+
+
+@pytest.mark.parametrize(
+    ("announced", "minutes", "before"),
+    [
+        (DAY / 2, None, DAY / 4),
+        (DAY / 2, 720, DAY / 4),
+        (DAY / 2, 719, timedelta(minutes=719)),
+        (2 * DAY, None, DAY),
+        (-DAY, None, DAY),
+    ],
+    ids=["default", "at once", "just after", "long after", "never"],
+)
+async def test_players_are_counted_after_a_planned_announcement(
+    database: Database, announced: timedelta, minutes: int | None, before: timedelta
+) -> None:
+    """At the planned time, nobody can have joined a game that is not announced yet."""
+    game = await announced_later(database, announced, minimum_players=3, minimum_minutes=minutes)
+    assert await counted_before(database, game) == before
+
+
+async def test_it_stays_after_a_planned_announcement_when_the_game_changes(database: Database) -> None:
+    game = await announced_later(database, DAY / 2)
+    game = await change_game(database.sessions, game, minimum_players=3)
+    assert await counted_before(database, game) == DAY / 4
+    game = await change_game(database.sessions, game, minimum_minutes=60)
+    assert await counted_before(database, game) == timedelta(hours=1)
+    game = await change_game(database.sessions, game, minimum_minutes=900)
+    assert await counted_before(database, game) == DAY / 4
+    start = game.scheduled_at
+    game = await change_game(database.sessions, game, scheduled_at=start - DAY / 4)
+    assert await counted_before(database, game) == DAY / 8
+    game = await change_game(database.sessions, game, scheduled_at=start + DAY)
+    assert await counted_before(database, game) == timedelta(minutes=900)
+    await change_game(database.sessions, game, scheduled_at=start)
+    game = await change_game(database.sessions, game, title="The Dry Keep")
+    assert await counted_before(database, game) == DAY / 4
+
+
+async def test_a_game_that_moves_before_its_announcement_is_counted_as_planned(database: Database) -> None:
+    game = await announced_later(database, DAY / 2, minimum_players=3)
+    game = await change_game(database.sessions, game, scheduled_at=game.scheduled_at - DAY)
+    assert await counted_before(database, game) == DAY
+
+
+async def test_the_time_to_count_stays_once_the_game_is_announced(database: Database) -> None:
+    game = await announced_later(database, DAY / 2, minimum_players=3)
+    earlier = timedelta(days=6.6)  # between the announcement and the count
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        await session.execute(update(Game).values(scheduled_at=Game.scheduled_at - earlier))
+        columns = (NotificationSchedule.due_at, NotificationSchedule.attempt_at, NotificationSchedule.game_scheduled_at)
+        await session.execute(update(NotificationSchedule).values({column: column - earlier for column in columns}))
+    [row] = await questions(database, game)
+    game = await change_game(database.sessions, game, title="The Dry Keep")
+    [kept] = await questions(database, game)
+    assert (kept.id, kept.due_at, kept.outcome) == (row.id, row.due_at, None)
 
 
 EDITS = st.one_of(

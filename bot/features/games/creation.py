@@ -160,7 +160,8 @@ def describe_schedule(game: Game, *, now: datetime, announce_at: datetime | None
     if too_early:
         early = join_words(map(_format_offset, too_early)).lower()
         lines.append(f"🔕 Not sent, because the game isn't announced by then: {early}.")
-    return [*lines, *describe_nudge(game, now=now, announce_at=announce_at), *describe_limits(game, now=now)]
+    nudge = describe_nudge(game, now=now, announce_at=announce_at)
+    return [*lines, *nudge, *describe_limits(game, now=now, announce_at=announce_at)]
 
 
 def parse_title(text: str) -> str:

@@ -104,17 +104,25 @@ def format_minutes(minutes: int | None) -> str:
     return format_span(timedelta(minutes=minutes)) if minutes else ""
 
 
-def describe_limits(game: Game, *, now: datetime) -> list[str]:
+def describe_limits(game: Game, *, now: datetime, announce_at: datetime | None = None) -> list[str]:
     """Return a line for each limit of the sign-ups that has a time."""
-    lines, closes_at, counted_at = [], closing_time(game), planned_count(game)
+    lines, closes_at = [], closing_time(game)
     if closes_at is not None:
         close = "close" if closes_at > now else "have been closed since"
         lines.append(f"🚪 Sign-ups {close}: {format_timestamp(closes_at, 'f')}")
     if game.offer_minutes is not None:
         span = format_duration(timedelta(minutes=game.offer_minutes))
         lines.append(f"⏳ A player from the waitlist has {span} to take a free seat.")
-    if counted_at is not None:
-        at = f"on {format_timestamp(counted_at, 'f')}" if counted_at > now else "before the start"
-        fewer = f"fewer than {plural(game.minimum_players or 0, 'player')}"
-        lines.append(f"👥 With {fewer}, I'll ask the host {at} whether to cancel.")
+    lines.extend(_describe_count(game, now=now, announce_at=announce_at))
     return lines
+
+
+def _describe_count(game: Game, *, now: datetime, announce_at: datetime | None) -> list[str]:
+    is_open = announce_at is not None and announce_at > now  # a preview may be older than its announcement
+    counted_at = planned_count(game, announce_at=announce_at if is_open else None)
+    if counted_at is None:
+        return []
+    at = f"on {format_timestamp(counted_at, 'f')}" if counted_at > now else "before the start"
+    why = "" if counted_at == planned_count(game) else " That's halfway between the announcement and the start."
+    fewer = f"fewer than {plural(game.minimum_players or 0, 'player')}"
+    return [f"👥 With {fewer}, I'll ask the host {at} whether to cancel.{why}"]

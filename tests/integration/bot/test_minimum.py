@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.models import Game, GameStatus, NotificationKind
 from shared.signup import join_game
-from tests.integration.bot.conftest import StartBot, plan_and_post, post, post_announcement, reply_text
+from tests.integration.bot.conftest import StartBot, plan_and_post, post, post_announcement, press_button, reply_text
 from tests.integration.bot.test_commands import HOST, OTHER, PLAYER, all_games, create, only_game, plan_game
 from tests.integration.bot.test_delivered_twice import wait_for_answers
 from tests.integration.bot.test_editing import edit
@@ -52,6 +53,30 @@ class TestOptions:
         assert int(row.due_at.timestamp()) == counted
         await post_announcement(sandbox, game)
         assert fields_of(sandbox)["Needs"] == "at least 3 players"
+
+    @pytest.mark.parametrize("template", [False, True], ids=["options", "template"])
+    @pytest.mark.parametrize("repeat", [{}, {"repeat": "every week"}], ids=["once", "series"])
+    async def test_the_host_learns_that_players_are_counted_after_the_announcement(
+        self, sandbox: SandboxDiscord, database: Database, template: bool, repeat: dict[str, str]
+    ) -> None:
+        wanted: dict[str, Any] = {"minimum": 3, "minimum-check": "1d"}
+        known = set()
+        if template:
+            original = await plan_game(database, sandbox, minimum_players=3, minimum_minutes=1440)
+            await save(sandbox, original, lock="minimum, minimum-check")
+            wanted, known = {"template": "Weekly"}, {original.id}
+        options = {"when": "in 120 hours", "announce": "in 110 hours"} | wanted | repeat
+        shown = await (await sandbox.slash(HOST, "game create", title="Tomb", **options)).done()
+        posted = await reply_text(press_button(sandbox, HOST, shown, "Post it"))
+        game = min((it for it in await all_games(database) if it.id not in known), key=lambda it: it.scheduled_at)
+        rows = await rows_of(database.sessions, game, NotificationKind.MINIMUM)
+        assert [game.scheduled_at - row.due_at for row in rows] == [timedelta(hours=5)]
+        counted = f"I'll ask the host on <t:{int(rows[0].due_at.timestamp())}:f>"
+        changed = await edit(sandbox, game, title="Keep")
+        for text in (shown.content, posted, changed):
+            assert counted in text and "halfway between the announcement and the start" in text
+        moved = await edit(sandbox, game, when="in 100 hours")
+        assert "I'll ask the host on" in moved and "halfway" not in moved
 
     @pytest.mark.parametrize(
         ("options", "hint"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,17 +19,17 @@ from tests.integration.delivery.conftest import Bot
 from tests.integration.delivery.test_direct_messages import channel_messages, dms_to
 from tests.integration.delivery.test_hosts import names
 from tests.integration.delivery.test_open_attempts import age
-from tests.support.builders import rows_of
+from tests.support.builders import make_due, rows_of
 from tests.support.database import Database
 
 MINIMUM = NotificationKind.MINIMUM
 CREATE = Match(method="POST", route=r"/channels/\d+/messages$")
 
 
-async def question(bot: Bot, *players: str, minimum: int = 3) -> tuple[Game, NotificationSchedule]:
+async def question(bot: Bot, *players: str, minimum: int = 3, **fields: Any) -> tuple[Game, NotificationSchedule]:
     """A game of Priya's that needs three players."""
     host = bot.discord.world.user("Priya").id
-    game = await bot.game(players, host_id=host, minimum_players=minimum, starts_in=timedelta(days=3))
+    game = await bot.game(players, host_id=host, minimum_players=minimum, starts_in=timedelta(days=3), **fields)
     [row] = await rows_of(bot.database.sessions, game, MINIMUM)
     return game, row
 
@@ -112,3 +113,26 @@ async def test_an_obsolete_question_is_not_sent(bot: Bot, change: str) -> None:
     assert await bot.outcome(row) is Outcome.SUPERSEDED
     open_rows = [it for it in await rows_of(bot.database.sessions, game, MINIMUM) if it.outcome is None]
     assert len(open_rows) == (change == "moved")
+
+
+async def test_a_game_that_is_not_announced_yet_is_not_given_away(bot: Bot) -> None:
+    """An older release counted the players before the announcement."""
+    bot.discord.world.close_dms("Priya")
+    async with db.transaction(bot.database.sessions) as session:
+        announce_at = await db.now(session) + timedelta(days=2.5)
+    _, row = await question(bot, announce_at=announce_at)
+    await make_due(bot.database.sessions, row)
+    assert await bot.deliver_until_settled(row) is Outcome.SUPERSEDED
+    assert await detail_of(bot.database, row) == "the game is not announced yet"
+    assert bot.sent() == []
+
+
+async def test_the_host_is_asked_after_a_planned_announcement(bot: Bot) -> None:
+    async with db.transaction(bot.database.sessions) as session:
+        announce_at = await db.now(session) + timedelta(days=2.5)
+    game, row = await question(bot, announce_at=announce_at)
+    [announcement] = await rows_of(bot.database.sessions, game, NotificationKind.ANNOUNCEMENT)
+    assert announcement.due_at < row.due_at
+    assert await bot.deliver_until_settled(announcement) is Outcome.DELIVERED
+    assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+    assert len(dms_to(bot, "Priya")) == 1
