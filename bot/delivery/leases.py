@@ -191,11 +191,8 @@ async def _acquire(
     deadline: float,
 ) -> list[Attempt | None]:
     """Set the deliveries to `sending`. The messages must be right as of this moment."""
-    valid = {
-        recipient.delivery.id: (recipient.delivery, contexts[recipient.notification_id])
-        for recipient in recipients
-        if recipient is not None and recipient.notification_id in contexts
-    }
+    found = [_find_current(recipient, contexts) for recipient in recipients]
+    valid = {delivery.id: (delivery, context) for delivery, context in filter(None, found)}
     gone = {
         id_: delivery.notification_id
         for id_, (delivery, context) in valid.items()
@@ -210,11 +207,11 @@ async def _acquire(
         await ledger.delete_pending(session, gone.keys())
         await settle_attempted(session, set(gone.values()))
     attempts: list[Attempt | None] = []
-    for recipient in recipients:
-        if recipient is None or recipient.delivery.id not in valid:
+    for current in found:
+        if current is None:
             attempts.append(None)
             continue
-        delivery, context = valid[recipient.delivery.id]
+        delivery, context = current
         # A batch may contain the same delivery twice. Only one gets the lease.
         lease = leases.pop(delivery.id, None)
         if lease is not None:
@@ -224,6 +221,22 @@ async def _acquire(
             attempts.append(_handle_conflict(context, delivery, conflicts.get(delivery.id)))
     await _write_mentions(session, attempts)
     return attempts
+
+
+def _find_current(
+    recipient: PendingRecipient | None, contexts: Mapping[UUID, NotificationContext]
+) -> tuple[Delivery, NotificationContext] | None:
+    """Return the delivery as it is now, because another attempt may have changed its mentions.
+
+    One that was turned into a delivery in the channel is left to the attempt that turned it.
+    """
+    if recipient is None or recipient.notification_id not in contexts:
+        return None
+    context, read = contexts[recipient.notification_id], recipient.delivery
+    for delivery in context.deliveries:
+        if (delivery.id, delivery.recipient_id) == (read.id, read.recipient_id):
+            return delivery, context
+    return None
 
 
 def _has_everyone_left(delivery: Delivery, context: NotificationContext) -> bool:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from bot.consumers.handler import EventHandler
+from bot.delivery.leases import DeliveryRequest, PendingRecipient, Prepared, prepare
 from bot.delivery.rate_limits import RateLimiter
 from bot.delivery.sender import Sender
 from bot.main import event_handler
@@ -85,6 +86,15 @@ class Bot:
         statement = select(NotificationDelivery).where(NotificationDelivery.notification_id == row.id)
         async with db.transaction(self.database.sessions) as session:
             return list((await session.execute(statement.order_by(NotificationDelivery.chunk))).scalars())
+
+
+async def read_pending(bot: Bot, row: NotificationSchedule, timing: Timing) -> PendingRecipient:
+    """Return the last recipient of a row that has no lease, as an attempt that waits to send has read it."""
+    await make_due_now(bot.database.sessions, row)
+    async with db.transaction(bot.database.sessions) as session:
+        [prepared] = await prepare(session, [DeliveryRequest(row.id, {row.kind})], timing=timing)
+    assert isinstance(prepared, Prepared)
+    return [attempt for attempt in prepared.attempts if isinstance(attempt, PendingRecipient)][-1]
 
 
 def event_of(row: NotificationSchedule) -> AnyEvent:

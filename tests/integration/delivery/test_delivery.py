@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bot.delivery import rate_limits
-from bot.delivery.leases import DeliveryRequest, prepare
+from bot.delivery.leases import DeliveryRequest, SendAttempt, acquire, prepare
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
 from shared import database as db
 from shared.discord.ids import nonce_for
@@ -29,7 +29,7 @@ from shared.models import (
 )
 from shared.settings import Timing
 from shared.signup import join_game, leave_game
-from tests.integration.delivery.conftest import Bot, event_of
+from tests.integration.delivery.conftest import Bot, event_of, read_pending
 from tests.support.builders import make_due, make_due_now, rows_of
 from tests.support.transition_check import allow_any_change
 from tests.support.waiting import WAIT_TIMEOUT
@@ -410,3 +410,20 @@ async def test_mentions_follow_the_roster_until_the_first_attempt_and_then_only_
     await bot.deliver(row)
     [message] = bot.sent()
     assert set(message.pinged_users) == {priya}  # Mia joined after the first attempt, which may have been sent
+
+
+async def test_a_late_attempt_mentions_whom_an_earlier_one_has_added(bot: Bot, timing: Timing) -> None:
+    """It has read the delivery before another attempt added a player and got a 429."""
+    game = await bot.game(("Mia", "Jonas"))
+    row = await bot.row(game)
+    late = await read_pending(bot, row, timing)
+    priya = bot.discord.world.user("Priya").id
+    async with db.transaction(bot.database.sessions) as session:
+        await join_game(session, game.id, user_id=priya)
+    bot.discord.faults.add(TooMany(retry_after=0.01), match=CREATE, times=1)
+    with pytest.raises(TransientError):
+        await bot.deliver(row)
+    async with db.transaction(bot.database.sessions) as session:
+        [attempt] = await acquire(session, [late], timing=timing)
+    assert isinstance(attempt, SendAttempt)
+    assert set(attempt.message.mentions) == {*late.delivery.mentions, priya}

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from bot.delivery.leases import DeliveryRequest, PendingRecipient, Prepared, acquire, prepare
+from bot.delivery.leases import DeliveryRequest, PendingRecipient, Prepared, SendAttempt, acquire, prepare
 from bot.delivery.rate_limits import DM_OPEN_PAUSE
-from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status
+from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
 from sandbox.discord.world.evidence import Accepted
 from shared import database as db
 from shared import users
@@ -19,7 +19,7 @@ from shared.games import cancel_game
 from shared.models import DeliveryState, NotificationDelivery, NotificationKind, Outcome, RecipientKind, User
 from shared.settings import Timing
 from shared.signup import join_game, leave_game
-from tests.integration.delivery.conftest import Bot
+from tests.integration.delivery.conftest import Bot, read_pending
 from tests.support.builders import make_due_now
 from tests.support.transition_check import allow_any_change
 
@@ -159,6 +159,30 @@ async def test_a_new_player_does_not_revive_the_message_for_one_with_closed_dms_
     before = len(channel_messages(bot))
     assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
     assert [set(message.pinged_users) for message in channel_messages(bot)[before:]] == [{staying, ben}]
+
+
+async def test_a_late_attempt_does_not_delete_the_message_to_which_an_earlier_one_has_added_a_player(
+    bot: Bot, timing: Timing
+) -> None:
+    """It has read the delivery for a player who has left since, whose place in the message a new player has."""
+    await request_dms(bot, "Mia")
+    bot.discord.world.close_dms("Mia")
+    game = await bot.game(("Mia", "Jonas"))
+    row = await bot.row(game)
+    await bot.deliver(row)
+    late = await read_pending(bot, row, timing)
+    mia, ben = (bot.discord.world.user(name).id for name in ("Mia", "Ben"))
+    assert (*late.delivery.mentions,) == (mia,)
+    async with db.transaction(bot.database.sessions) as session:
+        await leave_game(session, game.id, user_id=mia)
+        await join_game(session, game.id, user_id=ben)
+    bot.discord.faults.add(TooMany(retry_after=0.01), match=Match(method="POST", route=r"/messages$"), times=1)
+    with pytest.raises(TransientError):
+        await bot.deliver(row)
+    async with db.transaction(bot.database.sessions) as session:
+        [attempt] = await acquire(session, [late], timing=timing)
+    assert isinstance(attempt, SendAttempt)
+    assert attempt.message.mentions == (ben,)
 
 
 async def test_the_failure_of_one_dm_does_not_repeat_the_others(bot: Bot) -> None:
