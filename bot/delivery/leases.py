@@ -19,7 +19,9 @@ from bot.delivery.batch import LOCKED, GameLock
 from bot.delivery.eligibility import check
 from bot.delivery.ledger import FINAL, Lease, LeaseConflict
 from bot.notifications import CONTENT, Message, NotificationContext
+from bot.notifications.reminder import list_in_channel
 from bot.notifications.rows import Delivery
+from bot.rendering.payload import MENTIONS_LIMIT
 from shared.models import DeliveryState, NotificationKind, RecipientKind
 from shared.schedule.notices import HOST_KINDS
 from shared.schedule.settle import settle_attempted
@@ -55,6 +57,8 @@ class SendAttempt:
     message: Message
     deadline: float
     """The latest start of the request, by the event loop's clock."""
+    left_out: Sequence[int] = ()
+    """New players for whom the message has no room, and who get another."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,8 @@ async def _acquire(
         if not context.is_stale and _has_everyone_left(delivery, context)
     }
     withheld = gone.keys() | {id_ for id_, (_, context) in valid.items() if context.is_stale}
-    await ledger.lock_notifications(session, set(gone.values()))
+    crowded = {delivery.notification_id for delivery, context in valid.values() if _may_leave_out(delivery, context)}
+    await ledger.lock_notifications(session, {*gone.values(), *crowded})
     wanted = [delivery for delivery, _ in valid.values() if delivery.id not in withheld]
     leases, conflicts = await ledger.acquire_leases(session, wanted, timing)
     conflicts |= await ledger.read_lease_conflicts(session, withheld)
@@ -216,10 +221,12 @@ async def _acquire(
         lease = leases.pop(delivery.id, None)
         if lease is not None:
             message = CONTENT[context.notification.kind].message(context, delivery, lease.is_first)
-            attempts.append(SendAttempt(context, delivery, lease, message, deadline))
+            left_out = context.left_out(delivery, message.mentions) if lease.is_first else ()
+            attempts.append(SendAttempt(context, delivery, lease, message, deadline, left_out))
         else:
             attempts.append(_handle_conflict(context, delivery, conflicts.get(delivery.id)))
     await _write_mentions(session, attempts)
+    await _create_for_left_out(session, attempts)
     return attempts
 
 
@@ -254,6 +261,11 @@ def _has_everyone_left(delivery: Delivery, context: NotificationContext) -> bool
     return is_for_mentioned and not (people & set(delivery.mentions) or context.newcomers(delivery))
 
 
+def _may_leave_out(delivery: Delivery, context: NotificationContext) -> bool:
+    """Return whether the message may have no room for all new players."""
+    return len(delivery.mentions) + len(context.newcomers(delivery)) > MENTIONS_LIMIT
+
+
 def _handle_conflict(
     context: NotificationContext, delivery: Delivery, conflict: LeaseConflict | None
 ) -> Attempt | None:
@@ -275,3 +287,20 @@ async def _write_mentions(session: AsyncSession, attempts: Sequence[Attempt | No
             and [*attempt.message.mentions] != [*attempt.delivery.mentions]
         },
     )
+
+
+async def _create_for_left_out(session: AsyncSession, attempts: Sequence[Attempt | None]) -> None:
+    """Create deliveries for the new players for whom the channel's last message has no room.
+
+    Only the attempt with the lease of that message creates them. The notification is locked, so no direct message is
+    turned into a delivery in the channel with the same chunk.
+    """
+    full = {it.context.notification.id: it for it in attempts if isinstance(it, SendAttempt) and it.left_out}
+    if not full:
+        return
+    deliveries = await ledger.read_deliveries(session, full)
+    recipients = {}
+    for id_, attempt in full.items():
+        next_chunk = 1 + max(delivery.chunk for delivery in deliveries[id_])
+        recipients[id_] = list_in_channel(attempt.delivery.recipient_id, attempt.left_out, first_chunk=next_chunk)
+    await ledger.create_deliveries(session, recipients)

@@ -52,7 +52,7 @@ class LeaseConflict:
 async def create_deliveries(
     session: AsyncSession, recipients: Mapping[UUID, Sequence[Recipient]]
 ) -> dict[UUID, list[Delivery]]:
-    """Create and return the delivery rows. Recipients are fixed at the first attempt."""
+    """Create and return the delivery rows."""
     deliveries = {id_: [_build_delivery(id_, recipient) for recipient in of_row] for id_, of_row in recipients.items()}
     rows = [row for of_row in deliveries.values() for row in of_row]
     if not rows:

@@ -138,7 +138,12 @@ class Sender:
         await self._reconcile(attempt)
 
     async def _send(self, attempt: SendAttempt, reserved: ReservedSlot | None = None) -> None:
-        """Make the request and record its result. With `reserved`, the channel's slot is not acquired yet."""
+        """Make the request and record its result. With `reserved`, the channel's slot is not acquired yet.
+
+        Raises:
+            DeliveryDeferredError: nothing failed, but new players need another message.
+            TransientError: it failed, or must wait.
+        """
         notification_id, lease = attempt.context.notification.id, attempt.lease
         try:
             if reserved is None:
@@ -157,6 +162,8 @@ class Sender:
         else:
             await self._commit(Sent(notification_id, attempt.delivery.id, message_id))
             _log_delivered(attempt, message_id=message_id)
+        if attempt.left_out:
+            raise DeliveryDeferredError("new players need another message", retry_after=0.0)
 
     async def _request(self, attempt: SendAttempt) -> int:
         delivery = attempt.delivery

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bot.notifications.rows import Delivery, DueNotification
 from bot.rendering.embeds import Responder
-from bot.rendering.payload import Payload
+from bot.rendering.payload import MENTIONS_LIMIT, Payload
 from bot.rendering.seats import list_offered, list_unconfirmed
 from shared.models import Game, NotificationKind, RecipientKind
 
@@ -117,6 +117,11 @@ class NotificationContext:
         channel = [row for row in self.deliveries if row.recipient_kind is RecipientKind.CHANNEL]
         is_last = bool(channel) and delivery.id == channel[-1].id
         return [user for user in self.user_ids if is_last and user not in self.contacted]
+
+    def left_out(self, delivery: Delivery, mentions: Sequence[int]) -> list[int]:
+        """Return whom a message would add if it had room for more mentions."""
+        is_full = len(mentions) >= MENTIONS_LIMIT
+        return [user for user in self.newcomers(delivery) if is_full and user not in mentions]
 
     def latency(self) -> timedelta:
         """Return how long the notification has been due."""

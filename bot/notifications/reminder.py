@@ -36,11 +36,16 @@ def list_audience(context: NotificationContext) -> list[Recipient]:
     """Return the channel, once per chunk of people to mention, and the people who get a direct message instead."""
     by_dm = [person.user_id for person in context.audience if person.wants_dm and not person.has_closed_dms]
     mentioned = [user for user in context.user_ids if user not in by_dm]
-    in_channel = [
-        Recipient(RecipientKind.CHANNEL, context.game.channel_id, mentions=chunk, chunk=number)
-        for number, chunk in enumerate(split_into_chunks(mentioned))
-    ]
+    in_channel = list_in_channel(context.game.channel_id, mentioned)
     return [*in_channel, *(Recipient(RecipientKind.USER, user) for user in by_dm)]
+
+
+def list_in_channel(channel_id: int, user_ids: Sequence[int], *, first_chunk: int = 0) -> list[Recipient]:
+    """Return the channel, once per chunk of people to mention."""
+    return [
+        Recipient(RecipientKind.CHANNEL, channel_id, mentions=chunk, chunk=number)
+        for number, chunk in enumerate(split_into_chunks(user_ids), first_chunk)
+    ]
 
 
 def list_addressee(context: NotificationContext) -> list[Recipient]:
@@ -65,7 +70,7 @@ def select_mentions(context: NotificationContext, delivery: Delivery, is_first: 
     """Return the people whom a message mentions now.
 
     Players who have left, or want no reminders, are omitted. New players are added to the channel's last message,
-    unless it may have been sent.
+    unless it may have been sent. Those for whom it has no room get another message.
     """
     remaining = [user for user in delivery.mentions if user in context.user_ids]
     newcomers = context.newcomers(delivery) if is_first else []

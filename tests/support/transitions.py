@@ -294,7 +294,8 @@ _DELIVERIES = (
         (NONE,),
         "pending",
         _BOT,
-        "The first attempt of the notification fixes its recipients.",
+        "The first attempt of the notification fixes its recipients. New players for whom the channel's last message "
+        "has no room get another.",
         condition="NEW.attempts = 0 AND NEW.message_id IS NULL",
     ),
     Transition(

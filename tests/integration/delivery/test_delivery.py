@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 
 from bot.delivery import rate_limits
 from bot.delivery.leases import DeliveryRequest, SendAttempt, acquire, prepare
+from bot.rendering.payload import MENTIONS_LIMIT
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
 from shared import database as db
 from shared.discord.ids import nonce_for
@@ -427,3 +428,71 @@ async def test_a_late_attempt_mentions_whom_an_earlier_one_has_added(bot: Bot, t
         [attempt] = await acquire(session, [late], timing=timing)
     assert isinstance(attempt, SendAttempt)
     assert set(attempt.message.mentions) == {*late.delivery.mentions, priya}
+
+
+async def make_full_reminder(bot: Bot, fault: object) -> NotificationSchedule:
+    """Return a reminder whose only message has no room for more mentions, and whose first request has a fault."""
+    game = await bot.game(())
+    async with db.transaction(bot.database.sessions) as session:
+        for user in range(1, MENTIONS_LIMIT):
+            await join_game(session, game.id, user_id=user)
+    row = await bot.row(game)
+    bot.discord.faults.add(fault, match=CREATE, times=1)  # type: ignore[arg-type]  # any action
+    with pytest.raises(TransientError):
+        await bot.deliver(row)
+    return row
+
+
+async def count_mentions(bot: Bot, row: NotificationSchedule) -> list[int]:
+    return [len(delivery.mentions) for delivery in await bot.ledger(row)]
+
+
+@pytest.mark.usefixtures("unlimited_channel_wait")
+async def test_new_players_get_another_message_if_the_last_has_no_room(bot: Bot) -> None:
+    row = await make_full_reminder(bot, TooMany(retry_after=0.01))
+    assert await count_mentions(bot, row) == [MENTIONS_LIMIT]  # with the host
+    new = [bot.discord.world.user(name).id for name in ("Priya", "Ben")]
+    async with db.transaction(bot.database.sessions) as session:
+        await leave_game(session, row.game_id, user_id=1)
+        for user in new:
+            await join_game(session, row.game_id, user_id=user)
+    await bot.deliver(row)
+    async with db.transaction(bot.database.sessions) as session:
+        now = await session.get_one(NotificationSchedule, row.id)
+        assert (now.outcome, now.attempt_at is not None and now.attempt_at <= await db.now(session)) == (None, True)
+    assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+    assert await count_mentions(bot, row) == [MENTIONS_LIMIT, 1]
+    assert [message.pinged_users for message in bot.sent()] == [(new[0],), (new[1],)]
+
+
+async def test_a_player_who_joins_while_a_full_message_waits_to_be_sent_gets_another(bot: Bot, timing: Timing) -> None:
+    row = await make_full_reminder(bot, TooMany(retry_after=0.01))
+    waiting = await read_pending(bot, row, timing)
+    priya = bot.discord.world.user("Priya").id
+    for _ in range(2):
+        async with db.transaction(bot.database.sessions) as session:
+            await join_game(session, row.game_id, user_id=priya)
+        async with db.transaction(bot.database.sessions) as session:
+            await acquire(session, [waiting], timing=timing)
+    [full, added] = await bot.ledger(row)
+    assert (full.state, added.state) == (DeliveryState.SENDING, DeliveryState.PENDING)
+    assert (added.chunk, added.mentions) == (full.chunk + 1, [priya])
+
+
+async def test_more_new_players_than_a_message_may_mention_get_several(bot: Bot, timing: Timing) -> None:
+    row = await make_full_reminder(bot, TooMany(retry_after=0.01))
+    waiting = await read_pending(bot, row, timing)
+    async with db.transaction(bot.database.sessions) as session:
+        for user in range(1_000, 1_001 + MENTIONS_LIMIT):
+            await join_game(session, row.game_id, user_id=user)
+    async with db.transaction(bot.database.sessions) as session:
+        await acquire(session, [waiting], timing=timing)
+    assert await count_mentions(bot, row) == [MENTIONS_LIMIT, MENTIONS_LIMIT, 1]
+
+
+async def test_new_players_get_no_other_message_once_the_last_may_have_been_sent(bot: Bot) -> None:
+    row = await make_full_reminder(bot, Status(503))
+    async with db.transaction(bot.database.sessions) as session:
+        await join_game(session, row.game_id, user_id=bot.discord.world.user("Priya").id)
+    assert await bot.deliver_until_settled(row) is Outcome.DELIVERED
+    assert await count_mentions(bot, row) == [MENTIONS_LIMIT]
