@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from sandbox.oracle.compare import compare
 from sandbox.oracle.facts import DmPreferences, Evidence
 from sandbox.oracle.lost_commits import join_histories
@@ -49,6 +51,18 @@ def test_a_game_that_changed_only_on_the_lost_primary_is_not_compared_with_its_h
     primary.accept(primary.attempt(row, 100.9, mentions=[ANN, EVE]), 101)
     verdict = compare(failed_over(surviving, primary))
     assert (found(verdict), verdict.lost_commits) == ({}, 1)
+
+
+@pytest.mark.parametrize(("changed_at", "is_excused"), [(99, True), (103, False)])
+def test_a_message_decided_on_the_lost_primary_may_miss_what_had_changed_on_the_new_one(
+    changed_at: float, is_excused: bool
+):
+    surviving = Evening()
+    row = surviving.row()
+    primary = branch_of(surviving)
+    primary.accept(primary.attempt(row, 100.9, mentions=[EVE]), 101)  # who has no seat
+    surviving.change(changed_at, players=frozenset({ANN}))
+    assert ("wrong" not in found(compare(failed_over(surviving, primary)))) is is_excused
 
 
 def test_a_game_that_only_the_lost_primary_made_is_excused():
