@@ -283,14 +283,16 @@ def _raise_decisive(results: Iterable[BaseException | None]) -> None:
     """Raise the error that decides the next attempt: a bug, then a failure, then the shortest deferral."""
     errors = [result for result in results if result is not None]
     deferred = [error for error in errors if isinstance(error, DeliveryDeferredError)]
-    for error in errors:
-        if isinstance(error, DeliveryRefusedError) and deferred:
-            # A refused recipient is tried again slowly, but the deferred ones do not wait for it.
-            soonest = max(REFUSED_AGAIN, min(other.retry_after or 0.0 for other in deferred))
-            error.retry_after = min(error.retry_after or soonest, soonest)
+    deferred.sort(key=lambda error: error.retry_after or 0.0)
     failed = [error for error in errors if isinstance(error, TransientError) and error not in deferred]
     unexpected = [error for error in errors if not isinstance(error, TransientError)]
-    for error in (*unexpected, *failed, *sorted(deferred, key=lambda error: error.retry_after or 0.0)):
+    if deferred:
+        # A refused recipient is tried again slowly, but the deferred ones do not wait for it.
+        soonest = max(REFUSED_AGAIN, deferred[0].retry_after or 0.0)
+        for refused in failed:
+            if isinstance(refused, DeliveryRefusedError):
+                refused.retry_after = min(refused.retry_after or soonest, soonest)
+    for error in (*unexpected, *failed, *deferred):
         raise error
 
 

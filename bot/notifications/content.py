@@ -115,13 +115,15 @@ class NotificationContext:
     def newcomers(self, delivery: Delivery) -> list[int]:
         """Return whom a message can add, because no delivery reaches them. Only the channel's last one adds them."""
         channel = [row for row in self.deliveries if row.recipient_kind is RecipientKind.CHANNEL]
-        is_last = bool(channel) and delivery.id == channel[-1].id
-        return [user for user in self.user_ids if is_last and user not in self.contacted]
+        if not channel or delivery.id != channel[-1].id:
+            return []
+        return [user for user in self.user_ids if user not in self.contacted]
 
     def left_out(self, delivery: Delivery, mentions: Sequence[int]) -> list[int]:
         """Return whom a message would add if it had room for more mentions."""
-        is_full = len(mentions) >= MENTIONS_LIMIT
-        return [user for user in self.newcomers(delivery) if is_full and user not in mentions]
+        if len(mentions) < MENTIONS_LIMIT:
+            return []
+        return [user for user in self.newcomers(delivery) if user not in mentions]
 
     def latency(self) -> timedelta:
         """Return how long the notification has been due."""

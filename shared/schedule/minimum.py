@@ -45,7 +45,7 @@ async def populate_minimum(session: AsyncSession, game: Game, *, moment: datetim
     of_game = (table.game_id == game.id, table.kind == NotificationKind.MINIMUM)
     columns = (table.id, table.game_scheduled_at, table.due_at, table.settled_at)
     rows = (await session.execute(select(*columns).where(*of_game))).all()
-    announce_at = await find_announcement_time(session, game.id)
+    announce_at = None if game.minimum_players is None else await find_announcement_time(session, game.id)
     planned = planned_count(game, announce_at=announce_at)
     of_time = [row for row in rows if planned is not None and row.game_scheduled_at == game.scheduled_at]
     is_past = planned is not None and planned <= moment

@@ -18,10 +18,11 @@ FOR SHARE SKIP LOCKED;
 
 -- name: open_notifications
 -- Read open notifications of :kinds that are due, whatever a message says. Of several overdue reminders of one game only
--- the latest that was not withdrawn is delivered: after an outage nobody gets four of them. A reminder for one user is not for users who have
--- left, or who want no reminders; the host need not have a seat. A host is asked about a game only while too few players
--- have a seat. An announcement may be posted already if it is unknown whether an earlier attempt posted it. A reminder,
--- a nudge or a question to the host before the announcement would give the game away in the channel.
+-- the latest that was not withdrawn is delivered: after an outage nobody gets four of them. A reminder for one user is
+-- not for users who have left, or who want no reminders; the host need not have a seat. A host is asked about a game only
+-- while too few players have a seat. An announcement may be posted already if it is unknown whether an earlier attempt
+-- posted it. A reminder, a nudge or a question to the host before the announcement would give the game away in the
+-- channel.
 -- Indexes: pk_notification_schedule, uq_notification_schedule_reminder, ix_notification_schedule_game_id,
 -- uq_notification_schedule_open_notice, uq_notification_delivery_recipient, pk_participant, pk_game, pk_guild.
 SELECT

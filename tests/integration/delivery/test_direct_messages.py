@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from bot.delivery.leases import DeliveryRequest, PendingRecipient, Prepared, SendAttempt, acquire, prepare
+from bot.delivery.leases import SendAttempt, acquire
 from bot.delivery.rate_limits import DM_OPEN_PAUSE
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
 from sandbox.discord.world.evidence import Accepted
@@ -20,7 +20,6 @@ from shared.models import DeliveryState, NotificationDelivery, NotificationKind,
 from shared.settings import Timing
 from shared.signup import join_game, leave_game
 from tests.integration.delivery.conftest import Bot, read_pending
-from tests.support.builders import make_due_now
 from tests.support.transition_check import allow_any_change
 
 OPENING = Match(method="POST", route=r"/users/@me/channels$")
@@ -77,13 +76,8 @@ async def test_a_recipient_who_is_notified_in_the_channel_by_now_gets_no_direct_
 ) -> None:
     """A late attempt has read the delivery before another one turned it into one in the channel."""
     await request_dms(bot, "Mia")
-    row = await bot.row(await bot.game(("Mia",)))
-    await make_due_now(bot.database.sessions, row)
-    async with db.transaction(bot.database.sessions) as session:
-        [prepared] = await prepare(session, [DeliveryRequest(row.id, {row.kind})], timing=timing)
-    assert isinstance(prepared, Prepared)
-    read = {it.delivery.recipient_kind: it for it in prepared.attempts if isinstance(it, PendingRecipient)}
-    late = read[RecipientKind.USER]
+    late = await read_pending(bot, await bot.row(await bot.game(("Mia",))), timing)
+    assert late.delivery.recipient_kind is RecipientKind.USER
     in_channel = {"recipient_kind": RecipientKind.CHANNEL, "recipient_id": bot.channel, "chunk": 1}
     async with db.transaction(bot.database.sessions) as session:
         await allow_any_change(session)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bot.delivery.errors import DeliveryRefusedError
-from bot.delivery.leases import DeliveryRequest, PendingRecipient, Prepared, acquire, prepare
+from bot.delivery.leases import acquire
 from bot.delivery.rate_limits import DM_OPEN_PAUSE
 from sandbox.discord.faults.model import Match, Refuse, Status
 from sandbox.discord.world.entities import Channel
@@ -30,7 +30,7 @@ from shared.schedule.populate import lock_game
 from shared.schedule.warnings import warn_hosts
 from shared.settings import Timing
 from shared.signup import join_game
-from tests.integration.delivery.conftest import Bot
+from tests.integration.delivery.conftest import Bot, read_pending
 from tests.support.builders import rows_of
 from tests.support.database import is_anyone_blocked
 from tests.support.transition_check import allow_any_change
@@ -215,18 +215,14 @@ async def test_a_reason_that_comes_up_while_a_warning_may_have_been_sent_gets_on
     assert "second reason" in of_second and "first reason" not in of_second
 
 
-async def test_a_reason_waits_for_the_lease_of_the_warning_that_it_would_be_added_to(bot: Bot) -> None:
+async def test_a_reason_waits_for_the_lease_of_the_warning_that_it_would_be_added_to(bot: Bot, timing: Timing) -> None:
     sessions, game = bot.database.sessions, await game_of_mia(bot)
     row = await bot.row(game)
     await warn(bot, row, "first reason")
     [first] = await warnings(bot, game)
+    pending = await read_pending(bot, first, timing)
     async with db.transaction(sessions) as session:
-        request = DeliveryRequest(first.id, [WARNING])
-        [prepared] = await prepare(session, [request], timing=Timing())
-    assert isinstance(prepared, Prepared)
-    async with db.transaction(sessions) as session:
-        pending = [attempt for attempt in prepared.attempts if isinstance(attempt, PendingRecipient)]
-        await acquire(session, pending, timing=Timing())
+        await acquire(session, [pending], timing=timing)
         second = asyncio.create_task(warn(bot, row, "second reason"))
         await eventually(lambda: is_anyone_blocked(sessions))
     await second

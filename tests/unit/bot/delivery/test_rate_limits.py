@@ -7,7 +7,6 @@ import contextlib
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 import pytest
 
@@ -26,6 +25,7 @@ from bot.delivery.rate_limits import (
 )
 from shared.discord.client import ChannelLimit
 from shared.discord.errors import RateLimitedError
+from tests.support.clock import Clock
 
 CHANNEL, ANOTHER = 1, 2
 
@@ -160,20 +160,6 @@ async def test_the_limit_of_edits_is_another(clock: Clock) -> None:
     with pytest.raises(DeliveryDeferredError):
         async with limiter.slot(CHANNEL, urgent=False):
             pass
-
-
-@dataclass
-class Clock:
-    """The time of the event loop."""
-
-    now: float = 1_000.0
-
-
-@pytest.fixture
-async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock.now)
-    return clock
 
 
 def without_rate() -> RateLimiter:
