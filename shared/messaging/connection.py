@@ -34,6 +34,7 @@ HEARTBEAT = 5
 """Seconds. Either side gives up a connection on which no frame came for twice as long. RabbitMQ advises against less,
 because a slow network would be mistaken for a lost one."""
 aiormq.Connection.HEARTBEAT_GRACE_MULTIPLIER = 2  # as the broker; aiormq's own three would cost 18 s
+aiormq.Connection.FRAME_BUFFER_SIZE = 1_000  # with aiormq's own ten, a batch is written message by message
 CLOSE_TIMEOUT = 2.0
 """Seconds for a graceful close."""
 
