@@ -29,6 +29,10 @@ PROBE_TIMEOUT = 2.0
 
 _TCP_OPTIONS = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 8_000}
 """Seconds, but milliseconds for the last. An operating system may lack some of them."""
+_PLANS = {"enable_seqscan": "off", "jit": "off"}
+"""Every statement reads a few rows by an index. A plan that was made while a table was small would read the whole table
+until PostgreSQL analyzes it, which a new installation's first burst does not wait for. Compiling such statements takes
+longer than executing them."""
 _POOLER_CHECKS = 3
 _REJECTED_PARAMETER = "startup parameter"
 """In a pooler's answer to a start-up parameter that it does not know."""
@@ -57,7 +61,7 @@ async def connect(
         TransientError: no host can be reached.
     """
     url = settings.parsed
-    parameters = {**_guards(timing, answer_timeout), **url.server_parameters, **parameters}
+    parameters = {**_PLANS, **_guards(timing, answer_timeout), **url.server_parameters, **parameters}
     problems = []
     for host in url.hosts:
         try:

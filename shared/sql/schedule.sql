@@ -5,8 +5,8 @@
 -- Settle open notifications: those in `ids` with the outcomes given, those in `attempted` with the outcome of their
 -- deliveries once all of these are final. `unknown` counts as not delivered. A posted announcement stays open, because
 -- it is edited from then on. No delivery of a settled notification stays open: what may have been sent is `unknown`, and
--- what was not sent is `failed`, unless the reminder may be reopened. Players who left while a notice may have been sent
--- get the next one.
+-- what was not sent is `failed`, unless the reminder may be reopened. Those in `attempted` have none. Players who left
+-- while a notice may have been sent get the next one.
 -- The settlements are materialized: if PostgreSQL has to wait for a row's lock, it checks the row again with the current
 -- row of each other table, and of a UNION ALL inside the join that is always the first one. The row would stay open.
 -- Indexes: pk_notification_schedule, uq_notification_delivery_recipient.
@@ -41,7 +41,7 @@ settled AS (
     RETURNING
         notification.id, notification.game_id, notification.attempts, notification.outcome,
         notification.outcome_detail, notification.kind AS event_type, notification.game_version,
-        notification.game_scheduled_at, notification.next_user_ids
+        notification.game_scheduled_at, notification.next_user_ids, settlement.is_given
 ),
 followed AS (
     INSERT INTO notification_schedule (
@@ -61,7 +61,8 @@ closed AS (
         lease_until = NULL,
         finished_at = clock_timestamp()
     FROM settled
-    WHERE delivery.notification_id = settled.id
+    WHERE settled.is_given
+        AND delivery.notification_id = settled.id
         AND (delivery.state = 'sending' OR delivery.state = 'pending' AND settled.outcome <> 'superseded')
 )
 SELECT id, game_id, attempts, outcome, outcome_detail, event_type FROM settled;
