@@ -1,15 +1,16 @@
 """The transactions before a request, each for many deliveries.
 
-The first lease is acquired together with the delivery rows if the rate limiter has capacity. Others are acquired later,
+The first delivery row is created with its lease if the rate limiter has capacity. Other leases are acquired later,
 after another check. The lock order is game, schedule row, delivery.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -98,9 +99,9 @@ async def prepare(
     deadline = _compute_deadline(timing)
     checked = await check(session, {request.notification_id for request in requests}, wait=wait)
     named = [_find_named(request, checked) for request in requests]
-    contexts = await _create_deliveries(session, {it.notification.id: it for it in named if it is not None})
+    contexts, leases = await _create_deliveries(session, zip(requests, named, strict=True), timing)
     found = [None if context is None else contexts[context.notification.id] for context in named]
-    pending = [_list_pending(context) for context in found]
+    pending = [_list_pending(context, leases) for context in found]
     complete = [
         context.notification.id
         for context in contexts.values()
@@ -108,10 +109,10 @@ async def prepare(
     ]
     await settle_attempted(session, complete)
     first = [
-        recipients.pop(0) if recipients and _may_send_now(request, recipients[0]) else None
+        recipients.pop(0) if recipients and _may_send_now(request, recipients[0].delivery.recipient_id) else None
         for request, recipients in zip(requests, pending, strict=True)
     ]
-    attempts = await _acquire(session, first, contexts, timing, deadline)
+    attempts = await _acquire(session, first, contexts, timing, deadline, leases)
     return [
         LOCKED
         if checked.get(request.notification_id) is LOCKED
@@ -142,18 +143,25 @@ def _select_valid(checked: Mapping[UUID, NotificationContext | GameLock]) -> dic
 
 
 async def _create_deliveries(
-    session: AsyncSession, contexts: Mapping[UUID, NotificationContext]
-) -> dict[UUID, NotificationContext]:
-    recipients = {
-        id_: CONTENT[context.notification.kind].recipients(context)
-        for id_, context in contexts.items()
-        if not context.deliveries and not context.is_stale and not _is_posted(context)
-    }
-    created = await ledger.create_deliveries(session, recipients)
-    return {
-        id_: replace(context, deliveries=created[id_]) if id_ in created else context
-        for id_, context in contexts.items()
-    }
+    session: AsyncSession, requests: Iterable[tuple[DeliveryRequest, NotificationContext | None]], timing: Timing
+) -> tuple[dict[UUID, NotificationContext], dict[UUID, Lease]]:
+    """Create the delivery rows that are missing. The first of a notification gets its lease if it need not wait."""
+    contexts, recipients, leased = {}, {}, set()
+    for request, context in requests:
+        if context is None:
+            continue
+        id_ = context.notification.id
+        contexts[id_] = context
+        if context.deliveries or context.is_stale or _is_posted(context):
+            continue
+        if id_ not in recipients:
+            recipients[id_] = CONTENT[context.notification.kind].recipients(context)
+        if recipients[id_] and _may_send_now(request, recipients[id_][0].id):
+            leased.add(id_)
+    created, leases = await ledger.create_deliveries(session, recipients, timing, leased=leased)
+    for id_, deliveries in created.items():
+        contexts[id_] = replace(contexts[id_], deliveries=deliveries)
+    return contexts, leases
 
 
 def _is_posted(context: NotificationContext) -> bool:
@@ -173,18 +181,20 @@ def _find_named(
     return context if isinstance(context, NotificationContext) and context.notification.kind in request.kinds else None
 
 
-def _list_pending(context: NotificationContext | None) -> list[PendingRecipient]:
+def _list_pending(context: NotificationContext | None, leases: Container[UUID]) -> list[PendingRecipient]:
+    """Return the recipients that are left, the one with a lease first."""
     if context is None or _is_posted(context):
         return []
-    return [
+    pending = [
         PendingRecipient(context.notification.id, delivery)
         for delivery in _select_unfinished(context)
         if not context.is_stale or delivery.state is DeliveryState.SENDING
     ]
+    return sorted(pending, key=lambda recipient: recipient.delivery.id not in leases)
 
 
-def _may_send_now(request: DeliveryRequest, recipient: PendingRecipient) -> bool:
-    return request.busy_channels is not None and recipient.delivery.recipient_id not in request.busy_channels
+def _may_send_now(request: DeliveryRequest, recipient_id: int) -> bool:
+    return request.busy_channels is not None and recipient_id not in request.busy_channels
 
 
 async def _acquire(
@@ -193,8 +203,10 @@ async def _acquire(
     contexts: Mapping[UUID, NotificationContext],
     timing: Timing,
     deadline: float,
+    held: Mapping[UUID, Lease] = MappingProxyType({}),
 ) -> list[Attempt | None]:
-    """Set the deliveries to `sending`. The messages must be right as of this moment."""
+    """Set the deliveries to `sending`, except those whose leases are held. The messages must be right as of this
+    moment."""
     found = [_find_current(recipient, contexts) for recipient in recipients]
     valid = {delivery.id: (delivery, context) for delivery, context in filter(None, found)}
     gone = {
@@ -205,8 +217,10 @@ async def _acquire(
     withheld = gone.keys() | {id_ for id_, (_, context) in valid.items() if context.is_stale}
     crowded = {delivery.notification_id for delivery, context in valid.values() if _may_leave_out(delivery, context)}
     await ledger.lock_notifications(session, {*gone.values(), *crowded})
-    wanted = [delivery for delivery, _ in valid.values() if delivery.id not in withheld]
-    leases, conflicts = await ledger.acquire_leases(session, wanted, timing)
+    without_lease = valid.keys() - withheld - held.keys()
+    wanted = [delivery for id_, (delivery, _) in valid.items() if id_ in without_lease]
+    acquired, conflicts = await ledger.acquire_leases(session, wanted, timing)
+    leases = {**held, **acquired}
     conflicts |= await ledger.read_lease_conflicts(session, withheld)
     if gone:
         await ledger.delete_pending(session, gone.keys())
@@ -226,7 +240,7 @@ async def _acquire(
         else:
             attempts.append(_handle_conflict(context, delivery, conflicts.get(delivery.id)))
     await _write_mentions(session, attempts)
-    await _create_for_left_out(session, attempts)
+    await _create_for_left_out(session, attempts, timing)
     return attempts
 
 
@@ -289,7 +303,7 @@ async def _write_mentions(session: AsyncSession, attempts: Sequence[Attempt | No
     )
 
 
-async def _create_for_left_out(session: AsyncSession, attempts: Sequence[Attempt | None]) -> None:
+async def _create_for_left_out(session: AsyncSession, attempts: Sequence[Attempt | None], timing: Timing) -> None:
     """Create deliveries for the new players for whom the channel's last message has no room.
 
     Only the attempt with the lease of that message creates them. The notification is locked, so no direct message is
@@ -303,4 +317,4 @@ async def _create_for_left_out(session: AsyncSession, attempts: Sequence[Attempt
     for id_, attempt in full.items():
         next_chunk = 1 + max(delivery.chunk for delivery in deliveries[id_])
         recipients[id_] = list_in_channel(attempt.delivery.recipient_id, attempt.left_out, first_chunk=next_chunk)
-    await ledger.create_deliveries(session, recipients)
+    await ledger.create_deliveries(session, recipients, timing)

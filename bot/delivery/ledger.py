@@ -1,13 +1,13 @@
 """The ledger's state machine, with every change of a `notification_delivery` row.
 
-pending → sending → sent | failed | unknown, and sending → pending if Discord certainly did not accept the message.
-`sending` is committed before the request, so such a row may have reached Discord. Statements take many rows, because a
-commit must not cost more than the request.
+pending → sending → sent | failed | unknown, and sending → pending if Discord certainly did not accept the message. A
+row that need not wait is created as `sending`. `sending` is committed before the request, so such a row may have
+reached Discord. Statements take many rows, because a commit must not cost more than the request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -50,13 +50,21 @@ class LeaseConflict:
 
 
 async def create_deliveries(
-    session: AsyncSession, recipients: Mapping[UUID, Sequence[Recipient]]
-) -> dict[UUID, list[Delivery]]:
-    """Create and return the delivery rows."""
+    session: AsyncSession,
+    recipients: Mapping[UUID, Sequence[Recipient]],
+    timing: Timing,
+    *,
+    leased: Container[UUID] = (),
+) -> tuple[dict[UUID, list[Delivery]], dict[UUID, Lease]]:
+    """Create the delivery rows of notifications, and acquire the first lease of each notification in `leased`.
+
+    Return the rows, and the leases.
+    """
     deliveries = {id_: [_build_delivery(id_, recipient) for recipient in of_row] for id_, of_row in recipients.items()}
     rows = [row for of_row in deliveries.values() for row in of_row]
     if not rows:
-        return deliveries
+        return deliveries, {}
+    wanted = {of_row[0].id for id_, of_row in deliveries.items() if of_row and id_ in leased}
     parameters = {
         "ids": [row.id for row in rows],
         "notification_ids": [row.notification_id for row in rows],
@@ -64,11 +72,14 @@ async def create_deliveries(
         "recipient_ids": [row.recipient_id for row in rows],
         "chunks": [row.chunk for row in rows],
         "mentions": [_format_array(row.mentions) for row in rows],
+        "leased": [row.id in wanted for row in rows],
+        "lease": timedelta(seconds=timing.lease),
     }
-    created = await session.execute(_SQL["create_deliveries"], parameters)
-    if len(created.all()) == len(rows):
-        return deliveries
-    return await read_deliveries(session, deliveries)  # another process created some of them
+    created = (await session.scalars(_SQL["create_deliveries"], parameters)).all()
+    leases = {id_: Lease(id_, attempt=1, is_first=True) for id_ in wanted.intersection(created)}
+    if len(created) < len(rows):  # another process created some of them
+        deliveries = await read_deliveries(session, deliveries)
+    return deliveries, leases
 
 
 def _build_delivery(notification_id: UUID, recipient: Recipient) -> Delivery:

@@ -1,6 +1,6 @@
 -- The statements of the bot's delivery. All transactions lock in this order: game, row of the schedule, delivery.
--- A delivery goes pending, sending, then sent, failed or unknown; from sending back to pending when Discord certainly
--- did not take the message.
+-- A delivery is created pending, or sending if nothing has to be waited for. It goes from pending to sending, then to
+-- sent, failed or unknown; from sending back to pending when Discord certainly did not take the message.
 
 -- name: lock_games
 -- Lock the games of notifications against changes while these are checked. A game that is being changed is left out, so
@@ -191,14 +191,22 @@ WHERE notification_id = ANY(CAST(:notification_ids AS uuid[]))
 ORDER BY chunk, recipient_id;
 
 -- name: create_deliveries
--- Create the deliveries of notifications. Another process may create the same at the same time; the first wins.
--- Mentions come as text, because arrays of different lengths cannot be elements of an array.
-INSERT INTO notification_delivery (id, notification_id, recipient_kind, recipient_id, chunk, mentions)
-SELECT id, notification_id, recipient_kind, recipient_id, chunk, CAST(mentions AS bigint[])
+-- Create the deliveries of notifications, those in :leased with the right to send. Another process may create the same at
+-- the same time; the first wins. Mentions come as text, because arrays of different lengths cannot be elements of an
+-- array.
+INSERT INTO notification_delivery (
+    id, notification_id, recipient_kind, recipient_id, chunk, mentions, state, attempts, first_sending_at, lease_until
+)
+SELECT
+    id, notification_id, recipient_kind, recipient_id, chunk, CAST(mentions AS bigint[]),
+    CASE WHEN is_leased THEN 'sending' ELSE 'pending' END,
+    CASE WHEN is_leased THEN 1 ELSE 0 END,
+    CASE WHEN is_leased THEN statement_timestamp() END,
+    CASE WHEN is_leased THEN statement_timestamp() + CAST(:lease AS interval) END
 FROM unnest(
     CAST(:ids AS uuid[]), CAST(:notification_ids AS uuid[]), CAST(:recipient_kinds AS text[]),
-    CAST(:recipient_ids AS bigint[]), CAST(:chunks AS bigint[]), CAST(:mentions AS text[])
-) AS recipient (id, notification_id, recipient_kind, recipient_id, chunk, mentions)
+    CAST(:recipient_ids AS bigint[]), CAST(:chunks AS bigint[]), CAST(:mentions AS text[]), CAST(:leased AS boolean[])
+) AS recipient (id, notification_id, recipient_kind, recipient_id, chunk, mentions, is_leased)
 ON CONFLICT DO NOTHING
 RETURNING id;
 
