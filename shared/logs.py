@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from functools import partial
+from functools import cache, partial
 from typing import Any, TextIO
 
 import structlog
@@ -46,6 +46,7 @@ def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = N
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
         cache_logger_on_first_use=True,
     )
+    _get_plain.cache_clear()
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -64,8 +65,14 @@ def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = N
 
 def get(**bound: Any) -> Logger:
     """Return a logger with fields."""
-    logger: Logger = structlog.get_logger(**bound)
+    logger: Logger = structlog.get_logger(**bound) if bound else _get_plain()
     return logger
+
+
+@cache
+def _get_plain() -> Any:
+    """Return the logger without fields. It is created once, because it is used for each delivery."""
+    return structlog.get_logger()
 
 
 def _with_workload(workload: str, _logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -303,9 +303,13 @@ class ReservedSlot:
 
 
 async def _acquire_within_timeout(in_flight: asyncio.Semaphore) -> None:
+    if not in_flight.locked():
+        await in_flight.acquire()  # does not wait, so it needs no time-out
+        _CHANNEL_WAIT.observe(0.0)
+        return
     try:
         with _CHANNEL_WAIT.time():
-            async with asyncio.timeout(CHANNEL_WAIT_TIMEOUT if in_flight.locked() else None):
+            async with asyncio.timeout(CHANNEL_WAIT_TIMEOUT):
                 await in_flight.acquire()
     except TimeoutError:
         raise DeliveryDeferredError("the channel is busy", retry_after=2 * CHANNEL_WAIT_TIMEOUT) from None

@@ -135,18 +135,32 @@ def decode(body: bytes) -> AnyEvent:
         EnvelopeError: the body is not an envelope.
     """
     try:
-        header = _Header.model_validate_json(body)
-        if header.schema_version > SCHEMA_VERSION or header.data.event_type not in EVENT_TYPES:
-            raise NewerMessageError(
-                f"a newer release sent this {header.data.event_type} of schema version {header.schema_version} "
-                f"for the row {header.data.row_id}"
-            )
         envelope = Envelope.model_validate_json(body)
     except ValidationError as error:
+        _check_version(body)
         raise EnvelopeError(f"unreadable message: {_problems(error)}") from error
+    if envelope.schema_version > SCHEMA_VERSION:
+        _check_version(body)
     if envelope.schema_version not in READABLE_VERSIONS:
         raise EnvelopeError(f"schema version {envelope.schema_version} is not one of {sorted(READABLE_VERSIONS)}")
     return envelope.data
+
+
+def _check_version(body: bytes) -> None:
+    """Check that no newer release sent a message. Its envelope may differ in everything but the header.
+
+    Raises:
+        NewerMessageError: one did.
+    """
+    try:
+        header = _Header.model_validate_json(body)
+    except ValidationError:
+        return
+    if header.schema_version > SCHEMA_VERSION or header.data.event_type not in EVENT_TYPES:
+        raise NewerMessageError(
+            f"a newer release sent this {header.data.event_type} of schema version {header.schema_version} "
+            f"for the row {header.data.row_id}"
+        )
 
 
 def attempt_of(headers: dict[str, Any] | Any) -> int:
