@@ -46,7 +46,7 @@ from tests.integration.bot.conftest import (
 )
 from tests.support.database import Database
 from tests.support.transition_check import allow_any_change
-from tests.support.waiting import WAIT_TIMEOUT
+from tests.support.waiting import WAIT_TIMEOUT, eventually
 
 CHANNEL = "game-night"
 OWNER, MANAGER, HOST, PLAYER, OTHER = "Mia", "Jonas", "Priya", "Aiko", "Ben"
@@ -137,13 +137,17 @@ async def test_a_warning_that_could_not_be_sent_is_shown_with_the_hosts_next_ans
     warning = await write_unseen_warning(database, await only_game(database))
     others = await reply_text(sandbox.slash(OTHER, "game list", in_channel=CHANNEL))
     first = await reply_text(sandbox.slash(HOST, "game list", in_channel=CHANNEL))
+
+    async def find_sent() -> NotificationDelivery | None:
+        async with db.transaction(database.sessions) as session:
+            statement = select(NotificationDelivery).where(NotificationDelivery.notification_id == warning.id)
+            delivery = (await session.execute(statement)).scalar_one_or_none()
+        return delivery if delivery is not None and delivery.state is DeliveryState.SENT else None
+
+    delivery = await eventually(find_sent)  # recorded after the answer
     second = await reply_text(sandbox.slash(HOST, "game list", in_channel=CHANNEL))
     assert ["the channel was deleted" in text for text in (others, first, second)] == [False, True, False]
-    async with db.transaction(database.sessions) as session:
-        statement = select(NotificationDelivery).where(NotificationDelivery.notification_id == warning.id)
-        delivery = (await session.execute(statement)).scalar_one()
-    assert delivery.state is DeliveryState.SENT
-    assert delivery.message_id is not None
+    assert delivery is not None and delivery.message_id is not None
 
 
 @pytest.mark.usefixtures("bot")
