@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -127,7 +126,7 @@ async def acquire(
     """Acquire leases. The notifications are checked again, because minutes may have passed."""
     deadline = _compute_deadline(timing)
     checked = await check(session, {recipient.notification_id for recipient in recipients}, wait=wait)
-    attempts = await _acquire(session, recipients, _select_valid(checked), timing, deadline)
+    attempts = await _acquire(session, recipients, _select_valid(checked), timing, deadline, {})
     return [
         LOCKED if checked.get(recipient.notification_id) is LOCKED else attempt
         for recipient, attempt in zip(recipients, attempts, strict=True)
@@ -203,7 +202,7 @@ async def _acquire(
     contexts: Mapping[UUID, NotificationContext],
     timing: Timing,
     deadline: float,
-    held: Mapping[UUID, Lease] = MappingProxyType({}),
+    held: Mapping[UUID, Lease],
 ) -> list[Attempt | None]:
     """Set the deliveries to `sending`, except those whose leases are held. The messages must be right as of this
     moment."""
@@ -217,8 +216,7 @@ async def _acquire(
     withheld = gone.keys() | {id_ for id_, (_, context) in valid.items() if context.is_stale}
     crowded = {delivery.notification_id for delivery, context in valid.values() if _may_leave_out(delivery, context)}
     await ledger.lock_notifications(session, {*gone.values(), *crowded})
-    without_lease = valid.keys() - withheld - held.keys()
-    wanted = [delivery for id_, (delivery, _) in valid.items() if id_ in without_lease]
+    wanted = [delivery for id_, (delivery, _) in valid.items() if id_ not in withheld and id_ not in held]
     acquired, conflicts = await ledger.acquire_leases(session, wanted, timing)
     leases = {**held, **acquired}
     conflicts |= await ledger.read_lease_conflicts(session, withheld)

@@ -31,14 +31,14 @@ _TCP_OPTIONS = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_US
 """Seconds, but milliseconds for the last. An operating system may lack some of them."""
 _PLANS = {"enable_seqscan": "off", "jit": "off"}
 """Every statement reads a few rows by an index. A plan that was made while a table was small would read the whole table
-until PostgreSQL analyzes it, which a new installation's first burst does not wait for. Compiling such statements takes
-longer than executing them."""
+until PostgreSQL analyzes it, which a new installation's first burst does not wait for. A plan that cannot avoid a scan
+then seems so expensive that PostgreSQL would compile it."""
 _POOLER_CHECKS = 3
 _REJECTED_PARAMETER = "startup parameter"
 """In a pooler's answer to a start-up parameter that it does not know."""
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # reason: asyncpg has no types
     """A connection whose socket notices that the server has vanished."""
 
     def __init__(self, protocol: Any, transport: Any, *args: Any) -> None:

@@ -137,21 +137,16 @@ def decode(body: bytes) -> AnyEvent:
     try:
         envelope = Envelope.model_validate_json(body)
     except ValidationError as error:
-        _check_version(body)
+        _raise_if_newer(body)
         raise EnvelopeError(f"unreadable message: {_problems(error)}") from error
-    if envelope.schema_version > SCHEMA_VERSION:
-        _check_version(body)
     if envelope.schema_version not in READABLE_VERSIONS:
+        _raise_if_newer(body)
         raise EnvelopeError(f"schema version {envelope.schema_version} is not one of {sorted(READABLE_VERSIONS)}")
     return envelope.data
 
 
-def _check_version(body: bytes) -> None:
-    """Check that no newer release sent a message. Its envelope may differ in everything but the header.
-
-    Raises:
-        NewerMessageError: one did.
-    """
+def _raise_if_newer(body: bytes) -> None:
+    """Raise NewerMessageError if a newer release sent a message, whose envelope may differ in all but the header."""
     try:
         header = _Header.model_validate_json(body)
     except ValidationError:

@@ -406,12 +406,17 @@ class TestAnyText:
         words += ["(" * 200, "1:" * 100, "new york " * 20, "1w1d1h1m1s" * 20, "fri 8-11 " * 20, "x" * 4000]
         spent = []
         for text in words:
-            began = time.thread_time()
-            suggest_start_times(text, zone=BERLIN, now=MONDAY)
-            spent.append(time.thread_time() - began)
-        # Ten times what an idle core takes: one text that is tried in every way takes far longer.
-        assert statistics.median(spent) < 0.01
-        assert max(spent) < 0.3, words[spent.index(max(spent))]
+            spent.append(min(self._measure(text) for _ in range(3)))
+        typical = statistics.median(spent)
+        assert typical < 0.003
+        # A ratio, because a busy core and the measuring of coverage slow down every text alike.
+        assert max(spent) < 200 * typical, words[spent.index(max(spent))]
+
+    def _measure(self, text: str) -> float:
+        """Return the processor time of the suggestions for a text, in seconds."""
+        began = time.thread_time()
+        suggest_start_times(text, zone=BERLIN, now=MONDAY)
+        return time.thread_time() - began
 
 
 def numbers_of(at: datetime) -> set[int]:
