@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
-import aio_pika
-
 from benchmarks.workers.serving import Answer, background, serve
 from controllers.loops.dispatch import DispatchLoop
 from controllers.loops.notify_listener import NotifyListener
@@ -36,13 +34,15 @@ class Publisher(publisher.Publisher):
         self.confirmed: list[tuple[UUID, float]] = []
         self.answers: Counter[str] = Counter()
 
-    async def publish(self, queue: topology.Queue, batch: Sequence[aio_pika.Message]) -> list[publisher.PublishResult]:
+    async def publish(
+        self, queue: topology.Queue, batch: Sequence[publisher.OutgoingMessage]
+    ) -> list[publisher.PublishResult]:
         """Publish, and record what was confirmed."""
         results = await super().publish(queue, batch)
         at = time.time() + self.skew
         self.answers.update(result.value for result in results)
         self.confirmed += [
-            (UUID(message.message_id), at)
+            (UUID(message.properties.message_id), at)
             for message, result in zip(batch, results, strict=True)
             if result is publisher.PublishResult.CONFIRMED
         ]

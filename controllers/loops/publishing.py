@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import aio_pika
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controllers.loops import queries
 from controllers.loops.sources import ClaimedRow, ScheduleTable
 from shared import logs, metrics
 from shared.errors import PermanentError
-from shared.messaging.publisher import Publisher, PublishResult, build_message
+from shared.messaging.publisher import OutgoingMessage, Publisher, PublishResult, build_message
 from shared.models import Outcome
 from shared.schedule.retry import Backoff
 from shared.schedule.settle import settle_and_log
@@ -61,12 +60,12 @@ class RowPublisher:
             await self._record_failed(session, by_result[result], result)
         return PublishedBatch(by_result, confirmed_at)
 
-    async def _publish(self, rows: Sequence[ClaimedRow], messages: Sequence[aio_pika.Message]) -> list[PublishResult]:
+    async def _publish(self, rows: Sequence[ClaimedRow], messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         return await self.publisher.publish(self.source.queue_of(rows[0]), messages) if rows else []
 
     async def _build_messages(
         self, session: AsyncSession, claimed: Sequence[ClaimedRow], *, expiring: bool
-    ) -> tuple[list[ClaimedRow], list[aio_pika.Message]]:
+    ) -> tuple[list[ClaimedRow], list[OutgoingMessage]]:
         rows, messages = [], []
         for row in claimed:
             try:

@@ -26,7 +26,7 @@ from shared.messaging.envelope import (
     StatusTransitionDue,
     decode,
 )
-from shared.messaging.publisher import Publisher, PublishResult, build_message
+from shared.messaging.publisher import OutgoingMessage, Publisher, PublishResult, build_message
 from shared.models import GameStatus, NotificationKind
 from shared.settings import BrokerSettings, Timing
 from tests.support.broker import queue_length, take
@@ -41,7 +41,7 @@ def transition() -> StatusTransitionDue:
     return StatusTransitionDue(row_id=uuid4(), game_id=uuid4(), target_status=GameStatus.COMPLETED)
 
 
-def ready(event: AnyEvent, *, ttl: int | None = None, attempt: int = 1) -> aio_pika.Message:
+def ready(event: AnyEvent, *, ttl: int | None = None, attempt: int = 1) -> OutgoingMessage:
     return build_message(event, ttl=ttl, attempt=attempt)
 
 

@@ -9,10 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import aio_pika
-
 from shared.messaging.envelope import AnyEvent, decode
-from shared.messaging.publisher import PublishResult
+from shared.messaging.publisher import OutgoingMessage, PublishResult
 from shared.messaging.topology import Queue
 
 
@@ -70,19 +68,21 @@ class Broker:
         """Set the fates of the messages of the next publish. Further messages are confirmed."""
         self.fates = list(fates)
 
-    async def publish(self, _queue: Queue, batch: Sequence[aio_pika.Message]) -> list[PublishResult]:
+    async def publish(self, _queue: Queue, batch: Sequence[OutgoingMessage]) -> list[PublishResult]:
         """Take a batch, as the publisher does."""
-        ranked = sorted(range(len(batch)), key=lambda place: self.rank(UUID(batch[place].message_id)))
+        ranked = sorted(range(len(batch)), key=lambda place: self.rank(UUID(batch[place].properties.message_id)))
         results = {place: self._take(batch[place]) for place in ranked}
         return [results[place] for place in range(len(batch))]
 
-    def _take(self, message: aio_pika.Message) -> PublishResult:
+    def _take(self, message: OutgoingMessage) -> PublishResult:
         fate = self.fates.pop(0) if self.fates else Fate.CONFIRMED
-        expiration: Any = message.expiration
-        ttl = None if expiration is None else timedelta(seconds=expiration)
+        properties = message.properties
+        ttl = None if properties.expiration is None else timedelta(milliseconds=int(properties.expiration))
         if fate in (Fate.CONFIRMED, Fate.UNHEARD):
             expires_at = self.now + ttl if self.now and ttl is not None else None
-            self.ready.append(Message(message.body, dict(message.headers), message.message_id or "", expires_at))
+            self.ready.append(
+                Message(message.body, dict(properties.headers or {}), properties.message_id or "", expires_at)
+            )
         return fate.result
 
     def answer(self, message: Message, *, acked: bool) -> None:
