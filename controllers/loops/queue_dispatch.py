@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from controllers.loops import queries
 from controllers.loops.base import LoopStatus, Pause, PollingLoop, finish_uncancelled
-from controllers.loops.fullness import ROOM_AFTER, Acceptance, Fullness
+from controllers.loops.fullness import ROOM_AFTER, Acceptance, BatchSize, Fullness
 from controllers.loops.notify_listener import NotifyListener
 from controllers.loops.publishing import RowPublisher
 from controllers.loops.sources import ClaimedRow, ScheduleTable
@@ -25,8 +26,8 @@ from shared.messaging.topology import Queue
 from shared.schedule.retry import Backoff
 from shared.settings import Timing
 
-QUEUE_FULL_PAUSE = 0.1
-"""Seconds. The bot empties a queue much faster."""
+QUEUE_FULL_PAUSE = 0.2
+"""Seconds. Meanwhile, the bot takes only a part of a full queue."""
 ROWS_LOCKED_PAUSE = Backoff(first=0.2, longest=0.2)
 """Seconds, with jitter, if other replicas have locked the due rows."""
 RECONNECT = Backoff(first=0.2, longest=5.0)
@@ -71,8 +72,7 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
         """Whether the queue takes no messages although it is empty."""
         self._expects_rows = True
         """Whether a row may be due. Otherwise the loop first asks when the next one is, which alone costs less."""
-        self._adaptive_batch_size = spec.batch_size
-        """The rows that the queue is likely to accept: halved if it is full, doubled if not."""
+        self._batch_size = BatchSize(partial(publisher.inspect, queue))
 
     @property
     def interval(self) -> float:
@@ -97,32 +97,38 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
         return await finish_uncancelled(self._dispatch())
 
     async def _dispatch(self) -> Pause:
-        spec = self.spec
         await self._publisher.connect(self._queue)
-        batch_size = min(spec.batch_size, self._adaptive_batch_size)
-        claimed, rows = 0, _NOTHING
         seconds = 0.0 if self._expects_rows else await self._seconds_until_next(is_alone=True)
-        if seconds <= 0:
-            self._expects_rows = True
-            claimed, rows = await self._publish_due(batch_size)
-        queue_is_full = bool(rows.get(PublishResult.FULL))
-        self._fullness.observe(is_full=queue_is_full)
-        self._acceptance.observe([result for result, published in rows.items() if published])
-        await self._inspect()
-        self._degraded = self._find_problem(rows)
-        if queue_is_full:
-            self._adaptive_batch_size = max(1, batch_size // 2)
+        if seconds > 0:
+            await self._observe(_NOTHING, is_full=False)
+            return self._wait(seconds)
+        self._expects_rows = True
+        batch_size = await self._batch_size.limit(self.spec.batch_size)
+        claimed, rows = await self._publish_due(batch_size) if batch_size else (0, _NOTHING)
+        is_rejected = bool(rows.get(PublishResult.FULL))
+        if batch_size:
+            self._batch_size.observe(batch_size, claimed=claimed, is_rejected=is_rejected)
+        await self._observe(rows, is_full=is_rejected or not batch_size)
+        if is_rejected or not batch_size:
             return Pause(QUEUE_FULL_PAUSE)
-        self._adaptive_batch_size = 2 * batch_size
         if claimed == batch_size:
             return Pause(0.0)
+        seconds = await self._seconds_until_next()
         if seconds <= 0:
-            seconds = await self._seconds_until_next()
-            if seconds <= 0:
-                return Pause(0.0 if claimed else ROWS_LOCKED_PAUSE.delay(1), until=(self._notified,))
+            return Pause(0.0 if claimed else ROWS_LOCKED_PAUSE.delay(1), until=(self._notified,))
+        return self._wait(seconds)
+
+    def _wait(self, seconds: float) -> Pause:
+        spec = self.spec
         longest = min(spec.max_wait_seconds, ROOM_AFTER) if self._fullness.is_full else spec.max_wait_seconds
         self._expects_rows = seconds <= longest
         return Pause(min(seconds, longest), until=(self._notified,))
+
+    async def _observe(self, rows: PublishedRows, *, is_full: bool) -> None:
+        self._fullness.observe(is_full=is_full)
+        self._acceptance.observe([result for result, published in rows.items() if published])
+        await self._inspect()
+        self._degraded = self._find_problem(rows)
 
     async def _publish_due(self, batch_size: int) -> tuple[int, PublishedRows]:
         """Publish a batch of due rows. Return how many were claimed, and the rows by result."""
