@@ -21,7 +21,7 @@ from bot.shards import Shard
 from shared import database, logs, process
 from shared.database import Sessions
 from shared.departures import find_games_of, find_series_of, list_people, remove_regular
-from shared.errors import PermanentError, TransientError, describe
+from shared.errors import ConfigurationError, PermanentError, TransientError, describe
 from shared.schedule.retry import Backoff, retry
 from shared.series.pausing import pause_elsewhere, pause_of_server
 from shared.signup import remove_player
@@ -115,13 +115,19 @@ class Departures:
             log.info("Took a user who left the server out of games", action="member_removed", games=len(game_ids))
 
     async def _write(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        """Run a transaction, waiting while the database is unavailable."""
+        """Run a transaction, waiting while the database is unavailable or refuses us: Discord reports nothing twice."""
 
         async def attempt() -> T:
-            async with database.transaction(self._sessions) as session:
-                return await work(session)
+            try:
+                async with database.transaction(self._sessions) as session:
+                    return await work(session)
+            except ConfigurationError as error:
+                raise TransientError(str(error)) from error
 
-        return await retry(attempt, backoff=BACKOFF)
+        def log_failure(error: TransientError) -> None:
+            logs.get().warning("Departure not recorded yet", action="departure_unrecorded", error=str(error))
+
+        return await retry(attempt, backoff=BACKOFF, on_failure=log_failure)
 
 
 async def _find_departed(guild: discord.Guild, users: Sequence[int]) -> list[int]:

@@ -22,7 +22,7 @@ _QUIET = ("aio_pika", "kopf", "discord", "aiohttp.access", "sqlalchemy", "asynci
 
 
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-"""Without local variables, because one may contain a password."""
+"""Without local variables, because one may contain a password. For the same reason, the console has plain ones."""
 
 
 def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = None) -> None:
@@ -38,7 +38,9 @@ def configure(settings: LogSettings, *, workload: str, stream: TextIO | None = N
         structlog.processors.EventRenamer("message", replace_by="event_type"),  # `event` is the kind of a row
         structlog.processors.JSONRenderer(serializer=_json)
         if settings.format == "json"
-        else structlog.dev.ConsoleRenderer(event_key="message", colors=out.isatty()),
+        else structlog.dev.ConsoleRenderer(
+            event_key="message", colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+        ),
     ]
     structlog.configure(
         processors=[*shared, *rendering],

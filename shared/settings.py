@@ -63,7 +63,8 @@ class DatabaseSettings(Settings):
     url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(
         description=f"where PostgreSQL is, such as {DATABASE_EXAMPLE}"
     )
-    pool_size: int = Field(default=20, ge=1, le=100)
+    pool_size: int = Field(default=20, ge=3, le=100)
+    """Advisory locks keep some for long."""
 
     @property
     def parsed(self) -> DatabaseUrl:
@@ -183,6 +184,8 @@ class LogSettings(Settings):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+_LEASE_MARGIN = 1.0
+"""Seconds of a lease for the transaction before the request."""
 Seconds = Annotated[float, Field(ge=0.01, le=86_400, allow_inf_nan=False)]
 
 
@@ -221,6 +224,8 @@ class Timing(Settings):
         for shorter, longer in pairwise(chain):
             if not getattr(self, shorter) < getattr(self, longer):
                 raise ValueError(f"{shorter} must be below {longer}: {' < '.join(chain)}")
+        if self.lease - self.request_timeout < _LEASE_MARGIN:
+            raise ValueError(f"lease must be {_LEASE_MARGIN:g} s above request_timeout: it begins before the request")
         if not self.publish_timeout < self.transaction_timeout:
             raise ValueError("publish_timeout must be below transaction_timeout: a slow broker must not lose the claim")
         return self

@@ -144,7 +144,7 @@ async def _describe(url: str, size: Size) -> Grown:
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[Sessions]:
     """One connection, as all work of a process would have it after a while."""
-    settings = DatabaseSettings(url=SecretStr(url), pool_size=1)
+    settings = DatabaseSettings(url=SecretStr(url), pool_size=3)
     async with database.engine(settings, application_name="growth", timing=Timing()) as engine:
         yield database.sessions(engine)
 

@@ -81,7 +81,7 @@ class NotificationHandler:
             await self._sender.edit_message(context.game.channel_id, message_id, render_announcement(context))
         except RequestRejectedError as error:
             if error.code == UNKNOWN_MESSAGE:
-                await self._replace(context)
+                await self._replace(context, message_id)
             else:
                 await self._record_rejection(context, error)
         else:
@@ -106,14 +106,15 @@ class NotificationHandler:
         if pause is not None:
             raise DeliveryRefusedError(str(rejected), retry_after=pause)
 
-    async def _replace(self, context: NotificationContext) -> None:
-        """Post a deleted announcement again while users can still sign up."""
+    async def _replace(self, context: NotificationContext, deleted_id: int) -> None:
+        """Post a deleted announcement again while users can still sign up, unless another delivery has."""
         async with database.transaction(self._sessions) as session:
             game = await lock_game(session, context.game.id)
             if game.status.is_final or context.deliveries:
                 await _settle_undeliverable(session, context, detail="the announcement was deleted")
             else:
-                game.message_id = None
+                if game.message_id == deleted_id:
+                    game.message_id = None
                 await try_again(session, NotificationSchedule, context.notification.id, seconds=0.0)
 
 

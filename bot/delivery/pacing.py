@@ -14,9 +14,16 @@ import aiohttp
 
 from bot.delivery.rate_limits import RateLimiter
 
-COUNTED = re.compile(r"/api/v\d+/(?!interactions/|webhooks/)")
-"""The paths of requests that count towards Discord's limit. Connections to the gateway and answers to interactions do
-not (https://docs.discord.com/developers/interactions/receiving-and-responding#endpoints)."""
+_COUNTED = re.compile(r"/api/v\d+/(?!interactions/|webhooks/)")
+
+
+def is_counted(path: str) -> bool:
+    """Return whether a request with this path, perhaps through a proxy, counts towards Discord's limit.
+
+    Connections to the gateway and answers to interactions do not
+    (https://docs.discord.com/developers/interactions/receiving-and-responding#endpoints).
+    """
+    return _COUNTED.search(path) is not None
 
 
 def pace_deliveries(limiter: RateLimiter) -> aiohttp.TraceConfig:
@@ -34,7 +41,7 @@ def pace_others(limiter: RateLimiter) -> aiohttp.TraceConfig:
 
 def _pace(pace: Callable[[], Awaitable[None]]) -> aiohttp.TraceConfig:
     async def wait(_session: aiohttp.ClientSession, _context: object, request: aiohttp.TraceRequestStartParams) -> None:
-        if COUNTED.match(request.url.path):
+        if is_counted(request.url.path):
             await pace()
 
     trace = aiohttp.TraceConfig()

@@ -104,7 +104,7 @@ class RateLimiter:
         metrics.REQUEST_SHARE.set(self.share)
         fraction = self.share / REQUESTS_PER_SECOND
         self._dm_opens_limit = max(1, int(DM_OPENS_LIMIT * fraction))
-        self._dm_opens_reserved = round(DM_OPENS_RESERVED * fraction)
+        self._dm_opens_reserved = min(round(DM_OPENS_RESERVED * fraction), self._dm_opens_limit - 1)
 
     def try_acquire(self) -> ReservedSlot | None:
         """Reserve a request, or return None if it would have to wait."""

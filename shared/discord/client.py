@@ -92,7 +92,15 @@ class DiscordClient:
     ) -> AsyncIterator[DiscordClient]:
         """Keep connections open for a block."""
         headers = {"Authorization": f"Bot {settings.token.get_secret_value()}", "User-Agent": _USER_AGENT}
-        timeout = aiohttp.ClientTimeout(total=timing.request_timeout, ceil_threshold=math.inf)  # never rounded up
+        limit = timing.request_timeout
+        # The total is not enforced if it passes while a request is paced, but the limits of its parts are.
+        timeout = aiohttp.ClientTimeout(
+            total=limit,
+            connect=limit,
+            sock_connect=limit,
+            sock_read=limit,
+            ceil_threshold=math.inf,  # never rounded up
+        )
         traces = None if trace is None else [trace]
         async with aiohttp.ClientSession(
             headers=headers, timeout=timeout, proxy=find_proxy(settings), trace_configs=traces

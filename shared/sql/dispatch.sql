@@ -185,12 +185,14 @@ WHERE id = ANY(ARRAY(
 RETURNING id;
 
 -- name: purge_notifications
--- Delete at most :batch_size notifications that were settled longer ago than :retention, with their deliveries.
+-- Delete at most :batch_size notifications that were settled longer ago than :retention, with their deliveries. What is
+-- sent once for each start of a game is kept until then, because its row shows that it was sent.
 -- Indexes: ix_notification_schedule_settled_at, then pk_notification_schedule.
 DELETE FROM notification_schedule
 WHERE id = ANY(ARRAY(
     SELECT id FROM notification_schedule
     WHERE settled_at < (SELECT clock_timestamp()) - CAST(:retention AS interval)
+        AND (kind NOT IN ('minimum', 'nudge') OR game_scheduled_at < (SELECT clock_timestamp()))
     ORDER BY settled_at
     LIMIT :batch_size
     FOR UPDATE SKIP LOCKED

@@ -112,6 +112,15 @@ def test_one_of_several_bots_may_be_evicted_at_a_time(helm: Helm, sandbox: Rende
     assert len(helm.template(unwanted).all("PodDisruptionBudget")) == 1
 
 
+@pytest.mark.parametrize(("replicas", "processes", "connections"), [(1, 1, 200), (2, 7, 246), (10, 10, 482)])
+def test_the_bundled_postgresql_takes_the_connections_of_all_pods(
+    replicas: int, processes: int, connections: int, helm: Helm
+) -> None:
+    values = {**SANDBOX, "controllers": {"replicas": replicas}, "bot": {"processes": processes, "shards": 10}}
+    container = dict(helm.template(values).containers())["postgresql/postgresql"]
+    assert container["args"] == ["-c", f"max_connections={connections}"]
+
+
 def test_one_bot_may_have_as_many_shards_as_discord_recommends(helm: Helm) -> None:
     spec = helm.template({**SANDBOX, "bot": {"shards": "auto"}}).of("Deployment", "bot")["spec"]
     assert _env(spec["template"]["spec"]["containers"][0])["QUESTBELL_BOT_SHARDS"] == "auto"

@@ -449,6 +449,23 @@ async def test_settled_rows_are_purged_after_the_retention_period(database: Data
     await eventually(lambda: _ids(database, REMINDER, [new.id]))
 
 
+@pytest.mark.parametrize("kind", [NotificationKind.MINIMUM, NotificationKind.NUDGE])
+async def test_what_is_sent_once_for_each_start_is_kept_until_then(database: Database, kind: NotificationKind) -> None:
+    coming = await new_game(database.sessions, starts_in=timedelta(days=9), minimum_players=3, nudge_minutes=60)
+    over = await new_game(database.sessions, starts_in=timedelta(days=9), minimum_players=3, nudge_minutes=60)
+    async with db.transaction(database.sessions) as session:
+        await allow_any_change(session)
+        long_ago = func.clock_timestamp() - timedelta(days=2)
+        settled = update(NotificationSchedule).values(settled_at=long_ago, outcome=Outcome.DELIVERED, attempt_at=None)
+        await session.execute(settled)
+        of_past = NotificationSchedule.game_id == over.id
+        await session.execute(update(NotificationSchedule).where(of_past).values(game_scheduled_at=long_ago))
+    async with db.transaction(database.sessions) as session:
+        assert await queries.purge(session, NOTIFICATIONS, retention_days=1) > 2
+        left = select(NotificationSchedule.game_id).where(NotificationSchedule.kind == kind)
+        assert list(await session.scalars(left)) == [coming.id]
+
+
 async def test_old_audit_entries_are_purged_too(database: Database, start: Start) -> None:
     old, new = [await new_game(database.sessions) for _ in range(2)]
     async with db.transaction(database.sessions) as session:

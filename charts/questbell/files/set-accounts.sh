@@ -1,5 +1,9 @@
 # Sets the accounts of the bundled PostgreSQL from POSTGRES_PASSWORD, and OWNER_PASSWORD unless one account does everything.
 set -eu
+# Without the newline at the end of a file from which a Secret was made, which the workloads do not send either.
+POSTGRES_PASSWORD=$(printf %s "$POSTGRES_PASSWORD")
+OWNER_PASSWORD=$(printf %s "${OWNER_PASSWORD-}")
+export POSTGRES_PASSWORD OWNER_PASSWORD
 
 as() { psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --dbname questbell --username "$@"; }
 

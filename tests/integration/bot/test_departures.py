@@ -9,6 +9,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
+import asyncpg
 import discord
 import pytest
 from sqlalchemy import select
@@ -190,11 +191,12 @@ async def test_a_regular_who_leaves_has_no_seat_in_the_next_games(
     assert left[:3] == (None, AuditAction.LEFT_SERVER, {"user_id": player})
 
 
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), asyncpg.InvalidPasswordError("refused")])
 async def test_a_departure_waits_for_the_database(
-    sandbox: SandboxDiscord, database: Database, guild: Guild, start_bot: StartBot
+    sandbox: SandboxDiscord, database: Database, guild: Guild, start_bot: StartBot, error: Exception
 ) -> None:
     game = await full_game(sandbox, database)
-    sessions = FailingSessions(database.sessions, ConnectionRefusedError(), times=0)
+    sessions = FailingSessions(database.sessions, error, times=0)
     async with start_bot(cast(Any, sessions)):
         sessions.times = 3
         sandbox.world.remove_member(guild, PLAYER)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from bot.delivery import rate_limits
 from bot.delivery.leases import DeliveryRequest, SendAttempt, acquire, prepare
 from bot.rendering.payload import MENTIONS_LIMIT
-from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Status, TooMany
+from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Slow, Status, TooMany
 from shared import database as db
 from shared.discord.ids import nonce_for
 from shared.editing import GameEdit, edit_game
@@ -321,6 +321,25 @@ async def test_a_deleted_announcement_is_posted_again_when_something_changes(bot
     await bot.deliver(row)
     [again] = bot.discord.messages(bot.channel)
     assert again.id != post.id
+
+
+async def test_a_delayed_edit_of_a_deleted_announcement_does_not_withdraw_the_next_one(bot: Bot) -> None:
+    game = await bot.game(())
+    await bot.deliver(await bot.row(game, ANNOUNCEMENT))
+    [post] = bot.discord.messages(bot.channel)
+    bot.discord.engine.messaging.delete(post)
+    async with db.transaction(bot.database.sessions) as session:
+        await join_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
+    row = await bot.row(game, ANNOUNCEMENT)
+    slow = bot.discord.faults.add(Slow(1.0), match=Match(method="PATCH", route=rf"/messages/{post.id}$"), times=1)
+    delayed = asyncio.create_task(bot.deliver(row))
+    await bot.discord.wait_for(lambda: slow.fired == 1, timeout=WAIT_TIMEOUT)
+    await bot.deliver(row)
+    await bot.deliver(row)
+    [again] = bot.discord.messages(bot.channel)
+    await delayed
+    async with db.transaction(bot.database.sessions) as session:
+        assert (await session.get_one(Game, game.id)).message_id == again.id
 
 
 async def test_players_are_notified_of_a_cancellation_even_after_the_start(bot: Bot) -> None:

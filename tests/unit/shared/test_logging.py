@@ -5,6 +5,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 import structlog
@@ -14,11 +15,16 @@ from shared.settings import LogSettings
 
 
 @pytest.fixture
-def logged() -> Iterator[io.StringIO]:
+def log_format() -> str:
+    return "json"
+
+
+@pytest.fixture
+def logged(log_format: Literal["json", "console"]) -> Iterator[io.StringIO]:
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
-    logs.configure(LogSettings(), workload="test", stream=stream)
+    logs.configure(LogSettings(format=log_format), workload="test", stream=stream)
     yield stream
     logging.captureWarnings(False)
     root.handlers[:] = handlers
@@ -55,11 +61,13 @@ def test_a_warning_of_python_has_the_same_form(logged: io.StringIO) -> None:
     assert json.loads(line)["action"] == "library.py.warnings"
 
 
+@pytest.mark.parametrize("log_format", ["json", "console"])
 def test_a_traceback_does_not_show_local_variables(logged: io.StringIO) -> None:
     password = "hush" * 2
     try:
         raise ValueError("broken")
-    except ValueError:
+    except ValueError as error:
         logs.get().exception("Died", action="task_died")
-    assert "ValueError" in logged.getvalue()
+        logging.getLogger("some.library").error("Odd", exc_info=error)
+    assert logged.getvalue().count("ValueError") >= 2
     assert password not in logged.getvalue()

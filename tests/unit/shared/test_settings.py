@@ -74,6 +74,12 @@ def test_time_outs_in_the_wrong_order_are_rejected(monkeypatch: pytest.MonkeyPat
         load(Timing)
 
 
+def test_a_lease_that_leaves_no_time_for_its_transaction_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUESTBELL_TIMING_LEASE", "6.1")
+    with pytest.raises(ConfigurationError, match="lease must be 1 s above request_timeout"):
+        load(Timing)
+
+
 PASTED = ["{}\n", " {} ", "\ufeff{}", '"{}"', "'{}'\r\n", "{}\u200b", "\t{}\u00a0"]
 
 
@@ -112,7 +118,7 @@ def test_a_token_that_cannot_be_one_is_refused_in_one_line(token: str, monkeypat
 
 
 WRONG = {
-    "QUESTBELL_DATABASE_POOL_SIZE": ("many", DatabaseSettings, "must be a number, such as 20"),
+    "QUESTBELL_DATABASE_POOL_SIZE": ("2", DatabaseSettings, "must be at least 3"),
     "QUESTBELL_AMQP_PREFETCH": ("0", BrokerSettings, "must be at least 1"),
     "QUESTBELL_HEALTH_PORT": ("70000", HealthSettings, "must be at most 65535"),
     "QUESTBELL_LOG_FORMAT": ("xml", LogSettings, "must be 'json' or 'console'"),

@@ -322,6 +322,14 @@ async def test_several_processes_together_open_no_more_dms_than_one(processes: i
     assert DM_OPENS_LIMIT * 0.9 <= opened <= DM_OPENS_LIMIT
 
 
+@pytest.mark.parametrize("share", [SMALLEST_SHARE, 5.0, 8.5, 9.9, 17.0])
+async def test_any_share_lets_each_kind_of_direct_message_be_opened(share: float) -> None:
+    limiter = RateLimiter()
+    limiter.take_share(share, ends=math.inf)
+    async with limiter.acquire_dm_open(urgent=False):
+        pass
+
+
 async def test_opening_a_direct_message_counts_as_a_request(clock: Clock) -> None:
     limiter = RateLimiter()
     async with limiter.acquire_dm_open(urgent=True):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -96,6 +97,23 @@ async def test_a_request_ends_at_its_time_out_and_is_not_rounded_up() -> None:
             with pytest.raises(UncertainResultError):
                 await api.ping()
         assert clock() - started < 5.6
+
+
+async def test_a_request_that_was_paced_past_its_time_out_ends_too() -> None:
+    async def accept(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def pace(*_of: object) -> None:
+        await asyncio.sleep(0.3)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(pace)
+    async with serving(accept) as port:
+        settings = DiscordSettings(token=SecretStr("token"), api_url=f"http://127.0.0.1:{port}")
+        async with DiscordClient.connected(settings, Timing(request_timeout=0.1), trace=trace) as api:
+            async with asyncio.timeout(5.0):
+                with pytest.raises(UncertainResultError):
+                    await api.ping()
 
 
 @pytest.mark.parametrize("body", ["<html>", '{"code": null}', '{"code": 40333, "message": "internal network error"}'])
