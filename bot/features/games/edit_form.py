@@ -21,7 +21,7 @@ from bot.features.errors import UserError
 from bot.features.games.confirmations import show_ask_button
 from bot.features.games.creation import parse_seats
 from bot.features.games.editing import EditGameOptions, edit_from_options, require_scheduled
-from bot.features.games.form import text_field
+from bot.features.games.form import make_form, text_field
 from bot.features.games.lookup import require_game
 from bot.features.games.templates import copy_options
 from bot.features.interactions import respond_once, respond_with_modal
@@ -30,7 +30,6 @@ from bot.features.times import StartTime, format_start_time
 from bot.rendering.payload import EDIT_ID
 from shared import database
 from shared.models import Game
-from shared.users import find_zone
 
 EDIT_FORM_ID = "questbell:edit-form:"
 _HASH_BYTES = 4
@@ -54,32 +53,24 @@ class EditGameButton(RowButton, template=EDIT_ID + ROW_ID + NONCE):
                 game = await require_game(session, self.row_id, guild_id=interaction.guild_id, has_roster=False)
                 await require_manager(session, interaction, game, verb="change")
                 require_scheduled(game)
-                return edit_form(game, zone=await find_zone(session, interaction.user.id, guild_id=game.guild_id))
+                return edit_form(game)
 
         await respond_with_modal(interaction, make)
 
 
-def edit_form(game: Game, *, zone: str) -> discord.ui.Modal:
-    """Return the form of a game. Its start is in `zone`, in which it will be read."""
-    options = copy_options(game, when=format_start_time(StartTime(game.scheduled_at), zone=zone))
-    title, when, players, reminders, description = fields = (
-        text_field("title", options.title, 100, required=True),
-        text_field("when", options.when, 100, hint="friday 8pm, tomorrow 19:30, in 2 hours", required=True),
-        text_field("players", options.players, 20, hint="How many can join (empty: no limit)"),
-        text_field("reminders", options.reminders, 100, hint="1d, 1h, 0 (0 is the start), or none"),
-        text_field("description", options.description, 1000, several_lines=True),
+def edit_form(game: Game) -> discord.ui.Modal:
+    """Return the form with what the game is like."""
+    options = copy_options(game, when=format_start_time(StartTime(game.scheduled_at), zone=game.zone))
+    times = "friday 8pm, tomorrow 19:30, in 2 hours"
+    fields = (
+        ("Title", text_field("title", options.title, 100, required=True)),
+        ("When", text_field("when", options.when, 100, hint=times, required=True), f"Times are in {game.zone}"),
+        ("Players", text_field("players", options.players, 20, hint="How many can join (empty: no limit)")),
+        ("Reminders", text_field("reminders", options.reminders, 100, hint="1d, 1h, 0 (0 is the start), or none")),
+        ("Description", text_field("description", options.description, 1000, several_lines=True)),
     )
-    shown = _hash_values({field.custom_id: field.default or "" for field in fields})
-    form = discord.ui.Modal(title="Edit the game", custom_id=f"{EDIT_FORM_ID}{game.id}:{shown}")
-    for label, field in (
-        ("Title", title),
-        ("When", when),
-        ("Players", players),
-        ("Reminders", reminders),
-        ("Description", description),
-    ):
-        form.add_item(discord.ui.Label(text=label, component=field))
-    return form
+    shown = _hash_values({field.custom_id: field.default or "" for _label, field, *_ in fields})
+    return make_form("Edit the game", f"{EDIT_FORM_ID}{game.id}:{shown}", *fields)
 
 
 async def submit_edit_form(interaction: Interaction, match: re.Match[str], values: dict[str, str]) -> None:
@@ -102,6 +93,7 @@ def _read_changes(game_id: UUID, values: Mapping[str, str], *, shown: str) -> Ed
         game=str(game_id),
         title=changed.get("title"),
         when=changed.get("when"),
+        in_zone_of_game=True,
         players=None if players is None else parse_seats(players) or 0,
         reminders=changed.get("reminders"),
         description=changed.get("description"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +13,7 @@ from bot.rendering import announcement_message
 from sandbox.discord.faults.model import DuplicateInteraction
 from sandbox.discord.interactions.interaction import AnswerKind, InteractionResult
 from sandbox.discord.server import SandboxDiscord
+from sandbox.discord.world.messages import walk_components
 from shared import database as db
 from shared.audit import list_game_entries
 from shared.games import cancel_game
@@ -53,6 +55,16 @@ async def edits_of(database: Database, game: Game) -> list[dict[str, object]]:
     async with db.transaction(database.sessions) as session:
         entries = await list_game_entries(session, game.id, limit=9)
     return [entry.detail["changed"] for entry in entries if entry.action == "edited"]
+
+
+def next_repeated_times() -> tuple[str, list[datetime]]:
+    """The next two instants at which the clocks of a zone show the same, and the zone."""
+    now = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
+    zones = ("Europe/Berlin", "Australia/Sydney")  # in one of them it is less than a year ahead
+    instants = (now + timedelta(hours=hours) for hours in count(3))
+    return next(
+        (zone, [at - timedelta(hours=1), at]) for at in instants for zone in zones if at.astimezone(ZoneInfo(zone)).fold
+    )
 
 
 @pytest.mark.usefixtures("bot")
@@ -124,15 +136,34 @@ class TestForm:
         assert "You changed nothing on the form" in answer.content
         assert await edits_of(database, game) == []
 
-    async def test_times_are_in_the_zone_of_its_user(self, sandbox: SandboxDiscord, database: Database) -> None:
-        game = await plan_game(database, sandbox)
+    async def test_times_are_in_the_zone_of_the_game_which_it_names(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox, zone="America/New_York")
         async with db.transaction(database.sessions) as session:
             await change_own_settings(session, sandbox.world.user(HOST).id, zone="Asia/Tokyo")
         opened = await open_form(sandbox, game)
-        local = game.scheduled_at.astimezone(ZoneInfo("Asia/Tokyo")) + timedelta(days=1)
-        assert shown_values(opened)["when"].startswith(f"{game.scheduled_at.astimezone(local.tzinfo):%Y-%m-%d %H:%M}")
-        await submit(sandbox, opened, when=f"{local:%Y-%m-%d %H:%M:%S}")
-        assert (await only_game(database)).scheduled_at == game.scheduled_at + timedelta(days=1)
+        assert opened.modal is not None
+        [named] = [part["description"] for part in walk_components(opened.modal["components"]) if "description" in part]
+        assert named == "Times are in America/New_York"
+        local = game.scheduled_at.astimezone(ZoneInfo("America/New_York"))
+        assert shown_values(opened)["when"] == f"{local:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+        await submit(sandbox, opened, when=f"{local + timedelta(days=40):%Y-%m-%d} 13:05")
+        moved = (await only_game(database)).scheduled_at.astimezone(local.tzinfo)
+        assert f"{moved:%Y-%m-%d %H:%M}" == f"{local + timedelta(days=40):%Y-%m-%d} 13:05"
+
+    async def test_a_time_that_the_clocks_show_twice_means_what_it_was_shown_for(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        zone, times = next_repeated_times()
+        games = [await plan_game(database, sandbox, zone=zone, scheduled_at=at) for at in times]
+        forms = [await open_form(sandbox, game) for game in games]
+        first, second = [shown_values(opened)["when"] for opened in forms]
+        for opened, swapped in zip(forms, (second, first), strict=True):
+            assert "is changed" in (await submit(sandbox, opened, when=swapped)).content
+        async with db.transaction(database.sessions) as session:
+            starts = {game.id: game.scheduled_at for game in await session.scalars(select(Game))}
+        assert [starts[game.id] for game in games] == times[::-1]
 
     @pytest.mark.parametrize(
         ("values", "hint"),
