@@ -1,4 +1,4 @@
-"""Games that their hosts have not posted yet, in the caller's transaction.
+"""Games that their hosts have not posted yet and edits that were refused, in the caller's transaction.
 
 A draft is a row, so that its preview and its form work after a restart and in any process. The newest drafts delete the
 oldest, so there is no task that could die.

@@ -95,21 +95,28 @@ async def respond_once(
     interaction: Interaction,
     work: Callable[[AsyncSession], Awaitable[str]],
     *,
+    keep: Callable[[AsyncSession], Awaitable[None]] | None = None,
     show: Callable[[AsyncSession], Awaitable[Reply]] | None = None,
     in_place: bool = False,
     is_public: bool = False,
 ) -> None:
     """Show the text that `work` returns from the one transaction in which it changes something. Never raises.
 
-    `show` reads the embeds and buttons that belong to the text, for each delivery as they are then.
+    If `work` refuses what the user entered, `keep` saves it. `show` reads the embeds and buttons that belong to the
+    text, for each delivery as they are then.
     """
-    await respond(interaction, lambda: run_once(interaction, work, show=show), in_place=in_place, is_public=is_public)
+
+    async def run() -> Reply:
+        return await run_once(interaction, work, keep=keep, show=show)
+
+    await respond(interaction, run, in_place=in_place, is_public=is_public)
 
 
 async def run_once(
     interaction: Interaction,
     work: Callable[[AsyncSession], Awaitable[str]],
     *,
+    keep: Callable[[AsyncSession], Awaitable[None]] | None = None,
     show: Callable[[AsyncSession], Awaitable[Reply]] | None = None,
 ) -> Reply:
     """Run `work` in a transaction and return its text or its refusal, for each delivery of the interaction the same.
@@ -127,6 +134,8 @@ async def run_once(
             except UserError as error:
                 _log_refusal(logs.get(interaction_id=interaction.id, command=command_name(interaction)))
                 text = str(error)
+                if keep is not None:
+                    await keep(session)
             await record_answer(session, interaction.id, text)
         return Reply(text) if show is None else replace(await show(session), text=text)
 

@@ -1,4 +1,4 @@
-"""Games that are not posted yet."""
+"""Games that are not posted yet, and edits that were refused."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from shared.models.base import Base, new_id
 
 
 class Draft(Base):
-    """What a host entered for a game that they see a preview of. Its buttons and its form work after a restart."""
+    """What a host entered for a game that they see a preview of, or in an edit that was refused.
+
+    Its buttons and its form work after a restart.
+    """
 
     __tablename__ = "draft"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     interaction_id: Mapped[int] = mapped_column(unique=True)
-    """The interaction that made the draft. The game gets it too, so a draft becomes one game."""
+    """The interaction that made the draft. A new game gets it too, so a draft becomes one game."""
     user_id: Mapped[int]
     guild_id: Mapped[int]
     channel_id: Mapped[int]

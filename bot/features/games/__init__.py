@@ -19,7 +19,7 @@ from bot.features.games.drafts import (
     submit_form,
     submit_other_form,
 )
-from bot.features.games.edit_form import EDIT_FORM_ID, SHOWN, EditGameButton, submit_edit_form
+from bot.features.games.edit_form import EDIT_FORM_ID, SHOWN, EditAgainButton, EditGameButton, submit_edit_form
 from bot.features.games.form import FORM_ID, MORE_FORM_ID, SIGN_UPS_FORM_ID
 from bot.features.games.minimum import CancelSmallGameButton, KeepSmallGameButton
 from bot.features.games.signup import JoinButton, LeaveButton, MaybeButton, SlotSelect, TakeButton
@@ -31,7 +31,7 @@ def setup(client: QuestbellClient, tree: app_commands.CommandTree[QuestbellClien
     tree.add_command(GameCommands())
     client.add_dynamic_items(JoinButton, MaybeButton, LeaveButton, SlotSelect, TakeButton, ConfirmButton, SnoozeButton)
     client.add_dynamic_items(PostButton, EditButton, SignUpsButton, MoreButton, DiscardButton, CancelButton, KeepButton)
-    client.add_dynamic_items(CancelSmallGameButton, KeepSmallGameButton, EditGameButton, AskButton)
+    client.add_dynamic_items(CancelSmallGameButton, KeepSmallGameButton, EditGameButton, EditAgainButton, AskButton)
     client.add_form(FORM_ID + ROW_ID, submit_form)
     client.add_form(MORE_FORM_ID + ROW_ID, submit_other_form)
     client.add_form(SIGN_UPS_FORM_ID + ROW_ID, submit_other_form)

@@ -90,6 +90,8 @@ class EditGameOptions(EditDetailsOptions):
     when: str | None = None
     confirm: bool = False
     """Whether the players have to confirm the new time."""
+    in_zone_of_game: bool = False
+    """Whether `when` is in the game's time zone. Otherwise, it is in the user's."""
 
 
 async def edit_from_options(session: AsyncSession, interaction: Interaction, options: EditGameOptions) -> str:
@@ -101,7 +103,7 @@ async def edit_from_options(session: AsyncSession, interaction: Interaction, opt
     guild_id = interaction.guild_id or 0
     game = await find_game_by_text(session, options.game, guild_id=guild_id)
     await require_manager(session, interaction, game, verb="change")
-    zone = await find_zone(session, interaction.user.id, guild_id=guild_id)
+    zone = game.zone if options.in_zone_of_game else await find_zone(session, interaction.user.id, guild_id=guild_id)
     if options.confirm and options.when is None:
         raise UserError("Players confirm a new time. Fill in `when` too, or leave `confirm` out.")
     edit = _parse_options(interaction, options, zone=zone)

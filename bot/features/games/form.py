@@ -1,4 +1,4 @@
-"""The forms of a game: a modal with the options that hosts fill in most, and two with the others.
+"""The forms of a new game: a modal with the options that hosts fill in most, and two with the others.
 
 Their ids carry the draft, so they can be submitted after a restart and to any process. They start with what was entered
 before, also after a mistake.
@@ -32,7 +32,7 @@ Field = discord.ui.TextInput[discord.ui.Modal]
 def game_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     """Return the form of a draft, with the options that were entered so far."""
     times = "friday 8pm, tomorrow 19:30, in 2 hours"
-    return _make_form(
+    return make_form(
         "Plan a game",
         f"{FORM_ID}{draft_id}",
         ("Title", text_field("title", options.title, 100, hint="Curse of Strahd", required=True)),
@@ -45,7 +45,7 @@ def game_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
 
 def more_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     """Return the form with more options of a draft, as they were entered so far."""
-    return _make_form(
+    return make_form(
         "More about the game",
         f"{MORE_FORM_ID}{draft_id}",
         ("Place", text_field("place", options.place, MOST_CHARACTERS, hint="#voice, Library"), "Where you play"),
@@ -74,7 +74,7 @@ def more_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
 
 def sign_ups_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Modal:
     """Return the form of who can sign up for a draft and until when, as it was entered so far."""
-    return _make_form(
+    return make_form(
         "Sign-ups",
         f"{SIGN_UPS_FORM_ID}{draft_id}",
         (
@@ -105,7 +105,7 @@ def sign_ups_form(draft_id: UUID, options: CreateGameOptions) -> discord.ui.Moda
     )
 
 
-def _make_form(title: str, custom_id: str, *fields: tuple[str, Field] | tuple[str, Field, str]) -> discord.ui.Modal:
+def make_form(title: str, custom_id: str, *fields: tuple[str, Field] | tuple[str, Field, str]) -> discord.ui.Modal:
     """Return a form of fields, each with its label, and an explanation if it has one."""
     form = discord.ui.Modal(title=title, custom_id=custom_id)
     for label, field, *explanation in fields:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import delete, event, func, select, text
 
 from bot.rendering import announcement_message
 from sandbox.discord.faults.model import DuplicateInteraction
 from sandbox.discord.interactions.interaction import AnswerKind, InteractionResult
 from sandbox.discord.server import SandboxDiscord
+from sandbox.discord.world.messages import walk_components
 from shared import database as db
 from shared.audit import list_game_entries
 from shared.games import cancel_game
-from shared.models import Game, NotificationKind, Participant
+from shared.models import Draft, Game, NotificationKind, Participant
 from shared.signup import join_game
 from shared.users import change_own_settings
 from tests.integration.bot.conftest import StartBot, find_button, post, post_announcement, press_button
@@ -53,6 +55,33 @@ async def edits_of(database: Database, game: Game) -> list[dict[str, object]]:
     async with db.transaction(database.sessions) as session:
         entries = await list_game_entries(session, game.id, limit=9)
     return [entry.detail["changed"] for entry in entries if entry.action == "edited"]
+
+
+async def make_mistake(
+    sandbox: SandboxDiscord, game: Game, *, who: str = HOST, opened: InteractionResult | None = None, **values: str
+) -> InteractionResult:
+    """Submit a form with a number of players that is none."""
+    opened = opened or await open_form(sandbox, game, who=who)
+    answer = await submit(sandbox, opened, who=who, **({"players": "many"} | values))
+    assert "I don't understand the number of players “many”" in answer.content
+    return answer
+
+
+async def open_again(sandbox: SandboxDiscord, refused: InteractionResult, *, who: str = HOST) -> InteractionResult:
+    """Press Edit under a refusal until the form opens: on a busy machine the database may be slow."""
+    while "my database is slow" in (opened := await press_button(sandbox, who, refused, "Edit")).content:
+        pass
+    return opened
+
+
+def next_repeated_times() -> tuple[str, list[datetime]]:
+    """The next two instants at which the clocks of a zone show the same, and the zone."""
+    now = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
+    zones = ("Europe/Berlin", "Australia/Sydney")  # in one of them it is less than a year ahead
+    instants = (now + timedelta(hours=hours) for hours in count(3))
+    return next(
+        (zone, [at - timedelta(hours=1), at]) for at in instants for zone in zones if at.astimezone(ZoneInfo(zone)).fold
+    )
 
 
 @pytest.mark.usefixtures("bot")
@@ -124,15 +153,34 @@ class TestForm:
         assert "You changed nothing on the form" in answer.content
         assert await edits_of(database, game) == []
 
-    async def test_times_are_in_the_zone_of_its_user(self, sandbox: SandboxDiscord, database: Database) -> None:
-        game = await plan_game(database, sandbox)
+    async def test_times_are_in_the_zone_of_the_game_which_it_names(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox, zone="America/New_York")
         async with db.transaction(database.sessions) as session:
             await change_own_settings(session, sandbox.world.user(HOST).id, zone="Asia/Tokyo")
         opened = await open_form(sandbox, game)
-        local = game.scheduled_at.astimezone(ZoneInfo("Asia/Tokyo")) + timedelta(days=1)
-        assert shown_values(opened)["when"].startswith(f"{game.scheduled_at.astimezone(local.tzinfo):%Y-%m-%d %H:%M}")
-        await submit(sandbox, opened, when=f"{local:%Y-%m-%d %H:%M:%S}")
-        assert (await only_game(database)).scheduled_at == game.scheduled_at + timedelta(days=1)
+        assert opened.modal is not None
+        [named] = [part["description"] for part in walk_components(opened.modal["components"]) if "description" in part]
+        assert named == "Times are in America/New_York"
+        local = game.scheduled_at.astimezone(ZoneInfo("America/New_York"))
+        assert shown_values(opened)["when"] == f"{local:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+        await submit(sandbox, opened, when=f"{local + timedelta(days=40):%Y-%m-%d} 13:05")
+        moved = (await only_game(database)).scheduled_at.astimezone(local.tzinfo)
+        assert f"{moved:%Y-%m-%d %H:%M}" == f"{local + timedelta(days=40):%Y-%m-%d} 13:05"
+
+    async def test_a_time_that_the_clocks_show_twice_means_what_it_was_shown_for(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        zone, times = next_repeated_times()
+        games = [await plan_game(database, sandbox, zone=zone, scheduled_at=at) for at in times]
+        forms = [await open_form(sandbox, game) for game in games]
+        first, second = [shown_values(opened)["when"] for opened in forms]
+        for opened, swapped in zip(forms, (second, first), strict=True):
+            assert "is changed" in (await submit(sandbox, opened, when=swapped)).content
+        async with db.transaction(database.sessions) as session:
+            starts = {game.id: game.scheduled_at for game in await session.scalars(select(Game))}
+        assert [starts[game.id] for game in games] == times[::-1]
 
     @pytest.mark.parametrize(
         ("values", "hint"),
@@ -151,8 +199,10 @@ class TestForm:
         for who in (PLAYER, OTHER):
             async with db.transaction(database.sessions) as session:
                 await join_game(session, game.id, user_id=sandbox.world.user(who).id)
-        assert hint in (await submit(sandbox, await open_form(sandbox, game), title="Tomb", **values)).content
+        answer = await submit(sandbox, await open_form(sandbox, game), title="Tomb", **values)
+        assert hint in answer.content
         assert await edits_of(database, game) == []
+        assert shown_values(await open_again(sandbox, answer)).items() >= ({"title": "Tomb"} | values).items()
 
     async def test_the_host_co_hosts_and_managers_get_it_and_others_a_sentence(
         self, sandbox: SandboxDiscord, database: Database
@@ -168,6 +218,7 @@ class TestForm:
         await run(sandbox, HOST, "game co-host remove", game, user=OTHER)
         answer = await submit(sandbox, opened, who=OTHER, title="Mine")
         assert "Only the host and co-hosts can change this game" in answer.content
+        assert find_button(answer, "Edit") is None
 
     async def test_a_game_that_is_cancelled_cannot_be_changed(
         self, sandbox: SandboxDiscord, database: Database
@@ -176,7 +227,8 @@ class TestForm:
         opened = await open_form(sandbox, game)
         async with db.transaction(database.sessions) as session:
             await cancel_game(session, game.id)
-        assert "is cancelled, so it can't be changed" in (await submit(sandbox, opened, title="Tomb")).content
+        answer = await submit(sandbox, opened, title="Tomb")
+        assert "is cancelled, so it can't be changed" in answer.content and find_button(answer, "Edit") is None
         refused = await press_edit(sandbox, game)
         assert "is cancelled, so it can't be changed" in refused.content
 
@@ -208,6 +260,74 @@ class TestForm:
         assert not [statement for statement in statements if "participant" in statement or "response" in statement]
 
 
+@pytest.mark.usefixtures("bot")
+class TestAfterAMistake:
+    async def test_the_form_opens_with_what_was_entered_and_its_answer_replaces_the_refusal(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        entered = {"title": "Tomb @everyone", "when": "in 5 hours", "description": "Bring dice.\n**And** snacks."}
+        refused = await make_mistake(sandbox, game, **entered)
+        opened = await open_again(sandbox, refused)
+        assert shown_values(opened) == entered | {"players": "many", "reminders": "1h, 0"}
+        again = await make_mistake(sandbox, game, opened=opened, description="No snacks.")
+        assert again.message is refused.message
+        opened = await open_again(sandbox, again)
+        assert shown_values(opened)["description"] == "No snacks."
+        answer = await submit(sandbox, opened, players="4")
+        assert answer.message is refused.message
+        assert "is changed" in answer.content and find_button(answer, "Edit") is None
+        changed = await only_game(database)
+        assert (changed.title, changed.description, changed.capacity) == (entered["title"], "No snacks.", 4)
+        assert changed.scheduled_at > game.scheduled_at
+
+    async def test_what_its_user_leaves_alone_stays_as_somebody_else_has_changed_it(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        refused = await make_mistake(sandbox, game, reminders="2h")
+        moved = game.scheduled_at + timedelta(hours=1)
+        await change_game(database.sessions, game, actor_id=1, scheduled_at=moved, title="Tomb")
+        await submit(sandbox, await open_again(sandbox, refused), players="5")
+        assert set((await edits_of(database, game))[0]) == {"capacity", "reminder_offsets"}
+        changed = await only_game(database)
+        assert (changed.scheduled_at, changed.title) == (moved, "Tomb")
+
+    async def test_nobody_else_gets_what_was_entered(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox)
+        refused = await make_mistake(sandbox, game)
+        assert refused.message is not None
+        shared_with_all = await post(sandbox, game.channel_id, {"components": refused.message.components})
+        button = find_button(refused, "Edit")
+        assert button is not None
+        answer = await sandbox.click(MANAGER, shared_with_all, button)
+        assert (answer.kind, answer.ephemeral) == (AnswerKind.MESSAGE, True)
+        assert answer.content == "What you entered is gone. To change the game, press Edit on its announcement."
+
+    async def test_who_may_change_the_game_is_asked_when_the_form_opens_and_when_it_is_submitted(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        await run(sandbox, HOST, "game co-host add", game, user=OTHER)
+        refused = await make_mistake(sandbox, game, who=OTHER)
+        opened = await open_again(sandbox, refused, who=OTHER)
+        await run(sandbox, HOST, "game co-host remove", game, user=OTHER)
+        for answer in (
+            await open_again(sandbox, refused, who=OTHER),
+            await submit(sandbox, opened, who=OTHER, players="4"),
+        ):
+            assert "Only the host and co-hosts can change this game" in answer.content
+        assert find_button(refused, "Edit") is None
+        assert await edits_of(database, game) == []
+
+    async def test_what_was_entered_too_long_ago_is_gone(self, sandbox: SandboxDiscord, database: Database) -> None:
+        game = await plan_game(database, sandbox)
+        refused = await make_mistake(sandbox, game)
+        async with db.transaction(database.sessions) as session:
+            await session.execute(delete(Draft))
+        assert "What you entered is gone" in (await open_again(sandbox, refused)).content
+
+
 async def test_a_delivered_announcement_and_an_open_form_survive_a_restart(
     sandbox: SandboxDiscord, database: Database, start_bot: StartBot
 ) -> None:
@@ -220,6 +340,34 @@ async def test_a_delivered_announcement_and_an_open_form_survive_a_restart(
         assert "is changed" in (await submit(sandbox, opened, title="Tomb")).content
         again = await sandbox.click(HOST, message_id, f"questbell:edit:{game.id}:{nonce}")
         assert shown_values(again)["title"] == "Tomb"
+
+
+async def test_what_was_entered_survives_a_restart(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    game = await plan_game(database, sandbox)
+    async with start_bot(database.sessions):
+        refused = await make_mistake(sandbox, game, title="Tomb")
+    async with start_bot(database.sessions):
+        opened = await open_again(sandbox, refused)
+    async with start_bot(database.sessions):
+        assert "**Tomb** is changed" in (await submit(sandbox, opened, players="4")).content
+
+
+async def test_a_mistake_that_is_delivered_twice_is_kept_once(
+    sandbox: SandboxDiscord, database: Database, start_bot: StartBot
+) -> None:
+    game = await plan_game(database, sandbox)
+    async with start_bot(database.sessions), start_bot(database.sessions):
+        opened = await open_form(sandbox, game)
+        sandbox.faults.add(DuplicateInteraction(), times=1)
+        refused = await make_mistake(sandbox, game, opened=opened, title="Tomb")
+        await sandbox.wait_for(
+            lambda: sum(record.kind == "edit" for record in sandbox.evidence) >= 4, timeout=WAIT_TIMEOUT
+        )
+        assert shown_values(await open_again(sandbox, refused))["title"] == "Tomb"
+    async with db.transaction(database.sessions) as session:
+        assert await session.scalar(select(func.count()).select_from(Draft)) == 1
 
 
 async def test_a_form_that_is_delivered_twice_changes_the_game_once(
