@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.delivery.pacing import pace_others
-from bot.delivery.rate_limits import RateLimiter
-from bot.gateway import is_token_refused, run_gateway
+from bot.gateway import GatewayOptions, is_token_refused, run_gateway
 from bot.gateway_errors import TOO_FEW_SHARDS, GatewayClosedError, bad_token_error
-from bot.gateway_state import GatewayState
 from bot.identify_turns import IdentifyTurns
 from bot.shards import Shard, list_shards
 from shared import logs, process
@@ -23,7 +21,7 @@ from shared.discord.client import DiscordClient, GatewayAdvice
 from shared.discord.errors import InvalidTokenError
 from shared.errors import PermanentError, TransientError
 from shared.schedule.retry import Backoff, retry
-from shared.settings import BotSettings, DiscordSettings, GameSettings, Timing, load
+from shared.settings import BotSettings, DiscordSettings, Timing, load
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,8 @@ class Connections:
 
     discord: DiscordSettings
     sessions: Sessions
-    limits: GameSettings
     settings: BotSettings
-    limiter: RateLimiter
-    state: GatewayState
+    options: GatewayOptions
     backoff: Backoff
 
     async def run(self) -> None:
@@ -47,7 +43,7 @@ class Connections:
         while True:
             wanted = await retry(self._ask_discord, backoff=self.backoff, on_failure=self._record_failure)
             shards = list_shards(self.settings, wanted.shards)
-            self.state.expect(shards)
+            self.options.state.expect(shards)
             turns = None
             if wanted.shards > 1:
                 is_alone = self.settings.processes == 1
@@ -64,16 +60,7 @@ class Connections:
 
     async def _run_gateway(self, shard: Shard, turns: IdentifyTurns | None, outgrown: asyncio.Event) -> None:
         try:
-            await run_gateway(
-                self.discord,
-                self.sessions,
-                limiter=self.limiter,
-                limits=self.limits,
-                members_intent=self.settings.members_intent,
-                shard=shard,
-                turns=turns,
-                state=self.state,
-            )
+            await run_gateway(self.discord, self.sessions, self.options, shard=shard, turns=turns)
         except GatewayClosedError as error:
             if error.close_code == TOO_FEW_SHARDS and (await self._ask_discord()).shards > shard.count:
                 outgrown.set()
@@ -88,12 +75,12 @@ class Connections:
         """
         if self.settings.shards == 1:
             return GatewayAdvice(shards=1, max_concurrency=1)
-        trace = pace_others(self.limiter)
+        trace = pace_others(self.options.limiter)
         async with DiscordClient.connected(self.discord, load(Timing), trace=trace) as client:
             try:
                 advice = await client.get_gateway_advice()
             except InvalidTokenError as error:
-                if await is_token_refused(self.discord, self.limiter):
+                if await is_token_refused(self.discord, self.options.limiter):
                     raise bad_token_error() from error
                 raise
             except PermanentError as error:
@@ -102,4 +89,4 @@ class Connections:
 
     def _record_failure(self, error: TransientError) -> None:
         logs.get(task=Shard().name).warning(str(error), action="task_failed")
-        self.state.record_lost(str(error), shard=Shard())
+        self.options.state.record_lost(str(error), shard=Shard())

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 
 import discord
 import yarl
@@ -46,27 +47,34 @@ RECONNECTS, RECONNECT_PERIOD = 5, 60.0
 """How often discord.py, which does not pause, may reconnect in so many seconds. Then our backoff applies."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class GatewayOptions:
+    """What the shards of a process have in common."""
+
+    limiter: RateLimiter
+    limits: GameSettings = field(default_factory=GameSettings)
+    members_intent: bool = False
+    state: GatewayState = field(default_factory=GatewayState)
+    on_ready: Callable[[], None] = lambda: None
+    """Called for each new gateway session."""
+
+
 class QuestbellBot(QuestbellClient):
     """The client with its features, connection state and bounded reconnects."""
 
-    def __init__(
-        self,
-        sessions: Sessions,
-        *,
-        limits: GameSettings,
-        limiter: RateLimiter,
-        members_intent: bool = False,
-        shard: Shard | None = None,
-        state: GatewayState | None = None,
-        on_ready: Callable[[], None] = lambda: None,
-    ) -> None:
-        trace = pace_others(limiter)
-        super().__init__(sessions, limits=limits, http_trace=trace, members_intent=members_intent, shard=shard)
+    def __init__(self, sessions: Sessions, options: GatewayOptions, shard: Shard) -> None:
+        super().__init__(
+            sessions,
+            limits=options.limits,
+            http_trace=pace_others(options.limiter),
+            members_intent=options.members_intent,
+            shard=shard,
+        )
         self.end_turn: EndTurn | None = None
         """Called when the shard identifies."""
         self.tree: app_commands.CommandTree[QuestbellClient] = QuestbellTree(self)
-        self._state = state or GatewayState()
-        self._notify_ready = on_ready
+        self._state = options.state
+        self._notify_ready = options.on_ready
         self._lost_at: deque[float] = deque(maxlen=RECONNECTS)
         self._connecting: asyncio.Timeout | None = None
         self._registration: asyncio.Task[None] | None = None
@@ -182,47 +190,31 @@ class QuestbellBot(QuestbellClient):
 async def run_gateway(
     settings: DiscordSettings,
     sessions: Sessions,
+    options: GatewayOptions,
     *,
-    limiter: RateLimiter,
-    limits: GameSettings | None = None,
-    members_intent: bool = False,
-    shard: Shard | None = None,
+    shard: Shard = Shard(),  # noqa: B008  # it cannot change
     turns: IdentifyTurns | None = None,
-    state: GatewayState | None = None,
-    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Keep one shard connected until cancelled. Each new gateway session calls `on_ready`.
-
-    One shard of many needs `turns`.
+    """Keep one shard connected until cancelled. One shard of many needs `turns`.
 
     Raises:
         ConfigurationError: the REST API rejects the token.
         TransientError: the connection ended. `retry_after` is when to try again, if not soon.
     """
     configure_library(settings)
-    shard = shard or Shard()
-    state = state or GatewayState([shard])
     try:
         with translated():
-            async with QuestbellBot(
-                sessions,
-                limits=limits or GameSettings(),
-                limiter=limiter,
-                members_intent=members_intent,
-                shard=shard,
-                state=state,
-                on_ready=on_ready,
-            ) as bot:
+            async with QuestbellBot(sessions, options, shard) as bot:
                 bot.http.proxy = find_proxy(settings)
                 await _connect(bot, settings, turns)
         raise TransientError("Discord ended the connection")
     except GatewayClosedError as error:
-        state.record_lost(str(error), shard=shard, close_code=error.close_code)
-        if error.close_code == BAD_TOKEN and await is_token_refused(settings, limiter):
+        options.state.record_lost(str(error), shard=shard, close_code=error.close_code)
+        if error.close_code == BAD_TOKEN and await is_token_refused(settings, options.limiter):
             raise bad_token_error() from error
         raise
     except BaseException as error:
-        state.record_lost(describe(error), shard=shard)
+        options.state.record_lost(describe(error), shard=shard)
         raise
 
 

@@ -13,6 +13,7 @@ from bot.delivery.pacing import pace_deliveries
 from bot.delivery.rate_limits import RateLimiter
 from bot.delivery.request_share import RequestShare
 from bot.delivery.sender import Sender
+from bot.gateway import GatewayOptions
 from bot.gateway_state import GatewayState
 from shared import database, health, logs, metrics, process, schema
 from shared.discord.client import DiscordClient
@@ -53,8 +54,8 @@ async def _main() -> None:
 
 async def _run() -> None:
     timing, broker, discord = load(Timing), load(BrokerSettings), load(DiscordSettings)
-    limits, asks = load(GameSettings), load(BotSettings)
-    metrics.BOT_PROCESSES.set(asks.processes)
+    settings, limits = load(BotSettings), load(GameSettings)
+    metrics.BOT_PROCESSES.set(settings.processes)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(
             database.engine(load(DatabaseSettings), application_name="questbell bot", timing=timing)
@@ -69,7 +70,8 @@ async def _run() -> None:
         ready = {"database": probe.problem, "consumers": lambda: _report_detached(consumers)}
         watched = [_watch(consumer) for consumer in consumers]
         gateway = GatewayState()
-        connections = Connections(discord, sessions, limits, asks, limiter, gateway, GATEWAY_BACKOFF)
+        options = GatewayOptions(limiter=limiter, limits=limits, members_intent=settings.members_intent, state=gateway)
+        connections = Connections(discord, sessions, settings, options, GATEWAY_BACKOFF)
         await stack.enter_async_context(
             health.serving(
                 load(HealthSettings),
@@ -80,8 +82,8 @@ async def _run() -> None:
         )
         await schema.wait_for_schema(sessions, backoff=RECONNECT_BACKOFF)
         share = None
-        if asks.processes > 1:
-            share = RequestShare(sessions, limiter, ordinal=asks.ordinal)
+        if settings.processes > 1:
+            share = RequestShare(sessions, limiter, ordinal=settings.ordinal)
             stack.push_async_callback(share.release)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(process.run_forever("database", probe.run, backoff=RECONNECT_BACKOFF))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -60,6 +61,42 @@ class _Checks(NamedTuple):
     checked_at: datetime
 
 
+@dataclass(slots=True)
+class _Candidate:
+    """An open notification whose game is locked, and what is read about both."""
+
+    row: DueNotification
+    checks: _Checks
+    game: Game
+    deliveries: Sequence[Delivery] = ()
+    people: Sequence[Person] = ()
+    earlier_players: Sequence[Person] = ()
+    responses: Sequence[Responder] = ()
+    co_hosts: Sequence[int] = ()
+    settlement: Settlement | None = None
+    """Its outcome, if it is invalid."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is invalid, but may have been sent to someone."""
+        return self.settlement is not None and any(row.state is DeliveryState.SENDING for row in self.deliveries)
+
+    def make_context(self) -> NotificationContext:
+        """Return what is needed to send it."""
+        return NotificationContext(
+            self.row,
+            self.game,
+            self.checks.checked_at,
+            self.people,
+            self.deliveries,
+            guild_name=self.checks.guild_name or "",
+            responses=self.responses,
+            co_hosts=self.co_hosts,
+            earlier_players=self.earlier_players,
+            is_stale=self.is_stale,
+        )
+
+
 async def check(
     session: AsyncSession, ids: Collection[UUID], *, wait: bool = False
 ) -> dict[UUID, NotificationContext | GameLock]:
@@ -70,53 +107,49 @@ async def check(
     `wait`, locked games are waited for.
     """
     games = await _lock_games(session, ids, wait=wait)
-    checked: dict[UUID, NotificationContext | GameLock] = {}
-    rows: list[tuple[DueNotification, _Checks]] = []
-    invalid: dict[UUID, Settlement] = {}
-    for row, checks in await _read_open(session, ids):
-        game = games.get(row.game_id)
-        if game is None:
-            checked |= {} if wait else {row.id: LOCKED}
-            continue
-        rows.append((row, checks))
-        if settlement := _judge(row, game, checks):
-            invalid[row.id] = settlement
-    if missing := set(ids) - {row.id for row, _ in rows} - checked.keys():
+    found = await _read_open(session, ids)
+    candidates = [_Candidate(row, checks, games[row.game_id]) for row, checks in found if row.game_id in games]
+    locked = [] if wait else [row.id for row, _ in found if row.game_id not in games]
+    if missing := set(ids) - {it.row.id for it in candidates} - set(locked):
         await wait_until_due(session, NotificationSchedule, missing)
-    deliveries = await read_deliveries(session, [row.id for row, _ in rows])
-    people = await _read_people(session, {row.game_id for row, _ in rows})
-    nudges = [
-        (row, checks.checked_at) for row, checks in rows if row.kind is NotificationKind.NUDGE and row.id not in invalid
-    ]
-    earlier: Mapping[UUID, Sequence[Person]] = {}
-    if nudges:
-        without_role = {row.game_id for row, _ in nudges if games[row.game_id].nudge_role_id is None}
-        earlier = await _read_earlier_players(session, without_role)
-        invalid |= _judge_nudges(nudges, games, people, earlier, deliveries)
-    stale = {id_ for id_ in invalid if any(row.state is DeliveryState.SENDING for row in deliveries[id_])}
-    finished = {id_: settlement for id_, settlement in invalid.items() if id_ not in stale}
-    for settled in await settle(session, NotificationSchedule, finished):
+    await _judge_all(session, candidates)
+    invalid = {it.row.id: it.settlement for it in candidates if it.settlement is not None and not it.is_stale}
+    for settled in await settle(session, NotificationSchedule, invalid):
         log_settled(settled)
-    shown = {row.game_id for row, _ in rows if row.kind is NotificationKind.ANNOUNCEMENT}
-    responses = await _read_responses(session, shown) if shown else {}
-    co_hosts = await _read_co_hosts(session, shown) if shown else {}
-    ended = [row.id for row, _ in rows if row.kind is NotificationKind.OFFER_END and row.id not in finished]
-    former = await _read_former_players(session, ended) if ended else {}
-    for row, checks in rows:
-        if row.id not in finished:
-            checked[row.id] = NotificationContext(
-                row,
-                games[row.game_id],
-                checks.checked_at,
-                _add_person(people[row.game_id], former.get(row.id)),
-                deliveries[row.id],
-                guild_name=checks.guild_name or "",
-                responses=responses.get(row.game_id, ()),
-                co_hosts=co_hosts.get(row.game_id, ()),
-                earlier_players=earlier.get(row.game_id, ()) if row.kind is NotificationKind.NUDGE else (),
-                is_stale=row.id in stale,
-            )
-    return checked
+    left = [it for it in candidates if it.row.id not in invalid]
+    await _read_what_is_shown(session, left)
+    return {**dict.fromkeys(locked, LOCKED), **{it.row.id: it.make_context() for it in left}}
+
+
+async def _judge_all(session: AsyncSession, candidates: Sequence[_Candidate]) -> None:
+    """Read whom the notifications are for, and what was sent already, and find the invalid ones."""
+    deliveries = await read_deliveries(session, [it.row.id for it in candidates])
+    people = await _read_people(session, {it.game.id for it in candidates})
+    for it in candidates:
+        it.deliveries, it.people = deliveries[it.row.id], people[it.game.id]
+        it.settlement = _judge(it.row, it.game, it.checks)
+    nudges = [it for it in candidates if it.row.kind is NotificationKind.NUDGE and it.settlement is None]
+    if nudges:
+        without_role = {it.game.id for it in nudges if it.game.nudge_role_id is None}
+        earlier = await _read_earlier_players(session, without_role)
+        for it in nudges:
+            it.earlier_players = earlier.get(it.game.id, ())
+            it.settlement = _judge_nudge(it)
+
+
+async def _read_what_is_shown(session: AsyncSession, left: Sequence[_Candidate]) -> None:
+    """Read what only some kinds show: the other answers and the co-hosts, and the user who lost an offered seat."""
+    announcements = [it for it in left if it.row.kind is NotificationKind.ANNOUNCEMENT]
+    if announcements:
+        game_ids = {it.game.id for it in announcements}
+        responses, co_hosts = await _read_responses(session, game_ids), await _read_co_hosts(session, game_ids)
+        for it in announcements:
+            it.responses, it.co_hosts = responses.get(it.game.id, ()), co_hosts.get(it.game.id, ())
+    ended = [it for it in left if it.row.kind is NotificationKind.OFFER_END]
+    if ended:
+        former = await _read_former_players(session, [it.row.id for it in ended])
+        for it in ended:
+            it.people = _add_person(it.people, former.get(it.row.id))
 
 
 async def check_one(session: AsyncSession, notification_id: UUID) -> NotificationContext | None:
@@ -137,40 +170,39 @@ def _judge(row: DueNotification, game: Game, checks: _Checks) -> Settlement | No
         return Settlement(Outcome.UNDELIVERABLE, "the announcement may be posted already, which is unknown")
     if settlement := staleness(row, game, now=checks.checked_at):
         return settlement
-    reasons = {
-        "a later reminder was due too": checks.is_overtaken,
-        "the game is not announced yet": checks.is_early,
-        "the player has left or wants no reminders": checks.has_left,
-        "enough players have a seat": checks.has_enough,
-    }
-    detail = next((reason for reason, applies in reasons.items() if applies), None)
-    return None if detail is None else Settlement(Outcome.SUPERSEDED, detail)
+    return _supersede_if(
+        {
+            "a later reminder was due too": checks.is_overtaken,
+            "the game is not announced yet": checks.is_early,
+            "the player has left or wants no reminders": checks.has_left,
+            "enough players have a seat": checks.has_enough,
+        }
+    )
 
 
-def _judge_nudges(
-    rows: Sequence[tuple[DueNotification, datetime]],
-    games: Mapping[UUID, Game],
-    people: Mapping[UUID, Sequence[Person]],
-    earlier: Mapping[UUID, Sequence[Person]],
-    deliveries: Mapping[UUID, Sequence[Delivery]],
-) -> dict[UUID, Settlement]:
-    """Return the outcomes of nudges that would be useless now.
+def _judge_nudge(nudge: _Candidate) -> Settlement | None:
+    """Return the outcome of a nudge that would be useless now.
 
     Once somebody may have been nudged, those who have answered meanwhile are left out one by one.
     """
-    found: dict[UUID, Settlement] = {}
-    for row, now in rows:
-        game = games[row.game_id]
-        seats = {person.user_id: person.slot for person in people[row.game_id] if person.has_joined}
-        if game.nudge_minutes is None:
-            found[row.id] = Settlement(Outcome.SUPERSEDED, "the game has no nudge any more")
-        elif game.status is not GameStatus.SCHEDULED or now >= game.scheduled_at or is_past_closing(game, now=now):
-            found[row.id] = Settlement(Outcome.SUPERSEDED, "sign-ups are closed")
-        elif count_free_seats(game, seats) == 0:
-            found[row.id] = Settlement(Outcome.SUPERSEDED, "the game is full")
-        elif game.nudge_role_id is None and not earlier.get(game.id) and not _was_contacted(deliveries[row.id]):
-            found[row.id] = Settlement(Outcome.SUPERSEDED, "there is nobody to nudge")
-    return found
+    game, now = nudge.game, nudge.checks.checked_at
+    seats = {person.user_id: person.slot for person in nudge.people if person.has_joined}
+    is_open = game.status is GameStatus.SCHEDULED and now < game.scheduled_at and not is_past_closing(game, now=now)
+    has_nobody = game.nudge_role_id is None and not nudge.earlier_players and not _was_contacted(nudge.deliveries)
+    return _supersede_if(
+        {
+            "the game has no nudge any more": game.nudge_minutes is None,
+            "sign-ups are closed": not is_open,
+            "the game is full": count_free_seats(game, seats) == 0,
+            "there is nobody to nudge": has_nobody,
+        }
+    )
+
+
+def _supersede_if(reasons: Mapping[str, bool]) -> Settlement | None:
+    """Return the outcome with the first reason that applies, None if none does."""
+    detail = next((reason for reason, applies in reasons.items() if applies), None)
+    return None if detail is None else Settlement(Outcome.SUPERSEDED, detail)
 
 
 def _was_contacted(deliveries: Iterable[Delivery]) -> bool:

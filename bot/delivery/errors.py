@@ -1,4 +1,4 @@
-"""The errors of a delivery that is tried again for another reason than a failed request."""
+"""Reasons to try a delivery again that are no faults of the bot or its servers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from shared.errors import TransientError
 
 
 class DeliveryDeferredError(TransientError):
-    """Nothing was attempted, so nothing failed. `retry_after` says when the next attempt may start."""
+    """The delivery goes on after `retry_after` seconds. The row's attempt does not count as failed."""
 
 
 class DeliveryRefusedError(TransientError):
-    """Discord refuses it until a person changes something. It is tried again slowly."""
+    """Discord refuses the message until a person changes something. The attempt counts as failed."""

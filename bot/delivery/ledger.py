@@ -1,8 +1,10 @@
-"""The ledger's state machine, with every change of a `notification_delivery` row.
+"""The changes of a delivery by the bot's attempts: pending → sending → sent | failed | unknown.
 
-pending → sending → sent | failed | unknown, and sending → pending if Discord certainly did not accept the message. A
-row that need not wait is created as `sending`. `sending` is committed before the request, so such a row may have
-reached Discord. Statements take many rows, because a commit must not cost more than the request.
+It returns from sending to pending if Discord certainly did not accept the message. A delivery that need not wait is
+created as `sending`. That is committed before the request, so such a row may have reached Discord. Settling, a handover
+and `recover` also change rows: docs/states.md lists all changes.
+
+Statements take many rows, because a commit must not cost more than the request.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ CHANNEL_WAIT_TIMEOUT = 0.5
 PACE_TIMEOUT = 2.0
 """Seconds to wait until an admitted request may be sent, before it is deferred. The wait is as long as the slowest
 transaction. The lease ends two seconds after the request would time out."""
-NEXT_SHARE = 2.0
-"""Seconds after which a process without a share of the limit tries again."""
+NEXT_TRY = 2.0
+"""Seconds until a request is tried again that has no share of the limit, or too many others before it."""
 _CHANNEL_WAIT, _REQUEST_WAIT, _EDIT_WAIT, _SEND_WAIT = map(
     metrics.RATE_LIMIT_WAIT.labels, ("channel", "requests", "edits", "sends")
 )
@@ -106,17 +106,17 @@ class RateLimiter:
         self._dm_opens_limit = max(1, int(DM_OPENS_LIMIT * fraction))
         self._dm_opens_reserved = min(round(DM_OPENS_RESERVED * fraction), self._dm_opens_limit - 1)
 
-    def try_acquire(self) -> ReservedSlot | None:
+    def try_acquire(self) -> ReservedRequest | None:
         """Reserve a request, or return None if it would have to wait."""
         is_idle = not self._waiting and self._requests.has_capacity(self._reserved + 1)
         if not is_idle or self._get_remaining_block(GLOBAL) > 0:
             return None
         self._reserved += 1
-        return ReservedSlot(self, self._list_busy_channels())
+        return ReservedRequest(self, self._list_busy_channels())
 
     @asynccontextmanager
-    async def slot(
-        self, channel_id: int, *, urgent: bool = True, reserved: ReservedSlot | None = None
+    async def admit(
+        self, channel_id: int, *, urgent: bool = True, reserved: ReservedRequest | None = None
     ) -> AsyncIterator[None]:
         """Wait for the right to make one request for a channel, or a user for a direct message.
 
@@ -168,7 +168,7 @@ class RateLimiter:
         finally:
             self._waiting -= 1
         if not self._has_share():
-            raise DeliveryDeferredError("this process has no share of Discord's limit", retry_after=NEXT_SHARE)
+            raise DeliveryDeferredError("this process has no share of Discord's limit", retry_after=NEXT_TRY)
 
     async def pace(self) -> None:
         """Wait for the moment to send a request that has been admitted.
@@ -182,7 +182,7 @@ class RateLimiter:
                 async with asyncio.timeout(PACE_TIMEOUT):
                     await self._sends.acquire()
         except TimeoutError:
-            raise DeliveryDeferredError("many requests wait to be sent", retry_after=NEXT_SHARE) from None
+            raise DeliveryDeferredError("many requests wait to be sent", retry_after=NEXT_TRY) from None
         self._raise_if_blocked(GLOBAL)
 
     async def pace_first(self) -> None:
@@ -265,7 +265,7 @@ class RateLimiter:
         if window is not None and window.remaining <= self._unanswered[key]:
             until = max(until, window.ends)
         if not self._has_share():
-            until = max(until, now + NEXT_SHARE)
+            until = max(until, now + NEXT_TRY)
         return until - now
 
 
@@ -288,8 +288,8 @@ class _Window:
     ends: float
 
 
-class ReservedSlot:
-    """A request that need not wait, unless it is for a busy channel. It saves a single reminder one transaction."""
+class ReservedRequest:
+    """The right to one request at once, unless its channel is busy. It saves a single reminder one transaction."""
 
     def __init__(self, limiter: RateLimiter, busy_channels: frozenset[int]) -> None:
         self.busy_channels = busy_channels

@@ -32,7 +32,7 @@ from bot.delivery.leases import (
     prepare,
 )
 from bot.delivery.obstacles import UNKNOWN_RESULT, describe_obstacle, pause_until_lifted
-from bot.delivery.rate_limits import RateLimiter, ReservedSlot
+from bot.delivery.rate_limits import RateLimiter, ReservedRequest
 from bot.delivery.results import AttemptResult, FallbackToChannel, NotSent, Reconciled, Sent, record
 from bot.notifications import CONTENT, NotificationContext
 from bot.notifications.rows import Delivery
@@ -98,7 +98,7 @@ class Sender:
     async def edit_message(self, channel_id: int, message_id: int, payload: dict[str, Any]) -> None:
         """Edit a message, in an archived thread too. Reminders take priority. Raises as `DiscordClient`."""
         await self._breaker.wait_until_closed()
-        async with self._limiter.slot(channel_id, urgent=False):
+        async with self._limiter.admit(channel_id, urgent=False):
             with self._breaker.record(channel_id):
                 try:
                     return await self._client.edit_message(channel_id, message_id, payload)
@@ -110,7 +110,7 @@ class Sender:
                 return await self._client.edit_message(channel_id, message_id, payload)
 
     async def _complete_all(
-        self, attempts: Sequence[Attempt | PendingRecipient], reserved: ReservedSlot | None
+        self, attempts: Sequence[Attempt | PendingRecipient], reserved: ReservedRequest | None
     ) -> None:
         if len(attempts) == 1:  # most often, and then no task is needed
             await self._complete(attempts[0], reserved)
@@ -118,10 +118,10 @@ class Sender:
             work = (self._complete(attempt, reserved) for attempt in attempts)
             _raise_decisive(await asyncio.gather(*work, return_exceptions=True))
 
-    async def _complete(self, attempt: Attempt | PendingRecipient, reserved: ReservedSlot | None) -> None:
+    async def _complete(self, attempt: Attempt | PendingRecipient, reserved: ReservedRequest | None) -> None:
         match attempt:
             case PendingRecipient():
-                async with self._limiter.slot(attempt.delivery.recipient_id):
+                async with self._limiter.admit(attempt.delivery.recipient_id):
                     acquired = await self._acquire(attempt)
                     if isinstance(acquired, SendAttempt):
                         await self._send(acquired)
@@ -137,8 +137,8 @@ class Sender:
             raise DeliveryDeferredError(attempt.reason, retry_after=attempt.retry_after)
         await self._reconcile(attempt)
 
-    async def _send(self, attempt: SendAttempt, reserved: ReservedSlot | None = None) -> None:
-        """Make the request and record its result. With `reserved`, the channel's slot is not acquired yet.
+    async def _send(self, attempt: SendAttempt, reserved: ReservedRequest | None = None) -> None:
+        """Make the request and record its result. With `reserved`, it is not admitted yet.
 
         Raises:
             DeliveryDeferredError: nothing failed, but new players need another message.
@@ -149,7 +149,7 @@ class Sender:
             if reserved is None:
                 message_id = await self._request(attempt)
             else:
-                async with self._limiter.slot(attempt.delivery.recipient_id, reserved=reserved):
+                async with self._limiter.admit(attempt.delivery.recipient_id, reserved=reserved):
                     message_id = await self._request(attempt)
         except RequestRejectedError as error:
             await self._record_rejection(attempt, error)

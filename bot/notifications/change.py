@@ -6,8 +6,7 @@ from bot.notifications.content import Message, NotificationContent, Notification
 from bot.notifications.reminder import (
     list_recipients,
     make_buttons,
-    make_closed_dms_note,
-    make_server_note,
+    make_notes,
     select_mentions,
 )
 from bot.notifications.rows import Delivery
@@ -21,8 +20,7 @@ def _make_message(context: NotificationContext, delivery: Delivery, is_first: bo
     asks = any(user in readers for user in context.unconfirmed)
     notes = (
         CONFIRM if asks else "",
-        make_server_note(context, delivery),
-        make_closed_dms_note(context, delivery, mentions),
+        *make_notes(context, delivery, mentions),
     )
     payload = change_message(context.game, mentions=mentions, notes=notes)
     buttons = confirm_buttons(context.game.id, nonce=delivery.nonce) if asks else make_buttons(context, delivery)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext
-from bot.notifications.reminder import list_host, make_closed_dms_note, make_server_note
+from bot.notifications.reminder import list_host, make_notes
 from bot.notifications.rows import Delivery
 from bot.rendering import disabled_button, drop_out_message
 
@@ -15,7 +15,7 @@ def _make_message(context: NotificationContext, delivery: Delivery, _is_first: b
         left=[user for user in left if user not in context.roster] or left,
         players=context.roster,
         mentions=mentions,
-        notes=(make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions)),
+        notes=make_notes(context, delivery, mentions),
     )
     return Message({**payload, "components": disabled_button("You're the host", nonce=delivery.nonce)}, mentions)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.notifications.content import Message, NotificationContent, NotificationContext, Recipient
-from bot.notifications.reminder import list_audience, make_closed_dms_note, make_server_note, select_mentions
+from bot.notifications.reminder import list_audience, make_notes, select_mentions
 from bot.notifications.rows import Delivery
 from bot.rendering import nudge_buttons, nudge_message
 from shared.models import RecipientKind
@@ -29,7 +29,7 @@ def _make_message(context: NotificationContext, delivery: Delivery, is_first: bo
         free_seats=count_free_seats(context.game, context.slots),
         role_id=role_id,
         mentions=mentions,
-        notes=(make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions)),
+        notes=make_notes(context, delivery, mentions),
     )
     return Message({**payload, "components": nudge_buttons(context.game.id, nonce=delivery.nonce)}, mentions)
 

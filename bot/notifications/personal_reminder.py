@@ -5,9 +5,8 @@ from __future__ import annotations
 from bot.notifications.content import Message, NotificationContent, NotificationContext
 from bot.notifications.reminder import (
     list_addressee,
-    make_closed_dms_note,
+    make_notes,
     make_reminder_buttons,
-    make_server_note,
     select_mentions,
 )
 from bot.notifications.rows import Delivery
@@ -21,7 +20,7 @@ def _make_message(context: NotificationContext, delivery: Delivery, _is_first: b
         due_at=context.notification.due_at,
         mentions=mentions,
         now=context.now,
-        notes=(make_server_note(context, delivery), make_closed_dms_note(context, delivery, mentions)),
+        notes=make_notes(context, delivery, mentions),
     )
     return Message({**payload, "components": make_reminder_buttons(context, delivery)}, mentions)
 

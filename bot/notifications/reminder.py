@@ -77,14 +77,20 @@ def select_mentions(context: NotificationContext, delivery: Delivery, is_first: 
     return (*remaining, *newcomers[: MENTIONS_LIMIT - len(remaining)])
 
 
-def make_closed_dms_note(context: NotificationContext, delivery: Delivery, mentions: Sequence[int]) -> str:
+def make_notes(context: NotificationContext, delivery: Delivery, mentions: Sequence[int]) -> tuple[str, str]:
+    """Return the notes at the end of every message: the server in a direct message, and whose direct messages are
+    closed."""
+    return _make_server_note(context, delivery), _make_closed_dms_note(context, delivery, mentions)
+
+
+def _make_closed_dms_note(context: NotificationContext, delivery: Delivery, mentions: Sequence[int]) -> str:
     """Return the note for people whose DMs are closed, or an empty text."""
     known = (*context.people, *context.earlier_players)
     closed = {person.user_id for person in known if person.has_closed_dms}
     return CLOSED_DMS if delivery.chunk > 0 and mentions and closed.issuperset(mentions) else ""
 
 
-def make_server_note(context: NotificationContext, delivery: Delivery) -> str:
+def _make_server_note(context: NotificationContext, delivery: Delivery) -> str:
     """Return the note that names the server in a DM, or an empty text."""
     return server_note(context.guild_name) if delivery.recipient_kind is RecipientKind.USER else ""
 
@@ -114,8 +120,7 @@ def _make_message(context: NotificationContext, delivery: Delivery, is_first: bo
         notes=(
             _describe_players(context, delivery, mentions),
             roster_note(context.game, context.roster, mentions=mentions) if context.roster else "",
-            make_server_note(context, delivery),
-            make_closed_dms_note(context, delivery, mentions),
+            *make_notes(context, delivery, mentions),
         ),
     )
     return Message({**payload, "components": make_reminder_buttons(context, delivery)}, mentions)

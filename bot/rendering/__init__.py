@@ -3,7 +3,7 @@
 discord.py's objects were rejected because they would tie delivery to its HTTP client.
 """
 
-from bot.rendering.embeds import Responder, announcement_message, game_embed, game_list_embed
+from bot.rendering.embeds import GamePeople, Responder, announcement_message, game_embed, game_list_embed
 from bot.rendering.own_games import own_games_embed
 from bot.rendering.payload import (
     Payload,
@@ -35,6 +35,7 @@ from bot.rendering.reminder_messages import (
 from bot.rendering.series_embeds import series_embed, series_list_embed
 
 __all__ = [
+    "GamePeople",
     "Payload",
     "Responder",
     "add_snooze_buttons",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from bot.rendering.escaping import escape, escape_description, utf16_length
 from bot.rendering.formatting import describe_offsets, format_mention, format_role, format_timestamp
@@ -44,9 +43,6 @@ _LIST_LIMIT = 4000
 """Of the 4096 characters of an embed's description."""
 
 
-NO_SLOTS: Mapping[int, str | None] = MappingProxyType({})
-
-
 @dataclass(frozen=True)
 class Responder:
     """A user without a seat, their answer, and the slot for which they wait."""
@@ -54,6 +50,24 @@ class Responder:
     user_id: int
     answer: Answer
     slot: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GamePeople:
+    """The people whom a game's embed shows besides its host."""
+
+    seats: Seats = field(default_factory=dict)
+    """The players, in the order of joining, with their slots."""
+    responses: Sequence[Responder] = ()
+    """The answers of users without a seat, in the order they answered."""
+    unconfirmed: Collection[int] = ()
+    """The players who have not confirmed a new time."""
+    offered: Collection[int] = ()
+    """The players who have not taken an offered seat yet."""
+    co_hosts: Sequence[int] = ()
+
+
+NOBODY = GamePeople()
 
 
 @dataclass(frozen=True)
@@ -73,79 +87,34 @@ STATUS_STYLES = {
 
 
 def announcement_message(
-    game: Game,
-    players: Sequence[int],
-    responses: Sequence[Responder] = (),
-    *,
-    slots: Mapping[int, str | None] = NO_SLOTS,
-    unconfirmed: Collection[int] = (),
-    offered: Collection[int] = (),
-    co_hosts: Sequence[int] = (),
-    is_closed: bool = False,
-    nonce: str = "",
+    game: Game, people: GamePeople = NOBODY, *, is_closed: bool = False, nonce: str = ""
 ) -> Payload:
-    """Return a game's announcement, with `players` in the order of joining, and the answers of those without a seat.
+    """Return a game's announcement. `nonce` identifies a delivered message.
 
-    `slots` are those of the players who have one, `unconfirmed` are those who have not confirmed a new time, and
-    `offered` are those who have not taken their seat yet. Once sign-ups are closed, Join is for these alone. `nonce`
-    identifies a delivered message.
+    Once sign-ups are closed, Join is only for players who have yet to confirm a new time or to take an offered seat.
     """
-    is_open = game.status is GameStatus.SCHEDULED
-    can_join = not is_closed or bool(unconfirmed) or bool(offered)
-    seats = {user: slots.get(user) for user in players}
+    can_join = not is_closed or bool(people.unconfirmed) or bool(people.offered)
     buttons = signup_buttons(game.id, nonce=nonce, can_join=can_join)
-    shown = game_embed(
-        game, players, responses, slots=slots, unconfirmed=unconfirmed, offered=offered, co_hosts=co_hosts
-    )
+    is_open = game.status is GameStatus.SCHEDULED
     return {
-        "embeds": [shown],
-        "components": [*buttons, *slot_menu(game, seats, can_join=can_join)] if is_open else [],
+        "embeds": [game_embed(game, people)],
+        "components": [*buttons, *slot_menu(game, people.seats, can_join=can_join)] if is_open else [],
         "allowed_mentions": allowed_mentions(()),
     }
 
 
-def game_embed(
-    game: Game,
-    players: Sequence[int],
-    responses: Sequence[Responder] = (),
-    *,
-    slots: Mapping[int, str | None] = NO_SLOTS,
-    unconfirmed: Collection[int] = (),
-    offered: Collection[int] = (),
-    co_hosts: Sequence[int] = (),
-) -> Payload:
+def game_embed(game: Game, people: GamePeople = NOBODY) -> Payload:
     """Return the embed with all details of a game."""
-    marks = dict.fromkeys(unconfirmed, _UNCONFIRMED) | dict.fromkeys(offered, _OFFERED)
-    seats = {user: slots.get(user) for user in players}
-    waiting = {it.user_id: it.slot for it in responses if it.answer is Answer.WAITLISTED}
-    answers = {answer: [it.user_id for it in responses if it.answer is answer] for answer in Answer}
     embed: Payload = {
         "title": _title(game),
-        "description": _description(game, seats, unconfirmed, offered),
+        "description": _description(game, people),
         "color": STATUS_STYLES[game.status].colour,
-        "fields": [
-            _field("When", _when(game)),
-            *_place(game),
-            *_closing(game),
-            _field("Duration", format_duration(game.duration), inline=True),
-            _field("Host", format_mention(game.host_id), inline=True),
-            *_co_hosts(co_hosts),
-            _field("Reminders", describe_offsets(game.reminder_offsets).capitalize(), inline=True),
-            *_limits(game),
-        ],
+        "fields": _details(game, people.co_hosts),
         "footer": {"text": "Times are shown in your time zone."},
     }
-    others = [
-        *_waitlist(game, waiting),
-        *_others("Maybe", answers[Answer.MAYBE]),
-        *_others("Can't", answers[Answer.DECLINED]),
-    ]
-    if game.slots:
-        left = _EMBED_LIMIT - _embed_length(embed) - _fields_length(others)
-        roster = _slot_rosters(game, seats, marks, room=left)
-    else:
-        roster = [_field(f"Players {seat_count(game, len(players))}", _roster(players, marks))]
-    embed["fields"] += [*roster, *others]
+    answers = _answers(game, people.responses)
+    left = _EMBED_LIMIT - _embed_length(embed) - _fields_length(answers)
+    embed["fields"] += [*_rosters(game, people, room=left), *answers]
     return embed
 
 
@@ -187,19 +156,51 @@ def _when(game: Game) -> str:
     return f"{start} to {end}\n{format_timestamp(game.scheduled_at, 'R')}"
 
 
-def _description(game: Game, seats: Seats, unconfirmed: Collection[int], offered: Collection[int]) -> str:
+def _description(game: Game, people: GamePeople) -> str:
     line = STATUS_STYLES[game.status].line
-    free = count_free_seats(game, seats)
+    free = count_free_seats(game, people.seats)
     if game.status is GameStatus.SCHEDULED and free is not None:
         line += f" · {plural(free, 'seat')} left" if free > 0 else " · full, but you can join the waitlist"
     if game.series_rule is not None:
         line += f"\n🔁 {Rule.parse(game.series_rule).describe()}"
-    if unconfirmed and game.status is GameStatus.SCHEDULED:
-        line += f"\n{_UNCONFIRMED} {plural(len(unconfirmed), 'player')} yet to confirm the new time"
-    if offered and game.status is GameStatus.SCHEDULED:
-        line += f"\n{_OFFERED} {plural(len(offered), 'player')} yet to take an offered seat"
+    if people.unconfirmed and game.status is GameStatus.SCHEDULED:
+        line += f"\n{_UNCONFIRMED} {plural(len(people.unconfirmed), 'player')} yet to confirm the new time"
+    if people.offered and game.status is GameStatus.SCHEDULED:
+        line += f"\n{_OFFERED} {plural(len(people.offered), 'player')} yet to take an offered seat"
     text = escape_description(game.description, limit=_DESCRIPTION_LIMIT)
     return f"{line}\n\n{text}" if text else line
+
+
+def _details(game: Game, co_hosts: Sequence[int]) -> list[Payload]:
+    """Return the fields that a host has filled in."""
+    return [
+        _field("When", _when(game)),
+        *_place(game),
+        *_closing(game),
+        _field("Duration", format_duration(game.duration), inline=True),
+        _field("Host", format_mention(game.host_id), inline=True),
+        *_co_hosts(co_hosts),
+        _field("Reminders", describe_offsets(game.reminder_offsets).capitalize(), inline=True),
+        *_limits(game),
+    ]
+
+
+def _rosters(game: Game, people: GamePeople, *, room: int) -> list[Payload]:
+    """Return a field for the players, or one for each slot, which share the room that is left."""
+    marks = dict.fromkeys(people.unconfirmed, _UNCONFIRMED) | dict.fromkeys(people.offered, _OFFERED)
+    if game.slots:
+        return _slot_rosters(game, people.seats, marks, room=room)
+    return [_field(f"Players {seat_count(game, len(people.seats))}", _roster(list(people.seats), marks))]
+
+
+def _answers(game: Game, responses: Sequence[Responder]) -> list[Payload]:
+    """Return the fields of the users who answered and have no seat."""
+    users = {answer: [it.user_id for it in responses if it.answer is answer] for answer in Answer}
+    return [
+        *_waitlist(game, {it.user_id: it.slot for it in responses if it.answer is Answer.WAITLISTED}),
+        *_others("Maybe", users[Answer.MAYBE]),
+        *_others("Can't", users[Answer.DECLINED]),
+    ]
 
 
 def _co_hosts(user_ids: Sequence[int]) -> list[Payload]:
@@ -250,12 +251,12 @@ def _slot_rosters(game: Game, seats: Seats, marks: Mapping[int, str], *, room: i
     if rest := [user for user, name in seats.items() if name not in known]:
         groups.append((f"{_NO_SLOT} {len(rest)}", rest))
     room -= sum(utf16_length(title) for title, _ in groups)
-    values: dict[str, str] = {}
-    for title, players in sorted(groups, key=lambda group: len(group[1])):  # small ones leave room for the others
+    values: dict[int, str] = {}
+    for at in sorted(range(len(groups)), key=lambda at: len(groups[at][1])):  # small ones leave room for the others
         limit = min(FIELD_LIMIT, room // (len(groups) - len(values)))
-        values[title] = _roster(players, marks, limit=limit)
-        room -= utf16_length(values[title])
-    return [_field(title, values[title], inline=True) for title, _ in groups]
+        values[at] = _roster(groups[at][1], marks, limit=limit)
+        room -= utf16_length(values[at])
+    return [_field(title, values[at], inline=True) for at, (title, _) in enumerate(groups)]
 
 
 def _waitlist(game: Game, waiting: Seats) -> list[Payload]:

@@ -32,7 +32,7 @@ from shared.messaging.connection import (
     translated,
 )
 from shared.messaging.publisher import Publisher
-from shared.messaging.topology import inspect, queue_depths
+from shared.messaging.topology import inspect, missing_queue_error, queue_depths
 from shared.schedule.retry import Backoff
 from shared.settings import BrokerSettings, Timing
 
@@ -155,7 +155,7 @@ class DeadLetterLoop(PollingLoop[DeadLetterReconcilerSpec]):
                     connection = await self._connected()
                     state = await inspect(connection, name)
                     if state is None:
-                        raise TransientError(f"queue {name} does not exist yet; the controllers declare it")
+                        raise missing_queue_error(name)
                     channel = await open_channel(connection)
                 try:
                     await self._handle_batches(name, channel, run, remaining=state.message_count)

@@ -1,6 +1,7 @@
 """The two schedule tables, and how their rows become events with TTLs.
 
-A reminder expires when its game starts. Notices and status transitions never expire.
+The message of a reminder has a TTL until the start of its game, of at least a minute. All other messages have none: the
+bot decides whether a notice has expired.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from shared.messaging.topology import Queue
 from shared.models import GameStatus, GameStatusSchedule, NotificationKind, NotificationSchedule
 from shared.schedule.settle import Table
 
-MINIMUM_TTL = 60_000
+LEAST_TTL = 60_000
 """Milliseconds, so that a late reminder can be delivered."""
-MAXIMUM_TTL = 2**32 - 1
+MOST_TTL = 2**32 - 1
 """Milliseconds. RabbitMQ's limit (https://www.rabbitmq.com/docs/ttl)."""
 
 
@@ -76,7 +77,7 @@ def build_personal_reminder_event(due: ClaimedRow) -> tuple[PersonalReminderDue,
 def _compute_ttl(due: ClaimedRow) -> int:
     starts_at: datetime = due.details["game_scheduled_at"]
     until_start = (starts_at - due.claimed_at) // timedelta(milliseconds=1)
-    return min(max(MINIMUM_TTL, until_start), MAXIMUM_TTL)
+    return min(max(LEAST_TTL, until_start), MOST_TTL)
 
 
 def build_notice_event(due: ClaimedRow) -> tuple[NoticeDue, None]:

@@ -21,7 +21,7 @@ from shared.errors import NewerMessageError, QuestbellError, TransientError
 from shared.messaging.acknowledgements import Acknowledgements
 from shared.messaging.connection import CALL_TIMEOUT, CLOSE_TIMEOUT, connected, open_channel, translated
 from shared.messaging.envelope import AnyEvent, attempt_of, decode
-from shared.messaging.topology import Queue
+from shared.messaging.topology import Queue, missing_queue_error
 from shared.settings import BrokerSettings, Timing
 
 _DRAIN_SHARE = 0.7
@@ -58,9 +58,7 @@ class Consumer:
                 try:
                     await self._consume(connection)
                 except ChannelNotFoundEntity as error:
-                    raise TransientError(
-                        f"queue {self._queue.name} does not exist yet; the controllers declare it"
-                    ) from error
+                    raise missing_queue_error(self._queue.name) from error
         raise TransientError(f"the broker closed the channel, or queue {self._queue.name} was deleted")
 
     async def _consume(self, connection: AbstractConnection) -> None:

@@ -84,6 +84,11 @@ DEAD_LETTER_QUEUES = tuple(dict.fromkeys(queue.dead_letters for queue in QUEUES)
 _DEAD_LETTER_ARGUMENTS: dict[str, FieldValue] = {"x-queue-type": "quorum", "x-delivery-limit": DEAD_DELIVERY_LIMIT}
 
 
+def missing_queue_error(name: str) -> TransientError:
+    """Return the error of a queue that the controllers have not declared yet."""
+    return TransientError(f"queue {name} does not exist yet; the controllers declare it")
+
+
 @dataclass(frozen=True)
 class QueueState:
     """What the broker says of a queue."""
@@ -154,6 +159,6 @@ async def queue_depths(connection: AbstractConnection, names: Sequence[str]) -> 
             async with asyncio.timeout(CALL_TIMEOUT):
                 state = await inspect(connection, name)
             if state is None:
-                raise TransientError(f"queue {name} does not exist yet; the controllers declare it")
+                raise missing_queue_error(name)
             depths[name] = state.message_count
     return depths

@@ -35,7 +35,7 @@ from bot.features.games.roster import add_player, move_player_up, remove_player
 from bot.features.games.signup import signup_view
 from bot.features.games.templates import copy_options
 from bot.features.interactions import Reply, respond_in_transaction, respond_once
-from bot.rendering import Responder, game_embed, game_list_embed
+from bot.rendering import GamePeople, Responder, game_embed, game_list_embed
 from bot.rendering.seats import list_offered, list_unconfirmed
 from shared.co_hosts import list_co_hosts
 from shared.game_search import list_games
@@ -158,18 +158,15 @@ class GameCommands(app_commands.Group):
         async def work(session: AsyncSession) -> Reply:
             found = await find_game_by_text(session, game, guild_id=interaction.guild_id or 0)
             seats = {participant.user_id: participant.slot for participant in found.participants}
-            responses = [Responder(it.user_id, it.answer, it.slot) for it in found.responses]
-            shown = game_embed(
-                found,
-                list(seats),
-                responses,
-                slots=seats,
+            people = GamePeople(
+                seats=seats,
+                responses=[Responder(it.user_id, it.answer, it.slot) for it in found.responses],
                 unconfirmed=list_unconfirmed(found.participants),
                 offered=list_offered(found.participants),
                 co_hosts=await list_co_hosts(session, found.id),
             )
             is_open = found.status is GameStatus.SCHEDULED
-            return Reply(embeds=[shown], view=signup_view(found, seats) if is_open else None)
+            return Reply(embeds=[game_embed(found, people)], view=signup_view(found, seats) if is_open else None)
 
         await respond_in_transaction(interaction, work)
 
@@ -189,7 +186,7 @@ class GameCommands(app_commands.Group):
         when: app_commands.Range[str, 1, 100] | None = None,
         title: app_commands.Range[str, 1, 100] | None = None,
         duration: app_commands.Range[str, 1, 50] | None = None,
-        players: app_commands.Range[int, 0, 500] | None = None,
+        players: app_commands.Range[int, 0, MOST_PLAYERS] | None = None,
         slots: app_commands.Range[str, 1, 600] | None = None,
         reminders: app_commands.Range[str, 1, 100] | None = None,
         description: app_commands.Range[str, 1, 1000] | None = None,

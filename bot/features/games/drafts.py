@@ -270,7 +270,7 @@ async def _preview(session: AsyncSession, interaction: Interaction, draft: Draft
     ]
     if game.zone == "UTC":
         lines.append(f"{READ_IN_UTC}, then press Edit and Submit.")
-    return Reply("\n".join(lines), embeds=[game_embed(game, [])], view=draft_view(draft.id, is_valid=True))
+    return Reply("\n".join(lines), embeds=[game_embed(game)], view=draft_view(draft.id, is_valid=True))
 
 
 async def _save(session: AsyncSession, interaction: Interaction, draft_id: UUID, options: CreateGameOptions) -> Draft:

@@ -14,19 +14,20 @@ import pytest
 from pydantic import SecretStr
 
 from bot.delivery.rate_limits import RateLimiter
-from bot.rendering import Payload, announcement_message
+from bot.rendering import Payload
 from sandbox.discord.interactions.interaction import InteractionResult
 from sandbox.discord.server import SandboxDiscord
 from shared.database import Sessions
 from shared.models import Game
 from shared.settings import DiscordSettings, GameSettings
+from tests.support.announcements import announcement
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT
 
 with warnings.catch_warnings():
     # discord.py imports audioop, deprecated since Python 3.11, for voice alone.
     warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
-    from bot.gateway import run_gateway
+    from bot.gateway import GatewayOptions, run_gateway
 
 StartBot = Callable[[Sessions], AbstractAsyncContextManager[None]]
 
@@ -56,7 +57,14 @@ async def running_bot(
     ready = asyncio.Event()
     bot = asyncio.create_task(
         run_gateway(
-            settings, sessions, limiter=RateLimiter(), limits=limits, members_intent=members_intent, on_ready=ready.set
+            settings,
+            sessions,
+            GatewayOptions(
+                limiter=RateLimiter(),
+                limits=limits or GameSettings(),
+                members_intent=members_intent,
+                on_ready=ready.set,
+            ),
         )
     )
     waiting = asyncio.create_task(ready.wait())
@@ -122,7 +130,7 @@ async def press_button(sandbox: SandboxDiscord, who: str, result: InteractionRes
 
 async def post_announcement(sandbox: SandboxDiscord, game: Game, *players: int) -> int:
     """Post a game's announcement as the delivery code does, and return the message's id."""
-    return await post(sandbox, game.channel_id, announcement_message(game, players))
+    return await post(sandbox, game.channel_id, announcement(game, players))
 
 
 async def post(sandbox: SandboxDiscord, channel_id: int, payload: Payload) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from bot.rendering import announcement_message
 from bot.rendering.payload import CONFIRM_ID, confirm_buttons
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
@@ -23,6 +22,7 @@ from tests.integration.bot.test_commands import (
     press,
 )
 from tests.integration.bot.test_editing import edit
+from tests.support.announcements import announcement
 from tests.support.database import Database
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -78,8 +78,8 @@ async def test_the_button_confirms_once_and_pressing_join_does_too(sandbox: Sand
     assert (await only_game(database)).revision == revision + 1
     assert "nothing is left to confirm" in await reply_text(sandbox.click(PLAYER, notice, button))
     assert (await only_game(database)).revision == revision + 1
-    announcement = await post(sandbox, channel, announcement_message(game, ()))
-    assert "already in" in await press(sandbox, OTHER, announcement, "join", game)
+    message = await post(sandbox, channel, announcement(game, ()))
+    assert "already in" in await press(sandbox, OTHER, message, "join", game)
     assert await unconfirmed(database) == set()
     assert "confirmed the new time" in await reply_text(sandbox.slash(HOST, "game history", game=str(game.id)))
 

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from bot.delivery.rate_limits import RateLimiter
 from bot.departures import Departures
-from bot.gateway import run_gateway
+from bot.gateway import GatewayOptions, run_gateway
 from sandbox.discord.gateway.events import Intent
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.entities import Guild
@@ -259,5 +259,8 @@ async def test_an_intent_that_the_application_lacks_is_named(
 ) -> None:
     with pytest.raises(TransientError, match=r"4014.*Server Members Intent.*QUESTBELL_BOT_MEMBERS_INTENT"):
         await asyncio.wait_for(
-            run_gateway(discord_settings, database.sessions, limiter=RateLimiter(), members_intent=True), WAIT_TIMEOUT
+            run_gateway(
+                discord_settings, database.sessions, GatewayOptions(limiter=RateLimiter(), members_intent=True)
+            ),
+            WAIT_TIMEOUT,
         )

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, event, func, select, text
 
-from bot.rendering import announcement_message
 from sandbox.discord.faults.model import DuplicateInteraction
 from sandbox.discord.interactions.interaction import AnswerKind, InteractionResult
 from sandbox.discord.server import SandboxDiscord
@@ -24,6 +23,7 @@ from tests.integration.bot.conftest import StartBot, find_button, post, post_ann
 from tests.integration.bot.test_commands import HOST, MANAGER, OTHER, PLAYER, notifications, only_game, plan_game
 from tests.integration.bot.test_drafts import shown_values
 from tests.integration.bot.test_rights import run
+from tests.support.announcements import announcement
 from tests.support.builders import change_game
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT
@@ -333,7 +333,7 @@ async def test_a_delivered_announcement_and_an_open_form_survive_a_restart(
 ) -> None:
     game = await plan_game(database, sandbox)
     nonce = "n" * 22
-    message_id = await post(sandbox, game.channel_id, announcement_message(game, [], nonce=nonce))
+    message_id = await post(sandbox, game.channel_id, announcement(game, [], nonce=nonce))
     async with start_bot(database.sessions):
         opened = await sandbox.click(HOST, message_id, f"questbell:edit:{game.id}:{nonce}")
     async with start_bot(database.sessions):

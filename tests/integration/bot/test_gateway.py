@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from bot.delivery.pacing import is_counted
 from bot.delivery.rate_limits import RateLimiter
-from bot.gateway import run_gateway
+from bot.gateway import GatewayOptions, run_gateway
 from bot.gateway_state import GatewayState
 from sandbox.discord.faults.model import (
     CloseGateway,
@@ -38,7 +38,7 @@ async def outcome(settings: DiscordSettings, database: Database) -> BaseExceptio
     """Return the exception with which a connection ends."""
     async with asyncio.timeout(WAIT_TIMEOUT):
         [ended] = await asyncio.gather(
-            run_gateway(settings, database.sessions, limiter=RateLimiter()), return_exceptions=True
+            run_gateway(settings, database.sessions, GatewayOptions(limiter=RateLimiter())), return_exceptions=True
         )
     return ended
 
@@ -58,7 +58,7 @@ async def test_a_token_that_is_reset_while_connected_is_a_configuration_error(
 ) -> None:
     ready = asyncio.Event()
     bot = asyncio.create_task(
-        run_gateway(discord_settings, database.sessions, limiter=RateLimiter(), on_ready=ready.set)
+        run_gateway(discord_settings, database.sessions, GatewayOptions(limiter=RateLimiter(), on_ready=ready.set))
     )
     await asyncio.wait_for(ready.wait(), WAIT_TIMEOUT)
     sandbox.gateway.token = "another"
@@ -125,11 +125,14 @@ async def test_the_state_says_what_the_gateway_said_until_it_connects(
     fault = sandbox.faults.add(CloseGateway(4011))
     with pytest.raises(TransientError):
         await asyncio.wait_for(
-            run_gateway(discord_settings, database.sessions, limiter=RateLimiter(), state=state), WAIT_TIMEOUT
+            run_gateway(discord_settings, database.sessions, GatewayOptions(limiter=RateLimiter(), state=state)),
+            WAIT_TIMEOUT,
         )
     assert "too many servers" in (state.problem() or "")
     sandbox.faults.remove(fault.id)
-    bot = asyncio.create_task(run_gateway(discord_settings, database.sessions, limiter=RateLimiter(), state=state))
+    bot = asyncio.create_task(
+        run_gateway(discord_settings, database.sessions, GatewayOptions(limiter=RateLimiter(), state=state))
+    )
     await eventually(lambda: state.problem() is None)
     bot.cancel()
     await asyncio.wait([bot])
@@ -141,7 +144,9 @@ async def test_a_login_waits_for_its_part_of_the_limit_of_requests(
     limiter, ready = RateLimiter(), asyncio.Event()
     limiter.take_share(0.0, ends=0.0)
     answered = sandbox.faults.add(Slow(0.0), Match(route="users/@me"))
-    bot = asyncio.create_task(run_gateway(discord_settings, database.sessions, limiter=limiter, on_ready=ready.set))
+    bot = asyncio.create_task(
+        run_gateway(discord_settings, database.sessions, GatewayOptions(limiter=limiter, on_ready=ready.set))
+    )
     done, _ = await asyncio.wait([bot], timeout=0.5)
     assert not done
     assert not answered.fired

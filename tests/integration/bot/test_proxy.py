@@ -13,7 +13,7 @@ from shared.discord.client import DiscordClient
 from shared.discord.errors import ConnectFailedError
 from shared.errors import ConfigurationError, TransientError
 from shared.settings import DiscordSettings, Timing
-from tests.integration.bot.conftest import StartBot, run_gateway
+from tests.integration.bot.conftest import GatewayOptions, StartBot, run_gateway
 from tests.support.database import Database
 from tests.support.http_proxy import HttpProxy
 
@@ -50,7 +50,7 @@ async def test_encrypted_connections_are_tunnelled(proxy: HttpProxy, database: D
         with pytest.raises(ConnectFailedError):  # nothing was sent
             await client.get_own_user()
     with pytest.raises(TransientError):
-        await run_gateway(HIDDEN, database.sessions, limiter=RateLimiter())
+        await run_gateway(HIDDEN, database.sessions, GatewayOptions(limiter=RateLimiter()))
     assert len(proxy.requests) > 1
     assert all(request.startswith("CONNECT discord.invalid:443 ") for request in proxy.requests)
 

@@ -10,7 +10,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from bot.rendering import announcement_message
 from sandbox.discord.faults.model import DuplicateInteraction
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
@@ -46,6 +45,7 @@ from tests.integration.bot.test_commands import (
     plan_game,
 )
 from tests.integration.bot.test_sign_up_limits import add_role
+from tests.support.announcements import announcement
 from tests.support.database import Database
 from tests.support.waiting import eventually
 
@@ -104,7 +104,7 @@ async def test_a_game_that_repeats_is_confirmed_with_its_next_dates_and_announce
     assert "🔁 Every 2 days, 5 times. Next: {}, {} and {}.".format(*stamps(NOON, 2, 4, 6)) in text
     assert (game.series_id, game.occurrence) == (of.id, NOON.replace(tzinfo=None))
     assert of.rule == "FREQ=DAILY;INTERVAL=2;COUNT=5"
-    assert "🔁 Every 2 days, 5 times" in str(announcement_message(game, ()))
+    assert "🔁 Every 2 days, 5 times" in str(announcement(game, ()))
     async with db.transaction(database.sessions) as session:
         await cancel_game(session, game.id)
     [following] = await open_games(database)
@@ -257,7 +257,7 @@ async def test_the_rule_of_a_series_is_changed(sandbox: SandboxDiscord, database
     text = await series(sandbox, "edit", repeat="every 3 days")
     assert "Every 3 days at 12:00. Next: {}, {} and {}.".format(*stamps(NOON, 0, 3, 6)) in text
     assert "stays on its day" in text
-    assert "🔁 Every 3 days" in str(announcement_message(await only_game(database), ()))
+    assert "🔁 Every 3 days" in str(announcement(await only_game(database), ()))
 
 
 async def test_a_series_whose_dates_are_over_goes_on_with_a_new_rule(

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from bot import identify_turns
 from bot.connections import Connections
 from bot.delivery.rate_limits import RateLimiter
+from bot.gateway import GatewayOptions
 from bot.gateway_state import GatewayState
 from bot.identify_turns import IdentifyTurns
 from bot.shards import Shard
@@ -24,7 +25,7 @@ from shared import database as db
 from shared.database import Sessions
 from shared.errors import ConfigurationError
 from shared.schedule.retry import Backoff
-from shared.settings import BotSettings, DatabaseSettings, DiscordSettings, GameSettings, Timing
+from shared.settings import BotSettings, DatabaseSettings, DiscordSettings, Timing
 from tests.integration.bot.conftest import reply_text
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT, eventually
@@ -49,7 +50,7 @@ async def connecting(
     """Run one process's connections for a block."""
     state = GatewayState()
     backoff = Backoff(first=0.05, longest=0.2)
-    connections = Connections(discord, sessions, GameSettings(), settings, RateLimiter(), state, backoff)
+    connections = Connections(discord, sessions, settings, GatewayOptions(limiter=RateLimiter(), state=state), backoff)
     running = asyncio.create_task(connections.run())
     try:
         yield running, state

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from bot.rendering import announcement_message
 from sandbox.discord.server import SandboxDiscord
 from sandbox.discord.world.permissions import TALK
 from shared import database as db
@@ -28,6 +27,7 @@ from tests.integration.bot.test_commands import (
 )
 from tests.integration.bot.test_editing import edit
 from tests.integration.bot.test_templates import save
+from tests.support.announcements import announcement
 from tests.support.database import Database
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -187,7 +187,7 @@ class TestRole:
     ) -> None:
         game = await plan_game(database, sandbox, required_role_id=add_role(sandbox, "Veterans", PLAYER))
         dm = sandbox.world.open_dm(PLAYER)
-        message = await post(sandbox, dm.id, announcement_message(game, []))
+        message = await post(sandbox, dm.id, announcement(game, []))
         assert "Press Join on its announcement" in await press(sandbox, PLAYER, message, "join", game)
         assert await players_of(database, game) == []
 

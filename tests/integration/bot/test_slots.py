@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from bot.rendering import announcement_message
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.models import Game, Slot
 from shared.signup import join_game, read_seats, read_waitlist
 from tests.integration.bot.conftest import StartBot, message_of, plan_and_post, post, reply_text
 from tests.integration.bot.test_commands import HOST, OTHER, PLAYER, all_games, create, only_game, plan_game, press
+from tests.support.announcements import announcement
 from tests.support.database import Database
 from tests.support.waiting import WAIT_TIMEOUT
 
@@ -24,7 +24,7 @@ async def seats_of(database: Database, game: Game) -> dict[int, str | None]:
 
 
 async def announce(sandbox: SandboxDiscord, game: Game, nonce: str = "") -> int:
-    return await post(sandbox, game.channel_id, announcement_message(game, (), nonce=nonce))
+    return await post(sandbox, game.channel_id, announcement(game, (), nonce=nonce))
 
 
 async def choose(sandbox: SandboxDiscord, who: str, message: int, slot: str, game: Game) -> str:

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from bot.rendering import (
     Payload,
     Responder,
-    announcement_message,
     cancellation_message,
     change_message,
     drop_out_message,
@@ -31,6 +30,7 @@ from bot.rendering.escaping import utf16_length
 from bot.rendering.reminder_messages import CLOSED_DMS
 from shared.game_search import ListedGame
 from shared.models import Answer, Game, GameStatus, Slot
+from tests.support.announcements import announcement
 
 START = datetime(2026, 12, 4, 19, 30, tzinfo=UTC)
 CLOCK, DATE = f"<t:{int(START.timestamp())}:t>", f"<t:{int(START.timestamp())}:F>"
@@ -98,7 +98,7 @@ def assert_within_limits(payload: Payload) -> None:
 
 class TestAnnouncement:
     def test_it_shows_the_title_time_duration_host_and_players(self) -> None:
-        shown = announcement_message(game(), [1, 2, 3])
+        shown = announcement(game(), [1, 2, 3])
         assert "Curse of Strahd" in embed(shown)["title"]
         assert "Bring dice." in embed(shown)["description"]
         start, end = (int(at.timestamp()) for at in (START, START + timedelta(hours=3, minutes=30)))
@@ -108,7 +108,7 @@ class TestAnnouncement:
         assert field(shown, "Players 3/5") == "<@1>\n<@2>\n<@3>"
 
     def test_an_open_game_has_buttons_with_its_id(self) -> None:
-        [row] = announcement_message(game(), [])["components"]
+        [row] = announcement(game(), [])["components"]
         assert [button["custom_id"] for button in row["components"]] == [
             f"questbell:join:{GAME_ID}",
             f"questbell:maybe:{GAME_ID}",
@@ -125,29 +125,27 @@ class TestAnnouncement:
         ],
     )
     def test_a_game_that_is_not_open_shows_its_status_and_no_buttons(self, status: GameStatus, line: str) -> None:
-        shown = announcement_message(game(status=status), [1])
+        shown = announcement(game(status=status), [1])
         assert line in embed(shown)["description"]
         assert shown["components"] == []
 
     def test_each_status_has_its_own_colour(self) -> None:
-        assert len({embed(announcement_message(game(status=status), []))["color"] for status in GameStatus}) == len(
-            GameStatus
-        )
+        assert len({embed(announcement(game(status=status), []))["color"] for status in GameStatus}) == len(GameStatus)
 
     @pytest.mark.parametrize(
         ("capacity", "players", "line"), [(5, 3, "2 seats left"), (5, 4, "1 seat left"), (5, 5, "full")]
     )
     def test_it_shows_how_many_seats_are_left(self, capacity: int, players: int, line: str) -> None:
-        assert line in embed(announcement_message(game(capacity=capacity), range(1, players + 1)))["description"]
+        assert line in embed(announcement(game(capacity=capacity), range(1, players + 1)))["description"]
 
     def test_a_game_without_a_limit_shows_only_the_number_of_players(self) -> None:
-        assert field(announcement_message(game(capacity=None), []), "Players 0") == "Nobody yet"
+        assert field(announcement(game(capacity=None), []), "Players 0") == "Nobody yet"
 
     def test_full_lists_of_all_answers_and_the_longest_text_stay_within_the_limits(self) -> None:
         users = range(2**63 - 2001, 2**63 - 1)
         answers = (Answer.MAYBE, Answer.DECLINED, Answer.WAITLISTED)
         responses = [Responder(user, answer) for user, answer in zip(users[500:], cycle(answers), strict=False)]
-        shown = announcement_message(
+        shown = announcement(
             game(title="*" * 100, description="_" * 1000, capacity=500, reminder_offsets=[10080, 1440, 60, 30, 10]),
             users[:500],
             responses,
@@ -160,19 +158,17 @@ class TestAnnouncement:
         assert "and " in field(shown, "Maybe 500") and "and " in field(shown, "Can't 500")
 
     def test_it_shows_the_co_hosts_beside_the_host(self) -> None:
-        assert field(announcement_message(game(), [], co_hosts=[7]), "Co-host") == "<@7>"
-        assert field(announcement_message(game(), [], co_hosts=[7, 8]), "Co-hosts") == "<@7> <@8>"
-        many = field(announcement_message(game(), [], co_hosts=range(10**18, 10**18 + 60)), "Co-hosts")
+        assert field(announcement(game(), [], co_hosts=[7]), "Co-host") == "<@7>"
+        assert field(announcement(game(), [], co_hosts=[7, 8]), "Co-hosts") == "<@7> <@8>"
+        many = field(announcement(game(), [], co_hosts=range(10**18, 10**18 + 60)), "Co-hosts")
         assert many.endswith(f"and {60 - len(MENTION.findall(many))} more") and utf16_length(many) <= 200
-        assert "Co-host" not in str(announcement_message(game(), []))
+        assert "Co-host" not in str(announcement(game(), []))
 
     def test_it_marks_who_has_not_confirmed_and_who_is_only_offered_a_seat(self) -> None:
-        shown = announcement_message(game(), [1, 2, 3], unconfirmed=[2], offered=[3])
+        shown = announcement(game(), [1, 2, 3], unconfirmed=[2], offered=[3])
         assert field(shown, "Players 3/5") == "<@1>\n<@2> ❔\n<@3> ⏳"
         assert "⏳ 1 player yet to take an offered seat" in embed(shown)["description"]
-        assert (
-            "⏳" not in embed(announcement_message(game(status=GameStatus.CANCELLED), [1], offered=[1]))["description"]
-        )
+        assert "⏳" not in embed(announcement(game(status=GameStatus.CANCELLED), [1], offered=[1]))["description"]
 
     @pytest.mark.parametrize(
         ("is_closed", "waits", "is_disabled"),
@@ -187,13 +183,13 @@ class TestAnnouncement:
         self, is_closed: bool, waits: dict[str, Any], is_disabled: bool
     ) -> None:
         made = game(slots=[Slot("Tank"), Slot("Healer")])
-        buttons, menu = announcement_message(made, [2], is_closed=is_closed, **waits)["components"]
+        buttons, menu = announcement(made, [2], is_closed=is_closed, **waits)["components"]
         assert [button["label"] for button in buttons["components"] if button.get("disabled")] == ["Join"] * is_disabled
         assert menu["components"][0]["disabled"] is is_disabled
 
     def test_a_long_roster_says_how_many_players_are_not_shown(self) -> None:
         players = range(10**18, 10**18 + 80)
-        roster = field(announcement_message(game(capacity=None), players), "Players 80")
+        roster = field(announcement(game(capacity=None), players), "Players 80")
         shown = MENTION.findall(roster)
         assert roster.endswith(f"and {80 - len(shown)} more")
         assert len(shown) > 30
@@ -217,7 +213,7 @@ class TestAnnouncement:
         responses: list[int],
         answers: list[Answer],
     ) -> None:
-        shown = announcement_message(
+        shown = announcement(
             game(title=title, description=description, status=status, host_id=host),
             players,
             [Responder(user, answer) for user, answer in zip(responses, cycle(answers), strict=False)],

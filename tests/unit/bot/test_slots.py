@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from bot.features.errors import UserError
 from bot.features.games.slots import MOST_SLOTS, format_slots, parse_slots
-from bot.rendering import Responder, announcement_message
+from bot.rendering import Responder
 from shared.models import Answer, GameStatus, Slot
+from tests.support.announcements import announcement
 from tests.unit.bot.test_rendering import GAME_ID, TEXT, assert_within_limits, embed, field, game, pinged
 
 SLOTS = (Slot("Tank", 1, "🛡️"), Slot("Healer", 2), Slot("DPS"))
@@ -66,7 +67,7 @@ class TestAnnouncement:
     def test_the_roster_is_grouped_by_slot(self) -> None:
         responses = [Responder(8, Answer.WAITLISTED, "Tank"), Responder(9, Answer.WAITLISTED, "Tank")]
         slots = {1: "Tank", 2: "DPS", 3: "DPS"}
-        shown = announcement_message(game(slots=SLOTS, capacity=8), [1, 2, 3, 4], responses, slots=slots)
+        shown = announcement(game(slots=SLOTS, capacity=8), [1, 2, 3, 4], responses, slots=slots)
         assert field(shown, "🛡️ Tank 1/1") == "<@1>"
         assert field(shown, "Healer 0/2") == "Nobody yet"
         assert field(shown, "DPS 2") == "<@2>\n<@3>"
@@ -76,11 +77,11 @@ class TestAnnouncement:
 
     def test_a_game_whose_slots_are_all_full_says_so(self) -> None:
         slots = {1: "Tank", 2: "Healer", 3: "Healer"}
-        shown = announcement_message(game(slots=SLOTS[:2], capacity=8), [1, 2, 3], slots=slots)
+        shown = announcement(game(slots=SLOTS[:2], capacity=8), [1, 2, 3], slots=slots)
         assert "full, but you can join the waitlist" in embed(shown)["description"]
 
     def test_the_menu_is_below_the_buttons_and_the_last_of_these_carries_the_nonce(self) -> None:
-        shown = announcement_message(game(slots=SLOTS), [1], slots={1: "Tank"}, nonce="n")
+        shown = announcement(game(slots=SLOTS), [1], slots={1: "Tank"}, nonce="n")
         buttons, menu = (row["components"] for row in shown["components"])
         assert buttons[-1]["custom_id"] == f"questbell:edit:{GAME_ID}:n"
         assert menu[0]["custom_id"] == f"questbell:slot:{GAME_ID}"
@@ -109,7 +110,7 @@ class TestAnnouncement:
         chosen = {user: names[user % 10] for user in users[:players]}
         responses = [Responder(user, Answer.WAITLISTED, names[user % 10]) for user in users[players:]]
         responses += [Responder(user, Answer.MAYBE) for user in range(2**60, 2**60 + 100)]
-        shown = announcement_message(
+        shown = announcement(
             game(title=title, description="_" * 1000, slots=slots, status=status, reminder_offsets=[10080, 60, 30, 10]),
             users[:players],
             responses,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controllers.loops.sources import (
-    MAXIMUM_TTL,
-    MINIMUM_TTL,
+    LEAST_TTL,
+    MOST_TTL,
     ClaimedRow,
     build_game_reminder_event,
     build_notification_event,
@@ -32,8 +32,8 @@ def reminder(until_start: timedelta) -> ClaimedRow:
 def test_a_reminder_lives_until_the_start_and_at_least_one_minute(until_start: timedelta) -> None:
     _, ttl = build_game_reminder_event(reminder(until_start))
     exact = until_start / timedelta(milliseconds=1)
-    assert MINIMUM_TTL <= ttl <= MAXIMUM_TTL
-    if MINIMUM_TTL <= exact <= MAXIMUM_TTL:
+    assert LEAST_TTL <= ttl <= MOST_TTL
+    if LEAST_TTL <= exact <= MOST_TTL:
         assert exact - 1 < ttl <= exact
 
 

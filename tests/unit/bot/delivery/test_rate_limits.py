@@ -48,7 +48,7 @@ async def test_reserved_requests_are_bounded_by_the_burst_and_can_be_released() 
 async def test_a_reserved_request_is_used_once() -> None:
     limiter = RateLimiter()
     reserved = limiter.try_acquire()
-    async with limiter.slot(CHANNEL, reserved=reserved):
+    async with limiter.admit(CHANNEL, reserved=reserved):
         pass
     others = [limiter.try_acquire() for _ in range(BURST)]
     assert [slot is not None for slot in others] == [True] * (BURST - 1) + [False]
@@ -70,7 +70,7 @@ async def test_a_reservation_names_the_channels_that_must_be_waited_for() -> Non
     limiter = RateLimiter(burst=IN_FLIGHT_PER_CHANNEL + 1)
     async with AsyncExitStack() as in_flight:
         for _ in range(IN_FLIGHT_PER_CHANNEL):
-            await in_flight.enter_async_context(limiter.slot(CHANNEL))
+            await in_flight.enter_async_context(limiter.admit(CHANNEL))
         limiter.block((ANOTHER, True), 60.0)
         reserved = limiter.try_acquire()
         assert reserved is not None
@@ -89,9 +89,9 @@ async def test_a_reserved_request_for_a_channel_that_became_busy_is_deferred(mon
     monkeypatch.setattr(rate_limits, "CHANNEL_WAIT_TIMEOUT", 0.01)
     limiter = RateLimiter()
     reserved = limiter.try_acquire()
-    async with limiter.slot(CHANNEL), limiter.slot(CHANNEL):
+    async with limiter.admit(CHANNEL), limiter.admit(CHANNEL):
         with pytest.raises(DeliveryDeferredError):
-            async with limiter.slot(CHANNEL, reserved=reserved):
+            async with limiter.admit(CHANNEL, reserved=reserved):
                 pass
 
 
@@ -99,10 +99,10 @@ async def test_a_reserved_request_for_a_channel_that_became_busy_is_deferred(mon
 async def test_a_429_blocks_the_channel_or_everything(is_global: bool) -> None:
     limiter = RateLimiter()
     with pytest.raises(RateLimitedError):
-        async with limiter.slot(CHANNEL):
+        async with limiter.admit(CHANNEL):
             raise RateLimitedError("slower", retry_after=60.0, is_global=is_global)
     with pytest.raises(DeliveryDeferredError):
-        async with limiter.slot(CHANNEL):
+        async with limiter.admit(CHANNEL):
             pass
     reserved = limiter.try_acquire()
     assert reserved is None if is_global else reserved is not None and reserved.busy_channels == {CHANNEL}
@@ -113,7 +113,7 @@ async def test_a_short_pause_does_not_end_a_long_one() -> None:
     limiter.block((CHANNEL, True), 60.0)
     limiter.block((CHANNEL, True), 0.0)
     with pytest.raises(DeliveryDeferredError):
-        async with limiter.slot(CHANNEL):
+        async with limiter.admit(CHANNEL):
             pass
 
 
@@ -121,25 +121,25 @@ async def test_a_channel_that_accepts_no_more_is_deferred_until_it_does(clock: C
     limiter = RateLimiter()
     limiter.learn("create_message", CHANNEL, ChannelLimit(remaining=0, reset_after=3.0))
     with pytest.raises(DeliveryDeferredError) as deferred:
-        async with limiter.slot(CHANNEL):
+        async with limiter.admit(CHANNEL):
             pass
     assert deferred.value.retry_after == pytest.approx(3.0)
     reserved = limiter.try_acquire()
     assert reserved is not None
     assert reserved.busy_channels == {CHANNEL}
     clock.now += 3.0
-    async with limiter.slot(CHANNEL), limiter.slot(ANOTHER):
+    async with limiter.admit(CHANNEL), limiter.admit(ANOTHER):
         pass
 
 
 async def test_requests_without_an_answer_count_as_accepted() -> None:
     limiter = RateLimiter()
     limiter.learn("create_message", CHANNEL, ChannelLimit(remaining=1, reset_after=3.0))
-    async with limiter.slot(CHANNEL):
+    async with limiter.admit(CHANNEL):
         with pytest.raises(DeliveryDeferredError):
-            async with limiter.slot(CHANNEL):
+            async with limiter.admit(CHANNEL):
                 pass
-    async with limiter.slot(CHANNEL):  # that one was not counted by Discord
+    async with limiter.admit(CHANNEL):  # that one was not counted by Discord
         pass
 
 
@@ -148,17 +148,17 @@ async def test_an_answer_that_was_overtaken_allows_nothing() -> None:
     limiter.learn("create_message", CHANNEL, ChannelLimit(remaining=0, reset_after=3.0))
     limiter.learn("create_message", CHANNEL, ChannelLimit(remaining=1, reset_after=3.0))
     with pytest.raises(DeliveryDeferredError):
-        async with limiter.slot(CHANNEL):
+        async with limiter.admit(CHANNEL):
             pass
 
 
 async def test_the_limit_of_edits_is_another(clock: Clock) -> None:
     limiter = RateLimiter()
     limiter.learn("edit_message", CHANNEL, ChannelLimit(remaining=0, reset_after=3.0))
-    async with limiter.slot(CHANNEL):
+    async with limiter.admit(CHANNEL):
         pass
     with pytest.raises(DeliveryDeferredError):
-        async with limiter.slot(CHANNEL, urgent=False):
+        async with limiter.admit(CHANNEL, urgent=False):
             pass
 
 
@@ -303,7 +303,7 @@ async def check_no_request(limiter: RateLimiter) -> None:
     assert limiter.try_acquire() is None
     with pytest.raises(DeliveryDeferredError, match="no share"):
         await limiter.acquire_request()
-    for request in (limiter.slot(CHANNEL), limiter.slot(CHANNEL, urgent=False), limiter.acquire_dm_open(urgent=True)):
+    for request in (limiter.admit(CHANNEL), limiter.admit(CHANNEL, urgent=False), limiter.acquire_dm_open(urgent=True)):
         with pytest.raises(DeliveryDeferredError):
             async with request:
                 pytest.fail("a request was made")
