@@ -128,6 +128,13 @@ def game_list_embed(games: Sequence[ListedGame]) -> Payload:
     }
 
 
+def format_heading(title: str, game: Game | ListedGame | None) -> str:
+    """Return the title of an entry of a list, as a link to the game's announcement once it is posted."""
+    text = escape(title, limit=150) or UNTITLED
+    link = None if game is None else message_link(game)
+    return f"**[{text}]({link})**" if link else f"**{text}**"
+
+
 def format_list(entries: Sequence[str]) -> str:
     """Return entries as the description of an embed, and how many more there are where it is full."""
     shown: list[str] = []
@@ -301,13 +308,10 @@ def _fields_length(fields: Sequence[Payload]) -> int:
 
 
 def _list_line(game: ListedGame) -> str:
-    title = escape(game.title, limit=150) or UNTITLED
-    link = message_link(game)
     number = game.player_count
     count = plural(number, "player") if game.capacity is None else f"{seat_count(game, number)} players"
     when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
-    heading = f"**[{title}]({link})**" if link else f"**{title}**"
-    return f"{heading} · {count}\n{when}"
+    return f"{format_heading(game.title, game)} · {count}\n{when}"
 
 
 def _field(name: str, value: str, *, inline: bool = False) -> Payload:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.rendering.embeds import STATUS_STYLES, format_list, seat_count
+from bot.rendering.embeds import STATUS_STYLES, format_heading, format_list, seat_count
 from bot.rendering.escaping import clean, escape
 from bot.rendering.formatting import format_timestamp
-from bot.rendering.payload import UNTITLED, Payload, message_link
+from bot.rendering.payload import Payload
 from shared.game_search import OwnGame
 from shared.models import GameStatus
 
@@ -32,9 +32,7 @@ def own_games_embed(games: Sequence[OwnGame], *, shows_server: bool) -> Payload:
 
 
 def _format_game(game: OwnGame, *, shows_server: bool) -> str:
-    title = escape(game.title, limit=150) or UNTITLED
-    link = message_link(game)
-    heading = f"**[{title}]({link})**" if link else f"**{title}**"
+    heading = format_heading(game.title, game)
     when = f"{format_timestamp(game.scheduled_at, 'F')} ({format_timestamp(game.scheduled_at, 'R')})"
     roles = ["👑 You're the host"] if game.is_host else []
     roles += [_ANSWERS.get(game.answer, game.answer)] if game.answer else []

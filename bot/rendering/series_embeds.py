@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.rendering.embeds import format_list
+from bot.rendering.embeds import format_heading, format_list
 from bot.rendering.escaping import escape
 from bot.rendering.formatting import describe_offsets, format_mention, format_role, format_timestamp
 from bot.rendering.payload import EMBED_TITLE_LIMIT, UNTITLED, Payload, message_link
@@ -28,11 +28,11 @@ _EXCEPTIONS_SHOWN = 5
 _REGULARS_SHOWN = 30
 
 
-def series_list_embed(many: Sequence[tuple[GameSeries, datetime | None]]) -> Payload:
-    """Return the embed that lists series with their next starts, cut where it is full."""
+def series_list_embed(many: Sequence[tuple[GameSeries, Mapping[datetime, Game | None]]]) -> Payload:
+    """Return the embed that lists series with the first of their next dates, cut where it is full."""
     return {
         "title": "🔁 Series",
-        "description": format_list([_describe_entry(series, start) for series, start in many])
+        "description": format_list([_describe_entry(series, upcoming) for series, upcoming in many])
         or "No game repeats yet. To repeat one, fill in `repeat` in `/game create`.",
         "color": _COLOURS[SeriesState.ACTIVE],
     }
@@ -59,7 +59,7 @@ def series_embed(
         fields.append(_field("Regulars", f"{shown} and {more} more" if more > 0 else shown))
     if exceptions:
         latest = sorted(exceptions.items())[-_EXCEPTIONS_SHOWN:]
-        lines = (f"{_timestamp(series, local)} {_EXCEPTIONS[kind]}" for local, kind in latest)
+        lines = (f"{_format_start(series, local)} {_EXCEPTIONS[kind]}" for local, kind in latest)
         fields.append(_field("Left out", "\n".join(lines)))
     return {
         "title": f"🔁 {escape(series.title, limit=EMBED_TITLE_LIMIT - 8) or UNTITLED}",
@@ -90,9 +90,10 @@ def describe_pause(reason: str) -> str:
     return _PAUSE_REASONS.get(reason, reason)
 
 
-def _describe_entry(series: GameSeries, start: datetime | None) -> str:
-    heading = f"**{escape(series.title, limit=150) or UNTITLED}**{_describe_state(series)}\n{_rule(series)}"
-    return heading if start is None else f"{heading} · next {format_timestamp(start, 'F')}"
+def _describe_entry(series: GameSeries, upcoming: Mapping[datetime, Game | None]) -> str:
+    local, game = next(iter(upcoming.items()), (None, None))
+    entry = f"{format_heading(series.title, game)}{_describe_state(series)}\n{_rule(series)}"
+    return entry if local is None else f"{entry} · next {_format_start(series, local, game)}"
 
 
 def _describe_state(series: GameSeries) -> str:
@@ -101,15 +102,15 @@ def _describe_state(series: GameSeries) -> str:
 
 
 def _describe_date(series: GameSeries, local: datetime, game: Game | None) -> str:
+    start = _format_start(series, local, game)
     if game is None:
-        return _timestamp(series, local)
+        return start
     link = message_link(game)
-    announced = f" · [announced]({link})" if link else " · announced"
-    return f"{format_timestamp(game.scheduled_at, 'F')}{announced}"
+    return f"{start} · [announced]({link})" if link else f"{start} · announced"
 
 
-def _timestamp(series: GameSeries, local: datetime) -> str:
-    return format_timestamp(resolve(local, ZoneInfo(series.zone)), "F")
+def _format_start(series: GameSeries, local: datetime, game: Game | None = None) -> str:
+    return format_timestamp(game.scheduled_at if game else resolve(local, ZoneInfo(series.zone)), "F")
 
 
 def _rule(series: GameSeries) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -73,8 +72,7 @@ class SeriesCommands(app_commands.Group):
         async def work(session: AsyncSession) -> Reply:
             found = await search_series(session, interaction.guild_id or 0, states=RUNNING, limit=_LIST_LIMIT)
             dates = await list_next_of_many(session, found, limit=1)
-            starts = [(series, _next_start(series, dates[series.id])) for series in found]
-            return Reply(embeds=[series_list_embed(starts)])
+            return Reply(embeds=[series_list_embed([(series, dates[series.id]) for series in found])])
 
         await respond_in_transaction(interaction, work)
 
@@ -266,10 +264,6 @@ async def _choose_date(session: AsyncSession, series: GameSeries, text: str | No
         return datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
         raise UserError(f"“{escape(text, limit=60)}” isn't one of its dates. {_PICK_A_DATE}") from None
-
-
-def _next_start(series: GameSeries, upcoming: Mapping[datetime, Game | None]) -> datetime | None:
-    return next((_start(series, *entry) for entry in upcoming.items()), None)
 
 
 async def _describe_next(session: AsyncSession, series: GameSeries) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from sandbox.discord.faults.model import DuplicateInteraction
 from sandbox.discord.server import SandboxDiscord
@@ -178,7 +178,14 @@ async def test_the_series_of_a_server_are_listed_and_shown(sandbox: SandboxDisco
     assert "fill in `repeat`" in await embed(sandbox, "list")
     await repeat(sandbox, players=4)
     listed = await embed(sandbox, "list")
-    assert "Curse of Strahd" in listed and f"Every day · next {stamps(NOON, 0, style='F')[0]}" in listed
+    assert f"**Curse of Strahd**\\nEvery day · next {stamps(NOON, 0, style='F')[0]}" in listed
+    async with db.transaction(database.sessions) as session:
+        await session.execute(update(Game).values(message_id=30))
+    channel = sandbox.world.channel(CHANNEL)
+    link = f"https://discord.com/channels/{channel.guild_id}/{channel.id}/30"
+    assert f"**[Curse of Strahd]({link})**\\nEvery day · next {stamps(NOON, 0, style='F')[0]}" in await embed(
+        sandbox, "list"
+    )
     await series(sandbox, "skip", date=(NOON + DAY).replace(tzinfo=None).isoformat())
     shown = await embed(sandbox, "show", series="Curse of Strahd")
     assert f"{stamps(NOON, 1, style='F')[0]} skipped" in shown
