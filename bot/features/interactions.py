@@ -1,8 +1,9 @@
 """Answers interactions: acknowledge within three seconds, do the work, then edit the reply.
 
-A follow-up message was rejected because discord.py repeats webhook requests after a 5xx, so it could appear twice. A
-modal is the exception: Discord takes it as the first answer alone, so it is opened without waiting for the database, or
-not for long. All errors become replies here and nowhere else.
+A follow-up message was rejected because discord.py repeats webhook requests after a 5xx, so it could appear twice. Two
+kinds of answers are exceptions. Discord takes a modal as the first answer alone, so it is opened without waiting for
+the database, or not for long. Discord notifies nobody whom an edit mentions, so a public reply is the first answer too,
+unless the work takes too long. All errors become replies here and nowhere else.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ ACKNOWLEDGE_TIMEOUT = 3.0
 
 Source: https://docs.discord.com/developers/interactions/receiving-and-responding
 """
-MODAL_TIMEOUT = 1.5
-"""Seconds for what a modal shows, which leave Discord as many to answer."""
+FIRST_ANSWER_TIMEOUT = 1.5
+"""Seconds for the work before a first answer with content, which leave Discord as many to take it."""
 WORK_TIMEOUT = 30.0
 EDIT_TIMEOUT = 30.0
 ATTEMPTS = 3
@@ -56,7 +57,7 @@ class Reply:
     embeds: list[Payload] = field(default_factory=list)
     view: discord.ui.View | None = None
     mentions: tuple[int, ...] = ()
-    """The users whom a public answer may mention."""
+    """The users whom a public answer notifies."""
     keeps_rest: bool = False
     """Whether only the text changes of a message that is edited in place: its embeds and buttons are still valid."""
 
@@ -66,24 +67,36 @@ async def respond(
     work: Callable[[], Awaitable[Reply]],
     *,
     in_place: bool = False,
-    is_public: bool = False,
 ) -> None:
     """Show the reply that `work` returns, or why it failed. Never raises.
 
-    `in_place` replaces the message whose button was pressed, which must be an earlier reply to the user. A reply that
-    `is_public` shows the channel no warnings, which are for the user.
+    `in_place` replaces the message whose button was pressed, which must be an earlier reply to the user.
     """
     log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
     with interaction.client.answering():
-        if await _acknowledge(interaction, log, in_place=in_place, is_public=is_public):
+        if await _acknowledge(interaction, log, in_place=in_place):
             reply, sessions = await _run(work, log), interaction.client.sessions
-            if is_public:
-                await _show(interaction, reply, log)
-                return
             text, warnings = await add_warnings(sessions, interaction.user.id, reply.text)
             message_id = await _show(interaction, replace(reply, text=text), log)
             if message_id is not None:
                 await record_shown(sessions, warnings, message_id=message_id)
+
+
+async def respond_publicly(interaction: Interaction, work: Callable[[], Awaitable[Reply]]) -> None:
+    """Show everyone in the channel the text that `work` returns, or why it failed. Never raises.
+
+    The users whom the reply mentions are notified once at most: not if the work takes longer than
+    `FIRST_ANSWER_TIMEOUT`. Warnings are for the user alone, so none are shown.
+    """
+    log = logs.get(interaction_id=interaction.id, command=command_name(interaction))
+    with interaction.client.answering():
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(_run(work, log))
+            await asyncio.wait([running], timeout=FIRST_ANSWER_TIMEOUT)
+            if running.done() and await _show_first(interaction, running.result()):
+                return
+            if await _acknowledge(interaction, log, is_public=True):
+                await _show(interaction, await running, log)
 
 
 async def respond_in_transaction(interaction: Interaction, work: Callable[[AsyncSession], Awaitable[Reply]]) -> None:
@@ -98,7 +111,6 @@ async def respond_once(
     keep: Callable[[AsyncSession], Awaitable[None]] | None = None,
     show: Callable[[AsyncSession], Awaitable[Reply]] | None = None,
     in_place: bool = False,
-    is_public: bool = False,
 ) -> None:
     """Show the text that `work` returns from the one transaction in which it changes something. Never raises.
 
@@ -109,7 +121,7 @@ async def respond_once(
     async def run() -> Reply:
         return await run_once(interaction, work, keep=keep, show=show)
 
-    await respond(interaction, run, in_place=in_place, is_public=is_public)
+    await respond(interaction, run, in_place=in_place)
 
 
 async def run_once(
@@ -148,7 +160,7 @@ async def respond_with_modal(interaction: Interaction, make: Callable[[], Awaita
     with interaction.client.answering():
         made = await _make_modal(make, log)
         try:
-            async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT - MODAL_TIMEOUT):
+            async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT - FIRST_ANSWER_TIMEOUT):
                 if isinstance(made, str):
                     await interaction.response.send_message(made, ephemeral=True)
                 else:
@@ -163,7 +175,7 @@ async def respond_with_modal(interaction: Interaction, make: Callable[[], Awaita
 async def _make_modal(make: Callable[[], Awaitable[discord.ui.Modal]], log: Logger) -> discord.ui.Modal | str:
     """Return the modal, or the reply that says why there is none."""
     try:
-        async with asyncio.timeout(MODAL_TIMEOUT):
+        async with asyncio.timeout(FIRST_ANSWER_TIMEOUT):
             modal = await make()
     except UserError as error:
         _log_refusal(log)
@@ -211,7 +223,9 @@ class QuestbellTree(app_commands.CommandTree[Any]):
             log.warning("Reply not shown", action="answer_lost", error=repr(failure))
 
 
-async def _acknowledge(interaction: Interaction, log: Logger, *, in_place: bool, is_public: bool) -> bool:
+async def _acknowledge(
+    interaction: Interaction, log: Logger, *, in_place: bool = False, is_public: bool = False
+) -> bool:
     """Show "thinking…", unless the answer replaces a message. Return False if the user may see a failure instead."""
     try:
         async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
@@ -258,19 +272,34 @@ def _log_unexpected(log: Logger, error: Exception) -> str:
     )
 
 
+async def _show_first(interaction: Interaction, reply: Reply) -> bool:
+    """Show everyone the text of a reply as the first answer. Return False if it may not be shown."""
+    try:
+        async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT - FIRST_ANSWER_TIMEOUT):
+            await interaction.response.send_message(reply.text, allowed_mentions=_allow_mentions(reply))
+    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+        return False  # by our first attempt or another process it may be, and the caller edits what there is
+    return True
+
+
+def _allow_mentions(reply: Reply) -> discord.AllowedMentions:
+    users = [discord.Object(user_id) for user_id in reply.mentions]
+    return discord.AllowedMentions(everyone=False, roles=False, users=users, replied_user=False)
+
+
 async def _show(interaction: Interaction, reply: Reply, log: Logger) -> int | None:
     """Show a reply, and return the id of its message, None if it may not be shown."""
 
     embeds = [discord.Embed.from_dict(embed) for embed in reply.embeds]
     rest: dict[str, Any] = {} if reply.keeps_rest else {"embeds": embeds, "view": reply.view}
-    if reply.mentions:
-        users = [discord.Object(user_id) for user_id in reply.mentions]
-        rest["allowed_mentions"] = discord.AllowedMentions(everyone=False, roles=False, users=users)
 
     async def edit() -> int:
         try:
             async with asyncio.timeout(EDIT_TIMEOUT):
-                return (await interaction.edit_original_response(content=reply.text or None, **rest)).id
+                message = await interaction.edit_original_response(
+                    content=reply.text or None, allowed_mentions=_allow_mentions(reply), **rest
+                )
+                return message.id
         except (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError) as error:
             raise TransientError(f"could not show the reply: {describe(error)}") from error
 

@@ -1,6 +1,8 @@
-"""Hands a game over to another host. The answer is public, because the new host has to learn of it."""
+"""Hands a game over to another host. The answer is public, because it notifies the new host."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -8,7 +10,7 @@ from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.lookup import find_game_by_text
 from bot.features.games.roster import Player, require_member
-from bot.features.interactions import Reply, respond_once
+from bot.features.interactions import Reply, respond_publicly, run_once
 from bot.features.rights import require_host
 from bot.rendering.formatting import format_mention, format_title
 from shared.game_search import count_open_games
@@ -23,14 +25,13 @@ async def hand_over(interaction: Interaction, text: str, user: Player, *, follow
     async def work(session: AsyncSession) -> str:
         return await _hand_over(session, interaction, text, user, following=following)
 
-    async def show(session: AsyncSession) -> Reply:
-        try:
-            game = await _find(session, interaction, text)
-        except UserError:
-            return Reply()
-        return Reply(mentions=(user.id,) if game.host_id == user.id else ())
+    async def answer() -> Reply:
+        reply = await run_once(interaction, work)
+        # A refusal may mention the same user, whom it must not notify.
+        is_host_now = reply.text.startswith(_name_host(user.id))
+        return replace(reply, mentions=(user.id,) if is_host_now else ())
 
-    await respond_once(interaction, work, show=show, is_public=True)
+    await respond_publicly(interaction, answer)
 
 
 async def _hand_over(
@@ -42,16 +43,20 @@ async def _hand_over(
     series = await _require_series(session, interaction, game) if following else None
     await _require_quota(session, interaction, game, user_id=user.id, following=following)
     change = hand_over_game if series is None else hand_over_series
-    title, who = format_title(game.title), format_mention(user.id)
+    title = format_title(game.title)
     match await change(session, game.id, user_id=user.id, actor_id=interaction.user.id):
         case HandoverResult.OVER:
             raise UserError(f"{title} is over, so it can't be handed over any more.")
         case HandoverResult.UNCHANGED:
             raise UserError(f"That user is the host of {title} already. Choose somebody else.")
     if series is not None:
-        return f"{who} is now the host of {title} and of all games that follow in its series."
+        return f"{_name_host(user.id)} {title} and of all games that follow in its series."
     only = "" if game.series_id is None else "\n-# Only of this game. To hand over the series too, use `following`."
-    return f"{who} is now the host of {title}.{only}"
+    return f"{_name_host(user.id)} {title}.{only}"
+
+
+def _name_host(user_id: int) -> str:
+    return f"{format_mention(user_id)} is now the host of"
 
 
 async def _find(session: AsyncSession, interaction: Interaction, text: str) -> Game:

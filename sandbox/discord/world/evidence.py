@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sandbox.discord.world.messages import Message
+from sandbox.discord.world.messages import Message, Pings
 
 Json = dict[str, Any]
 Kind = Literal["create", "edit", "delete"]
@@ -25,7 +25,8 @@ class Accepted:
         monotonic: seconds, comparable with `time.monotonic()` on this machine.
         wall: Unix seconds.
         recipient_id: the user, if it is a direct message.
-        pinged_users, pinged_roles, pings_everyone: who is notified, after `allowed_mentions`.
+        pinged_users, pinged_roles, pings_everyone: who is notified, after `allowed_mentions`. An edit notifies nobody,
+            not even that of a deferred answer. Source: https://github.com/discord/discord-api-docs/issues/5497
         returned_earlier: `enforce_nonce` found an earlier message, which was returned; no message was created.
         visible_to: the one user who sees it, if it is ephemeral.
     """
@@ -72,6 +73,7 @@ class Evidence:
     ) -> None:
         """Record `message` as it is now."""
         recipient = message.channel.recipient
+        pings = message.pings if kind == "create" else Pings()
         self.records.append(
             Accepted(
                 number=len(self.records) + 1,
@@ -88,9 +90,9 @@ class Evidence:
                 content=message.content,
                 embeds=message.embeds,
                 components=message.components,
-                pinged_users=message.pings.users,
-                pinged_roles=message.pings.roles,
-                pings_everyone=message.pings.everyone,
+                pinged_users=pings.users,
+                pinged_roles=pings.roles,
+                pings_everyone=pings.everyone,
                 nonce=message.nonce,
                 returned_earlier=returned_earlier,
                 visible_to=message.visible_to,

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from sandbox.discord.faults.model import DuplicateInteraction
-from sandbox.discord.interactions.interaction import InteractionResult
+from bot.features import interactions
+from sandbox.discord.faults.model import Drop, DuplicateInteraction, Match, Status
+from sandbox.discord.interactions.interaction import AnswerKind, InteractionResult
 from sandbox.discord.server import SandboxDiscord
 from shared import database as db
 from shared.audit import list_game_entries
@@ -26,6 +27,12 @@ async def hand_over(sandbox: SandboxDiscord, game: Game, user: Any, *, who: str 
     return (await answer(sandbox, game, user, who=who, **options)).content
 
 
+def notified(sandbox: SandboxDiscord) -> list[int]:
+    """Return whom messages have notified, as often as they did."""
+    assert not any(record.pinged_roles or record.pings_everyone for record in sandbox.evidence)
+    return [user for record in sandbox.evidence for user in record.pinged_users]
+
+
 async def answer(
     sandbox: SandboxDiscord, game: Game, user: Any, *, who: str = HOST, **options: Any
 ) -> InteractionResult:
@@ -34,14 +41,14 @@ async def answer(
 
 @pytest.mark.usefixtures("bot")
 class TestHandover:
-    async def test_everyone_reads_who_is_the_host_now_and_only_that_user_is_mentioned(
+    async def test_everyone_reads_who_is_the_host_now_and_only_that_user_is_notified_once(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:
         game = await plan_game(database, sandbox, title="<@1> @everyone")
         result = await answer(sandbox, game, PLAYER)
         player = sandbox.world.user(PLAYER).id
         assert f"<@{player}> is now the host of" in result.content and not result.ephemeral
-        assert list(sandbox.evidence[-1].pinged_users) == [player]
+        assert notified(sandbox) == [player]
         assert (await only_game(database)).host_id == player
         assert await suggested(sandbox, PLAYER) == 1 and await suggested(sandbox, HOST) == 0
         assert "Only the host can hand over" in await hand_over(sandbox, game, HOST)
@@ -56,8 +63,28 @@ class TestHandover:
         for who in (OTHER, PLAYER):
             result = await answer(sandbox, game, OTHER, who=who)
             assert "Only the host can hand over this game. Ask <@" in result.content
-            assert not sandbox.evidence[-1].pinged_users
+        assert f"Ask <@{game.host_id}>" in await hand_over(sandbox, game, HOST, who=PLAYER)
+        assert notified(sandbox) == []
         assert "is now the host" in await hand_over(sandbox, game, OTHER, who=MANAGER)
+
+    async def test_an_answer_that_takes_long_is_shown_all_the_same(
+        self, sandbox: SandboxDiscord, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(interactions, "FIRST_ANSWER_TIMEOUT", 0.0)
+        game = await plan_game(database, sandbox)
+        result = await answer(sandbox, game, PLAYER)
+        assert result.kind is AnswerKind.DEFERRED_MESSAGE and not result.ephemeral
+        assert "is now the host" in result.content
+
+    @pytest.mark.parametrize("fault", [Drop(accepted=True), Status(502, accepted=True), Status(502)])
+    async def test_an_answer_of_which_the_result_is_lost_notifies_once(
+        self, sandbox: SandboxDiscord, database: Database, fault: Drop | Status
+    ) -> None:
+        game = await plan_game(database, sandbox)
+        sandbox.faults.add(fault, Match(route="callback"), times=1)
+        result = await answer(sandbox, game, PLAYER)
+        assert "is now the host" in result.content and not result.ephemeral
+        assert notified(sandbox) == [sandbox.world.user(PLAYER).id]
 
     async def test_bots_strangers_and_the_host_are_refused(self, sandbox: SandboxDiscord, database: Database) -> None:
         game = await plan_game(database, sandbox)
@@ -65,9 +92,9 @@ class TestHandover:
         assert "is a bot, which can't be a host" in await hand_over(sandbox, game, sandbox.world.bot.id)
         assert "isn't on this server" in await hand_over(sandbox, game, "Nina")
         assert "is the host of **Curse of Strahd** already" in await hand_over(sandbox, game, HOST)
-        assert not sandbox.evidence[-1].pinged_users
         assert "isn't part of a series" in await hand_over(sandbox, game, PLAYER, following=True)
         await reply_text(sandbox.slash(MANAGER, "game host", game="no such game", user=PLAYER))
+        assert notified(sandbox) == []
         assert (await only_game(database)).host_id == game.host_id
 
     async def test_a_series_is_handed_over_with_the_games_that_follow(
@@ -97,9 +124,10 @@ async def test_it_happens_once_when_discord_delivers_it_twice(
         sandbox.faults.add(DuplicateInteraction(), times=1)
         result = await answer(sandbox, game, PLAYER)
         await sandbox.wait_for(
-            lambda: sum(record.kind == "edit" for record in sandbox.evidence) >= 4, timeout=WAIT_TIMEOUT
+            lambda: sum(record.kind == "edit" for record in sandbox.evidence) >= 3, timeout=WAIT_TIMEOUT
         )
     assert "is now the host" in result.content
+    assert notified(sandbox) == [sandbox.world.user(PLAYER).id]
     async with db.transaction(database.sessions) as session:
         actions = [entry.action for entry in await list_game_entries(session, game.id, limit=9)]
     assert actions == ["handed over", "created"]

@@ -137,6 +137,17 @@ class TestCommands:
         assert not sandbox.evidence[-1].pings_everyone
         assert sandbox.evidence[-1].pinged_users == (sandbox.world.user("Ben").id,)
 
+    async def test_an_answer_that_was_deferred_notifies_nobody(
+        self, bot: RawBot, api: Api, sandbox: SandboxDiscord
+    ) -> None:
+        hand = await create(bot, sandbox)
+        await answer(api, hand.interaction, 5)
+        original = f"/webhooks/{sandbox.world.bot.id}/{hand.interaction['token']}/messages/@original"
+        await api("PATCH", original, {"content": f"<@{sandbox.world.user('Ben').id}>"})
+        result = await hand.result()
+        assert result.message is not None and result.message.pings.users == (sandbox.world.user("Ben").id,)
+        assert not any(accepted.pinged_users for accepted in sandbox.evidence)
+
     async def test_only_the_first_answer_counts(self, bot: RawBot, api: Api, sandbox: SandboxDiscord) -> None:
         hand = await create(bot, sandbox)
         assert (await answer(api, hand.interaction, 4, {"content": "one"})).status == 204
