@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.client import Interaction
 from bot.features.errors import UserError
 from bot.features.games.lookup import find_game_by_text
+from bot.features.games.quotas import require_quota
 from bot.features.games.roster import Player, require_member
 from bot.features.interactions import Reply, respond_publicly, run_once
 from bot.features.rights import require_host
 from bot.rendering.formatting import format_mention, format_title
-from shared.game_search import count_open_games
 from shared.handover import HandoverResult, count_following, hand_over_game, hand_over_series
 from shared.models import Game, GameSeries
 from shared.series.search import find_series
@@ -41,7 +41,10 @@ async def _hand_over(
     await require_host(session, interaction, game, verb="hand over")
     require_member(user, verb="be a host")
     series = await _require_series(session, interaction, game) if following else None
-    await _require_quota(session, interaction, game, user_id=user.id, following=following)
+    added = await count_following(session, game, user_id=user.id) if following else int(game.host_id != user.id)
+    await require_quota(
+        session, interaction, host_id=user.id, added=added, are_new=False, instead="choose somebody else"
+    )
     change = hand_over_game if series is None else hand_over_series
     title = format_title(game.title)
     match await change(session, game.id, user_id=user.id, actor_id=interaction.user.id):
@@ -76,20 +79,3 @@ async def _require_series(session: AsyncSession, interaction: Interaction, game:
         raise UserError(f"{format_title(game.title)} isn't part of a series. Leave `following` out.")
     await require_host(session, interaction, series, verb="hand over")
     return series
-
-
-async def _require_quota(
-    session: AsyncSession, interaction: Interaction, game: Game, *, user_id: int, following: bool
-) -> None:
-    """Check that the new host may have so many games.
-
-    Raises:
-        UserError: they would have too many.
-    """
-    count, limit = await count_open_games(session, game.guild_id, host_id=user_id), interaction.client.limits.per_host
-    added = await count_following(session, game, user_id=user_id) if following else int(game.host_id != user_id)
-    if added and count.of_host + added > limit:
-        raise UserError(
-            f"{format_mention(user_id)} would have {count.of_host + added} open games on this server, "
-            f"and the limit is {limit} for one host. Choose somebody else, or wait until one is over."
-        )

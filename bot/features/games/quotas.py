@@ -11,22 +11,37 @@ from shared.formatting import plural
 from shared.game_search import count_open_games
 
 
-async def require_quota(session: AsyncSession, interaction: Interaction, *, host_id: int, added: int = 1) -> None:
-    """Check that a host may have so many more open games on the server.
+async def require_quota(
+    session: AsyncSession,
+    interaction: Interaction,
+    *,
+    host_id: int,
+    added: int = 1,
+    are_new: bool = True,
+    instead: str | None = None,
+) -> None:
+    """Check that a host may have so many more open games on the server, which has them already unless they `are_new`.
+
+    `instead` is what else the user can do.
 
     Raises:
         UserError: the host or the server would have too many.
     """
+    if added <= 0:
+        return
     limits = interaction.client.limits
     count = await count_open_games(session, interaction.guild_id or 0, host_id=host_id)
-    if count.of_host + added > limits.per_host:
-        who = "You already have" if host_id == interaction.user.id else f"{format_mention(host_id)} already has"
-        raise UserError(
-            f"{who} {plural(count.of_host, 'open game')} on this server, and {limits.per_host} is the limit "
-            "for one host. Wait until one is over, or cancel one with `/game cancel`."
+    of_host, on_server = count.of_host + added, count.on_server + added
+    if of_host > limits.per_host:
+        who = "You" if host_id == interaction.user.id else format_mention(host_id)
+        excess = (
+            f"{who} would have {plural(of_host, 'open game')} on this server, "
+            f"and the limit is {limits.per_host} for one host."
         )
-    if count.on_server + added > limits.per_server:
-        raise UserError(
-            f"This server already has {plural(count.on_server, 'open game')}, and {limits.per_server} is the limit. "
-            "Wait until one is over, or ask a host to cancel one. `/game list` shows them."
-        )
+        advice = "Wait until one is over, or cancel one with `/game cancel`."
+    elif are_new and on_server > limits.per_server:
+        excess = f"This server would have {plural(on_server, 'open game')}, and the limit is {limits.per_server}."
+        advice = "Wait until one is over, or ask a host to cancel one. `/game list` shows them."
+    else:
+        return
+    raise UserError(f"{excess} {advice}" + (f" Or {instead}." if instead else ""))

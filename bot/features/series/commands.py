@@ -208,8 +208,8 @@ class SeriesCommands(app_commands.Group):
                     f"The channel of {title} was deleted, so it can't go on. "
                     "To repeat it in another channel, fill in `repeat` of `/game create` there."
                 )
-            if (added := await count_missing(session, found)) > 0:
-                await require_quota(session, interaction, host_id=found.host_id, added=added)
+            added = await count_missing(session, found)
+            await require_quota(session, interaction, host_id=found.host_id, added=added)
             is_active, made = await resume_series(session, found.id, actor_id=interaction.user.id)
             if not is_active:
                 raise UserError(f"{title} has no more dates. Give it some with `repeat` of `/series edit` first.")

@@ -18,13 +18,13 @@ from bot.features.games.editing import (
     require_minimum_of_edit,
     require_nudge_of_edit,
 )
+from bot.features.games.quotas import require_quota
 from bot.features.repeats import confirm_dates, describe_clock_changes, read_repeat, require_time_between
 from bot.features.rights import require_host
 from bot.features.series.lookup import find_series_by_text
 from bot.features.times import parse_clock
 from bot.rendering.formatting import format_title
 from shared.editing import EditResult
-from shared.game_search import count_open_games
 from shared.models import GameSeries, SeriesState
 from shared.series.editing import SeriesEdit, edit_series
 from shared.series.lifecycle import list_next
@@ -59,7 +59,9 @@ async def edit_series_from_options(session: AsyncSession, interaction: Interacti
     edit = await _parse_options(session, series, options)
     if edit == SeriesEdit():
         raise UserError("Nothing to change. Fill in at least one more option, such as `time` or `repeat`.")
-    await _require_quota(session, interaction, series, edit)
+    added = 0 if edit.open_ahead is None else edit.open_ahead - series.open_ahead
+    advice = "enter a smaller number for `open-at-once`"
+    await require_quota(session, interaction, host_id=series.host_id, added=added, instead=advice)
     for changed in (series, *(await list_next(session, series)).values()):
         if changed is not None:
             require_minimum_of_edit(changed, edit)
@@ -79,24 +81,6 @@ async def edit_series_from_options(session: AsyncSession, interaction: Interacti
                 "for it. Keep the slot in the list, or ask them to choose another one first."
             )
     return await _confirm(session, series, edit)
-
-
-async def _require_quota(session: AsyncSession, interaction: Interaction, series: GameSeries, edit: SeriesEdit) -> None:
-    """Check that the games that the edit adds fit into the limits for open games."""
-    if edit.open_ahead is None or edit.open_ahead <= series.open_ahead:
-        return
-    limits, added = interaction.client.limits, edit.open_ahead - series.open_ahead
-    count = await count_open_games(session, series.guild_id, host_id=series.host_id)
-    if count.of_host + added > limits.per_host:
-        open_games, limit = f"The host would have {count.of_host + added} open games", f"{limits.per_host} for one host"
-    elif count.on_server + added > limits.per_server:
-        open_games, limit = f"There would be {count.on_server + added} open games", f"{limits.per_server}"
-    else:
-        return
-    raise UserError(
-        f"{open_games} on this server, and the limit is {limit}. "
-        "Enter a smaller number for `open-at-once`, or cancel a game first with `/game cancel`."
-    )
 
 
 async def _confirm(session: AsyncSession, series: GameSeries, edit: SeriesEdit) -> str:

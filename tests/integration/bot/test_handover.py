@@ -135,12 +135,13 @@ async def test_it_happens_once_when_discord_delivers_it_twice(
 
 async def test_the_new_host_has_no_more_games_than_allowed(sandbox: SandboxDiscord, database: Database) -> None:
     settings = DiscordSettings(token=SecretStr(sandbox.token), api_url=sandbox.url)
-    async with running_bot(settings, database.sessions, limits=GameSettings(per_host=2, per_server=9)):
+    # A server that is full is no obstacle, because it gets no more games.
+    async with running_bot(settings, database.sessions, limits=GameSettings(per_host=2, per_server=3)):
         games = [await plan_game(database, sandbox) for _ in range(3)]
         for game in games[:2]:
             assert "is now the host" in await hand_over(sandbox, game, PLAYER)
-        assert "would have 3 open games on this server, and the limit is 2" in await hand_over(
-            sandbox, games[2], PLAYER
-        )
-        await reply_text(sandbox.slash(OTHER, "game create", title="Keep", when="in 2 hours"))
+        refused = await hand_over(sandbox, games[2], PLAYER)
+        assert f"<@{sandbox.world.user(PLAYER).id}> would have 3 open games on this server" in refused
+        assert "the limit is 2 for one host" in refused and "Or choose somebody else." in refused
+        assert len(notified(sandbox)) == 2
     assert [game.host_id for game in await all_games(database)].count(sandbox.world.user(PLAYER).id) == 2

@@ -115,7 +115,7 @@ class TestQuotas:
         assert "`/game cancel`" in await reply_text(create(sandbox))
         assert "is set for" in await reply_text(plan_and_post(sandbox, PLAYER, title="Another", when="in 2 hours"))
         refused = await reply_text(plan_and_post(sandbox, MANAGER, title="Full", when="in 2 hours"))
-        assert "This server already has 3 open games" in refused
+        assert "This server would have 4 open games, and the limit is 3." in refused
         assert len(await all_games(database)) == 3
 
     @pytest.mark.usefixtures("limited")
@@ -127,7 +127,7 @@ class TestQuotas:
         await plan_game(database, sandbox, guild_id=999)
         async with db.transaction(database.sessions) as session:
             await cancel_game(session, game.id)
-        for text_ in ("is set for", "is set for", "is the limit"):
+        for text_ in ("is set for", "is set for", "the limit is 2 for one host"):
             assert text_ in await reply_text(create(sandbox))
 
     @pytest.mark.usefixtures("limited")
@@ -144,7 +144,9 @@ class TestQuotas:
     ) -> None:
         await reply_text(create(sandbox, repeat="daily"))
         change = partial(sandbox.slash, HOST, "series edit", series="strahd")
-        assert "The host would have 3 open games" in await reply_text(change(**{"open-at-once": 3}))
+        refused = await reply_text(change(**{"open-at-once": 3}))
+        assert "You would have 3 open games on this server, and the limit is 2 for one host." in refused
+        assert "Or enter a smaller number for `open-at-once`." in refused
         assert len(await all_games(database)) == 1
         assert "is changed" in await reply_text(change(**{"open-at-once": 2}))
         assert len(await all_games(database)) == 2
@@ -163,8 +165,8 @@ class TestQuotas:
         await cancel(sandbox, HOST, first)
         for _ in range(2):
             await reply_text(create(sandbox))
-        assert "You already have 2 open games on this server, and 2 is the limit" in await resume(HOST)
-        assert f"<@{sandbox.world.user(HOST).id}> already has 2 open games" in await resume(MANAGER)
+        assert "You would have 3 open games on this server, and the limit is 2" in await resume(HOST)
+        assert f"<@{sandbox.world.user(HOST).id}> would have 3 open games" in await resume(MANAGER)
         assert len(await all_games(database)) == 3
         open_game = next(game for game in await all_games(database) if not game.status.is_final)
         await cancel(sandbox, HOST, open_game)
