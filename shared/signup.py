@@ -129,13 +129,7 @@ async def leave_game(
     gave_up = AuditAction.LEFT if had_seat else AuditAction.DECLINED
     action = AuditAction.MAYBE if answer is Answer.MAYBE else gave_up
     await record_game_change(session, game, action, actor_id=user_id)
-    if had_seat and game.status is GameStatus.SCHEDULED and user_id != game.host_id:
-        await update_drop_outs(session, game, left=user_id)
-    await fill_seats(session, game)
-    await refresh_announcement(session, game)
-    if had_seat:
-        return LeaveResult.LEFT
-    return LeaveResult.LEFT_WAITLIST if was_waiting else LeaveResult.ANSWERED
+    return await _pass_on(session, game, user_id, by=user_id, had_seat=had_seat, was_waiting=was_waiting)
 
 
 async def remove_player(session: AsyncSession, game_id: UUID, *, user_id: int, by: int | None) -> LeaveResult:
@@ -152,13 +146,7 @@ async def remove_player(session: AsyncSession, game_id: UUID, *, user_id: int, b
         return LeaveResult.UNCHANGED
     action = AuditAction.LEFT_SERVER if by is None else AuditAction.PLAYER_REMOVED
     await record_game_change(session, game, action, actor_id=by, user_id=user_id)
-    if had_seat and game.status is GameStatus.SCHEDULED and game.host_id not in (user_id, by):
-        await update_drop_outs(session, game, left=user_id)
-    await fill_seats(session, game)
-    await refresh_announcement(session, game)
-    if had_seat:
-        return LeaveResult.LEFT
-    return LeaveResult.LEFT_WAITLIST if was_waiting else LeaveResult.ANSWERED
+    return await _pass_on(session, game, user_id, by=by, had_seat=had_seat, was_waiting=was_waiting)
 
 
 async def move_up(session: AsyncSession, game_id: UUID, *, user_id: int, by: int) -> MoveUpResult:
@@ -328,6 +316,22 @@ async def free_seat(session: AsyncSession, game: Game, user_id: int) -> bool:
     await withdraw_offer_end(session, game, user_id, detail="the player has left")
     await populate_personal_reminders(session, [game.id], user_id=user_id)
     return True
+
+
+async def _pass_on(
+    session: AsyncSession, game: Game, user_id: int, *, by: int | None, had_seat: bool, was_waiting: bool
+) -> LeaveResult:
+    """Give the seat that a user had in a locked game to the next, and return what the user had.
+
+    The host is notified of a drop-out, unless they are the user or removed them.
+    """
+    if had_seat and game.status is GameStatus.SCHEDULED and game.host_id not in (user_id, by):
+        await update_drop_outs(session, game, left=user_id)
+    await fill_seats(session, game)
+    await refresh_announcement(session, game)
+    if had_seat:
+        return LeaveResult.LEFT
+    return LeaveResult.LEFT_WAITLIST if was_waiting else LeaveResult.ANSWERED
 
 
 async def _is_waiting(session: AsyncSession, game: Game, user_id: int) -> bool:
