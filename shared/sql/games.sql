@@ -1,6 +1,7 @@
 -- The statements that look for games of a server or a user. None reads more rows than the server has open games, and
 -- only `count_open_games` reads as many. `list_own_games` reads all that its user ever answered, and `find_overlap` may read
--- all that end in a week, on all servers. An open game lasts a week at most, and the time limits what an index finds.
+-- all that end in a week, on all servers. A game lasts a week at most. One that was over two days ago is not open, even if
+-- the controllers have been away since.
 
 -- name: search_games
 -- Find the open games whose title contains a text, an exact title first, then the soonest: with :is_over also others of
@@ -9,7 +10,8 @@
 SELECT id, title, scheduled_at
 FROM game
 WHERE guild_id = :guild_id
-    AND scheduled_at > (SELECT clock_timestamp()) - interval '8 days'
+    AND scheduled_at > (SELECT clock_timestamp()) - interval '9 days'
+    AND scheduled_at + duration > (SELECT clock_timestamp()) - interval '2 days'
     AND (
         status IN ('scheduled', 'in_progress')
         OR CAST(:is_over AS boolean) AND scheduled_at > (SELECT clock_timestamp()) - interval '2 days'
@@ -31,7 +33,8 @@ SELECT
     (SELECT count(*) FROM participant WHERE game_id = game.id) AS player_count
 FROM game
 WHERE guild_id = :guild_id
-    AND scheduled_at > (SELECT clock_timestamp()) - interval '8 days'
+    AND scheduled_at > (SELECT clock_timestamp()) - interval '9 days'
+    AND scheduled_at + duration > (SELECT clock_timestamp()) - interval '2 days'
     AND status IN ('scheduled', 'in_progress')
 ORDER BY scheduled_at
 LIMIT :limit;
@@ -56,13 +59,13 @@ FROM (
         UNION ALL
         SELECT game_id, answer FROM response WHERE user_id = :user_id
         UNION ALL
-        SELECT id, NULL FROM game WHERE host_id = :user_id AND scheduled_at > (SELECT clock_timestamp()) - interval '8 days'
+        SELECT id, NULL FROM game WHERE host_id = :user_id AND scheduled_at > (SELECT clock_timestamp()) - interval '9 days'
     ) AS found
     GROUP BY game_id
 ) AS own
 JOIN game ON game.id = own.game_id
 JOIN guild ON guild.id = game.guild_id
-WHERE game.scheduled_at > (SELECT clock_timestamp()) - interval '8 days'
+WHERE game.scheduled_at + game.duration > (SELECT clock_timestamp()) - interval '2 days'
     AND game.status IN ('scheduled', 'in_progress')
     AND (CAST(:guild_id AS bigint) IS NULL OR game.guild_id = CAST(:guild_id AS bigint))
 ORDER BY game.scheduled_at, game.id
@@ -99,7 +102,8 @@ SELECT id FROM guild WHERE id = :guild_id FOR NO KEY UPDATE;
 SELECT count(*) AS on_server, count(*) FILTER (WHERE host_id = :host_id) AS of_host
 FROM game
 WHERE guild_id = :guild_id
-    AND scheduled_at > (SELECT clock_timestamp()) - interval '8 days'
+    AND scheduled_at > (SELECT clock_timestamp()) - interval '9 days'
+    AND scheduled_at + duration > (SELECT clock_timestamp()) - interval '2 days'
     AND status IN ('scheduled', 'in_progress');
 
 -- name: find_games_of_member
@@ -108,7 +112,8 @@ WHERE guild_id = :guild_id
 SELECT id
 FROM game
 WHERE guild_id = :guild_id
-    AND scheduled_at > (SELECT clock_timestamp()) - interval '8 days'
+    AND scheduled_at > (SELECT clock_timestamp()) - interval '9 days'
+    AND scheduled_at + duration > (SELECT clock_timestamp()) - interval '2 days'
     AND status IN ('scheduled', 'in_progress')
     AND (
         EXISTS (SELECT FROM participant WHERE game_id = game.id AND user_id = :user_id)
@@ -127,7 +132,8 @@ WITH open_game AS MATERIALIZED (
     SELECT id
     FROM game
     WHERE guild_id = :guild_id
-        AND scheduled_at > (SELECT clock_timestamp()) - interval '8 days'
+        AND scheduled_at > (SELECT clock_timestamp()) - interval '9 days'
+        AND scheduled_at + duration > (SELECT clock_timestamp()) - interval '2 days'
         AND status IN ('scheduled', 'in_progress')
 )
 SELECT user_id FROM open_game JOIN participant ON participant.game_id = open_game.id

@@ -131,6 +131,18 @@ class TestQuotas:
             assert text_ in await reply_text(create(sandbox))
 
     @pytest.mark.usefixtures("limited")
+    async def test_a_game_of_several_days_counts_and_is_listed_until_it_is_over(
+        self, sandbox: SandboxDiscord, database: Database
+    ) -> None:
+        started = datetime.now(UTC) - timedelta(days=4)
+        await plan_game(database, sandbox, title="A week away", scheduled_at=started, duration=timedelta(days=7))
+        assert "is set for" in await reply_text(create(sandbox))
+        assert "the limit is 2 for one host" in await reply_text(create(sandbox))
+        listed = await (await sandbox.slash(HOST, "game list")).done()
+        assert listed.message is not None
+        assert "A week away" in str(listed.message.embeds)
+
+    @pytest.mark.usefixtures("limited")
     async def test_games_that_are_created_at_once_share_the_quota(
         self, sandbox: SandboxDiscord, database: Database
     ) -> None:

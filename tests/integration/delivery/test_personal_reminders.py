@@ -37,7 +37,7 @@ async def snooze(bot: Bot, game: Game, name: str = "Mia", *, minutes: int = 15) 
         user, delay = bot.discord.world.user(name).id, timedelta(minutes=minutes)
         assert await snooze_reminder(session, locked, user_id=user, delay=delay) is not None
     rows = await rows_of(bot.database.sessions, game, PERSONAL)
-    return next(row for row in rows if row.reason == SNOOZE)
+    return next(row for row in rows if row.reason == SNOOZE and row.user_id == user)
 
 
 def labels(message: Accepted) -> list[str]:
@@ -133,6 +133,17 @@ async def test_of_several_that_are_overdue_only_the_latest_is_sent(bot: Bot) -> 
     assert (await bot.outcome(extra), bot.sent()) == (Outcome.SUPERSEDED, [])
     await bot.handle(event_of(reminder))
     assert len(bot.sent()) == 1
+
+
+async def test_a_later_one_replaces_neither_the_reminder_of_everybody_nor_that_of_another_player(bot: Bot) -> None:
+    game = await bot.game(("Mia", "Jonas"))
+    reminder = await bot.row(game, NotificationKind.REMINDER)
+    others, later = await snooze(bot, game, "Jonas"), await snooze(bot, game)
+    for minutes, row in ((9, reminder), (5, others), (1, later)):
+        await make_due(bot.database.sessions, row, ago=timedelta(minutes=minutes))
+    for row in (reminder, others, later):
+        await bot.handle(event_of(row))
+        assert await bot.outcome(row) is Outcome.DELIVERED
 
 
 async def test_a_late_one_says_so(bot: Bot) -> None:
