@@ -47,6 +47,9 @@ RECONNECTS, RECONNECT_PERIOD = 5, 60.0
 """How often discord.py, which does not pause, may reconnect in so many seconds. Then our backoff applies."""
 
 
+_ONLY_SHARD = Shard()
+
+
 @dataclass(frozen=True, kw_only=True)
 class GatewayOptions:
     """What the shards of a process have in common."""
@@ -192,7 +195,7 @@ async def run_gateway(
     sessions: Sessions,
     options: GatewayOptions,
     *,
-    shard: Shard = Shard(),  # noqa: B008  # it cannot change
+    shard: Shard = _ONLY_SHARD,
     turns: IdentifyTurns | None = None,
 ) -> None:
     """Keep one shard connected until cancelled. One shard of many needs `turns`.
