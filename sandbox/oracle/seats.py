@@ -6,11 +6,12 @@ without an answer has lost it, since a player who leaves answers that they canno
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from uuid import UUID
 
 from sandbox.oracle.facts import Evidence, GameHistory, GameState
 from sandbox.oracle.observed import ClaimedMessage, explain, find_unknown
@@ -32,15 +33,17 @@ class SeatChange:
 def check_seats(messages: Sequence[ClaimedMessage], evidence: Evidence, verdict: Verdict) -> None:
     """Check the seats of each game at every moment, and the notices about them."""
     unjudged = find_unknown(evidence) | evidence.lost.games
+    of_games: defaultdict[UUID, list[ClaimedMessage]] = defaultdict(list)
+    for message in messages:
+        of_games[message.game.id].append(message)
     for game in evidence.facts.games.values():
         _check_capacities(game, verdict)
         _check_free_seats(game, verdict)
         _check_order(game, verdict)
         _check_ends(game, evidence, verdict)
         if game.id not in unjudged:
-            of_game = [message for message in messages if message.game.id == game.id]
-            _check_promotions(game, of_game, evidence, verdict)
-            _check_lapses(game, of_game, evidence, verdict)
+            _check_promotions(game, of_games[game.id], evidence, verdict)
+            _check_lapses(game, of_games[game.id], evidence, verdict)
 
 
 def lapsed(before: GameState, after: GameState) -> frozenset[int]:
