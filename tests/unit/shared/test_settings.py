@@ -119,7 +119,7 @@ def test_a_token_that_cannot_be_one_is_refused_in_one_line(token: str, monkeypat
 
 WRONG = {
     "QUESTBELL_DATABASE_POOL_SIZE": ("2", DatabaseSettings, "must be at least 3"),
-    "QUESTBELL_AMQP_PREFETCH": ("0", BrokerSettings, "must be at least 1"),
+    "QUESTBELL_AMQP_PREFETCH": ("many", BrokerSettings, "must be a number, such as 200"),
     "QUESTBELL_HEALTH_PORT": ("70000", HealthSettings, "must be at most 65535"),
     "QUESTBELL_LOG_FORMAT": ("xml", LogSettings, "must be 'json' or 'console'"),
     "QUESTBELL_NAMESPACE": ("My_Games", KubernetesSettings, "must be a namespace's name, such as questbell"),
