@@ -104,12 +104,14 @@ class QueueDispatch(PollingLoop[SchedulerSpec]):
             return self._wait(seconds)
         self._expects_rows = True
         batch_size = await self._batch_size.limit(self.spec.batch_size)
-        claimed, rows = await self._publish_due(batch_size) if batch_size else (0, _NOTHING)
+        if not batch_size:
+            await self._observe(_NOTHING, is_full=True)
+            return Pause(QUEUE_FULL_PAUSE)
+        claimed, rows = await self._publish_due(batch_size)
         is_rejected = bool(rows.get(PublishResult.FULL))
-        if batch_size:
-            self._batch_size.observe(batch_size, claimed=claimed, is_rejected=is_rejected)
-        await self._observe(rows, is_full=is_rejected or not batch_size)
-        if is_rejected or not batch_size:
+        self._batch_size.observe(batch_size, claimed=claimed, is_rejected=is_rejected)
+        await self._observe(rows, is_full=is_rejected)
+        if is_rejected:
             return Pause(QUEUE_FULL_PAUSE)
         if claimed == batch_size:
             return Pause(0.0)

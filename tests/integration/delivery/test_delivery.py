@@ -12,6 +12,7 @@ from bot.delivery import rate_limits
 from bot.delivery.leases import DeliveryRequest, SendAttempt, acquire, prepare
 from bot.rendering.payload import MENTIONS_LIMIT
 from sandbox.discord.faults.model import Drop, Hang, Match, Refuse, Slow, Status, TooMany
+from sandbox.discord.world.messages import Message
 from shared import database as db
 from shared.discord.ids import nonce_for
 from shared.editing import GameEdit, edit_game
@@ -309,13 +310,19 @@ async def test_a_change_while_the_announcement_is_being_posted_is_shown_too(bot:
     assert (await bot.row(game, ANNOUNCEMENT)).outcome is Outcome.DELIVERED
 
 
-async def test_a_deleted_announcement_is_posted_again_when_something_changes(bot: Bot) -> None:
+async def change_without_announcement(bot: Bot) -> tuple[Game, Message]:
+    """Delete the announcement of a game, and then change the game."""
     game = await bot.game(())
     await bot.deliver(await bot.row(game, ANNOUNCEMENT))
     [post] = bot.discord.messages(bot.channel)
     bot.discord.engine.messaging.delete(post)
     async with db.transaction(bot.database.sessions) as session:
         await join_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
+    return game, post
+
+
+async def test_a_deleted_announcement_is_posted_again_when_something_changes(bot: Bot) -> None:
+    game, post = await change_without_announcement(bot)
     row = await bot.row(game, ANNOUNCEMENT)
     await bot.deliver(row)
     await bot.deliver(row)
@@ -324,12 +331,7 @@ async def test_a_deleted_announcement_is_posted_again_when_something_changes(bot
 
 
 async def test_a_delayed_edit_of_a_deleted_announcement_does_not_withdraw_the_next_one(bot: Bot) -> None:
-    game = await bot.game(())
-    await bot.deliver(await bot.row(game, ANNOUNCEMENT))
-    [post] = bot.discord.messages(bot.channel)
-    bot.discord.engine.messaging.delete(post)
-    async with db.transaction(bot.database.sessions) as session:
-        await join_game(session, game.id, user_id=bot.discord.world.user("Mia").id)
+    game, post = await change_without_announcement(bot)
     row = await bot.row(game, ANNOUNCEMENT)
     slow = bot.discord.faults.add(Slow(1.0), match=Match(method="PATCH", route=rf"/messages/{post.id}$"), times=1)
     delayed = asyncio.create_task(bot.deliver(row))

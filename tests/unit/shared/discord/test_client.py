@@ -84,11 +84,12 @@ async def test_a_code_of_another_type_is_no_code(code: str) -> None:
             await send()
 
 
-async def test_a_request_ends_at_its_time_out_and_is_not_rounded_up() -> None:
-    async def accept(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+async def never_answer(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await reader.read()
 
-    async with serving(accept) as port:
+
+async def test_a_request_ends_at_its_time_out_and_is_not_rounded_up() -> None:
+    async with serving(never_answer) as port:
         settings = DiscordSettings(token=SecretStr("token"), api_url=f"http://127.0.0.1:{port}")
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(1.0 - clock() % 1.0)  # begin at a full second: rounding up would add the most
@@ -100,15 +101,12 @@ async def test_a_request_ends_at_its_time_out_and_is_not_rounded_up() -> None:
 
 
 async def test_a_request_that_was_paced_past_its_time_out_ends_too() -> None:
-    async def accept(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-
     async def pace(*_of: object) -> None:
         await asyncio.sleep(0.3)
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(pace)
-    async with serving(accept) as port:
+    async with serving(never_answer) as port:
         settings = DiscordSettings(token=SecretStr("token"), api_url=f"http://127.0.0.1:{port}")
         async with DiscordClient.connected(settings, Timing(request_timeout=0.1), trace=trace) as api:
             async with asyncio.timeout(5.0):
